@@ -1,0 +1,81 @@
+# The front door. `make` prints this list; the work is in `python -m common` (common/cli).
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+COMMON := $(VENV)/bin/python -m common
+# What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
+# the literal value keeps make from expanding $(shell …) in it.
+SETTINGS := exp comp from pred split id public private run args restart smoke missing stale blend
+$(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
+export $(SETTINGS)
+OPTIONS = $(if $(restart),--restart) $(if $(smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"}
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready ## create .venv and install everything pinned in constraints.txt
+$(VENV)/ready: setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name one with: make PYTHON=python3.12")'
+	@echo "setting up .venv: a few minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]' 2> >(grep -v 'is ignored: it is neither a file' >&2)
+	@touch $@
+
+demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (10 min)
+	@$(COMMON) submit --competition daily_talk --missing train
+	@echo
+	@$(COMMON) leaderboard --competition daily_talk
+
+data: setup ## comp=NAME from=PATH: check and copy the organisers' files, make the competition active
+	@$(COMMON) data --competition "$${comp:?say comp=NAME}" --from "$${from:?say from=PATH}"
+
+use: setup ## comp=NAME: make a competition the active one
+	@$(COMMON) use --competition "$${comp:?say comp=NAME}"
+
+list: setup ## every experiment: title, model, needs, last dev score
+	@$(COMMON) list
+
+train: setup ## exp=expNNN [run=expNNN-NAME] [restart=1] [smoke=1] [args="--learning-rate 3e-5"]: train or resume
+	@read -ra words <<< "$$args"; $(COMMON) train "$${exp:?say exp=expNNN}" $(OPTIONS) "$${words[@]}"
+
+infer: setup ## exp=expNNN [run=expNNN-NAME] [smoke=1] [args=…]: predict dev and test, score dev
+	@read -ra words <<< "$$args"; $(COMMON) infer "$${exp:?say exp=expNNN}" $(OPTIONS) "$${words[@]}"
+
+smoke: setup ## [exp=expNNN]: every experiment's train and infer, tiny, in seconds
+	@$(COMMON) smoke $${exp:+"$$exp"}
+
+new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
+	@$(COMMON) new "$${exp:?say exp=expNNN}" --from "$${from:?say from=expNNN}"
+
+score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions beside the floor
+	@$(COMMON) score --predictions "$${pred:?say pred=FILE}" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
+
+submit: setup ## [blend=NAME] [missing=train] [stale=ok]: submissions/NAME.toml → validated CSV + ledger entry
+	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${stale:+--stale "$$stale"}
+
+leaderboard: setup ## every submission with dev, local test and leaderboard scores, goals marked
+	@$(COMMON) leaderboard
+
+lb: setup ## id=ID public=SCORE [private=SCORE]: type in what the site's leaderboard said
+	@$(COMMON) lb --id "$${id:?say id=ID}" $${public:+--public "$$public"} $${private:+--private "$$private"}
+
+test: setup ## the fast tests
+	@$(VENV)/bin/python -m pytest
+
+check: setup ## format, lint, types, import rules and the tests: what CI runs
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/python -m pytest
+
+format: setup ## mend format and lint where a tool can
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+.PHONY: help setup demo data use list train infer smoke new score submit leaderboard lb test check format

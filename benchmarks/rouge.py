@@ -1,0 +1,300 @@
+"""common.rouge beside its peers: same texts, one process, one thread; writes docs/benchmarks-rouge.md.
+
+    pip install --no-deps --target /tmp/bench-peers rapidrouge==0.2.0 rouge-score-rs==0.2.1 rouge-rust==0.1.12
+    PYTHONPATH=/tmp/bench-peers python benchmarks/rouge.py
+
+Every round times every tool once, in turn, so that what else the machine does strikes all alike; a ratio is taken
+within its round, and the table shows the median of the rounds with the least and the greatest.
+"""
+
+import os
+
+for _variable in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import argparse
+import importlib
+import json
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# Python puts this file's folder first, where "import rouge" would find this very file.
+sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "rouge")]
+
+import numpy as np  # noqa: E402
+from rouge_texts import daily_talk_summaries, real_summaries, spliced  # noqa: E402
+
+from common.rouge import METRICS, corpus, pairwise  # noqa: E402
+
+TYPES = list(METRICS)
+Pairs = list[tuple[str, str]]
+Tool = Callable[[Pairs], object]
+
+
+def loaded(name: str) -> object | None:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def renamed(pairs: Pairs) -> Pairs:
+    """The pairs with every korouge token as an ASCII word, which tools made for English keep apart."""
+    number: dict[str, str] = {}
+    out = []
+    for pair in pairs:
+        sides = []
+        for text in pair:
+            tokens = text.lower().split()
+            if text[:1].isspace() or not text:
+                tokens.insert(0, "")
+            if text[-1:].isspace():
+                tokens.append("")
+            sides.append(" ".join([number.setdefault(token, f"w{len(number)}") for token in tokens]))
+        out.append((sides[0], sides[1]))
+    return out
+
+
+def f_of(scores: list[dict[str, object]]) -> np.ndarray:
+    return np.array([[score[key].fmeasure for key in TYPES] for score in scores])  # type: ignore[attr-defined]
+
+
+def ours(profile: str) -> Tool:
+    def run(pairs: Pairs) -> np.ndarray:
+        scores = corpus([p for _, p in pairs], [[t] for t, _ in pairs], profile)
+        return np.stack([scores.per_example[key] for key in TYPES], axis=1)
+
+    return run
+
+
+def korouge_tool() -> Tool:
+    from korouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(TYPES)
+    return lambda pairs: f_of([scorer.score(t, p) for t, p in pairs])
+
+
+def tools() -> dict[str, Tool]:
+    """Tools that give korouge's numbers; those made for English get renamed words, and the renaming is timed."""
+    found: dict[str, Tool] = {"korouge-score 0.1.4": korouge_tool(), "common.rouge": ours("korouge")}
+
+    class Whitespace:
+        def tokenize(self, text: str) -> list[str]:
+            from common.rouge.tokenizers import split_keeping_edges
+
+            return split_keeping_edges(text)
+
+    for name, module in (("rouge-score 0.1.2", "rouge_score.rouge_scorer"), ("rapidrouge", "rapidrouge.rouge_scorer")):
+        package = loaded(module)
+        if package:
+            scorer = package.RougeScorer(TYPES, tokenizer=Whitespace())  # type: ignore[attr-defined]
+            found[f"{name}, own whitespace tokenizer"] = lambda pairs, s=scorer: f_of([s.score(t, p) for t, p in pairs])
+    package = loaded("rouge_score_rs.rouge_scorer")
+    if package:
+        rust = package.RougeScorer(TYPES)  # type: ignore[attr-defined]
+
+        def run_rs(pairs: Pairs) -> np.ndarray:
+            words = renamed(pairs)
+            return f_of(rust.score_batch([t for t, _ in words], [p for _, p in words]))
+
+        found["rouge-score-rs, renamed words"] = run_rs
+    package = loaded("fast_rouge")
+    if package:
+
+        def run_rust(pairs: Pairs) -> np.ndarray:
+            words = renamed(pairs)
+            flat = package.score_batch_flat([t for t, _ in words], [p for _, p in words])  # type: ignore[attr-defined]
+            return np.stack([getattr(flat, f"{key}_fmeasure") for key in TYPES], axis=1)
+
+        found["rouge-rust, renamed words"] = run_rust
+    return found
+
+
+def race(contenders: dict[str, Tool], pairs: Pairs, rounds: int, base: str) -> list[str]:
+    """Table rows: time a pair, how many times faster than ``base``, largest difference from it."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    answers: dict[str, object] = {}
+    for _ in range(rounds):
+        for name, tool in contenders.items():
+            begin = time.perf_counter()
+            answers[name] = tool(pairs)
+            times[name].append(time.perf_counter() - begin)
+    rows = []
+    for name in contenders:
+        ratios = [slow / fast for slow, fast in zip(times[base], times[name], strict=True)]
+        difference = np.abs(np.asarray(answers[name]) - np.asarray(answers[base])).max()
+        rows.append(
+            f"| {name} | {statistics.median(times[name]) / len(pairs) * 1e6:.2f} µs | {statistics.median(ratios):.1f}× "
+            f"({min(ratios):.1f}–{max(ratios):.1f}) | {difference:g} |"
+        )
+    return rows
+
+
+HEAD = ["| tool | time a pair | times faster than the first (least–greatest) | max difference |", "|---|---|---|---|"]
+
+
+def short_pairs(pairs: Pairs, rounds: int) -> list[str]:
+    lines = [f"## {len(pairs):,} summary pairs from raw strings", "", *HEAD]
+    return [*lines, *race(tools(), pairs, rounds, "korouge-score 0.1.4"), ""]
+
+
+def rouge101_pairs(pairs: Pairs, rounds: int) -> list[str]:
+    import rouge
+
+    package = rouge.Rouge()
+
+    def run(pairs: Pairs) -> np.ndarray:
+        scores = [package.get_scores(p, t)[0] for t, p in pairs]
+        return np.array([[s[key]["f"] for key in ("rouge-1", "rouge-2", "rouge-l")] for s in scores])
+
+    pairs = [(t, p) for t, p in pairs if t.strip(". ") and p.strip(". ")]
+    contenders = {"rouge 1.0.1": run, "common.rouge, profile rouge101": ours("rouge101")}
+    lines = [f"## {len(pairs):,} summary pairs, the `rouge` package's metric", "", *HEAD]
+    return [*lines, *race(contenders, pairs, rounds, "rouge 1.0.1"), ""]
+
+
+def matrices(texts: list[str], rounds: int) -> list[str]:
+    predictions = [p for _, p in spliced(texts, 499 * 8, seed=5)]
+    groups = [predictions[k : k + 8] for k in range(0, len(predictions), 8)]
+    loop = korouge_tool()
+    pairs = [(r, h) for group in groups for h in group for r in group]
+
+    def run(_: Pairs) -> np.ndarray:
+        return np.concatenate([np.stack([m[key].ravel() for key in TYPES], axis=1) for m in pairwise(groups, "korouge")])
+
+    contenders: dict[str, Tool] = {"korouge-score double loop": loop, "common.rouge pairwise": run}
+    lines = [f"## Pairwise, 499 dialogues × 8 candidates ({len(pairs):,} pairs)", "", *HEAD]
+    return [*lines, *race(contenders, pairs, rounds, "korouge-score double loop"), ""]
+
+
+def long_pairs(texts: list[str], rounds: int) -> list[str]:
+    words = " ".join(texts).split()
+    rng = random.Random(3)
+    pairs = []
+    for _ in range(20):
+        begin = rng.randrange(len(words) - 3000)
+        target = words[begin : begin + 2000]
+        shifted = [word if rng.random() < 0.7 else rng.choice(words) for word in target]
+        pairs.append((" ".join(target), " ".join(shifted)))
+    contenders = {k: v for k, v in tools().items() if "0.1" not in k}
+    base = next((k for k in contenders if k.startswith("rouge-score-rs")), "common.rouge")
+    contenders = {base: contenders.pop(base), **contenders}
+    lines = ["## Pairs of 2,000 tokens each", "", *HEAD]
+    return [*lines, *race(contenders, pairs, rounds, base), ""]
+
+
+MEMORY = """
+import json, resource, sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from rouge_texts import daily_talk_summaries, real_summaries, spliced
+from common.rouge import engine, corpus
+engine.warm_up()
+pool = spliced(real_summaries() or daily_talk_summaries(), 5000)
+n = {count}
+predictions = [pool[k % 5000][1] for k in range(n)]
+references = [[pool[k % 4999][0]] for k in range(n)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+corpus(predictions, references)
+print(json.dumps([before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+"""
+
+FIRST = """
+import sys, time
+sys.path[:0] = {path!r}
+from rouge_texts import daily_talk_summaries, real_summaries, spliced
+pool = spliced(real_summaries() or daily_talk_summaries(), {count})
+begin = time.perf_counter()
+from common.rouge import corpus
+imported = time.perf_counter()
+corpus([p for _, p in pool], [[t] for t, _ in pool])
+print(imported - begin, time.perf_counter() - imported, "numba" in sys.modules)
+"""
+
+COMPILE = """
+import sys, time
+sys.path[:0] = {path!r}
+begin = time.perf_counter()
+from common.rouge import engine
+engine.warm_up()
+print(time.perf_counter() - begin)
+"""
+
+
+def child(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, **environment}
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def memory() -> list[str]:
+    lines = ["## Peak memory of the process", "", "| pairs | before scoring | peak |", "|---|---|---|"]
+    for count in (10_000, 100_000, 1_000_000):
+        before, peak = json.loads(child(MEMORY.format(path=sys.path[:2], count=count)))
+        lines.append(f"| {count:,} | {before / 1024:.0f} MB | {peak / 1024:.0f} MB |")
+    note = "Input strings are shared between pairs; before scoring, the lists that hold them are already there."
+    return [*lines, "", note, ""]
+
+
+def first_call() -> list[str]:
+    lines = ["## First call in a fresh process", "", "| what | import | first call | compiled code used |", "|---|---|---|---|"]
+    for count in (499, 1497, 12_000):
+        runs = [child(FIRST.format(path=sys.path[:2], count=count)).split() for _ in range(5)]
+        imports, calls = (statistics.median(float(run[k]) for run in runs) for k in (0, 1))
+        lines.append(f"| corpus of {count:,} pairs | {imports:.2f} s | {calls:.2f} s | {'yes' if runs[0][2] == 'True' else 'no'} |")
+    code = COMPILE.format(path=sys.path[:2])
+    warm = statistics.median(float(child(code)) for _ in range(5))
+    with tempfile.TemporaryDirectory() as folder:
+        cold = float(child(code, NUMBA_CACHE_DIR=folder))
+    lines += [
+        f"| import numba and load every kernel from disk | | {warm:.2f} s | yes |",
+        f"| import numba and compile every kernel, once for each machine | | {cold:.1f} s | yes |",
+    ]
+    note = "Both waits happen only in jobs that would take longer without them (see `common/rouge/counting.py`)."
+    return [*lines, "", note, ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--pairs", type=int, default=12_000)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks-rouge.md")
+    options = parser.parse_args()
+    texts = real_summaries() or daily_talk_summaries()
+    pairs = spliced(texts, options.pairs)
+    first = first_call()  # before this process loads anything
+    from common.rouge import engine
+
+    engine.warm_up()
+    source = "real dev and train summaries" if real_summaries() else "summaries of competitions/daily_talk"
+    lines = [
+        "# common.rouge beside its peers",
+        "",
+        "Generated by `benchmarks/rouge.py`; do not edit.",
+        f"{platform.machine()}, {os.cpu_count()} cores shared with other work, one thread used, Python "
+        f"{platform.python_version()}, numpy {np.__version__}. Pairs are made from {source}: the prediction is part of "
+        f"its target with a stretch of another text put in. {options.rounds} rounds.",
+        "",
+        *short_pairs(pairs, options.rounds),
+        *rouge101_pairs(pairs, max(3, options.rounds // 2)),
+        *matrices(texts, max(3, options.rounds // 2)),
+        *long_pairs(texts, options.rounds),
+        *first,
+        *memory(),
+    ]
+    options.output.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    print(f"wrote {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The rooms of a Korean dialogue-summarization submission; start at README.md."""

@@ -1,0 +1,114 @@
+"""Folders that are verified and whole: staged, hashed, fsynced, renamed; the newest intact one is loaded."""
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from common.errors import UserError
+from common.files import fsync_folder, read_json, sha256_file, shown, write_json
+
+MANIFEST = "manifest.json"
+log = logging.getLogger(__name__)
+
+
+def save(folder: Path, write: Callable[[Path], None]) -> str:
+    """Let `write` fill a staging folder, then put it in place as `folder`; the sha256 of its manifest.
+
+    An older `folder` is replaced only once the new one is complete on disk.
+    Raises UserError when the disk is full or refuses; what was there before stays.
+    """
+    staging = folder.with_name(f".staging-{folder.name}")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+        write(staging)
+        manifest = {}
+        for path in sorted(p for p in staging.rglob("*") if p.is_file()):
+            manifest[str(path.relative_to(staging))] = sha256_file(path)
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+        write_json(staging / MANIFEST, manifest)
+        for inner in [*(p for p in staging.rglob("*") if p.is_dir()), staging]:
+            fsync_folder(inner)
+        fingerprint = sha256_file(staging / MANIFEST)
+        old = folder.with_name(f".old-{folder.name}")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        staging.rename(folder)
+        fsync_folder(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except (OSError, RuntimeError) as error:  # safetensors and torch.save report a full disk as RuntimeError
+        shutil.rmtree(staging, ignore_errors=True)
+        free = shutil.disk_usage(folder.parent).free // 2**20 if folder.parent.exists() else 0
+        raise UserError(
+            f"{shown(folder)}: saving failed ({error}); {free} MB are free there. "
+            "The previous checkpoint is intact: make room and run the same command again."
+        ) from error
+    return fingerprint
+
+
+def _restore_interrupted(folder: Path) -> None:
+    """Finish a replacement that a crash cut between its two renames."""
+    old = folder.with_name(f".old-{folder.name}")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def problem(folder: Path) -> str | None:
+    """What is wrong with a saved folder (missing, extra or changed file), or None when it is intact."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except UserError as error:
+        return str(error)
+    for name, expected in manifest.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{shown(path)} is missing"
+        if sha256_file(path) != expected:
+            return f"{shown(path)} has changed since it was saved"
+    return None
+
+
+def fingerprint(folder: Path) -> str:
+    """The sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
+    _restore_interrupted(folder)
+    damage = problem(folder)
+    if damage:
+        raise UserError(f"{shown(folder)} cannot be used: {damage}. Train again to replace it.")
+    return sha256_file(folder / MANIFEST)
+
+
+def step_folder(parent: Path, step: int) -> Path:
+    """Where the checkpoint of an optimizer step lives."""
+    return parent / f"step-{step:08d}"
+
+
+def steps(parent: Path) -> list[Path]:
+    """The checkpoint folders of a run, oldest first, intact or not."""
+    if not parent.exists():
+        return []
+    return sorted(p for p in parent.iterdir() if re.fullmatch(r"step-\d{8}", p.name))
+
+
+def newest_intact(parent: Path) -> Path | None:
+    """The newest checkpoint whose files all match its manifest; damaged ones are named in a warning."""
+    for path in steps(parent):
+        _restore_interrupted(path)
+    for path in reversed(steps(parent)):
+        damage = problem(path)
+        if damage is None:
+            return path
+        log.warning("skipping checkpoint %s: %s", path.name, damage)
+    return None
+
+
+def prune(parent: Path, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints, and what an interrupted save left behind."""
+    for path in steps(parent)[:-keep]:
+        shutil.rmtree(path, ignore_errors=True)
+    for left in [*parent.glob(".staging-*"), *parent.glob(".old-*")]:
+        shutil.rmtree(left, ignore_errors=True)

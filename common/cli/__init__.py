@@ -1,0 +1,30 @@
+"""The click commands that Make calls: `python -m common COMMAND --help`."""
+
+import logging
+import sys
+
+import click
+
+from common.cli import boards, data, experiments
+from common.errors import UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def commands() -> None:
+    """Korean dialogue summarization: data in, models trained, blends out."""
+
+
+for command in (
+    data.data, data.use, experiments.list_experiments, experiments.train, experiments.infer, experiments.new,
+    experiments.smoke, boards.score, boards.submit, boards.leaderboard_command, boards.lb,
+):  # fmt: skip
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Run a command; a user's mistake is one message on stderr and exit code 1 (2 for a mistyped command)."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        commands(prog_name="python -m common")
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,91 @@
+"""Commands about results: score, submit, leaderboard, lb."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from common import competition, files, leaderboard, ledger, rows, scoring, submission
+from common.errors import UserError
+from common.rouge import PROFILES
+
+
+@click.command()
+@click.option(
+    "--predictions", "path", required=True, type=click.Path(path_type=Path), help="CSV with id and summary."
+)
+@click.option("--competition", "name", help="Default: the active one.")
+@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
+@click.option(
+    "--profile",
+    "only",
+    type=click.Choice(sorted(PROFILES)),
+    multiple=True,
+    help="Default: all sensible ones.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def score(path: Path, name: str | None, split: rows.SplitName, only: tuple[str, ...], as_json: bool) -> None:
+    """Score a predictions file beside the floor, with signs of collapse and copying."""
+    chosen = competition.load(name or competition.active())
+    report = scoring.report(chosen, split, rows.read_predictions(path, chosen), only)
+    if as_json:
+        click.echo(json.dumps(report.plain(), ensure_ascii=False))
+        return
+    click.echo(f"{files.shown(path)} on {chosen.name} {split}\n{scoring.table(report)}")
+
+
+@click.command()
+@click.option("--competition", "competition_name", help="Default: the active one.")
+@click.option("--blend", "name", help="A recipe under submissions/; default: the active competition's name.")
+@click.option("--missing", type=click.Choice(["stop", "train"]), default="stop", show_default=True)
+@click.option("--stale", type=click.Choice(["stop", "ok"]), default="stop", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def submit(competition_name: str | None, name: str | None, missing: str, stale: str, as_json: bool) -> None:
+    """Blend members into a validated CSV and enter it in the ledger."""
+    chosen = competition.load(competition_name or competition.active())
+    folder = files.root() / "submissions"
+    name = name or chosen.name
+    if Path(name).name != name:
+        raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
+    recipe = submission.read_recipe(folder / f"{name}.toml")
+    made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok")
+    if as_json:
+        click.echo(json.dumps(made.entry, ensure_ascii=False))
+        return
+    choice = made.entry["choice"]
+    click.echo(leaderboard.text(leaderboard.members(chosen, made.entry)))
+    click.echo(
+        f"{files.shown(made.path)}: valid; {choice['all_alike']:.0%} of dialogues with all texts alike, "
+        f"{choice['all_different']:.0%} with all different. Ledger id {made.entry['id']}."
+    )
+
+
+@click.command("leaderboard")
+@click.option("--competition", "competition_name", help="Default: the active one.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
+    """Every submission of a competition, and the members of the newest."""
+    chosen = competition.load(competition_name or competition.active())
+    found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"{chosen.name}: nothing submitted yet; make one with: make submit")
+        return
+    click.echo(f"{chosen.title}   (* made with uncommitted changes, ! with stale members)\n")
+    click.echo(leaderboard.text(leaderboard.history(chosen, found)))
+    click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
+    click.echo(leaderboard.text(leaderboard.members(chosen, found[-1])))
+
+
+@click.command()
+@click.option("--id", "submission_id", required=True, help="Ledger id, or how it begins.")
+@click.option("--public", type=float, help="Public leaderboard score.")
+@click.option("--private", type=float, help="Private leaderboard score.")
+def lb(submission_id: str, public: float | None, private: float | None) -> None:
+    """Type in what the site's leaderboard said of a submission."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = ledger.record_scores(submission_id, public, private, now)
+    click.echo(f"{entry['id']} ({entry['recipe']}): {entry['lb']}")

@@ -1,0 +1,117 @@
+"""Commands about experiments: list, start, train, infer, smoke."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import click
+
+from common import competition, files, leaderboard, runs
+from common.errors import UserError
+
+PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def list_experiments(as_json: bool) -> None:
+    """Every experiment: title, model, what it needs, last dev score on the active competition."""
+    chosen = competition.load(competition.active())
+    found = []
+    for name in runs.experiments():
+        about = runs.describe(name)
+        scores = runs.record(runs.run_folder(chosen.name, name)).get("infer", {}).get("scores", {})
+        score = scores.get(chosen.dev_profile, {}).get("headline")
+        found.append(
+            {"name": name, "title": about.title, "model": about.model, "needs": about.needs, "dev": score}
+        )
+    if as_json:
+        click.echo(
+            json.dumps({"competition": chosen.name, "profile": chosen.dev_profile, "experiments": found})
+        )
+        return
+    rows = [["exp", "title", "model", "needs", f"dev {chosen.dev_profile}"]]
+    rows += [[e["name"], e["title"], e["model"], e["needs"], _shown(e["dev"])] for e in found]
+    click.echo(f"{chosen.name}\n{leaderboard.text(rows)}")
+
+
+def _shown(score: Any) -> str:
+    return "–" if score is None else f"{score:.2f}"
+
+
+def _run(stage: str, name: str, arguments: tuple[str, ...]) -> None:
+    """Become the experiment's own process, so that signals and exit codes are its own."""
+    runs.require_experiment(name)
+    sys.stdout.flush()
+    os.chdir(files.root())
+    os.execv(sys.executable, [sys.executable, "-m", f"experiments.{name}.{stage}", *arguments])
+
+
+@click.command(context_settings=PASS_ON)
+@click.argument("name", metavar="EXPERIMENT")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def train(name: str, arguments: tuple[str, ...]) -> None:
+    """Train an experiment, or go on where it was interrupted.
+
+    Options: --competition NAME, --run NAME, --smoke, --restart, and every scalar of its config.py
+    (--learning-rate 3e-5); an unknown one lists them all.
+    """
+    _run("train", name, arguments)
+
+
+@click.command(context_settings=PASS_ON)
+@click.argument("name", metavar="EXPERIMENT")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def infer(name: str, arguments: tuple[str, ...]) -> None:
+    """Predict dev and test with a trained experiment and score dev. Options as for train."""
+    _run("infer", name, arguments)
+
+
+@click.command()
+@click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
+def smoke(names: tuple[str, ...]) -> None:
+    """Run train and infer of every experiment (or those named) tiny, on the embedded sample."""
+    for name in names or runs.experiments():
+        runs.require_experiment(name)
+        for stage in ("train", "infer"):
+            command = [
+                sys.executable,
+                "-m",
+                f"experiments.{name}.{stage}",
+                "--smoke",
+                "--competition",
+                "daily_talk",
+            ]
+            done = subprocess.run(command, cwd=files.root(), capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise UserError(f"smoke: {name} {stage} failed:\n{done.stderr.strip()[-3000:]}")
+        click.echo(f"{name}: train and infer run")
+
+
+@click.command()
+@click.argument("name", metavar="NEW")
+@click.option("--from", "source", required=True, help="The experiment to copy.")
+def new(name: str, source: str) -> None:
+    """Start an experiment as a copy of another."""
+    runs.require_experiment(source)
+    if not runs.EXPERIMENT.fullmatch(name):
+        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp013.")
+    folder = files.root() / "experiments" / name
+    if folder.exists():
+        raise UserError(f"{files.shown(folder)} exists already; choose another number.")
+    staging = folder.with_name(f".{name}.new")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        shutil.copytree(folder.with_name(source), staging, ignore=shutil.ignore_patterns("__pycache__"))
+        for path in [*staging.rglob("*.py"), *staging.rglob("*.md")]:
+            path.write_text(path.read_text(encoding="utf-8").replace(source, name), encoding="utf-8")
+        staging.rename(folder)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise UserError(f"{files.shown(folder)}: cannot be written ({error.strerror}).") from error
+    click.echo(
+        f"{files.shown(folder)} is a copy of {source}: change its config.py and README.md, then run it."
+    )

@@ -1,0 +1,315 @@
+"""Competitions as data: `competitions/<name>/competition.toml` becomes a checked, frozen `Competition`."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from common import files
+from common.errors import UserError
+from common.toml_table import TomlTable
+
+PROFILES = ("korouge", "rouge101", "leaderboard", "google")
+DEFAULT = "daily_talk"
+ACTIVE = ".active-competition"
+FileKind = Literal["train", "dev", "test", "sample", "solution"]
+KINDS: tuple[FileKind, ...] = ("train", "dev", "test", "sample", "solution")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class IdSpec:
+    """The ids a file may hold: a prefix and a number from `first` to `last` (None: no end), except `gaps`."""
+
+    prefix: str
+    first: int
+    last: int | None
+    gaps: tuple[int, ...]
+
+    def __contains__(self, value: object) -> bool:
+        """Whether the id is one of these, spelt exactly so ("dev_7", not "dev_07" or " dev_7")."""
+        digits = value[len(self.prefix) :] if isinstance(value, str) and value.startswith(self.prefix) else ""
+        if not re.fullmatch("0|[1-9][0-9]{0,17}", digits):
+            return False
+        number = int(digits)
+        return number >= self.first and (self.last is None or number <= self.last) and number not in self.gaps
+
+    def __str__(self) -> str:
+        """The ids as a message names them: "dev_0 to dev_499 without dev_475"."""
+        end = f" to {self.prefix}{self.last}" if self.last is not None else " upwards"
+        gaps = " without " + ", ".join(f"{self.prefix}{gap}" for gap in self.gaps) if self.gaps else ""
+        return f"{self.prefix}{self.first}{end}{gaps}"
+
+    def expected(self) -> list[str] | None:
+        """Every id in numeric order; None when there is no last one."""
+        if self.last is None:
+            return None
+        gaps = set(self.gaps)
+        return [f"{self.prefix}{n}" for n in range(self.first, self.last + 1) if n not in gaps]
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """What one data file must look like."""
+
+    path: str
+    """Relative to the competition's folder, always under data/; .csv or .jsonl."""
+    columns: tuple[str, ...]
+    """Every column of the header (or key of a JSON line): no more and no fewer, in any order."""
+    rows: int | None
+    """How many rows the organisers ship; None when nobody knows."""
+    exact_rows: bool
+    """Whether another number of rows (or a missing id) is an error; otherwise a counted warning."""
+    ids: IdSpec | None
+    """The ids that may occur; None when any may."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names under which the competition's files hold what we need."""
+
+    id: str
+    dialogue: str
+    summary: str
+    topic: str
+    references: tuple[str, ...]
+    """Where a file carries several reference summaries; () when it never does."""
+
+    def answers(self, spec: FileSpec) -> tuple[str, ...]:
+        """The summary columns of a file: its reference columns, else its one summary column, else ()."""
+        several = tuple(column for column in self.references if column in spec.columns)
+        return several or ((self.summary,) if self.summary in spec.columns else ())
+
+
+@dataclass(frozen=True)
+class SubmissionSpec:
+    """What the CSV that goes to the site must look like."""
+
+    columns: tuple[str, ...]
+    """In this order; "" is the unnamed index column of some organisers' samples."""
+    index: str | None
+    """Which column counts rows from 0; None when there is none. The empty string is a name too."""
+    id: str
+    summary: str
+    max_characters: int
+
+
+@dataclass(frozen=True)
+class Competition:
+    """One competition, as its competition.toml declares it."""
+
+    name: str
+    title: str
+    language: Literal["ko", "en"]
+    folder: Path
+    licence: str
+    obtain: str
+    """The command that brings the data files back: what an error about them ends with."""
+    files: Mapping[str, FileSpec]
+    """By kind: train, dev, test and, where the competition has them, sample and solution."""
+    columns: Columns
+    speakers: tuple[str, ...]
+    """Speaker tags, "#Person1#" first."""
+    masked: tuple[str, ...]
+    """Tags that stand for personal data, such as "#PhoneNumber#"."""
+    submission: SubmissionSpec
+    dev_profile: str
+    leaderboard_profile: str
+    leaderboard_references: Literal["mean", "max"]
+    goals: tuple[float, ...]
+    """Ascending; () when the competition has none."""
+    goals_metric: str
+    rules: tuple[str, ...]
+    forbidden_sources: tuple[str, ...]
+    """Data that an entry may not be made with; an experiment that declares one of them is refused."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Every declared tag, literally: speakers, then masked ones."""
+        return self.speakers + self.masked
+
+    def path(self, kind: str) -> Path:
+        """Where a declared file lies, present or not. Raises UserError when the kind is not declared."""
+        if kind not in self.files:
+            raise UserError(
+                f"{files.shown(self.folder / 'competition.toml')}: declares no {kind} file; "
+                f"it has {', '.join(self.files)}. Add [files.{kind}] if the competition has one."
+            )
+        return self.folder / self.files[kind].path
+
+
+def _file(table: TomlTable) -> FileSpec:
+    path = table.text("path")
+    parts = PurePosixPath(path).parts
+    if len(parts) < 2 or parts[0] != "data" or ".." in parts or not path.endswith((".csv", ".jsonl")):
+        raise table.wrong("path", repr(path), 'a .csv or .jsonl path under "data/"')
+    ids = None
+    if (given := table.table("ids", optional=True)) is not None:
+        ids = IdSpec(
+            given.text("prefix"),
+            given.whole("first"),
+            given.whole("last", default=None),
+            given.several("gaps", int, "whole numbers", []),
+        )
+        given.done()
+    spec = FileSpec(
+        path=path,
+        columns=table.several("columns", str, "column names"),
+        rows=table.whole("rows", 1, default=None),
+        exact_rows=table.take("exact_rows", bool, "true or false", False),
+        ids=ids,
+    )
+    expected = ids.expected() if ids else None
+    if spec.exact_rows and (spec.rows is None or (expected is not None and len(expected) != spec.rows)):
+        wanted = (
+            "a row count, because exact_rows is true" if expected is None else f"{len(expected)}, as ids says"
+        )
+        raise table.wrong("rows", spec.rows or "missing", wanted)
+    table.done()
+    return spec
+
+
+def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> dict[str, FileSpec]:
+    """The declared files, each with at least the columns its kind is read for."""
+    specs: dict[str, FileSpec] = {}
+    for kind in KINDS:
+        given = table.table(kind, optional=kind in ("sample", "solution"))
+        if given is None:
+            continue
+        spec = specs[kind] = _file(given)
+        needed = {columns.id} | ({columns.dialogue} if kind in ("train", "dev", "test") else set())
+        if kind == "sample":
+            needed = set(submission.columns)
+        if missing := sorted(needed - set(spec.columns)):
+            raise given.wrong("columns", list(spec.columns), "also " + ", ".join(f'"{c}"' for c in missing))
+        if kind in ("train", "dev", "solution") and not columns.answers(spec):
+            names = ", ".join((columns.summary, *columns.references))
+            raise given.wrong("columns", list(spec.columns), f"at least one summary column ({names})")
+    table.done()
+    return specs
+
+
+def _submission(table: TomlTable) -> SubmissionSpec:
+    spec = SubmissionSpec(
+        columns=table.several("columns", str, "column names"),
+        index=table.take("index", str, "a column name, or no such key", None),
+        id=table.text("id"),
+        summary=table.text("summary"),
+        max_characters=table.whole("max_characters", 1),
+    )
+    for key in ("index", "id", "summary"):
+        if getattr(spec, key) not in (None, *spec.columns):
+            raise table.wrong(
+                key, repr(getattr(spec, key)), f"one of submission.columns {list(spec.columns)}"
+            )
+    if len(spec.columns) != 2 + (spec.index is not None):
+        raise table.wrong(
+            "columns", list(spec.columns), "the id, the summary and the index column, if any, only"
+        )
+    table.done()
+    return spec
+
+
+def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
+    top = TomlTable(path, "", value)
+    columns_table, tags, metric, rules = (
+        top.sub("columns"),
+        top.sub("tags"),
+        top.sub("metric"),
+        top.sub("rules"),
+    )
+    columns = Columns(
+        **{key: columns_table.text(key) for key in ("id", "dialogue", "summary", "topic")},
+        references=columns_table.several("references", str, "column names", []),
+    )
+    submission = _submission(top.sub("submission"))
+    goals = metric.several("goals", (int, float), "numbers", [])
+    if list(goals) != sorted(goals):
+        raise metric.wrong("goals", list(goals), "ascending numbers")
+    competition = Competition(
+        name=name,
+        title=top.text("title"),
+        language=top.choice("language", ("ko", "en")),
+        folder=path.parent,
+        licence=top.text("licence"),
+        obtain=top.text("obtain"),
+        files=_files(top.sub("files"), columns, submission),
+        columns=columns,
+        speakers=tags.several("speakers", str, "strings"),
+        masked=tags.several("masked", str, "strings", []),
+        submission=submission,
+        dev_profile=metric.choice("dev_profile", PROFILES),
+        leaderboard_profile=metric.choice("leaderboard_profile", PROFILES),
+        leaderboard_references=metric.choice("leaderboard_references", ("mean", "max")),
+        goals=tuple(float(goal) for goal in goals),
+        goals_metric=metric.choice("goals_metric", ("rouge_sum",)),
+        rules=rules.several("text", str, "strings"),
+        forbidden_sources=rules.several("forbidden_sources", str, "strings", []),
+    )
+    if not competition.speakers:
+        raise tags.wrong("speakers", [], "at least one speaker tag")
+    for tag in competition.tags:
+        if not re.fullmatch(r"#\w+#", tag):
+            raise tags.wrong(
+                "speakers" if tag in competition.speakers else "masked", repr(tag), "tags like #Name#"
+            )
+    for key in ("dev_profile", "leaderboard_profile"):
+        if competition.language == "ko" and getattr(competition, key) == "google":
+            raise metric.wrong(key, "'google'", "a Korean profile: google drops Hangul, nonsense scores 1.0")
+    for table in (columns_table, tags, metric, rules, top):
+        table.done()
+    return competition
+
+
+def names() -> list[str]:
+    """The competitions of this repository, sorted: folders of competitions/ with a competition.toml."""
+    return sorted(path.parent.name for path in (files.root() / "competitions").glob("*/competition.toml"))
+
+
+def _known(name: str, where: str) -> None:
+    """Raises UserError, beginning with `where`, when there is no competition of this name."""
+    existing = names()
+    if not _NAME.fullmatch(name) or name not in existing:
+        close = difflib.get_close_matches(name, existing, 1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        listed = ", ".join(existing) or f"none (is {files.root()} the repository?)"
+        raise UserError(f"{where}no competition {name!r}; there are: {listed}.{hint}")
+
+
+def load(name: str) -> Competition:
+    """The competition of this name. Raises UserError: an unknown name, or the key of its toml that is wrong."""
+    _known(name, "")
+    path = files.root() / "competitions" / name / "competition.toml"
+    try:
+        value = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{files.shown(path)}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{files.shown(path)}: is not UTF-8 (byte {error.start}); save it as UTF-8."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{files.shown(path)}: is not valid TOML: {error}. Edit that file.") from error
+    return _parse(name, path, value)
+
+
+def active() -> str:
+    """The competition that commands mean when none is named. Raises UserError when the marker names none."""
+    marker = files.root() / ACTIVE
+    try:
+        name = marker.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return DEFAULT
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{files.shown(marker)}: cannot be read ({error}); delete it.") from error
+    _known(name, f"{files.shown(marker)}: names ")
+    return name
+
+
+def set_active(name: str) -> None:
+    """Make the competition the active one. Raises UserError when there is no such competition."""
+    _known(name, "")
+    files.write_text(files.root() / ACTIVE, name + "\n")

@@ -1,0 +1,66 @@
+"""The ledger as tables: what was submitted, what each member and the blend scored, which goals are met."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from common.competition import Competition
+
+
+def goals_met(competition: Competition, scores: dict[str, float]) -> str:
+    """The goals and which of them a set of headline scores reaches, as "70 ✓ 75 ✓ 78 · 80 ·"; "" without goals."""
+    profile = "rouge101" if competition.goals_metric == "rouge_sum" else competition.goals_metric
+    reached = scores.get(profile)
+    if not competition.goals or reached is None:
+        return ""
+    return " ".join(f"{goal:g} {'✓' if reached >= goal else '·'}" for goal in competition.goals)
+
+
+def history(competition: Competition, entries: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """A header row and one row a submission: id, time, recipe, dev and test scores, leaderboard, goals."""
+    dev, board = competition.dev_profile, competition.leaderboard_profile
+    header = ["id", "time", "recipe", "method", f"dev {dev}", "dev rouge_sum", f"test {board}", "LB public",
+              "LB private", "floor", "goals"]  # fmt: skip
+    table = [header]
+    for entry in entries:
+        blend, lb = entry["dev"]["blend"], entry.get("lb", {})
+        test = entry.get("test", {}).get("blend", {}).get(board)
+        table.append(
+            [
+                entry["id"],
+                entry["time"][:16].replace("T", " "),
+                entry["recipe"] + ("*" if entry["git"]["dirty"] else "") + ("!" if entry["stale"] else ""),
+                entry["method"],
+                f"{blend[dev]:.2f}",
+                f"{blend['rouge101']:.2f}",
+                "–" if test is None else f"{test:.2f}",
+                *("–" if lb.get(name) is None else f"{lb[name]:.2f}" for name in ("public", "private")),
+                f"{entry['dev']['floor'][dev]:.2f}",
+                goals_met(competition, blend),
+            ]
+        )
+    return table
+
+
+def members(competition: Competition, entry: dict[str, Any]) -> list[list[str]]:
+    """A header row, then the floor, each member and the blend of one submission with dev and test scores."""
+    splits = [split for split in ("dev", "test") if split in entry]
+    profiles = list(entry["dev"]["blend"])
+    table = [["", *(f"{split} {name}" for split in splits for name in profiles)]]
+    for name in ["floor", *(member["run"] for member in entry["members"]), "blend"]:
+        cells = [
+            f"{entry[s][name][p]:.4f}" if p == "korouge" else f"{entry[s][name][p]:.2f}"
+            for s in splits
+            for p in profiles
+        ]
+        table.append([name, *cells])
+    return table
+
+
+def text(table: Sequence[Sequence[str]]) -> str:
+    """The rows as aligned text, the first underlined."""
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])

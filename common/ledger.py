@@ -1,0 +1,52 @@
+"""submissions/ledger.jsonl: one line a submission, and one a leaderboard score typed in. Append-only."""
+
+from typing import Any
+
+from filelock import FileLock
+
+from common import files
+from common.errors import UserError
+
+LEDGER = "submissions/ledger.jsonl"
+
+
+def append(entry: dict[str, Any]) -> None:
+    """Add one line durably, also with several writers. Raises UserError when an earlier line is broken."""
+    path = files.root() / LEDGER
+    with FileLock(path.with_suffix(".lock")):
+        files.mend_tail(path)
+        files.append_line(path, entry)
+
+
+def entries() -> list[dict[str, Any]]:
+    """Submissions, oldest first, each with `lb` = {"public": …, "private": …} where scores were typed in."""
+    submissions: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in files.read_lines(files.root() / LEDGER):
+        if "lb" in line:
+            for entry in submissions.values():
+                if entry["id"] == line["id"]:
+                    entry["lb"] = {**entry.get("lb", {}), **line["lb"]}
+        else:
+            submissions[line["id"], line["time"]] = line
+    return list(submissions.values())
+
+
+def record_scores(submission: str, public: float | None, private: float | None, time: str) -> dict[str, Any]:
+    """Note what the site's leaderboard said of a submission (by its id or the start of one); the entry.
+
+    Raises UserError when the id is unknown or ambiguous, or a score is not within 0 and 100.
+    """
+    given = {name: value for name, value in (("public", public), ("private", private)) if value is not None}
+    if not given:
+        raise UserError("give public=SCORE, private=SCORE or both, as the site shows them.")
+    for name, value in given.items():
+        if not 0 <= value <= 100:
+            raise UserError(f"{name}={value}: wanted a score from 0 to 100, as the site shows it.")
+    known = entries()
+    found = {entry["id"] for entry in known if submission and entry["id"].startswith(submission)}
+    if len(found) != 1:
+        ids = ", ".join(dict.fromkeys(entry["id"] for entry in known)) or "none yet"
+        raise UserError(f"id={submission!r} fits {len(found)} submissions; wanted one of {ids}.")
+    name = found.pop()
+    append({"id": name, "lb": given, "time": time})
+    return next(entry for entry in reversed(entries()) if entry["id"] == name)

@@ -1,0 +1,34 @@
+"""The last steps of every inference: post-processed predictions on disk, scored on dev, recorded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from common import postprocess, rows, scoring
+from common.files import shown, write_json
+from common.postprocess import PostprocessConfig
+from common.tracking import Run
+
+SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
+
+
+def write(run: Run[Any], split: str, config: PostprocessConfig, texts: Mapping[str, str]) -> Path:
+    """Write the split's post-processed texts by id as predictions.csv; its path."""
+    path = run.folder / split / "predictions.csv"
+    mended = [postprocess.apply(config, text) for text in texts.values()]
+    rows.write_predictions(path, list(texts), mended, run.competition)
+    return path
+
+
+def finish(run: Run[Any], files: Sequence[Path]) -> None:
+    """Score the dev predictions in every profile, print the report and record the stage as finished."""
+    predictions = rows.read_predictions(run.folder / "dev" / "predictions.csv", run.competition)
+    if run.smoke:
+        run.finish(files)
+        return
+    report = scoring.report(run.competition, "dev", predictions)
+    path = run.folder / "dev" / "scores.json"
+    write_json(path, report.plain())
+    print(f"{shown(run.folder)} on dev\n{scoring.table(report)}")  # noqa: T201
+    run.finish([*files, path], scores={s.profile: asdict(s) for s in report.scores})

@@ -1,0 +1,21 @@
+"""Progress bars that are readable on a terminal and quiet in a log."""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(total: int, description: str, unit: str, initial: int = 0) -> Any:
+    """A tqdm bar with rate and ETA; in a log file it prints one line every half a minute at most."""
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=description,
+        unit=unit,
+        mininterval=0.2 if terminal else 30.0,
+        maxinterval=30.0,
+        dynamic_ncols=terminal,
+        file=sys.stderr,
+    )

@@ -1,0 +1,240 @@
+"""Whole corpora and candidate sets: arrays of F1 for one profile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import UserError
+from common.rouge.checks import check_same_length, check_texts, reference_lists
+from common.rouge.counting import Counter
+from common.rouge.profiles import METRICS, Profile, get_profile
+
+Array = npt.NDArray[np.float64]
+
+CHUNK = 4096
+"""Pairs counted at a time; it bounds memory and changes no result."""
+
+
+@dataclass(frozen=True)
+class CorpusScores:
+    """Scores of one corpus under one profile."""
+
+    profile: str
+    tokenizer: str
+    references_mode: str
+    """How several references became one number: "max", "mean", "index:k", or "one" when no example has several."""
+    headline_key: str
+    per_example: Mapping[str, Array]
+    """One value for each example: "rouge1", "rouge2", "rougeL" and the headline, in the profile's scale."""
+    empty_predictions: int
+    """Predictions that are empty or all whitespace; each scored 0."""
+    mean: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "mean", {key: float(values.mean()) for key, values in self.per_example.items()}
+        )
+
+    @property
+    def headline(self) -> float:
+        """The profile's one number: 0-1 for korouge, 0-100 for leaderboard and google, 0-300 for rouge101."""
+        return self.mean[self.headline_key]
+
+    @property
+    def label(self) -> str:
+        """Profile, tokenizer, and the way references combine when there were several."""
+        mode = "" if self.references_mode == "one" else f",{self.references_mode}"
+        return f"{self.profile}[{self.tokenizer}{mode}]"
+
+    def keyed(self) -> dict[str, float]:
+        """The means under keys that carry profile and tokenizer, such as ``leaderboard[mecab-ko-1.0.3+dic-1.0.0]/rouge1``."""
+        return {f"{self.label}/{key}": value for key, value in self.mean.items()}
+
+
+def _mode(profile: Profile, wanted: str | int | None, most: int, fewest: int) -> str:
+    """The way to combine references, checked: "one", "max", "mean" or "index:k"."""
+    if isinstance(wanted, int) and not isinstance(wanted, bool):
+        if not 0 <= wanted < fewest:
+            raise UserError(
+                f"references_mode {wanted} asks for reference number {wanted}, and an example has only {fewest}; "
+                f"wanted 0 to {fewest - 1}."
+            )
+        return "one" if most == 1 else f"index:{wanted}"
+    if wanted not in (None, "max", "mean"):
+        raise UserError(
+            f"unknown references_mode {wanted!r}; there are: 'max', 'mean', or the number of one reference."
+        )
+    if most == 1:
+        return "one"
+    mode = wanted or profile.several
+    if not mode:
+        raise UserError(
+            f"profile {profile.name!r} is defined for one reference and an example has {most}. Say which with "
+            "references_mode=0, or combine them with references_mode='mean' or 'max'."
+        )
+    return str(mode)
+
+
+def _combine(pair_f: Array, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], mode: str) -> Array:
+    """One F for each example from one F for each (example, reference) pair."""
+    if mode.startswith("index:"):
+        chosen: Array = pair_f[starts + int(mode.removeprefix("index:"))]
+        return chosen
+    if mode == "max":
+        best: Array = np.maximum.reduceat(pair_f, starts)
+        return best
+    if mode == "mean":
+        return np.add.reduceat(pair_f, starts) / counts
+    return pair_f
+
+
+def _with_headline(values: dict[str, Array], profile: Profile) -> dict[str, Array]:
+    """Adds the headline to F1 arrays in [0, 1] and puts those in the profile's scale."""
+    total = values["rouge1"] + values["rouge2"] + values["rougeL"]
+    headline = (total if profile.summed else total / 3) * profile.headline_scale
+    scaled = values if profile.scale == 1.0 else {key: value * profile.scale for key, value in values.items()}
+    return {**scaled, profile.headline_key: headline}
+
+
+def corpus(
+    predictions: Sequence[str],
+    references: Sequence[Sequence[str] | str],
+    profile: str = "korouge",
+    references_mode: str | int | None = None,
+    *,
+    tokenizer: str | None = None,
+    use_stemmer: bool = False,
+    cache_dir: str | Path | None = None,
+) -> CorpusScores:
+    """Scores of every prediction against its reference or references.
+
+    ``references_mode``: "max" takes the best F of each metric, "mean" the mean over references, a number one
+    reference; None is the profile's own way. ``tokenizer`` replaces the profile's (never rouge101's), and the metric
+    keys say so. ``cache_dir``: see ``morphemes.cache_path``.
+
+    An empty or all-whitespace prediction scores 0 in every profile and is counted in ``empty_predictions``; in that
+    alone ``korouge`` departs from korouge-score, which gives two empty texts 1.0.
+    Raises UserError for unequal lengths, no examples, values that are not text, an unknown profile, tokenizer or
+    mode, a missing analyser, and Hangul under ``google``.
+    """
+    chosen = get_profile(profile)
+    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
+    check_texts(predictions, "predictions")
+    flat, counts = reference_lists(references)
+    check_same_length(predictions, counts, "predictions", "references")
+    if not len(counts):
+        raise UserError("no examples to score: predictions and references are both empty.")
+    mode = _mode(chosen, references_mode, int(counts.max()), int(counts.min()))
+    starts = np.cumsum(counts) - counts
+    lengths = np.fromiter(map(len, predictions), np.int64, len(predictions))
+    blank = (lengths == 0) | np.fromiter(map(str.isspace, predictions), bool, len(predictions))
+    characters = int((lengths * counts).sum()) + sum(map(len, flat))
+
+    pair_f = np.empty((3, len(flat)))
+    first = 0
+    while first < len(counts):
+        # As many examples as make up a chunk of pairs, one at least.
+        stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
+        pairs = slice(int(starts[first]), int(starts[stop - 1] + counts[stop - 1]))
+        texts, groups = _interleaved(predictions[first:stop], flat[pairs], counts[first:stop])
+        hyp = np.repeat(groups[:-1], counts[first:stop])
+        ref = np.delete(np.arange(len(texts)), groups[:-1])
+        pair_f[:, pairs] = counter.f1(texts, groups, hyp, ref, characters)
+        first = stop
+    if blank.any():
+        pair_f[:, np.repeat(blank, counts)] = 0.0
+    values = {key: _combine(pair_f[k], starts, counts, mode) for k, key in enumerate(METRICS)}
+    return CorpusScores(
+        chosen.name,
+        counter.tokenizer,
+        mode,
+        chosen.headline_key,
+        _with_headline(values, chosen),
+        int(blank.sum()),
+    )
+
+
+def _interleaved(
+    predictions: Sequence[str], references: list[str], counts: npt.NDArray[np.int64]
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Each prediction followed by its references, and where each such group begins, with the end."""
+    groups = np.concatenate(([0], np.cumsum(counts + 1)))
+    if len(references) == len(predictions):
+        texts = [""] * (2 * len(references))
+        texts[0::2] = predictions
+        texts[1::2] = references
+        return texts, groups
+    texts = []
+    start = 0
+    for prediction, count in zip(predictions, counts.tolist(), strict=True):
+        texts.append(prediction)
+        texts += references[start : start + count]
+        start += count
+    return texts, groups
+
+
+def pairwise(
+    candidates: Sequence[Sequence[str]],
+    profile: str = "leaderboard",
+    *,
+    tokenizer: str | None = None,
+    use_stemmer: bool = False,
+    cache_dir: str | Path | None = None,
+) -> list[dict[str, Array]]:
+    """For every dialogue, the n x n matrices of F1 with candidate i as hypothesis and j as reference.
+
+    Keys are "rouge1", "rouge2", "rougeL" and the profile's headline, in the profile's scale. All matrices are
+    symmetric except rouge101's ROUGE-L. Rows and columns of blank candidates are 0, so that empty texts cannot vote
+    for each other. A dialogue may have any number of candidates, including none.
+    Raises UserError as ``corpus`` does.
+    """
+    chosen = get_profile(profile)
+    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
+    if isinstance(candidates, str) or not hasattr(candidates, "__len__"):
+        raise UserError(
+            f"candidates is {type(candidates).__name__}; wanted one list of texts for each dialogue."
+        )
+    for place, texts in enumerate(candidates):
+        check_texts(texts, f"candidates[{place}]")
+    characters = sum(len(texts) * sum(map(len, texts)) for texts in candidates)
+    results: list[dict[str, Array]] = []
+    group: list[Sequence[str]] = []
+    pending = 0
+    for place, texts in enumerate(candidates):
+        group.append(texts)
+        pending += len(texts) ** 2
+        if pending >= CHUNK or place == len(candidates) - 1:
+            results += _pairwise_group(group, counter, chosen, characters)
+            group, pending = [], 0
+    return results
+
+
+def _pairwise_group(
+    group: Sequence[Sequence[str]], counter: Counter, profile: Profile, characters: int
+) -> list[dict[str, Array]]:
+    flat = [text for texts in group for text in texts]
+    sizes = np.array([len(texts) for texts in group], dtype=np.int64)
+    groups = np.concatenate(([0], np.cumsum(sizes)))
+    squares = sizes * sizes
+    ends = np.cumsum(squares)
+    # Pair number p of a dialogue with n candidates is reference p // n, hypothesis p % n: references run slowest, so
+    # that each one's masks are built once.
+    number = np.arange(int(squares.sum())) - np.repeat(ends - squares, squares)
+    n_of, base = np.repeat(sizes, squares), np.repeat(groups[:-1], squares)
+    hyp, ref = base + number % n_of, base + number // n_of
+    f1 = counter.f1(flat, groups[np.concatenate(([True], sizes > 0))], hyp, ref, characters)
+    blank = np.array([not text or text.isspace() for text in flat], dtype=bool)
+    if blank.any():
+        f1[:, blank[hyp] | blank[ref]] = 0.0
+    values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
+    results: list[dict[str, Array]] = []
+    for n, end in zip(sizes.tolist(), ends.tolist(), strict=True):
+        block = slice(end - n * n, end)
+        # Transposed to [hypothesis, reference], and a copy, so that one matrix does not keep the others in memory.
+        results.append(
+            {key: np.ascontiguousarray(array[block].reshape(n, n).T) for key, array in values.items()}
+        )
+    return results

@@ -1,0 +1,153 @@
+"""From texts to F1: picks tokenizer and engine, counts overlaps, turns counts into scores."""
+
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import UserError
+from common.rouge.exact import overlap_counts, position_masks, rouge101_counts
+from common.rouge.profiles import Profile
+from common.rouge.tokenizers import get_tokenizer, refuse_hangul, split_sentences_101
+
+Array = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+Index = npt.NDArray[np.int64]
+
+TINY = 32
+"""Up to so many pairs, plain Python is used even when compiled code is at hand."""
+WORTH_LOADING = 20_000_000
+"""Characters to compare before loading compiled code pays: about two seconds of plain Python, against half a second
+to import numba and fetch machine code."""
+WORTH_COMPILING = 80_000_000
+"""The same when the machine code is not on disk yet and takes several seconds to make."""
+
+
+def f1_from_counts(overlap: Counts, hypothesis: Counts, reference: Counts, rouge101: bool = False) -> Array:
+    """F1 in [0, 1] from integer counts of one shape; the same float64 operations in the same order as the packages
+    use, so the results are theirs to the last bit.
+
+    A side without n-grams scores 0. Source: korouge-score's ``fmeasure``; ``rouge`` 1.0.1's formula has 1e-8 in it.
+    """
+    precision = overlap / np.maximum(hypothesis, 1)
+    recall = overlap / np.maximum(reference, 1)
+    total = precision + recall
+    if rouge101:
+        precision *= recall
+        precision /= total + 1e-8
+        precision *= 2.0
+        return precision
+    precision *= 2
+    precision *= recall
+    # A zero total has a zero numerator; any other denominator would do.
+    total[total == 0] = 1.0
+    precision /= total
+    return precision
+
+
+class Counter:
+    """Counts overlaps under one profile and tokenizer.
+
+    ``characters`` is the size of the whole job, in characters compared: it decides whether loading compiled code pays.
+    Both engines give the same counts. Raises UserError when the tokenizer is unknown, missing, or not for this
+    profile.
+    """
+
+    def __init__(
+        self, profile: Profile, tokenizer: str | None, use_stemmer: bool, cache_dir: str | Path | None
+    ) -> None:
+        wanted = tokenizer or profile.tokenizer
+        self._profile = profile
+        self._tokenizer = None
+        self.tokenizer = wanted
+        if profile.name == "rouge101":
+            if wanted != "sentences" or use_stemmer:
+                raise UserError(
+                    "profile 'rouge101' has its own tokens (full stops, then whitespace) and takes no tokenizer or "
+                    "stemmer; drop the option, or use profile 'korouge' with it."
+                )
+        elif profile.name == "google" and wanted != "alnum":
+            raise UserError(
+                f"profile 'google' is rouge_score's own tokenizer and cannot use {wanted!r}; "
+                "drop the option, or use profile 'korouge' with it."
+            )
+        else:
+            self._tokenizer = get_tokenizer(wanted, use_stemmer, cache_dir)
+            self.tokenizer = self._tokenizer.name
+        native = not use_stemmer and wanted in ("whitespace", "sentences", "alnum")
+        self._native_mode = wanted if native else None
+
+    def f1(self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int) -> Array:
+        """F1 in [0, 1] of the pairs (``texts[hyp[k]]``, ``texts[ref[k]]``), shape [3, pairs]: R1, R2, RL.
+
+        Group g holds the texts from ``groups[g]`` up to ``groups[g + 1]``; a pair lies in one group, and pairs with
+        the same reference are neighbours.
+        """
+        if self._profile.refuses_hangul:
+            for text in texts:
+                if not text.isascii():
+                    refuse_hangul(text, "a text to score")
+        overlap, sizes = self._count(texts, groups, hyp, ref, characters)
+        result = np.empty((3, len(hyp)))
+        for k in range(3):
+            result[k] = f1_from_counts(
+                overlap[:, k], sizes[k][hyp], sizes[k][ref], self._profile.name == "rouge101"
+            )
+        return result
+
+    def _count(
+        self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int
+    ) -> tuple[Counts, Sequence[Counts]]:
+        compiled = len(hyp) > TINY and use_compiled(characters)
+        if self._native_mode and compiled:
+            from common.rouge import engine
+
+            return engine.count_texts(texts, groups, hyp, ref, self._native_mode)
+        if self._tokenizer is None:
+            return _count_sentences([split_sentences_101(text) for text in texts], hyp, ref)
+        tokens = self._tokenizer.tokenize_all(texts)
+        if compiled:
+            from common.rouge import engine
+
+            return engine.count_tokens(tokens, hyp, ref)
+        return _count_tokens(tokens, hyp, ref)
+
+
+def use_compiled(characters: int) -> bool:
+    """Whether a job of that many characters is worth compiled code: always when it is loaded in this process."""
+    if "common.rouge.engine" in sys.modules:
+        return True
+    folder = Path(__file__).parent / "__pycache__"
+    on_disk = any(folder.glob("kernels_text.tokenize*.nbi"))
+    return characters >= (WORTH_LOADING if on_disk else WORTH_COMPILING)
+
+
+def ngram_sizes(lengths: Counts) -> tuple[Counts, Counts, Counts]:
+    """Number of unigrams, bigrams and (for the LCS) unigrams of texts with so many tokens."""
+    return lengths, np.maximum(lengths - 1, 0), lengths
+
+
+def _count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tuple[Counts, Sequence[Counts]]:
+    rows = []
+    last = -1
+    masks: dict[str, int] = {}
+    for h, r in zip(hyp.tolist(), ref.tolist(), strict=True):
+        if r != last:
+            masks, last = position_masks(tokens[r]), r
+        rows.append(overlap_counts(tokens[h], masks, len(tokens[r])))
+    lengths = np.array([len(entry) for entry in tokens], dtype=np.int64)
+    return np.array(rows, dtype=np.int64).reshape(-1, 3), ngram_sizes(lengths)
+
+
+def _count_sentences(
+    texts: Sequence[Sequence[Sequence[str]]], hyp: Index, ref: Index
+) -> tuple[Counts, Sequence[Counts]]:
+    pairs = zip(hyp.tolist(), ref.tolist(), strict=True)
+    counts = np.array([rouge101_counts(texts[h], texts[r]) for h, r in pairs], dtype=np.int64).reshape(-1, 3)
+    words = [[word for sentence in sentences for word in sentence] for sentences in texts]
+    unigrams = np.array([len(set(entry)) for entry in words], dtype=np.int64)
+    bigrams = np.array([len(set(pairwise(entry))) for entry in words], dtype=np.int64)
+    return counts, (unigrams, bigrams, unigrams)

@@ -1,0 +1,226 @@
+"""Compiled counting: the algorithms of ``exact.py`` on 64-bit words and arrays of token ids.
+
+Importing this module imports numba (about half a second), so only ``counting.py`` does, when the work is worth it.
+Every function releases the GIL and keeps its machine code on disk; where no folder can be written, it compiles anew.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+F = TypeVar("F", bound=Callable[..., Any])
+Ids = npt.NDArray[np.int32]
+Offsets = npt.NDArray[np.int64]
+Integer = Any
+"""A scalar inside a kernel: numba gives it a machine type, for which there is no stub."""
+
+_ONE = np.uint64(1)
+_ZERO = np.uint64(0)
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_EVEN = np.uint64(0x5555555555555555)
+_PAIRS = np.uint64(0x3333333333333333)
+_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
+_BYTES = np.uint64(0x0101010101010101)
+
+
+def compiled(function: F) -> F:
+    """The function compiled on first call, from the disk cache where that can be written."""
+    compiler: Any = numba.njit
+    try:
+        result: F = compiler(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # numba: no folder to keep the cache in
+        result = compiler(nogil=True, error_model="numpy")(function)
+    return result
+
+
+@compiled
+def popcount(x: Integer) -> Integer:
+    """Number of one bits of a uint64."""
+    x = x - ((x >> _ONE) & _EVEN)
+    x = (x & _PAIRS) + ((x >> np.uint64(2)) & _PAIRS)
+    x = (x + (x >> np.uint64(4))) & _NIBBLES
+    return np.int64((x * _BYTES) >> np.uint64(56))
+
+
+@compiled
+def count_short(
+    ids: Ids, offsets: Offsets, vocabulary: int, hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64]
+) -> None:
+    """Fills ``out[k]`` with shared unigrams, shared bigrams and LCS length of pair k; references of at most 64 tokens.
+
+    Text t is ``ids[offsets[t]:offsets[t + 1]]``, ids in [0, vocabulary). A reference's positions are the bits of one
+    word for each token, built again only when the reference changes.
+    """
+    masks = np.zeros(vocabulary, np.uint64)
+    last = np.int64(-1)
+    for k in range(hyp.size):
+        r = ref[k]
+        if r != last:
+            if last >= 0:
+                for i in range(offsets[last], offsets[last + 1]):
+                    masks[ids[i]] = _ZERO
+            bit = _ONE
+            for i in range(offsets[r], offsets[r + 1]):
+                masks[ids[i]] |= bit
+                bit <<= _ONE
+            last = r
+        unigrams = 0
+        bigrams = 0
+        used = _ZERO
+        used_pairs = _ZERO
+        previous = _ZERO
+        row = _FULL
+        for i in range(offsets[hyp[k]], offsets[hyp[k] + 1]):
+            mask = masks[ids[i]]
+            if mask != _ZERO:
+                free = mask & ~used
+                if free != _ZERO:
+                    used |= free & (~free + _ONE)
+                    unigrams += 1
+                pairs = (previous << _ONE) & mask & ~used_pairs
+                if pairs != _ZERO:
+                    used_pairs |= pairs & (~pairs + _ONE)
+                    bigrams += 1
+                hit = row & mask
+                row = (row + hit) | (row - hit)
+            previous = mask
+        out[k, 0] = unigrams
+        out[k, 1] = bigrams
+        # Bits above the reference's length never meet a mask; only carries reach them, and those leave ones.
+        out[k, 2] = popcount(~row)
+
+
+@compiled
+def find_pair(keys: Offsets, key: Integer) -> Integer:
+    """Where the key is in an open-addressing table of a power-of-two size, or would go; free places hold -1."""
+    place = (key * 0x9E3779B97F4A7C1 ^ (key >> 29)) & (keys.size - 1)
+    while keys[place] != -1 and keys[place] != key:
+        place = (place + 1) & (keys.size - 1)
+    return place
+
+
+@compiled
+def table_size(entries: Integer) -> Integer:
+    """A power of two at least twice the number of entries."""
+    size = 8
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@compiled
+def count_long(
+    ids: Ids, offsets: Offsets, vocabulary: int, hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64]
+) -> None:
+    """As ``count_short``, for references of any length.
+
+    A token's positions are a chain of (word, bits) entries, and an LCS step visits only those words: elsewhere the
+    row changes by a carry alone, which runs through words of ones and stops at the first zero bit.
+    """
+    longest = np.int64(1)
+    for k in range(ref.size):
+        longest = max(longest, offsets[ref[k] + 1] - offsets[ref[k]])
+    slots = np.zeros(vocabulary, np.int32)  # 0: not in this reference
+    times = np.zeros(longest + 1, np.int64)
+    times_left = np.zeros(longest + 1, np.int64)
+    head = np.zeros(longest + 1, np.int64)
+    tail = np.zeros(longest + 1, np.int64)
+    entry_word = np.zeros(longest + 1, np.int64)
+    entry_bits = np.zeros(longest + 1, np.uint64)
+    entry_next = np.zeros(longest + 1, np.int64)
+    row = np.empty(longest // 64 + 1, np.uint64)
+    pair_keys = np.full(table_size(longest), -1, np.int64)
+    pair_times = np.zeros(pair_keys.size, np.int64)
+    pair_left = np.zeros(pair_keys.size, np.int64)
+    last = np.int64(-1)
+    words: Integer = np.int64(0)
+    word: Integer = np.int64(0)
+    for k in range(hyp.size):
+        r = ref[k]
+        if r != last:
+            if last >= 0:
+                for i in range(offsets[last], offsets[last + 1]):
+                    slots[ids[i]] = 0
+            pair_keys[:] = -1
+            pair_times[:] = 0
+            used_slots = 0
+            entries = 0
+            size = offsets[r + 1] - offsets[r]
+            words = (size + 63) // 64
+            before = np.int64(0)
+            for p in range(size):
+                token = ids[offsets[r] + p]
+                word = p // 64
+                slot = np.int64(slots[token])
+                if slot == 0:
+                    used_slots += 1
+                    slot = np.int64(used_slots)
+                    slots[token] = slot
+                    times[slot] = 0
+                    tail[slot] = 0
+                times[slot] += 1
+                if tail[slot] == 0 or entry_word[tail[slot]] != word:
+                    entries += 1
+                    entry_word[entries] = word
+                    entry_bits[entries] = _ZERO
+                    entry_next[entries] = 0
+                    if tail[slot] == 0:
+                        head[slot] = entries
+                    else:
+                        entry_next[tail[slot]] = entries
+                    tail[slot] = entries
+                entry_bits[tail[slot]] |= _ONE << np.uint64(p % 64)
+                if before != 0:
+                    place = find_pair(pair_keys, before * (longest + 1) + slot)
+                    pair_keys[place] = before * (longest + 1) + slot
+                    pair_times[place] += 1
+                before = slot
+            last = r
+        times_left[:] = times
+        pair_left[:] = pair_times
+        row[:words] = _FULL
+        unigrams = 0
+        bigrams = 0
+        before = np.int64(0)
+        for i in range(offsets[hyp[k]], offsets[hyp[k] + 1]):
+            slot = np.int64(slots[ids[i]])
+            if slot != 0:
+                if times_left[slot] > 0:
+                    times_left[slot] -= 1
+                    unigrams += 1
+                if before != 0:
+                    place = find_pair(pair_keys, before * (longest + 1) + slot)
+                    if pair_left[place] > 0:
+                        pair_left[place] -= 1
+                        bigrams += 1
+                entry = head[slot]
+                word = np.int64(0)
+                carry = _ZERO
+                while entry != 0 or (carry != _ZERO and word < words):
+                    if entry != 0 and (carry == _ZERO or word == entry_word[entry]):
+                        word = entry_word[entry]
+                        old = row[word]
+                        hit = old & entry_bits[entry]
+                        total = old + hit
+                        over = _ONE if total < old else _ZERO
+                        total += carry
+                        if total < carry:
+                            over = _ONE
+                        row[word] = total | (old - hit)
+                        carry = over
+                        entry = entry_next[entry]
+                    else:
+                        old = row[word]
+                        row[word] = old | (old + _ONE)
+                        carry = _ONE if old == _FULL else _ZERO
+                    word += 1
+            before = slot
+        grown = np.int64(0)
+        for word in range(words):
+            grown += popcount(~row[word])
+        out[k, 0] = unigrams
+        out[k, 1] = bigrams
+        out[k, 2] = grown

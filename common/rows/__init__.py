@@ -1,0 +1,162 @@
+"""Rows of a competition, validated on the way in; predictions out and in again; everything joins by id."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from common import files
+from common.competition import Competition
+from common.errors import UserError
+from common.rows import checks, tables
+from common.rows.incoming import import_data
+
+__all__ = [
+    "Row",
+    "Split",
+    "SplitName",
+    "import_data",
+    "read_predictions",
+    "read_references",
+    "read_split",
+    "sample_ids",
+    "write_predictions",
+]
+
+SplitName = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One dialogue, its text exactly as in the file (cleaning is `common.dialogue`'s)."""
+
+    id: str
+    dialogue: str
+    summaries: tuple[str, ...]
+    """() in the test split, always."""
+    topic: str
+    """"" when the file has no topic column."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one file, in its order, and what was odd about it."""
+
+    name: str
+    rows: tuple[Row, ...]
+    path: Path
+    sha256: str
+    """Of the file's bytes."""
+    warnings: Mapping[str, int]
+    """Kind of oddity → how many rows show it; for the run folder."""
+    warning_examples: tuple[str, ...]
+    """One a kind."""
+
+
+def read_split(competition: Competition, split: SplitName) -> Split:
+    """The checked rows of train, dev or test. Raises UserError naming file, line, id and what to do."""
+    path = competition.path(split)
+    checked = checks.check(competition, split, path)
+    columns = competition.columns
+    answers = () if split == "test" else columns.answers(competition.files[split])
+    rows = tuple(
+        Row(
+            id=record.cells[columns.id],
+            dialogue=record.cells[columns.dialogue],
+            summaries=tuple(record.cells[column] for column in answers),
+            topic=record.cells.get(columns.topic, ""),
+        )
+        for record in checked.table.records
+    )
+    return Split(split, rows, path, checked.sha256, checked.warnings, tuple(checked.examples.values()))
+
+
+def read_references(competition: Competition, split: SplitName) -> dict[str, tuple[str, ...]]:
+    """Reference summaries by id: train's and dev's own, test's from the solution file.
+
+    Raises UserError when the competition keeps its test answers to itself, and as `read_split` does.
+    """
+    kind = "solution" if split == "test" else split
+    if kind not in competition.files:
+        raise UserError(
+            f"{competition.name}: the answers of its test split are hidden (competition.toml declares no solution "
+            "file). Score split=dev, or submit the CSV and type the result in with: make lb id=… public=…"
+        )
+    checked = checks.check(competition, kind, competition.path(kind))
+    if kind == "solution" and competition.path("test").exists():
+        checks.check_same_ids(competition, kind, checked, _test(competition))
+    answers = competition.columns.answers(competition.files[kind])
+    return {
+        record.cells[competition.columns.id]: tuple(record.cells[column] for column in answers)
+        for record in checked.table.records
+    }
+
+
+def _test(competition: Competition) -> checks.Checked:
+    return checks.check(competition, "test", competition.path("test"))
+
+
+def sample_ids(competition: Competition) -> list[str]:
+    """The ids a submission must hold, in the sample's order (the test file's when there is no sample).
+
+    Raises UserError when sample and test hold different ids, and as `read_split` does.
+    """
+    if "sample" not in competition.files:
+        return checks.ids_of(competition, _test(competition).table.records)
+    sample = checks.check(competition, "sample", competition.path("sample"))
+    if competition.path("test").exists():
+        checks.check_same_ids(competition, "sample", sample, _test(competition))
+    return checks.ids_of(competition, sample.table.records)
+
+
+def read_predictions(path: Path, competition: Competition) -> dict[str, str]:
+    """Predicted summary by id, from a predictions or submission CSV; other columns are ignored.
+
+    Empty predictions are kept (the scorer counts them). Raises UserError on a missing column, an empty or a
+    duplicate id, and on every fault of encoding or quoting.
+    """
+    source = tables.source_of(path, None)
+    id_column, summary = competition.submission.id, competition.submission.summary
+    table, _ = tables.load(path, source, (id_column, summary), others=True)
+    predictions: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for record in table.records:
+        value = record.cells[id_column]
+        if not value.strip():
+            raise source.error(
+                record.line, f'column "{id_column}" is empty; every row needs its id', "Fix the row"
+            )
+        if value in lines:
+            problem = (
+                f'{id_column} "{value}" occurs a second time (first on line {lines[value]}); ids are unique'
+            )
+            raise source.error(record.line, problem, "Remove one of the two")
+        lines[value] = record.line
+        predictions[value] = record.cells[summary]
+    return predictions
+
+
+def write_predictions(path: Path, ids: Sequence[str], texts: Sequence[str], competition: Competition) -> None:
+    """Write a predictions CSV (id and summary column, every cell quoted), whole or not at all.
+
+    `read_predictions` gives the same ids and texts back. Raises ValueError when there are not as many texts as ids,
+    UserError on a duplicate id, on text that UTF-8 or CSV cannot hold, and as `files.write_text` does.
+    """
+    if len(ids) != len(texts):
+        raise ValueError(f"{len(ids)} ids and {len(texts)} texts")
+    seen: set[str] = set()
+    for key, text in zip(ids, texts, strict=True):
+        if key in seen:
+            raise UserError(f'{files.shown(path)}: id "{key}" was predicted twice; nothing was written.')
+        seen.add(key)
+        if "\0" in text or tables.SURROGATE.search(text):
+            raise UserError(
+                f'{files.shown(path)}: the text of "{key}" holds a NUL or half a surrogate pair; clean it.'
+            )
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow([competition.submission.id, competition.submission.summary])
+    writer.writerows(zip(ids, texts, strict=True))
+    files.write_text(path, buffer.getvalue())

@@ -1,0 +1,236 @@
+"""`make data`: the organisers' files, all checked in a staging folder, then moved into place together."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from common import files
+from common.competition import Competition
+from common.errors import UserError
+from common.rows import checks
+
+MAX_BYTES = 1 << 30
+DEPTH = 4
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file of the source: how messages name it, and how it is opened."""
+
+    label: str
+    open: Callable[[], IO[bytes]]
+
+
+def import_data(competition: Competition, source: Path) -> list[str]:
+    """Report lines, one a file (rows, warnings), once every declared file of `source` is checked and in place.
+
+    `source` is a folder or a .zip; the files may lie in folders inside it. On any UserError (a file is missing, twice
+    there or bad, the archive is broken or climbs out of its folder, the disk refuses) nothing has changed.
+    """
+    with _opened(source) as found:
+        chosen = _choose(competition, source, found)
+        with _staging(competition) as staging:
+            for path, item in chosen.items():
+                _copy(item, staging / path)
+            report = _check(competition, chosen, staging)
+            _move(competition, staging, list(chosen))
+    return report
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[list[_Found]]:
+    """The files of a folder or an archive, which stays open meanwhile."""
+    if source.is_dir():
+        yield list(_in_folder(source))
+        return
+    if not source.exists():
+        raise UserError(f"{source}: not there; give the folder or .zip of the organisers' files (from=PATH).")
+    if source.suffix.lower() != ".zip" and not zipfile.is_zipfile(source):
+        raise UserError(
+            f"{source}: is neither a folder nor a .zip; unpack it and give the folder (from=FOLDER)."
+        )
+    try:
+        archive = zipfile.ZipFile(source)
+    except (OSError, *_BROKEN_ZIP) as error:
+        raise UserError(f"{source}: the archive cannot be read ({error}); download it again.") from error
+    with archive:
+        yield list(_in_zip(source, archive))
+
+
+def _ignored(parts: tuple[str, ...]) -> bool:
+    return any(part == "__MACOSX" or part.startswith(".") for part in parts)
+
+
+def _in_folder(source: Path) -> Iterator[_Found]:
+    for folder, subfolders, names in os.walk(source):
+        inside = Path(folder).relative_to(source).parts
+        subfolders[:] = sorted(s for s in subfolders if not _ignored((s,)) and len(inside) + 1 < DEPTH)
+        for name in sorted(names):
+            path = Path(folder) / name
+            if not _ignored((name,)) and path.is_file():
+                yield _Found(str(path), lambda path=path: path.open("rb"))  # type: ignore[misc]
+
+
+def _in_zip(source: Path, archive: zipfile.ZipFile) -> Iterator[_Found]:
+    for info in archive.infolist():
+        name = info.filename.replace("\\", "/")
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
+            raise UserError(
+                f'{source}: entry "{info.filename}" points outside the archive; nothing was unpacked. '
+                "Do not use this archive: download it again from the organisers."
+            )
+        if info.is_dir() or _ignored(parts):
+            continue
+        if info.file_size > MAX_BYTES:
+            raise UserError(
+                f'{source}: entry "{name}" unpacks to {info.file_size:,} bytes; not the organisers\' file.'
+            )
+        yield _Found(f"{source}/{name}", lambda info=info: archive.open(info))  # type: ignore[misc]
+
+
+def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict[str, _Found]:
+    """The found file for each declared path, matched by its name."""
+    chosen: dict[str, _Found] = {}
+    missing = []
+    for path in dict.fromkeys(spec.path for spec in competition.files.values()):
+        name = PurePosixPath(path).name
+        matches = [item for item in found if PurePosixPath(item.label).name == name]
+        if len(matches) > 1:
+            listed = ", ".join(item.label for item in matches[:5])
+            raise UserError(
+                f"{source}: {name} is there {len(matches)} times ({listed}); give the folder of one of them."
+            )
+        if matches:
+            chosen[path] = matches[0]
+        else:
+            missing.append(name)
+    if missing:
+        names = sorted({PurePosixPath(item.label).name for item in found})
+        listed = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+        raise UserError(
+            f"{source}: {', '.join(missing)} not found; found {listed or 'no files'}. "
+            f"Give the folder or .zip with all of the organisers' files: "
+            f"make data comp={competition.name} from=PATH"
+        )
+    return chosen
+
+
+@contextmanager
+def _staging(competition: Competition) -> Iterator[Path]:
+    """An empty folder on the same disk as the data, removed in the end; one import at a time holds it."""
+    data = competition.folder / "data"
+    new = not data.exists()
+    try:
+        data.mkdir(exist_ok=True)
+        lock = os.open(data, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritable(data, error) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"{files.shown(data)}: another make data is at work there; wait for it."
+            ) from error
+        try:
+            for left in data.glob(".staging-*"):  # of an import that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=data))
+        except OSError as error:
+            raise _unwritable(data, error) from error
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        if new and not any(data.iterdir()):
+            data.rmdir()
+        os.close(lock)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{files.shown(path)}: cannot be written ({error.strerror}); nothing was changed. "
+        "Make the folder writable or free some space, then run make data again."
+    )
+
+
+def _copy(item: _Found, target: Path) -> None:
+    """Copy one found file; a checksum that fails is noticed here."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with item.open() as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except (OSError, *_BROKEN_ZIP) as error:
+        raise UserError(
+            f"{item.label}: cannot be copied ({error}); nothing was changed. "
+            "Get the file or archive again, or free some space."
+        ) from error
+
+
+def _check(competition: Competition, chosen: Mapping[str, _Found], staging: Path) -> list[str]:
+    """The report, once every staged file passed alone and the sample and solution match the test."""
+    checked = {
+        kind: checks.check(competition, kind, staging / spec.path, chosen[spec.path].label)
+        for kind, spec in competition.files.items()
+    }
+    for kind in ("sample", "solution"):
+        if kind in checked:
+            checks.check_same_ids(competition, kind, checked[kind], checked["test"])
+    report = []
+    for path in chosen:
+        kinds = [kind for kind, spec in competition.files.items() if spec.path == path]
+        notes = {
+            name: f"{count} × {checked[kind].examples[name]}"
+            for kind in kinds
+            for name, count in checked[kind].warnings.items()
+        }
+        count = len(checked[kinds[0]].table.records)
+        report.append(f"{path}: {count} rows, {'; '.join(notes.values()) or 'no warnings'}")
+    return report
+
+
+def _move(competition: Competition, staging: Path, paths: list[str]) -> None:
+    """Rename the staged files into place; when one rename fails, put back what was there."""
+    done: list[tuple[Path, Path | None]] = []
+    try:
+        for path in paths:
+            target, old = competition.folder / path, staging / f"{path}.old"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (staging / path).chmod(0o644)
+            existed = target.exists()
+            if existed:
+                shutil.copyfile(target, old)
+            (staging / path).replace(target)
+            done.append((target, old if existed else None))
+        for folder in {target.parent for target, _ in done}:
+            files.fsync_folder(folder)
+    except BaseException as error:  # Ctrl-C too: all files or none
+        for target, before in reversed(done):
+            if before is None:
+                target.unlink()
+            else:
+                before.replace(target)
+        if isinstance(error, OSError):
+            raise _unwritable(competition.folder / "data", error) from error
+        raise

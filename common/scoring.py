@@ -1,0 +1,218 @@
+"""Scores that can be read: predictions against references by id, beside the floor and signs of collapse."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from common.competition import Competition
+from common.dialogue import clean, parse
+from common.errors import UserError
+from common.files import root, sha256_texts, write_json
+from common.rouge import corpus
+from common.rows import Row, SplitName, read_references, read_split
+
+CONSTANTS_TRIED = 400  # sentences tried as the one answer to everything
+
+
+@dataclass(frozen=True)
+class Score:
+    """One profile's mean scores of a set of predictions."""
+
+    profile: str
+    headline_key: str
+    headline: float
+    metrics: dict[str, float]
+    """Mean by key; every key carries the profile and the tokenizer."""
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What a score alone does not tell."""
+
+    rows: int
+    missing: int
+    """Ids with no prediction, or an empty one: they score 0."""
+    distinct: float
+    """Share of different texts among the predictions, 0 to 1; a collapsed model has few."""
+    characters: float
+    """Median length."""
+    copied: float
+    """Mean share of a prediction's words that stand in its dialogue, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What no model at all would score: one sentence for every dialogue, and the first turns."""
+
+    constant: float
+    constant_text: str
+    lead: float
+    lead_turns: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything `make score` prints."""
+
+    scores: tuple[Score, ...]
+    floors: dict[str, Floor]
+    """By profile."""
+    diagnostics: Diagnostics
+
+    def plain(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return asdict(self)
+
+
+def profiles(competition: Competition) -> tuple[str, ...]:
+    """The profiles that make sense for a competition's language, its dev profile first."""
+    sensible = (
+        ("leaderboard", "rouge101", "korouge")
+        if competition.language == "ko"
+        else ("google", "rouge101", "korouge")
+    )
+    return tuple(dict.fromkeys((competition.dev_profile, *sensible)))
+
+
+def score(
+    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
+) -> Score:
+    """Mean scores over the references' ids; a missing prediction counts as empty, which scores 0.
+
+    Raises UserError when a prediction's id has no reference, or none has.
+    """
+    unknown = [name for name in predictions if name not in references]
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} predicted ids have no reference, the first is {unknown[0]!r}; "
+            "predictions and references must be of the same split."
+        )
+    if not references:
+        raise UserError("there is no reference to score against.")
+    texts = [predictions.get(name, "") for name in references]
+    result = corpus(
+        texts,
+        [list(r) for r in references.values()],
+        profile,
+        references_mode=_mode(profile, mode, references),
+    )
+    return Score(
+        profile, result.headline_key, float(result.headline), {k: float(v) for k, v in result.keyed().items()}
+    )
+
+
+def _mode(profile: str, mode: str, references: Mapping[str, Sequence[str]]) -> str | None:
+    several = any(len(r) > 1 for r in references.values())
+    return mode if several and profile in ("leaderboard", "google") else None
+
+
+def diagnose(predictions: Mapping[str, str], rows: Sequence[Row]) -> Diagnostics:
+    """Signs of collapse and copying, over all rows; rows without a prediction count as empty."""
+    texts = {row.id: predictions.get(row.id, "") for row in rows}
+    filled = [t for t in texts.values() if t.strip()]
+    copied = []
+    for row in rows:
+        words = texts[row.id].split()
+        known = set(clean(row.dialogue).replace(":", " ").split())
+        if words:
+            copied.append(sum(word in known for word in words) / len(words))
+    return Diagnostics(
+        rows=len(rows),
+        missing=len(rows) - len(filled),
+        distinct=len(set(filled)) / max(1, len(filled)),
+        characters=float(np.median([len(t) for t in filled])) if filled else 0.0,
+        copied=float(np.mean(copied)) if copied else 0.0,
+    )
+
+
+def lead(dialogue: str, turns: int) -> str:
+    """The texts of the first turns as one line, speakers named."""
+    return " ".join(f"{turn.speaker}: {turn.text}".strip(": ") for turn in parse(clean(dialogue))[:turns])
+
+
+def floor(
+    rows: Sequence[Row],
+    references: Mapping[str, Sequence[str]],
+    constants: Sequence[str],
+    profile: str,
+    mode: str,
+) -> Floor:
+    """The best of `constants` said to every dialogue, and the better of one or two first turns."""
+    names = list(references)
+    tried = list(dict.fromkeys(constants))[:CONSTANTS_TRIED]
+    predictions = [text for text in tried for _ in names]
+    wanted = [list(references[n]) for n in names] * len(tried)
+    result = corpus(predictions, wanted, profile, references_mode=_mode(profile, mode, references))
+    means = result.per_example[result.headline_key].reshape(len(tried), len(names)).mean(axis=1)
+    best = int(np.argmax(means))
+    by_id = {row.id: row for row in rows}
+    leads = {
+        n: score({i: lead(by_id[i].dialogue, n) for i in names}, references, profile, mode).headline
+        for n in (1, 2)
+    }
+    turns = max(leads, key=lambda n: leads[n])
+    return Floor(float(means[best]), tried[best], leads[turns], turns)
+
+
+def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
+    """The floors of a split by profile, kept in `.cache/floors` under a hash of all that decides them."""
+    rows = read_split(competition, split).rows
+    references = read_references(competition, split)
+    constants = [s for row in read_split(competition, "train").rows for s in row.summaries][
+        : 5 * CONSTANTS_TRIED : 5
+    ]
+    mode = competition.leaderboard_references
+    key = sha256_texts(
+        [*(p for r in rows for p in (r.id, r.dialogue)), *(s for r in references.values() for s in r), *constants,
+         mode, *profiles(competition)]
+    )  # fmt: skip
+    path = root() / ".cache" / "floors" / f"{key[:24]}.json"
+    if path.exists():
+        return {name: Floor(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+    found = {name: floor(rows, references, constants, name, mode) for name in profiles(competition)}
+    write_json(path, {name: asdict(entry) for name, entry in found.items()})
+    return found
+
+
+def report(
+    competition: Competition,
+    split: SplitName,
+    predictions: Mapping[str, str],
+    only: Sequence[str] | None = None,
+) -> Report:
+    """Scores in every profile (or those of `only`), the floors and the diagnostics of predictions on a split.
+
+    Raises UserError when the split has no references here, or ids do not match.
+    """
+    rows = read_split(competition, split).rows
+    references = read_references(competition, split)
+    chosen = tuple(only or profiles(competition))
+    mode = competition.leaderboard_references
+    return Report(
+        scores=tuple(score(predictions, references, name, mode) for name in chosen),
+        floors={name: found for name, found in floors(competition, split).items() if name in chosen},
+        diagnostics=diagnose(predictions, rows),
+    )
+
+
+def table(report: Report) -> str:
+    """The report as aligned lines of text: each profile's headline beside its floors, then the diagnostics."""
+    lines = [
+        f"{'profile':<12} {'metric':<12} {'score':>8} {'floor: one sentence':>20} {'floor: first turns':>19}"
+    ]
+    for entry in report.scores:
+        found = report.floors[entry.profile]
+        digits = 4 if entry.profile == "korouge" else 2
+        lines.append(
+            f"{entry.profile:<12} {entry.headline_key:<12} {entry.headline:>8.{digits}f} "
+            f"{found.constant:>20.{digits}f} {found.lead:>19.{digits}f}"
+        )
+    d = report.diagnostics
+    lines.append(
+        f"{d.rows} rows, {d.missing} missing or empty, {d.distinct:.1%} distinct, "
+        f"median {d.characters:.0f} characters, {d.copied:.1%} of words copied"
+    )
+    return "\n".join(lines)

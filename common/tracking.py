@@ -1,0 +1,265 @@
+"""Writing run folders: one stage of an experiment, from its command line to its record in run.json."""
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from filelock import FileLock, Timeout
+
+from common import checkpoints, competition, runs
+from common.competition import Competition
+from common.config import override, plain
+from common.errors import UserError
+from common.files import root, sha256_file, shown, write_json
+from common.rows import Split, SplitName, read_split
+
+log = logging.getLogger(__name__)
+C = TypeVar("C")
+INFER_ONLY = ("decoding.", "postprocess.")  # settings that may change after training
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "numba", "mecab-ko")
+
+
+@dataclass
+class Run(Generic[C]):
+    """One stage (train or infer) of one run, while it works."""
+
+    stage: str
+    experiment: str
+    folder: Path
+    competition: Competition
+    config: C
+    overrides: dict[str, Any]
+    smoke: bool
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+
+    def split(self, name: SplitName) -> Split:
+        """The checked rows of a split, noted in the record; in a smoke run the first few."""
+        split = read_split(self.competition, name)
+        for kind, count in split.warnings.items():
+            log.warning("%s: %d rows: %s", shown(split.path), count, kind)
+        key = str(split.path.resolve().relative_to(root()))
+        self.data[key] = {"sha256": split.sha256, "rows": len(split.rows), "warnings": dict(split.warnings)}
+        if self.smoke:
+            return Split(name, split.rows[: 32 if name == "train" else 4], split.path, split.sha256,
+                         split.warnings, split.warning_examples)  # fmt: skip
+        return split
+
+    def key(self, *extra: str) -> str:
+        """A hash of the settings, the data read so far and whatever else is given."""
+        content = [self.experiment, plain(self.config), {n: d["sha256"] for n, d in self.data.items()}, extra]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def checkpoint(self) -> str:
+        """The fingerprint of the best checkpoint. Raises UserError when it is absent or damaged."""
+        return checkpoints.fingerprint(self.folder / "best")
+
+    @property
+    def training_key(self) -> str:
+        """A hash of the training settings and data: what a checkpoint must agree with to be resumed."""
+        content = [
+            self.experiment,
+            _training_part(plain(self.config)),
+            {n: d["sha256"] for n, d in self.data.items()},
+        ]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def finish(self, files: Sequence[Path] = (), **values: Any) -> None:
+        """Record the stage as finished, with the hashes of the files it made and whatever else is given."""
+        self._write("finished", files, minutes=round((time.time() - self.started) / 60, 2), **values)
+
+    def _write(self, status: str, files: Sequence[Path] = (), **values: Any) -> None:
+        stages = runs.record(self.folder)
+        earlier = stages.get(self.stage, {}) if status == "finished" else {}
+        stages[self.stage] = {
+            "status": status,
+            "experiment": self.experiment,
+            "competition": self.competition.name,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "config": plain(self.config),
+            "overrides": self.overrides,
+            "seed": plain(self.config).get("seed"),
+            "data": self.data,
+            "code": {**code_in_use(settings_too=self.stage == "infer"), **earlier.get("code", {})},
+            "checkpoint": self.checkpoint if status == "finished" else None,
+            "files": {str(p.resolve().relative_to(root())): sha256_file(p) for p in files},
+            "git": runs.git_state(),
+            "packages": package_versions(),
+            "hardware": hardware(),
+            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "notes": self.notes,
+            **values,
+        }
+        write_json(self.folder / "run.json", json.loads(json.dumps(stages, default=asdict)))
+
+
+def _training_part(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if not name.startswith(INFER_ONLY)}
+
+
+def code_in_use(*, settings_too: bool) -> dict[str, str]:
+    """Path -> syntax hash of every file of common/ and experiments/ that this process has imported.
+
+    Without `settings_too` config.py is left out: training compares its settings by value.
+    """
+    folders = [root() / "common", root() / "experiments"]
+    loaded = [Path(file) for m in list(sys.modules.values()) if (file := getattr(m, "__file__", None))]
+    mine = sorted(
+        {path.resolve() for path in loaded if any(path.is_relative_to(folder) for folder in folders)}
+    )
+    return {
+        str(path.relative_to(root())): runs.code_hash(path)
+        for path in mine
+        if settings_too or path.name != "config.py"
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and, when torch is loaded, its GPUs."""
+    torch = sys.modules.get("torch")
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch else []
+    return {"machine": platform.machine(), "cores": os.cpu_count(), "gpus": gpus}
+
+
+def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--competition")
+    parser.add_argument("--run")
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--restart", action="store_true")
+    return parser.parse_known_args(argv)
+
+
+def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], None]) -> None:
+    """Run one stage of the experiment that `file` belongs to, from the command line to the exit code.
+
+    Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny, seconds),
+    --restart (train: move the old run aside); every other --name sets a scalar of the config.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("accelerate", "datasets", "filelock", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    experiment = Path(file).resolve().parent.name
+    try:
+        options, rest = _arguments(sys.argv[1:])
+        settings, overrides = override(smoke if options.smoke else config, rest)
+        name = options.run or experiment
+        if not runs.RUN_NAME.fullmatch(name) or not name.startswith(experiment):
+            raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
+        chosen = competition.load(options.competition or competition.active())
+        folder = runs.outputs(chosen.name, smoke=options.smoke) / name
+        run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke)
+        with _locked(folder):
+            if stage == "train":
+                _begin_training(run, options.restart or options.smoke, work)
+            else:
+                _begin_inference(run, work)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from the last checkpoint.")
+
+
+def _locked(folder: Path) -> FileLock:
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"{shown(folder)} is in use by another process; wait for it or choose --run."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
+        ) from error
+    return lock
+
+
+def _begin_training(run: Run[C], restart: bool, work: Callable[[Run[C]], None]) -> None:
+    before = runs.record(run.folder).get("train")
+    if before and restart:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        aside = run.folder.parent / "replaced" / f"{run.folder.name}-{stamp}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        run.folder.rename(aside)
+        run.folder.mkdir()
+        log.info("the old run is now in %s", shown(aside))
+        before = None
+    if before:
+        _require_same_settings(run, before, "train")
+        if before["status"] == "finished":
+            stale = runs.stale_stage(before)
+            if not stale:
+                log.info("%s is trained already; add restart=1 to train it anew.", shown(run.folder))
+                return
+            raise UserError(
+                f"{shown(run.folder)} is trained, but {'; '.join(stale)}. Train anew with restart=1."
+            )
+        changed = runs.changed_code(before["code"])
+        if changed:
+            run.notes["mixed"] = [*before["notes"].get("mixed", []), *changed]
+            log.warning("resuming although %s: the result will count as stale.", "; ".join(changed))
+    run._write("running")
+    work(run)
+
+
+def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
+    before = runs.record(run.folder).get("train", {})
+    if before.get("status") != "finished":
+        state = "was interrupted" if before else "has not been trained"
+        raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train")
+    # What training was told on its command line holds for inference too, unless said otherwise now.
+    kept = {n: v for n, v in before["overrides"].items() if n not in run.overrides}
+    words = [f"--{n}={','.join(map(str, v)) if isinstance(v, list) else v}" for n, v in kept.items()]
+    run.config, _ = override(run.config, words)
+    run.overrides = {**kept, **run.overrides}
+    _require_same_settings(run, before, "infer")
+    stale = runs.stale_stage(before)
+    if stale:
+        log.warning(
+            "the checkpoint is stale: %s. make submit will refuse it; train anew with restart=1.",
+            "; ".join(stale),
+        )
+    run._write("running")
+    work(run)
+
+
+def _require_same_settings(run: Run[C], before: dict[str, Any], stage: str) -> None:
+    then, now = _training_part(before["config"]), _training_part(plain(run.config))
+    then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
+    differing = [
+        f"{name} was {then.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+    if differing:
+        raise UserError(
+            f"{shown(run.folder)} was trained with other settings: {'; '.join(differing)}. "
+            f"Give the same ones, train anew (make exp={run.experiment} train restart=1), "
+            f"or keep both with another run={run.experiment}-NAME."
+        )

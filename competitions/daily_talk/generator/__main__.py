@@ -1,0 +1,110 @@
+"""Writes the CSVs of daily_talk from a seed: the same bytes on every machine."""
+
+import csv
+import importlib
+import pkgutil
+import random
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from competitions.daily_talk.generator import situations
+from competitions.daily_talk.generator.engine import Situation, Talk, make
+
+SEED = "daily_talk-1"
+ROWS = {"train": 5000, "dev": 200, "test": 200}
+SIMILAR = 0.6  # Jaccard similarity of three-word shingles from which two dialogues count as near-duplicates
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+def all_situations() -> list[Situation]:
+    """Every hand-written situation, in the order of module and list."""
+    modules = sorted(info.name for info in pkgutil.iter_modules(situations.__path__))
+    found = [importlib.import_module(f"{situations.__name__}.{name}").SITUATIONS for name in modules]
+    return [situation for group in found for situation in group]
+
+
+def shingles(dialogue: str) -> set[tuple[str, ...]]:
+    """Every run of three words of a dialogue."""
+    words = dialogue.split()
+    return {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
+
+
+class Index:
+    """Dialogues seen so far, asked whether a new one is nearly one of them."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+
+    def similarity(self, found: set[tuple[str, ...]]) -> float:
+        """Highest Jaccard similarity with a dialogue in the index, 0 to 1."""
+        shared = Counter(number for shingle in found for number in self.holders[shingle])
+        return max((n / (len(found) + self.sizes[i] - n) for i, n in shared.items()), default=0.0)
+
+    def add(self, found: set[tuple[str, ...]]) -> None:
+        """Remember a dialogue by its shingles."""
+        for shingle in found:
+            self.holders[shingle].append(len(self.sizes))
+        self.sizes.append(len(found))
+
+
+def talks(count: int) -> list[Talk]:
+    """That many talks, the situations in turn, none nearly equal to another."""
+    index, made = Index(), []
+    found = all_situations()
+    tries = 0
+    while len(made) < count:
+        situation = found[tries % len(found)]
+        talk = make(situation, f"{SEED}-{situation.__name__}-{tries}")
+        tries += 1
+        pieces = shingles(talk.dialogue)
+        if index.similarity(pieces) < SIMILAR:
+            index.add(pieces)
+            made.append(talk)
+        if tries > 40 * count:
+            raise SystemExit(
+                f"only {len(made)} of {count} dialogues differ enough; the situations vary too little"
+            )
+    return made
+
+
+def write(name: str, header: list[str], rows: list[list[str]]) -> None:
+    """Write one CSV with every cell quoted."""
+    with (DATA / name).open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def main() -> None:
+    """Make all splits and write train, dev, test, sample submission and solution."""
+    made = talks(sum(ROWS.values()))
+    rng = random.Random(SEED)
+    rng.shuffle(made)
+    DATA.mkdir(parents=True, exist_ok=True)
+    start = 0
+    for split, count in ROWS.items():
+        part = made[start : start + count]
+        start += count
+        ids = [f"{split}_{number}" for number in range(count)]
+        if split == "test":
+            write(
+                "test.csv", ["fname", "dialogue"], [[i, t.dialogue] for i, t in zip(ids, part, strict=True)]
+            )
+            write("solution.csv", ["fname", "summary1", "summary2", "summary3"],
+                  [[i, *t.summaries] for i, t in zip(ids, part, strict=True)])  # fmt: skip
+            write("sample_submission.csv", ["", "fname", "summary"],
+                  [[str(n), i, "요약문을 입력하세요."] for n, i in enumerate(ids)])  # fmt: skip
+        else:
+            write(f"{split}.csv", ["fname", "dialogue", "summary", "topic"],
+                  [[i, t.dialogue, rng.choice(t.summaries), t.topic] for i, t in zip(ids, part, strict=True)])  # fmt: skip
+    print(
+        {
+            name: f"{(DATA / name).stat().st_size / 1e6:.2f} MB"
+            for name in sorted(p.name for p in DATA.glob("*.csv"))
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Korean particles that agree with the sound of the word before them."""
+
+import re
+
+# Final sound of the Korean reading of a digit (영 일 이 삼 사 오 육 칠 팔 구): "" vowel, "ㄹ", or another consonant "C".
+_DIGITS = dict(zip("0123456789", ("C", "ㄹ", "", "C", "", "", "C", "ㄹ", "ㄹ", ""), strict=True))
+_TAGS = {  # how a reader says the tag: 전화번호, 주소, 생년월일, 여권번호, 카드번호, 이름, 이메일, 차량번호, 주민번호
+    "PhoneNumber": "",
+    "Address": "",
+    "DateOfBirth": "ㄹ",
+    "PassportNumber": "",
+    "CardNumber": "",
+    "PersonName": "C",
+    "Email": "ㄹ",
+    "CarNumber": "",
+    "SSN": "",
+}
+_LETTERS = {"L": "ㄹ", "M": "C", "N": "C", "R": "ㄹ"}  # 엘 엠 엔 알; the other capitals end in a vowel
+_PARTICLE = re.compile(r"\[([가-힣]+)/([가-힣]+)\]")
+
+
+def final_sound(text: str) -> str:
+    """Final sound of the last word as it is read aloud: "" for a vowel, "ㄹ", or "C" for another consonant.
+
+    Raises ValueError when the text ends in something with no known reading.
+    """
+    text = text.rstrip("'\")’” ")
+    tag = re.search(r"#([A-Za-z]+)(\d*)#$", text)
+    if tag:
+        return _DIGITS[tag[2][-1]] if tag[2] else _TAGS[tag[1]]
+    last = text[-1:]
+    if "가" <= last <= "힣":
+        coda = (ord(last) - ord("가")) % 28
+        return "" if coda == 0 else "ㄹ" if coda == 8 else "C"
+    if last.isdigit():
+        tail = re.search(r"(\d)(0*)$", text)
+        assert tail is not None
+        return "C" if tail[2] else _DIGITS[tail[1]]  # 십 백 천 만 all end in a consonant
+    if last == "%":
+        return ""
+    if "A" <= last <= "Z":
+        return _LETTERS.get(last, "")
+    raise ValueError(f"no reading for the end of {text[-12:]!r}")
+
+
+def agree(text: str) -> str:
+    """The text with every marker `[은/는]`, consonant form first, replaced by the form its word takes.
+
+    `[으로/로]` also takes the vowel form after ㄹ (서울로). Raises ValueError as `final_sound` does.
+    """
+
+    def choose(match: re.Match[str]) -> str:
+        sound = final_sound(text[: match.start()])
+        vowel_form = sound == "" or (sound == "ㄹ" and match[1].startswith("으로"))
+        return match[2] if vowel_form else match[1]
+
+    # Right to left is not needed: a marker never follows another directly, so earlier text is final.
+    return _PARTICLE.sub(choose, text)

@@ -1,0 +1,27 @@
+"""exp001, infer: the best strategy's turns are the summary, the next ones further candidates."""
+
+from common import candidates, predictions, tracking
+from common.candidates import Candidate
+from common.files import read_json
+from experiments.exp001.config import SMOKE, Config
+from experiments.exp001.strategies import extract
+
+
+def infer(run: tracking.Run[Config]) -> None:
+    """Ranking → candidates → post-processed predictions → dev scores."""
+    ranking = read_json(run.folder / "best" / "ranking.json")[: run.config.candidates]
+    files = []
+    for split in predictions.SPLITS:
+        found = {}
+        for row in run.split(split).rows:
+            texts = [extract(entry["strategy"], entry["turns"], row.dialogue) for entry in ranking]
+            found[row.id] = [Candidate(text, None, len(text.split())) for text in texts]
+        path = run.folder / split / "candidates.jsonl"
+        candidates.write(path, found)
+        best = {name: group[0].text for name, group in found.items()}
+        files += [path, predictions.write(run, split, run.config.postprocess, best)]
+    predictions.finish(run, files)
+
+
+if __name__ == "__main__":
+    tracking.main("infer", __file__, Config(), SMOKE, infer)

@@ -1,0 +1,25 @@
+"""exp001, train: nothing is learned; the extraction strategies are ranked on training rows."""
+
+from common import checkpoints, scoring, tracking
+from common.files import write_json
+from experiments.exp001.config import SMOKE, Config
+from experiments.exp001.strategies import STRATEGIES, extract
+
+
+def train(run: tracking.Run[Config]) -> None:
+    """Every strategy with every number of turns → its score on train → the ranking as the checkpoint."""
+    rows = run.split("train").rows[: run.config.train_rows]
+    references = {row.id: row.summaries for row in rows}
+    found = []
+    for strategy in STRATEGIES:
+        for count in range(1, run.config.most_turns + 1):
+            texts = {row.id: extract(strategy, count, row.dialogue) for row in rows}
+            headline = scoring.score(texts, references, run.competition.dev_profile).headline
+            found.append({"strategy": strategy, "turns": count, "train": headline})
+    ranking = sorted(found, key=lambda entry: -float(entry["train"]))
+    checkpoints.save(run.folder / "best", lambda folder: write_json(folder / "ranking.json", ranking))
+    run.finish(ranking=ranking)
+
+
+if __name__ == "__main__":
+    tracking.main("train", __file__, Config(), SMOKE, train)

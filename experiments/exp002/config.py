@@ -1,0 +1,37 @@
+"""exp002's settings."""
+
+from dataclasses import dataclass, replace
+
+from common.generation import DecodingConfig
+from common.models import SmallModelConfig
+from common.postprocess import PostprocessConfig
+from common.tokenization import LengthConfig
+from common.training import TrainingConfig
+
+TITLE = "small encoder-decoder, trained from scratch"
+MODEL = "BART architecture, own byte-level BPE"
+NEEDS = "cpu"
+
+
+@dataclass(frozen=True)
+class Config:
+    """A small BART that learns everything, its tokenizer included, from the training rows."""
+
+    seed: int = 7
+    vocabulary: int = 4000
+    dev_rows: int = 100
+    """Dev dialogues decoded at each evaluation."""
+    lengths: LengthConfig = LengthConfig(max_source_tokens=512)
+    model: SmallModelConfig = SmallModelConfig()
+    training: TrainingConfig = TrainingConfig(epochs=12, tokens_per_batch=4096, learning_rate=1e-3)
+    decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4)
+    postprocess: PostprocessConfig = PostprocessConfig()
+
+
+SMOKE = Config(
+    vocabulary=400,
+    dev_rows=4,
+    model=SmallModelConfig(width=64, layers=1, feed_forward=64),
+    training=replace(Config.training, epochs=1),
+    decoding=DecodingConfig(candidates=2, beams=2, max_new_tokens=8),
+)
