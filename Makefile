@@ -10,10 +10,13 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred split id public private run args restart smoke missing stale blend
+SETTINGS := exp comp from pred split id public private run args restart smoke missing stale jobs blend
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
-OPTIONS = $(if $(restart),--restart) $(if $(smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"}
+on = $(filter-out 0 no false,$($1))
+OPTIONS = $(if $(call on,restart),--restart) $(if $(call on,smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"}
+# Stops with one line when a setting is missing; the second argument shows a call that works.
+need = $(if $($1),,$(error $1= is missing; for example: make $@ $2))
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,42 +30,42 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (10 min)
-	@$(COMMON) submit --competition daily_talk --missing train
+	@$(COMMON) submit --competition daily_talk --missing train --jobs 2
 	@echo
 	@$(COMMON) leaderboard --competition daily_talk
 
 data: setup ## comp=NAME from=PATH: check and copy the organisers' files, make the competition active
-	@$(COMMON) data --competition "$${comp:?say comp=NAME}" --from "$${from:?say from=PATH}"
+	@$(call need,comp,comp=dialogue_summarization from=PATH)$(call need,from,comp=dialogue_summarization from=PATH)$(COMMON) data --competition "$$comp" --from "$$from"
 
 use: setup ## comp=NAME: make a competition the active one
-	@$(COMMON) use --competition "$${comp:?say comp=NAME}"
+	@$(call need,comp,comp=daily_talk)$(COMMON) use --competition "$$comp"
 
 list: setup ## every experiment: title, model, needs, last dev score
 	@$(COMMON) list
 
 train: setup ## exp=expNNN [run=expNNN-NAME] [restart=1] [smoke=1] [args="--learning-rate 3e-5"]: train or resume
-	@read -ra words <<< "$$args"; $(COMMON) train "$${exp:?say exp=expNNN}" $(OPTIONS) "$${words[@]}"
+	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) train "$$exp" $(OPTIONS) "$${words[@]}"
 
 infer: setup ## exp=expNNN [run=expNNN-NAME] [smoke=1] [args=…]: predict dev and test, score dev
-	@read -ra words <<< "$$args"; $(COMMON) infer "$${exp:?say exp=expNNN}" $(OPTIONS) "$${words[@]}"
+	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) infer "$$exp" $(OPTIONS) "$${words[@]}"
 
 smoke: setup ## [exp=expNNN]: every experiment's train and infer, tiny, in seconds
 	@$(COMMON) smoke $${exp:+"$$exp"}
 
 new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
-	@$(COMMON) new "$${exp:?say exp=expNNN}" --from "$${from:?say from=expNNN}"
+	@$(call need,exp,exp=exp013 from=exp002)$(call need,from,exp=exp013 from=exp002)$(COMMON) new "$$exp" --from "$$from"
 
 score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions beside the floor
-	@$(COMMON) score --predictions "$${pred:?say pred=FILE}" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
+	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
 
-submit: setup ## [blend=NAME] [missing=train] [stale=ok]: submissions/NAME.toml → validated CSV + ledger entry
-	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${stale:+--stale "$$stale"}
+submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok]: submissions/NAME.toml → validated CSV + ledger entry
+	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${jobs:+--jobs "$$jobs"} $${stale:+--stale "$$stale"}
 
 leaderboard: setup ## every submission with dev, local test and leaderboard scores, goals marked
 	@$(COMMON) leaderboard
 
 lb: setup ## id=ID public=SCORE [private=SCORE]: type in what the site's leaderboard said
-	@$(COMMON) lb --id "$${id:?say id=ID}" $${public:+--public "$$public"} $${private:+--private "$$private"}
+	@$(call need,id,id=ID public=71.5)$(COMMON) lb --id "$$id" $${public:+--public "$$public"} $${private:+--private "$$private"}
 
 test: setup ## the fast tests
 	@$(VENV)/bin/python -m pytest

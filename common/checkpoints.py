@@ -22,6 +22,7 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     """
     staging = folder.with_name(f".staging-{folder.name}")
     shutil.rmtree(staging, ignore_errors=True)
+    _restore_interrupted(folder)  # until the new one is whole, the one set aside may be the only one
     try:
         staging.mkdir(parents=True)
         write(staging)
@@ -41,8 +42,14 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
         staging.rename(folder)
         fsync_folder(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
-    except (OSError, RuntimeError) as error:  # safetensors and torch.save report a full disk as RuntimeError
+    except Exception as error:
         shutil.rmtree(staging, ignore_errors=True)
+        # What a full disk raises: files and copies OSError, torch.save RuntimeError, safetensors an error of its own.
+        full = (
+            isinstance(error, OSError | RuntimeError | UserError) or type(error).__name__ == "SafetensorError"
+        )
+        if not full:
+            raise
         free = shutil.disk_usage(folder.parent).free // 2**20 if folder.parent.exists() else 0
         raise UserError(
             f"{shown(folder)}: saving failed ({error}); {free} MB are free there. "
@@ -70,6 +77,10 @@ def problem(folder: Path) -> str | None:
             return f"{shown(path)} is missing"
         if sha256_file(path) != expected:
             return f"{shown(path)} has changed since it was saved"
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = str(path.relative_to(folder))
+        if name not in manifest and name != MANIFEST:
+            return f"{shown(path)} was not saved with it"
     return None
 
 
@@ -96,8 +107,6 @@ def steps(parent: Path) -> list[Path]:
 
 def newest_intact(parent: Path) -> Path | None:
     """The newest checkpoint whose files all match its manifest; damaged ones are named in a warning."""
-    for path in steps(parent):
-        _restore_interrupted(path)
     for path in reversed(steps(parent)):
         damage = problem(path)
         if damage is None:
@@ -106,9 +115,15 @@ def newest_intact(parent: Path) -> Path | None:
     return None
 
 
-def prune(parent: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints, and what an interrupted save left behind."""
-    for path in steps(parent)[:-keep]:
-        shutil.rmtree(path, ignore_errors=True)
+def prune(parent: Path, newest: Path, keep: int) -> None:
+    """Delete all but `newest`, which is kept whatever `keep` says, and the `keep` - 1 checkpoints before it.
+
+    Later ones are damaged, or training would have gone on from there: they go too, with what an interrupted
+    save left behind.
+    """
+    kept = [path for path in steps(parent) if path.name <= newest.name][-max(keep, 1) :]
+    for path in steps(parent):
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
     for left in [*parent.glob(".staging-*"), *parent.glob(".old-*")]:
         shutil.rmtree(left, ignore_errors=True)

@@ -1,6 +1,8 @@
 """Frozen dataclass configs: scalars overridden from the command line, plain values for the run folder."""
 
 import dataclasses
+import difflib
+import math
 import types
 import typing
 from collections.abc import Sequence
@@ -24,8 +26,19 @@ def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     return leaves
 
 
+WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+
+
 def _type_name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+    """The declared type in a reader's words: "whole number", "fast or slow", "numbers with commas between"."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("none" if a is type(None) else _type_name(a) for a in arguments)
+    if origin is tuple:
+        return f"{_type_name(arguments[0])}s with commas between"
+    return WORDS.get(hint, str(hint))
 
 
 def _converted(text: str, hint: Any) -> Any:
@@ -39,17 +52,20 @@ def _converted(text: str, hint: Any) -> Any:
                 return _converted(text, argument)
     if origin is typing.Literal:
         if text not in arguments:
-            raise ValueError(f"one of {', '.join(map(str, arguments))}")
+            raise ValueError(text)
         return text
     if origin is tuple:
         return tuple(_converted(part.strip(), arguments[0]) for part in text.split(",") if part.strip())
     if hint is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-            raise ValueError("true or false")
+            raise ValueError(text)
         return text.lower() in ("true", "1", "yes")
     if hint in (int, float, str):
-        return hint(text)
-    raise ValueError(f"a {_type_name(hint)}, which the command line cannot set")
+        value = hint(text)
+        if hint is float and not math.isfinite(value):
+            raise ValueError(text)
+        return value
+    raise ValueError(f"the command line cannot set a {hint}")
 
 
 def _replaced(config: Any, path: list[str], value: Any) -> Any:
@@ -75,7 +91,10 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
         name = name.replace("-", "_")
         found = [key for key in leaves if key == name or key.rsplit(".", 1)[-1] == name]
         if not found:
-            raise UserError(f"--{name}: no such setting. {_existing(leaves)}")
+            last_parts = {key.rsplit(".", 1)[-1] for key in leaves}
+            close = difflib.get_close_matches(name, [*leaves, *last_parts], 1)
+            hint = f" Did you mean --{close[0]}?" if close else ""
+            raise UserError(f"--{name}: no such setting.{hint} {_existing(leaves)}")
         if len(found) > 1:
             raise UserError(f"--{name} is ambiguous; write one of {', '.join('--' + key for key in found)}.")
         if not equals:
@@ -86,7 +105,8 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
         try:
             value = _converted(text, hint)
         except ValueError as error:
-            raise UserError(f"--{name}: {text!r} is not a {_type_name(hint)} ({error}).") from error
+            article = "a " if hint in (int, float) else ""
+            raise UserError(f"--{name}: found {text!r}, wanted {article}{_type_name(hint)}.") from error
         config = _replaced(config, found[0].split("."), value)
         changed[found[0]] = value
     return config, changed

@@ -86,12 +86,20 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Append one JSON line and fsync it: after a crash a line is whole or is the torn last one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as handle:
-        handle.write((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
-        handle.flush()
-        os.fsync(handle.fileno())
+    """Append one JSON line and fsync it: after a crash a line is whole or is the torn last one.
+
+    Raises UserError when the file cannot be written or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as handle:
+            handle.write((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as error:
+        raise UserError(
+            f"{shown(path)}: cannot be written ({error.strerror}); make it writable or free some space."
+        ) from error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

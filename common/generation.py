@@ -60,7 +60,7 @@ class DecodingConfig:
     """Exponent of the length by which a beam's log-probability is divided."""
     no_repeat_ngram: int = 0
     """No n-gram of this many generated tokens occurs twice; 0 switches it off."""
-    tokens_per_batch: int = 16384
+    tokens_at_once: int = 16384
     """Rows times (longest source + max_new_tokens) times beams of one batch."""
 
 
@@ -186,7 +186,7 @@ def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
     """Index groups by falling length whose decoding fits the token budget."""
     width = max(config.beams, config.candidates)
     costs = [(length + config.max_new_tokens) * width for length in lengths]
-    return token_budget_batches(costs, config.tokens_per_batch, rng=None)
+    return token_budget_batches(costs, config.tokens_at_once, rng=None)
 
 
 def generate(

@@ -11,11 +11,14 @@ LEDGER = "submissions/ledger.jsonl"
 
 
 def append(entry: dict[str, Any]) -> None:
-    """Add one line durably, also with several writers. Raises UserError when an earlier line is broken."""
+    """Add one line durably, also with several writers. Raises UserError when it cannot be written."""
     path = files.root() / LEDGER
-    with FileLock(path.with_suffix(".lock")):
-        files.mend_tail(path)
-        files.append_line(path, entry)
+    try:
+        with FileLock(path.with_suffix(".lock")):
+            files.mend_tail(path)
+            files.append_line(path, entry)
+    except OSError as error:
+        raise UserError(f"{files.shown(path)}: cannot be written ({error.strerror}).") from error
 
 
 def entries() -> list[dict[str, Any]]:
@@ -43,9 +46,11 @@ def record_scores(submission: str, public: float | None, private: float | None, 
         if not 0 <= value <= 100:
             raise UserError(f"{name}={value}: wanted a score from 0 to 100, as the site shows it.")
     known = entries()
+    if not known:
+        raise UserError(f"{LEDGER}: nothing was submitted yet; first: make submit")
     found = {entry["id"] for entry in known if submission and entry["id"].startswith(submission)}
     if len(found) != 1:
-        ids = ", ".join(dict.fromkeys(entry["id"] for entry in known)) or "none yet"
+        ids = ", ".join(dict.fromkeys(entry["id"] for entry in known))
         raise UserError(f"id={submission!r} fits {len(found)} submissions; wanted one of {ids}.")
     name = found.pop()
     append({"id": name, "lb": given, "time": time})

@@ -22,11 +22,11 @@ from transformers.utils.logging import disable_progress_bar
 class SmallModelConfig:
     """Size of a transformer that is trained from nothing."""
 
-    width: int = 256
+    width: int = 128
     """Hidden size; a multiple of 64, the size of a head."""
-    layers: int = 3
+    layers: int = 2
     """Layers of a causal model; of the encoder and of the decoder each in an encoder-decoder."""
-    feed_forward: int = 1024
+    feed_forward: int = 512
     """Inner size of the feed-forward blocks."""
     dropout: float = 0.1
     """Share of activations dropped in training, 0 to 1."""
@@ -50,7 +50,8 @@ def small_bart(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> Ba
         activation_dropout=0.0,
         max_position_embeddings=size.positions,
         scale_embedding=True,
-        init_std=size.width**-0.5,  # the default 0.02 suits 1,024 wide models; here attention would stay flat for epochs
+        init_std=size.width
+        ** -0.5,  # the default 0.02 suits 1,024 wide models; here attention would stay flat for epochs
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ class Experiment:
 
 
 def experiments() -> list[str]:
-    """The names of all experiments, in order."""
-    return sorted(p.name for p in (root() / "experiments").glob("exp*") if EXPERIMENT.fullmatch(p.name))
+    """The names of all experiments, in order: folders with a config.py."""
+    found = (path.parent.name for path in (root() / "experiments").glob("exp*/config.py"))
+    return sorted(name for name in found if EXPERIMENT.fullmatch(name))
 
 
 def require_experiment(name: str) -> str:
@@ -48,7 +50,11 @@ def describe(name: str) -> Experiment:
     """Title, model and needs of an experiment, read without importing it. Raises UserError when one is missing."""
     path = root() / "experiments" / name / "config.py"
     constants: dict[str, Any] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{shown(path)}: not valid Python ({error}); mend that line.") from error
+    for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             constants |= {
                 target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)
@@ -85,8 +91,14 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def code_hash(path: Path) -> str:
-    """Hex sha256 of a Python file's syntax tree: comments, docstrings and layout do not count."""
-    tree = ast.parse(path.read_bytes())
+    """Hex sha256 of a Python file's syntax tree: comments, docstrings and layout do not count.
+
+    Of a file that is no valid Python, the sha256 of its bytes.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return sha256_file(path)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
@@ -119,11 +131,33 @@ def stale_stage(stage: dict[str, Any]) -> list[str]:
     return [*changed_code(stage["code"]), *_changed(data, "data", sha256_file), *mixed]
 
 
+def stale_training(folder: Path) -> list[str]:
+    """Why training would have to begin anew: changed code, data or checkpoint; [] if none, or never begun."""
+    train = record(folder).get("train")
+    if train is None:
+        return []
+    reasons = stale_stage(train)
+    if train["status"] == "finished":
+        try:
+            if fingerprint(folder / "best") != train["checkpoint"]:
+                reasons.append("the checkpoint is another than the one that training made")
+        except UserError as error:
+            reasons.append(str(error))
+    return reasons
+
+
 def needs_training(folder: Path) -> bool:
     """Whether mending a stale or absent run begins with training, not only with inference."""
-    stages = record(folder)
-    train = stages.get("train", {})
-    return train.get("status") != "finished" or bool(stale_stage(train))
+    train = record(folder).get("train", {})
+    return train.get("status") != "finished" or bool(stale_training(folder))
+
+
+def words(overrides: Mapping[str, Any]) -> list[str]:
+    """Recorded overrides as the command line said them: ["--training.learning_rate=3e-05"]."""
+    return [
+        f"--{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in overrides.items()
+    ]
 
 
 def unfinished(folder: Path) -> bool:
@@ -139,19 +173,13 @@ def stale_reasons(folder: Path) -> list[str]:
     Raises UserError when run.json is broken.
     """
     stages = record(folder)
-    reasons: list[str] = []
     for stage in ("train", "infer"):
         if stages.get(stage, {}).get("status") != "finished":
             return [f"{stage} has not finished"]
-    for stage in ("train", "infer"):
-        reasons += stale_stage(stages[stage])
+    reasons = [*stale_training(folder), *stale_stage(stages["infer"])]
     reasons += _changed(stages["infer"]["files"], "result", sha256_file)
-    expected = {stages["train"]["checkpoint"], stages["infer"]["checkpoint"]}
-    try:
-        if expected != {fingerprint(folder / "best")}:
-            reasons.append("the checkpoint is another than the one that made the predictions")
-    except UserError as error:
-        reasons.append(str(error))
+    if stages["train"]["checkpoint"] != stages["infer"]["checkpoint"]:
+        reasons.append("the predictions were made with another checkpoint")
     return list(dict.fromkeys(reasons))
 
 

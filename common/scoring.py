@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -105,8 +106,9 @@ def score(
 
 
 def _mode(profile: str, mode: str, references: Mapping[str, Sequence[str]]) -> str | None:
+    """How several references combine: korouge's definition has its own way, the others take the competition's."""
     several = any(len(r) > 1 for r in references.values())
-    return mode if several and profile in ("leaderboard", "google") else None
+    return mode if several and profile != "korouge" else None
 
 
 def diagnose(predictions: Mapping[str, str], rows: Sequence[Row]) -> Diagnostics:
@@ -170,7 +172,7 @@ def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
          mode, *profiles(competition)]
     )  # fmt: skip
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
-    if path.exists():
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: found anew
         return {name: Floor(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
     found = {name: floor(rows, references, constants, name, mode) for name in profiles(competition)}
     write_json(path, {name: asdict(entry) for name, entry in found.items()})

@@ -14,10 +14,12 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from common import dialogue
 from common.dialogue import clean, truncate
 from common.errors import UserError
 from common.files import root, sha256_texts
 from common.rows import Row
+from common.runs import code_hash
 
 IGNORE = -100  # label value that torch's cross-entropy skips
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
@@ -64,6 +66,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, tags: Sequence[str]) -> Pre
         bos_token=BOS,
         eos_token=EOS,
         clean_up_tokenization_spaces=False,
+        split_special_tokens=True,  # "</s>" that someone typed is text, not the end of the sequence
     )
 
 
@@ -108,15 +111,14 @@ def examples(
     """One example a (row, summary): columns `id`, `source` and `target` (token ids, target ends in EOS).
 
     The memory-mapped result is kept in `cache` (default `.cache/tokenized`) under a hash of the rows, the
-    tokenizer and the lengths. A row without summary gives one example with an empty target.
+    tokenizer, the lengths and the code that cleans and cuts. A row without summary gives one example with an
+    empty target.
     """
     cache = cache or root() / ".cache" / "tokenized"
     rows_hash = sha256_texts(part for row in rows for part in (row.id, row.dialogue, *row.summaries))
-    key = hashlib.sha256(
-        json.dumps(
-            ["v1", rows_hash, tokenizer.backend_tokenizer.to_str(), lengths.max_source_tokens, list(suffix)]
-        ).encode()
-    ).hexdigest()[:24]
+    code = [code_hash(Path(file)) for file in (dialogue.__file__, __file__)]
+    content = [code, rows_hash, tokenizer.backend_tokenizer.to_str(), lengths.max_source_tokens, list(suffix)]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
     folder = cache / key
     if not folder.exists():
         records = []
@@ -147,8 +149,12 @@ def examples(
 
 
 def _padded(sequences: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-    """An int64 tensor of shape (len(sequences), longest), padded on the right with `value`."""
-    out = torch.full((len(sequences), max(map(len, sequences))), value, dtype=torch.long)
+    """An int64 tensor of shape (len(sequences), longest), padded on the right with `value`.
+
+    The width is a multiple of 8: tensor cores want that, and a CPU compiles its kernels for fewer shapes.
+    """
+    width = -(-max(map(len, sequences)) // 8) * 8
+    out = torch.full((len(sequences), width), value, dtype=torch.long)
     for row, sequence in zip(out, sequences, strict=True):
         row[: len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
     return out

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from common import checkpoints, competition, runs
 from common.competition import Competition
@@ -27,6 +28,14 @@ from common.rows import Split, SplitName, read_split
 log = logging.getLogger(__name__)
 C = TypeVar("C")
 INFER_ONLY = ("decoding.", "postprocess.")  # settings that may change after training
+AFTER_DECODING = ("common/postprocess", "common/predictions", "common/scoring", "common/rouge/")
+PLUMBING = {
+    "errors.py",
+    "files.py",
+    "progress.py",
+    "runs.py",
+    "tracking.py",
+}  # decide no result: not in a run's hashes
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "numba", "mecab-ko")
 
 
@@ -58,8 +67,14 @@ class Run(Generic[C]):
         return split
 
     def key(self, *extra: str) -> str:
-        """A hash of the settings, the data read so far and whatever else is given."""
-        content = [self.experiment, plain(self.config), {n: d["sha256"] for n, d in self.data.items()}, extra]
+        """A hash of what candidates depend on: settings, code, the data read so far and whatever else is given.
+
+        What only happens to candidates afterwards (post-processing, scoring) does not count.
+        """
+        settings = {n: v for n, v in plain(self.config).items() if not n.startswith("postprocess.")}
+        code = code_in_use(settings_too=False)
+        code = {name: code[name] for name in sorted(code) if not name.startswith(AFTER_DECODING)}
+        content = [self.experiment, settings, code, {n: d["sha256"] for n, d in self.data.items()}, extra]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -111,11 +126,12 @@ def _training_part(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def code_in_use(*, settings_too: bool) -> dict[str, str]:
-    """Path -> syntax hash of every file of common/ and experiments/ that this process has imported.
+    """Path -> syntax hash of every file of common/ and experiments/ that this process has imported, plumbing aside.
 
     Without `settings_too` config.py is left out: training compares its settings by value.
     """
     folders = [root() / "common", root() / "experiments"]
+    plumbing = {root() / "common" / name for name in PLUMBING}
     loaded = [Path(file) for m in list(sys.modules.values()) if (file := getattr(m, "__file__", None))]
     mine = sorted(
         {path.resolve() for path in loaded if any(path.is_relative_to(folder) for folder in folders)}
@@ -123,7 +139,7 @@ def code_in_use(*, settings_too: bool) -> dict[str, str]:
     return {
         str(path.relative_to(root())): runs.code_hash(path)
         for path in mine
-        if settings_too or path.name != "config.py"
+        if path not in plumbing and (settings_too or path.name != "config.py")
     }
 
 
@@ -151,6 +167,7 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--run")
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--restart", action="store_true")
+    parser.add_argument("--renew", action="store_true")
     return parser.parse_known_args(argv)
 
 
@@ -158,11 +175,14 @@ def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], No
     """Run one stage of the experiment that `file` belongs to, from the command line to the exit code.
 
     Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny, seconds),
-    --restart (train: move the old run aside); every other --name sets a scalar of the config.
+    --restart (train: move the old run aside), --renew (train: the same, but only when the old run is stale
+    or has other settings); every other --name sets a scalar of the config.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("accelerate", "datasets", "filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at every checkpoint that tied weights are written once.
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     experiment = Path(file).resolve().parent.name
     try:
         options, rest = _arguments(sys.argv[1:])
@@ -175,7 +195,7 @@ def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], No
         run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke)
         with _locked(folder):
             if stage == "train":
-                _begin_training(run, options.restart or options.smoke, work)
+                _begin_training(run, options.restart, options.renew, work)
             else:
                 _begin_inference(run, work)
     except UserError as error:
@@ -184,11 +204,12 @@ def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], No
         sys.exit("interrupted; the same command goes on from the last checkpoint.")
 
 
-def _locked(folder: Path) -> FileLock:
+def _locked(folder: Path) -> AcquireReturnProxy:
+    """The folder's lock, taken; leaving its context gives it back."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(
             f"{shown(folder)} is in use by another process; wait for it or choose --run."
@@ -197,12 +218,15 @@ def _locked(folder: Path) -> FileLock:
         raise UserError(
             f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
         ) from error
-    return lock
 
 
-def _begin_training(run: Run[C], restart: bool, work: Callable[[Run[C]], None]) -> None:
+def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run[C]], None]) -> None:
+    if run.smoke:
+        shutil.rmtree(run.folder)
+        run.folder.mkdir()
     before = runs.record(run.folder).get("train")
-    if before and restart:
+    outdated = renew and before and (_differing(run, before) or runs.stale_training(run.folder))
+    if before and (restart or outdated):
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         aside = run.folder.parent / "replaced" / f"{run.folder.name}-{stamp}"
         aside.parent.mkdir(parents=True, exist_ok=True)
@@ -211,9 +235,9 @@ def _begin_training(run: Run[C], restart: bool, work: Callable[[Run[C]], None]) 
         log.info("the old run is now in %s", shown(aside))
         before = None
     if before:
-        _require_same_settings(run, before, "train")
+        _require_same_settings(run, before)
         if before["status"] == "finished":
-            stale = runs.stale_stage(before)
+            stale = runs.stale_training(run.folder)
             if not stale:
                 log.info("%s is trained already; add restart=1 to train it anew.", shown(run.folder))
                 return
@@ -232,13 +256,13 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     before = runs.record(run.folder).get("train", {})
     if before.get("status") != "finished":
         state = "was interrupted" if before else "has not been trained"
-        raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train")
+        variant = "" if run.folder.name == run.experiment else f" run={run.folder.name}"
+        raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
     # What training was told on its command line holds for inference too, unless said otherwise now.
     kept = {n: v for n, v in before["overrides"].items() if n not in run.overrides}
-    words = [f"--{n}={','.join(map(str, v)) if isinstance(v, list) else v}" for n, v in kept.items()]
-    run.config, _ = override(run.config, words)
+    run.config, _ = override(run.config, runs.words(kept))
     run.overrides = {**kept, **run.overrides}
-    _require_same_settings(run, before, "infer")
+    _require_same_settings(run, before)
     stale = runs.stale_stage(before)
     if stale:
         log.warning(
@@ -249,14 +273,19 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     work(run)
 
 
-def _require_same_settings(run: Run[C], before: dict[str, Any], stage: str) -> None:
+def _differing(run: Run[C], before: dict[str, Any]) -> list[str]:
+    """Which training settings are not those that were recorded, as reasons to print."""
     then, now = _training_part(before["config"]), _training_part(plain(run.config))
     then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
-    differing = [
+    return [
         f"{name} was {then.get(name)!r}, is {now.get(name)!r}"
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
+
+
+def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
+    differing = _differing(run, before)
     if differing:
         raise UserError(
             f"{shown(run.folder)} was trained with other settings: {'; '.join(differing)}. "

@@ -1,5 +1,6 @@
 """fit(): one accelerate loop for encoder-decoder and causal models."""
 
+import contextlib
 import json
 import logging
 import math
@@ -55,7 +56,7 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     """Probability mass spread over the whole vocabulary, 0 to 1."""
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
-    """Mixed precision; auto takes bf16 or fp16 on a GPU that has it, and none on a CPU."""
+    """Mixed precision; auto takes bf16 or fp16 on a GPU that has it, none on a CPU (no faster there)."""
     evaluate_every: float = 1.0
     """Epochs between two evaluations by generation."""
     patience: int = 5
@@ -212,6 +213,9 @@ def fit(
     schedule = get_scheduler(config.schedule, optimizer, math.ceil(config.warmup * total), total)
     state = Progress()
     model, optimizer = accelerator.prepare(model, optimizer)
+    # accelerate wraps forward in autocast for good; decoding single tokens in bf16 is far slower on a CPU, so the
+    # wrapper goes and each step asks for autocast itself.
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     accelerator.register_for_checkpointing(state, schedule)
     training = _Training(accelerator, model, optimizer, schedule, examples, collate, loss, evaluate, save_best,
                          config, plan, folder, fingerprint)  # fmt: skip
@@ -242,7 +246,7 @@ def _run(training: _Training, state: Progress, total: int) -> None:
             rate = training.schedule.get_last_lr()[0]
             append_line(folder / "metrics.jsonl",
                         {"step": position, "loss": value, "gradient_norm": norm, "learning_rate": rate})  # fmt: skip
-        due = position % every == 0 or position == total
+        due = position == total or (position % every == 0 and total - position >= every / 2)
         if due:
             _evaluate(training, state)
         if due or time.monotonic() - saved_at > 60 * config.checkpoint_minutes:
@@ -275,9 +279,10 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
         ) from error
     value = float(total) / tokens
     if not math.isfinite(value):
-        torch.save(batch, training.folder / "bad_batch.pt")
+        kept = training.folder / "bad_batch.pt"
+        torch.save([training.collate(_rows(training.examples, indices)) for indices in batches], kept)
         raise UserError(
-            f"the loss became {value}; the batch is kept in {shown(training.folder / 'bad_batch.pt')}. "
+            f"the loss became {value}; the batches of that step are kept in {shown(kept)}. "
             f"Lower --learning-rate (now {config.learning_rate}) or use --precision no."
         )
     norm = accelerator.clip_grad_norm_(training.model.parameters(), config.max_gradient_norm)
@@ -293,7 +298,8 @@ def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
 
 def _evaluate(training: _Training, state: Progress) -> None:
     model = training.accelerator.unwrap_model(training.model).eval()
-    scores = dict(training.evaluate(model))
+    with training.accelerator.autocast() if torch.cuda.is_available() else contextlib.nullcontext():
+        scores = dict(training.evaluate(model))
     loss = state.loss_sum / state.loss_steps
     state.loss_sum, state.loss_steps = 0.0, 0
     append_line(training.folder / "metrics.jsonl", {"step": state.step, "train_loss": loss, **scores})
@@ -313,8 +319,9 @@ def _save(training: _Training, state: Progress) -> None:
         write_json(staging / "run.json", {"fingerprint": training.fingerprint, "step": state.step})
 
     parent = training.folder / "checkpoints"
-    checkpoints.save(checkpoints.step_folder(parent, state.step), write)
-    checkpoints.prune(parent, training.config.keep_checkpoints)
+    newest = checkpoints.step_folder(parent, state.step)
+    checkpoints.save(newest, write)
+    checkpoints.prune(parent, newest, training.config.keep_checkpoints)
 
 
 def _resume(training: _Training, state: Progress) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import house as houses
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -16,5 +17,24 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         target = root / "competitions" / source.parent.name / source.name
         target.parent.mkdir(parents=True)
         shutil.copyfile(source, target)
+    monkeypatch.setenv("KDS_ROOT", str(root))
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A house (tests/house.py) whose two experiments are trained and inferred; to be copied, never changed."""
+    root = tmp_path_factory.mktemp("trained") / "repository"
+    houses.build(root)
+    for experiment in ("exp001", "exp002"):
+        for stage in ("train", "infer"):
+            houses.stage(root, experiment, stage)
+    return root
+
+
+@pytest.fixture
+def house(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A trained house of one's own; KDS_ROOT names it."""
+    root = houses.copy(trained, tmp_path / "repository")
     monkeypatch.setenv("KDS_ROOT", str(root))
     return root

@@ -9,7 +9,9 @@ from common.cli import boards, data, experiments
 from common.errors import UserError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "terminal_width": 110}
+)
 def commands() -> None:
     """Korean dialogue summarization: data in, models trained, blends out."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from common import competition, files, leaderboard, ledger, rows, scoring, submission
+from common import competition, files, leaderboard, ledger, recipes, rows, scoring, submission
 from common.errors import UserError
 from common.rouge import PROFILES
 
@@ -40,16 +40,21 @@ def score(path: Path, name: str | None, split: rows.SplitName, only: tuple[str, 
 @click.option("--blend", "name", help="A recipe under submissions/; default: the active competition's name.")
 @click.option("--missing", type=click.Choice(["stop", "train"]), default="stop", show_default=True)
 @click.option("--stale", type=click.Choice(["stop", "ok"]), default="stop", show_default=True)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Members trained at a time."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def submit(competition_name: str | None, name: str | None, missing: str, stale: str, as_json: bool) -> None:
+def submit(
+    competition_name: str | None, name: str | None, missing: str, stale: str, jobs: int, as_json: bool
+) -> None:
     """Blend members into a validated CSV and enter it in the ledger."""
     chosen = competition.load(competition_name or competition.active())
     folder = files.root() / "submissions"
     name = name or chosen.name
     if Path(name).name != name:
         raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
-    recipe = submission.read_recipe(folder / f"{name}.toml")
-    made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok")
+    recipe = recipes.read_recipe(folder / f"{name}.toml")
+    made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs)
     if as_json:
         click.echo(json.dumps(made.entry, ensure_ascii=False))
         return

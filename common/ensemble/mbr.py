@@ -13,19 +13,16 @@ def mbr(utility: NDArray[np.float64], weights: Sequence[float]) -> Choice:
 
     `utility[i, j]` is how well candidate i does with j as the reference, shape (n, n); `weights[j]` is how
     far j is trusted as a reference. With one candidate that one is chosen with score 0.
-    Raises ValueError when shapes differ, there is no candidate, or a weight is negative.
+    Of scores equal but for rounding the earlier candidate wins.
+    Raises ValueError when shapes differ, there is no candidate, or a weight is negative or no finite number.
     Source: Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation".
     """
     w = np.asarray(weights, dtype=np.float64)
     n = len(w)
-    if n == 0 or utility.shape != (n, n) or w.min() < 0:
+    if n == 0 or utility.shape != (n, n) or w.min() < 0 or not np.isfinite(w).all():
         raise ValueError(f"utility of shape {utility.shape} with weights {list(weights)}")
     others = np.broadcast_to(w, (n, n)) * ~np.eye(n, dtype=bool)
     total = others.sum(axis=1)
     expected = np.divide((utility * others).sum(axis=1), total, out=np.zeros(n), where=total > 0)
-    best = int(np.argmax(expected))
-    return Choice(
-        best,
-        float(expected[best]),
-        tied=int(np.isclose(expected, expected[best], rtol=0, atol=1e-12).sum()) > 1,
-    )
+    winners = np.flatnonzero(expected >= expected.max() - 1e-12)
+    return Choice(int(winners[0]), float(expected[winners[0]]), tied=len(winners) > 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ Array = npt.NDArray[np.float64]
 
 CHUNK = 4096
 """Pairs counted at a time; it bounds memory and changes no result."""
+CELLS = 16_384
+"""The same for cells of pairwise matrices, whose texts are fewer."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,9 @@ def corpus(
         raise UserError("no examples to score: predictions and references are both empty.")
     mode = _mode(chosen, references_mode, int(counts.max()), int(counts.min()))
     starts = np.cumsum(counts) - counts
-    lengths = np.fromiter(map(len, predictions), np.int64, len(predictions))
-    blank = (lengths == 0) | np.fromiter(map(str.isspace, predictions), bool, len(predictions))
-    characters = int((lengths * counts).sum()) + sum(map(len, flat))
+    blank = _blank(predictions)
+    every = 1 + len(flat) // 1000  # an estimate will do
+    characters = 2 * every * sum(map(len, flat[::every]))
 
     pair_f = np.empty((3, len(flat)))
     first = 0
@@ -155,6 +158,14 @@ def corpus(
         _with_headline(values, chosen),
         int(blank.sum()),
     )
+
+
+def _blank(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which texts are empty or all whitespace."""
+    blank = np.fromiter(map(str.isspace, texts), bool, len(texts))
+    if "" in texts:
+        blank |= np.array([not text for text in texts])
+    return blank
 
 
 def _interleaved(
@@ -197,44 +208,59 @@ def pairwise(
         raise UserError(
             f"candidates is {type(candidates).__name__}; wanted one list of texts for each dialogue."
         )
-    for place, texts in enumerate(candidates):
-        check_texts(texts, f"candidates[{place}]")
-    characters = sum(len(texts) * sum(map(len, texts)) for texts in candidates)
+    sound = set(map(type, candidates)) <= {list, tuple}
+    if not sound or not set(map(type, chain.from_iterable(candidates))) <= {str}:
+        for place, texts in enumerate(candidates):
+            check_texts(texts, f"candidates[{place}]")
+    sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
+    cells = np.cumsum(sizes * sizes)
+    # Every text is compared as often as its dialogue has candidates.
+    characters = sum(map(len, chain.from_iterable(candidates))) * int(sizes.max(initial=0))
     results: list[dict[str, Array]] = []
-    group: list[Sequence[str]] = []
-    pending = 0
-    for place, texts in enumerate(candidates):
-        group.append(texts)
-        pending += len(texts) ** 2
-        if pending >= CHUNK or place == len(candidates) - 1:
-            results += _pairwise_group(group, counter, chosen, characters)
-            group, pending = [], 0
+    first = 0
+    while first < len(sizes):
+        done = int(cells[first - 1]) if first else 0
+        stop = max(first + 1, int(np.searchsorted(cells, done + CELLS, side="right")))
+        results += _pairwise_group(candidates[first:stop], sizes[first:stop], counter, chosen, characters)
+        first = stop
     return results
 
 
 def _pairwise_group(
-    group: Sequence[Sequence[str]], counter: Counter, profile: Profile, characters: int
+    group: Sequence[Sequence[str]],
+    sizes: npt.NDArray[np.int64],
+    counter: Counter,
+    profile: Profile,
+    characters: int,
 ) -> list[dict[str, Array]]:
-    flat = [text for texts in group for text in texts]
-    sizes = np.array([len(texts) for texts in group], dtype=np.int64)
+    flat = list(chain.from_iterable(group))
+    ends = np.cumsum(sizes * sizes)
     groups = np.concatenate(([0], np.cumsum(sizes)))
-    squares = sizes * sizes
-    ends = np.cumsum(squares)
-    # Pair number p of a dialogue with n candidates is reference p // n, hypothesis p % n: references run slowest, so
-    # that each one's masks are built once.
-    number = np.arange(int(squares.sum())) - np.repeat(ends - squares, squares)
-    n_of, base = np.repeat(sizes, squares), np.repeat(groups[:-1], squares)
-    hyp, ref = base + number % n_of, base + number // n_of
-    f1 = counter.f1(flat, groups[np.concatenate(([True], sizes > 0))], hyp, ref, characters)
-    blank = np.array([not text or text.isspace() for text in flat], dtype=bool)
+    # Cell number p of a dialogue with n candidates is row p // n, column p % n.
+    n_of = np.repeat(sizes, sizes * sizes)
+    number = np.arange(int(ends[-1])) - np.repeat(ends - sizes * sizes, sizes * sizes)
+    base = np.repeat(groups[:-1], sizes * sizes)
+    row, column = np.divmod(number, n_of)
+    # Rows run slowest, and take the reference's part: its masks are built once for each row.
+    f1 = np.empty((3, len(row)))
+    used_groups = groups[np.concatenate(([True], sizes > 0))]
+    if profile.name == "rouge101":
+        f1[:] = counter.f1(flat, used_groups, base + column, base + row, characters)
+    else:  # symmetric: swapping sides swaps precision and recall and leaves F as it is, to the last bit
+        half = np.flatnonzero(column >= row)
+        found = counter.f1(flat, used_groups, (base + column)[half], (base + row)[half], characters)
+        f1[:, half] = found
+        f1[:, half + ((column - row) * (n_of - 1))[half]] = found
+    blank = _blank(flat)
     if blank.any():
-        f1[:, blank[hyp] | blank[ref]] = 0.0
+        f1[:, blank[base + row] | blank[base + column]] = 0.0
     values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
-    results: list[dict[str, Array]] = []
-    for n, end in zip(sizes.tolist(), ends.tolist(), strict=True):
-        block = slice(end - n * n, end)
-        # Transposed to [hypothesis, reference], and a copy, so that one matrix does not keep the others in memory.
-        results.append(
-            {key: np.ascontiguousarray(array[block].reshape(n, n).T) for key, array in values.items()}
-        )
-    return results
+    # Row and column swapped, so that the first index is the hypothesis. Equal sizes, the usual case, need no loop.
+    n = int(sizes[0])
+    if n and (sizes == n).all():
+        stacks = [array.reshape(-1, n, n).transpose(0, 2, 1) for array in values.values()]
+        return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]
+    return [
+        {key: array[end - n * n : end].reshape(n, n).T for key, array in values.items()}
+        for n, end in zip(sizes.tolist(), ends.tolist(), strict=True)
+    ]

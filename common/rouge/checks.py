@@ -50,17 +50,21 @@ def reference_lists(references: Sequence[Sequence[str] | str]) -> tuple[list[str
         raise UserError(
             f"references is {type(references).__name__}; wanted one list of texts for each example."
         )
-    entries: list[Sequence[str]] = [[entry] if isinstance(entry, str) else entry for entry in references]
-    for place, entry in enumerate(entries):
-        if not hasattr(entry, "__len__"):
-            check_text(entry, f"references[{place}]")
-        if len(entry) == 0:
-            raise UserError(f"references[{place}] is empty; every example needs at least one reference text.")
+    entries: Sequence[Sequence[str]] = references
+    if not set(map(type, references)) <= {list, tuple}:
+        entries = [[entry] if isinstance(entry, str) else entry for entry in references]
+        for place, entry in enumerate(entries):
+            if not hasattr(entry, "__len__"):
+                check_text(entry, f"references[{place}]")
+    counts = np.fromiter(map(len, entries), np.int64, len(entries))
+    if not counts.all():
+        place = int(np.flatnonzero(counts == 0)[0])
+        raise UserError(f"references[{place}] is empty; every example needs at least one reference text.")
     flat = list(chain.from_iterable(entries))
     if not set(map(type, flat)) <= {str}:
         for place, entry in enumerate(entries):
             check_texts(list(entry), f"references[{place}]")
-    return flat, np.fromiter(map(len, entries), np.int64, len(entries))
+    return flat, counts
 
 
 def align(

@@ -17,8 +17,8 @@ Array = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 Index = npt.NDArray[np.int64]
 
-TINY = 32
-"""Up to so many pairs, plain Python is used even when compiled code is at hand."""
+TINY = 2_000
+"""Up to so many characters, plain Python is used even when compiled code is at hand."""
 WORTH_LOADING = 20_000_000
 """Characters to compare before loading compiled code pays: about two seconds of plain Python, against half a second
 to import numba and fetch machine code."""
@@ -101,11 +101,13 @@ class Counter:
     def _count(
         self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int
     ) -> tuple[Counts, Sequence[Counts]]:
-        compiled = len(hyp) > TINY and use_compiled(characters)
+        compiled = use_compiled(characters)
         if self._native_mode and compiled:
             from common.rouge import engine
 
-            return engine.count_texts(texts, groups, hyp, ref, self._native_mode)
+            counted = engine.count_texts(texts, groups, hyp, ref, self._native_mode)
+            if counted is not None:
+                return counted
         if self._tokenizer is None:
             return _count_sentences([split_sentences_101(text) for text in texts], hyp, ref)
         tokens = self._tokenizer.tokenize_all(texts)
@@ -117,11 +119,11 @@ class Counter:
 
 
 def use_compiled(characters: int) -> bool:
-    """Whether a job of that many characters is worth compiled code: always when it is loaded in this process."""
+    """Whether a job of that many characters is worth compiled code: unless tiny, always when it is loaded already."""
     if "common.rouge.engine" in sys.modules:
-        return True
+        return characters > TINY
     folder = Path(__file__).parent / "__pycache__"
-    on_disk = any(folder.glob("kernels_text.tokenize*.nbi"))
+    on_disk = any(folder.glob("kernels_text.intern*.nbi"))
     return characters >= (WORTH_LOADING if on_disk else WORTH_COMPILING)
 
 

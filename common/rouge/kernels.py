@@ -96,7 +96,8 @@ def count_short(
 @compiled
 def find_pair(keys: Offsets, key: Integer) -> Integer:
     """Where the key is in an open-addressing table of a power-of-two size, or would go; free places hold -1."""
-    place = (key * 0x9E3779B97F4A7C1 ^ (key >> 29)) & (keys.size - 1)
+    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+    place: Integer = np.int64(mixed >> np.uint64(32)) & (keys.size - 1)
     while keys[place] != -1 and keys[place] != key:
         place = (place + 1) & (keys.size - 1)
     return place
@@ -115,29 +116,20 @@ def table_size(entries: Integer) -> Integer:
 def count_long(
     ids: Ids, offsets: Offsets, vocabulary: int, hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64]
 ) -> None:
-    """As ``count_short``, for references of any length.
-
-    A token's positions are a chain of (word, bits) entries, and an LCS step visits only those words: elsewhere the
-    row changes by a carry alone, which runs through words of ones and stops at the first zero bit.
-    """
+    """As ``count_short``, for references of any length: several words with carry; n-grams by counting."""
     longest = np.int64(1)
     for k in range(ref.size):
         longest = max(longest, offsets[ref[k] + 1] - offsets[ref[k]])
     slots = np.zeros(vocabulary, np.int32)  # 0: not in this reference
     times = np.zeros(longest + 1, np.int64)
     times_left = np.zeros(longest + 1, np.int64)
-    head = np.zeros(longest + 1, np.int64)
-    tail = np.zeros(longest + 1, np.int64)
-    entry_word = np.zeros(longest + 1, np.int64)
-    entry_bits = np.zeros(longest + 1, np.uint64)
-    entry_next = np.zeros(longest + 1, np.int64)
-    row = np.empty(longest // 64 + 1, np.uint64)
+    masks = np.empty((longest + 1, (longest + 63) // 64), np.uint64)
+    row = np.empty(masks.shape[1], np.uint64)
     pair_keys = np.full(table_size(longest), -1, np.int64)
     pair_times = np.zeros(pair_keys.size, np.int64)
     pair_left = np.zeros(pair_keys.size, np.int64)
     last = np.int64(-1)
     words: Integer = np.int64(0)
-    word: Integer = np.int64(0)
     for k in range(hyp.size):
         r = ref[k]
         if r != last:
@@ -146,33 +138,20 @@ def count_long(
                     slots[ids[i]] = 0
             pair_keys[:] = -1
             pair_times[:] = 0
-            used_slots = 0
-            entries = 0
+            times[:] = 0
+            used = 0
             size = offsets[r + 1] - offsets[r]
             words = (size + 63) // 64
             before = np.int64(0)
             for p in range(size):
                 token = ids[offsets[r] + p]
-                word = p // 64
+                if slots[token] == 0:
+                    used += 1
+                    slots[token] = used
+                    masks[used, :words] = _ZERO
                 slot = np.int64(slots[token])
-                if slot == 0:
-                    used_slots += 1
-                    slot = np.int64(used_slots)
-                    slots[token] = slot
-                    times[slot] = 0
-                    tail[slot] = 0
                 times[slot] += 1
-                if tail[slot] == 0 or entry_word[tail[slot]] != word:
-                    entries += 1
-                    entry_word[entries] = word
-                    entry_bits[entries] = _ZERO
-                    entry_next[entries] = 0
-                    if tail[slot] == 0:
-                        head[slot] = entries
-                    else:
-                        entry_next[tail[slot]] = entries
-                    tail[slot] = entries
-                entry_bits[tail[slot]] |= _ONE << np.uint64(p % 64)
+                masks[slot, p // 64] |= _ONE << np.uint64(p % 64)
                 if before != 0:
                     place = find_pair(pair_keys, before * (longest + 1) + slot)
                     pair_keys[place] = before * (longest + 1) + slot
@@ -196,27 +175,15 @@ def count_long(
                     if pair_left[place] > 0:
                         pair_left[place] -= 1
                         bigrams += 1
-                entry = head[slot]
-                word = np.int64(0)
                 carry = _ZERO
-                while entry != 0 or (carry != _ZERO and word < words):
-                    if entry != 0 and (carry == _ZERO or word == entry_word[entry]):
-                        word = entry_word[entry]
-                        old = row[word]
-                        hit = old & entry_bits[entry]
-                        total = old + hit
-                        over = _ONE if total < old else _ZERO
-                        total += carry
-                        if total < carry:
-                            over = _ONE
-                        row[word] = total | (old - hit)
-                        carry = over
-                        entry = entry_next[entry]
-                    else:
-                        old = row[word]
-                        row[word] = old | (old + _ONE)
-                        carry = _ONE if old == _FULL else _ZERO
-                    word += 1
+                for word in range(words):
+                    old = row[word]
+                    hit = old & masks[slot, word]
+                    partial = old + hit
+                    total = partial + carry
+                    row[word] = total | (old - hit)
+                    # At most one of the two additions overflows.
+                    carry = np.uint64(partial < old) | np.uint64(total < partial)
             before = slot
         grown = np.int64(0)
         for word in range(words):

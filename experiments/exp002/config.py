@@ -22,8 +22,8 @@ class Config:
     dev_rows: int = 100
     """Dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
-    model: SmallModelConfig = SmallModelConfig()
-    training: TrainingConfig = TrainingConfig(epochs=12, tokens_per_batch=4096, learning_rate=1e-3)
+    model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
+    training: TrainingConfig = TrainingConfig(epochs=6, tokens_per_batch=2048, learning_rate=2e-3)
     decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4)
     postprocess: PostprocessConfig = PostprocessConfig()
 

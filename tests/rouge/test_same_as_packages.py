@@ -53,7 +53,6 @@ SOURCES = pytest.mark.parametrize("source", [awkward_pairs, committed_pairs, rea
 def chosen_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     compiled = request.param == "compiled"
     monkeypatch.setattr("common.rouge.counting.use_compiled", lambda characters: compiled)
-    monkeypatch.setattr("common.rouge.counting.TINY", 0)
     return str(request.param)
 
 
@@ -181,7 +180,6 @@ def test_rouge101_needs_no_recursion():
     for compiled in (False, True):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("common.rouge.counting.use_compiled", lambda characters, on=compiled: on)
-            patch.setattr("common.rouge.counting.TINY", 0)
             assert (
                 corpus([a], [[b]], "rouge101").per_example["rougeL"][0]
                 == Rouge101().get_scores(a, b)[0]["rouge-l"]["f"]
@@ -217,7 +215,6 @@ def test_any_text_at_all(pairs):
     for compiled in (False, True):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("common.rouge.counting.use_compiled", lambda characters, on=compiled: on)
-            patch.setattr("common.rouge.counting.TINY", 0)
             assert np.array_equal(corpus_f(pairs, "korouge"), by_korouge)
             assert np.array_equal(corpus_f(pairs, "rouge101"), np.array(by_rouge101))
 
@@ -234,7 +231,7 @@ def test_any_text_against_the_rouge_package(target, prediction):
 
 @pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
 def test_pairwise_equals_corpus_cell_by_cell(profile, chosen_engine, monkeypatch, tmp_path):
-    monkeypatch.setattr(batch_module, "CHUNK", 50)  # so that dialogues fall into several chunks
+    monkeypatch.setattr(batch_module, "CELLS", 50)  # so that dialogues fall into several chunks
     rng = random.Random(2)
     texts = AWKWARD + made_up(60)
     candidates = [rng.choices(texts, k=n) for n in (8, 1, 0, 3, 5, 0)]

@@ -1,0 +1,109 @@
+"""Whether a blend's members are there and fresh, and making those that are not when that was asked for."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from common import competition as competitions
+from common import files, runs
+from common.competition import Competition
+from common.errors import UserError
+from common.recipes import Recipe
+
+
+def require_fresh(
+    recipe: Recipe, competition: Competition, missing: str, *, allow_stale: bool, jobs: int
+) -> dict[str, list[str]]:
+    """Why each stale member is stale, when allowed; otherwise every member is fresh when this returns.
+
+    With `missing="train"` absent and stale members are trained and inferred first, `jobs` at a time; else they raise
+    UserError with the commands to run.
+    """
+    folders = {member.run: runs.run_folder(competition.name, member.run) for member in recipe.members}
+    if missing == "train":
+        renew([run for run, folder in folders.items() if runs.stale_reasons(folder)], competition, jobs)
+    stale = {run: reasons for run, folder in folders.items() if (reasons := runs.stale_reasons(folder))}
+    unfinished = {run for run in stale if runs.unfinished(runs.run_folder(competition.name, run))}
+    if stale and (unfinished or not allow_stale):
+        raise UserError(_stale_message(recipe, stale, unfinished))
+    return stale
+
+
+def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: set[str]) -> str:
+    lines = [
+        f"submissions/{recipe.name}.toml: {len(stale)} of {len(recipe.members)} members cannot be blended:"
+    ]
+    comp = "" if competitions.active() == recipe.competition else f" comp={recipe.competition}"
+    for run, reasons in stale.items():
+        folder = runs.run_folder(recipe.competition, run)
+        train, infer = _command(run, "train", folder, comp), _command(run, "infer", folder, comp)
+        train += " restart=1" if runs.stale_training(folder) else ""
+        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
+        lines.append(f"    run: {f'{train} && ' if runs.needs_training(folder) else ''}{infer}")
+        if not runs.needs_training(folder) and any("/config.py " in reason for reason in reasons):
+            lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
+    lines.append(
+        "or let it run them: make submit missing=train" + ("" if unfinished else ", or accept them: stale=ok")
+    )
+    return "\n".join(lines)
+
+
+def _command(run: str, stage: str, folder: Path, comp: str) -> str:
+    """The make command that runs a stage as it was run before."""
+    option = f" run={run}" if "-" in run else ""
+    words = " ".join(runs.words(runs.record(folder).get(stage, {}).get("overrides", {})))
+    return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (f' args="{words}"' if words else "")
+
+
+def _renewing(run: str, competition: Competition) -> list[list[str]]:
+    """The commands that train (where absent, interrupted or outdated) and infer a run with the settings it had."""
+    experiment = run.split("-")[0]
+    runs.require_experiment(experiment)
+    before = runs.record(runs.run_folder(competition.name, run))
+    if run != experiment and not before:
+        raise UserError(
+            f"{run}: no record says what sets it apart from {experiment}; train it yourself: "
+            f'make exp={experiment} train run={run} args="…" && make exp={experiment} infer run={run}'
+        )
+    words = ["--competition", competition.name, "--run", run]
+    said = {stage: runs.words(before.get(stage, {}).get("overrides", {})) for stage in ("train", "infer")}
+    python = [sys.executable, "-m"]
+    return [
+        [*python, f"experiments.{experiment}.train", *words, "--renew", *said["train"]],
+        [*python, f"experiments.{experiment}.infer", *words, *said["infer"]],
+    ]
+
+
+def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:
+    """Run commands one after the other, each line they print marked with the run's name."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if threads:
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
+    for command in commands:
+        process = subprocess.Popen(command, cwd=files.root(), env=environment, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:  # universal newlines: a progress bar's carriage return ends a line too
+            if line.strip():
+                print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
+        if process.wait() != 0:
+            raise UserError(
+                f"{name}: {command[2].rsplit('.', 1)[-1]} failed (see above); mend that and run make submit again."
+            )
+
+
+def renew(names: Sequence[str], competition: Competition, jobs: int) -> None:
+    """Train and infer runs, `jobs` of them at a time, the processor's cores divided among them.
+
+    Raises UserError of the first that fails, after those under way have ended.
+    """
+    plans = {name: _renewing(name, competition) for name in names}
+    threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(_run_all, commands, name, threads) for name, commands in plans.items()]
+        for done in waiting:
+            done.result()

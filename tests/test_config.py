@@ -1,0 +1,132 @@
+"""Settings: what the command line says is applied exactly, or refused with what exists."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.config import override, plain
+from common.errors import UserError
+
+
+@dataclass(frozen=True)
+class Inner:
+    learning_rate: float = 1e-3
+    steps: int | None = None
+    name: str = "adam"
+
+
+@dataclass(frozen=True)
+class Other:
+    name: str = "beam"
+    tags: tuple[str, ...] = ("a", "b")
+    sizes: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True)
+class Config:
+    seed: int = 7
+    mixed: bool = False
+    mode: Literal["fast", "slow"] = "fast"
+    training: Inner = Inner()
+    decoding: Other = Other()
+
+
+def test_nothing_said_changes_nothing() -> None:
+    assert override(Config(), []) == (Config(), {})
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        (["--seed", "3"], {"seed": 3}),
+        (["--seed=3"], {"seed": 3}),
+        (["--seed", "-3"], {"seed": -3}),
+        (["--learning-rate", "3e-5"], {"training.learning_rate": 3e-5}),
+        (["--learning_rate=1e-6"], {"training.learning_rate": 1e-6}),  # as wandb sweep writes it
+        (["--training.learning-rate", "1"], {"training.learning_rate": 1.0}),
+        (["--steps", "5", "--steps", "None"], {"training.steps": None}),
+        (["--steps=9"], {"training.steps": 9}),
+        (["--mixed", "TRUE"], {"mixed": True}),
+        (["--mixed=0"], {"mixed": False}),
+        (["--mode", "slow"], {"mode": "slow"}),
+        (["--decoding.name", "greedy=1"], {"decoding.name": "greedy=1"}),
+        (["--decoding.name="], {"decoding.name": ""}),
+        (["--tags=x, y,"], {"decoding.tags": ("x", "y")}),
+        (["--sizes", "3,4"], {"decoding.sizes": (3, 4)}),
+        (["--sizes="], {"decoding.sizes": ()}),
+    ],
+)
+def test_a_setting_is_applied(words: list[str], changed: dict[str, object]) -> None:
+    config, found = override(Config(), words)
+    assert found == changed
+    expected = plain(Config()) | {n: list(v) if isinstance(v, tuple) else v for n, v in changed.items()}
+    assert plain(config) == expected
+
+
+def test_the_original_stays_as_it_was() -> None:
+    original = Config()
+    override(original, ["--learning-rate", "1", "--seed", "2"])
+    assert original == Config()
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (
+            ["--sede", "3"],
+            (
+                "--sede",
+                "no such setting",
+                "mean --seed?",
+                "--seed whole number = 7",
+                "--training.learning_rate",
+            ),
+        ),
+        (["--name", "x"], ("--name", "ambiguous", "--training.name", "--decoding.name")),
+        (["--seed"], ("--seed", "wants a value")),
+        (["seed=3"], ("'seed=3'", "wanted --name value")),
+        (["--seed", "3.5"], ("--seed", "'3.5'", "wanted a whole number")),
+        (["--learning-rate", "fast"], ("--learning_rate", "'fast'", "wanted a number")),
+        (["--learning-rate", "nan"], ("--learning_rate", "'nan'", "wanted a number")),
+        (["--mixed", "maybe"], ("--mixed", "'maybe'", "wanted true or false")),
+        (["--mode", "medium"], ("--mode", "'medium'", "wanted fast or slow")),
+        (["--steps", "x"], ("--steps", "'x'", "wanted whole number or none")),
+        (["--sizes", "1,x"], ("--sizes", "'1,x'", "wanted whole numbers")),
+        (["--training", "x"], ("--training", "no such setting")),
+    ],
+)
+def test_a_wrong_setting_is_named(words: list[str], parts: tuple[str, ...]) -> None:
+    with pytest.raises(UserError) as caught:
+        override(Config(), words)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_plain_lists_every_leaf_by_its_dotted_name() -> None:
+    assert plain(Config()) == {
+        "seed": 7,
+        "mixed": False,
+        "mode": "fast",
+        "training.learning_rate": 1e-3,
+        "training.steps": None,
+        "training.name": "adam",
+        "decoding.name": "beam",
+        "decoding.tags": ["a", "b"],
+        "decoding.sizes": [1],
+    }
+
+
+@given(
+    rate=st.floats(allow_nan=False, allow_infinity=False),
+    steps=st.none() | st.integers(),
+    mixed=st.booleans(),
+    name=st.text(),
+)
+def test_what_plain_records_can_be_said_again(rate: float, steps: int | None, mixed: bool, name: str) -> None:
+    config = Config(mixed=mixed, training=Inner(rate, steps, name))
+    words = [f"--{key}={plain(config)[key]}" for key in ("mixed", "training.learning_rate", "training.steps",
+                                                         "training.name")]  # fmt: skip
+    assert override(Config(), words)[0] == config

@@ -1,0 +1,345 @@
+"""Decoding in batches gives what decoding one by one gives; files resume to the same candidates."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from transformers import GenerationConfig, PreTrainedModel
+
+from common import candidates as on_disk
+from common import competition, generation, scoring, tokenization
+from common.errors import UserError
+from common.generation import DecodingConfig, decode, generate, sequence_logprobs
+from common.tokenization import LengthConfig
+from common.training import cross_entropy
+
+WORDS = tiny.tokenizer()
+EOS, PAD = WORDS.eos_token_id, WORDS.pad_token_id
+KINDS = ("bart", "qwen2")
+SUFFIX = {"bart": [EOS], "qwen2": [WORDS.bos_token_id]}
+GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=24)
+BEAM = DecodingConfig(candidates=3, beams=4, max_new_tokens=24)
+SAMPLED = DecodingConfig(candidates=3, beams=1, temperature=1.3, top_p=0.9, max_new_tokens=12)
+
+
+def sources_of(kind: str, count: int = 7, seed: int = 5) -> dict[str, list[int]]:
+    return tokenization.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), SUFFIX[kind])
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, PreTrainedModel]:
+    """Models that learned a little: they end their summaries, at different lengths. In float64, so that no two
+    tokens tie by rounding."""
+    found = {}
+    for kind in KINDS:
+        rows = tiny.rows(24)
+        sources = tokenization.sources(rows, WORDS, LengthConfig(120), SUFFIX[kind])
+        batch = [tiny.example(sources[r.id], [*WORDS.encode(r.summaries[0]), EOS]) for r in rows]
+        collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
+        tensors = collate(batch, pad=PAD)
+        model = tiny.model(kind, WORDS)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        for _ in range(25):
+            optimizer.zero_grad()
+            (cross_entropy(model, tensors, 0.1) / 300).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        found[kind] = model.double().eval()
+    return found
+
+
+def until_end(ids: list[int]) -> list[int]:
+    return ids[: ids.index(EOS) + 1] if EOS in ids else ids
+
+
+@torch.no_grad()
+def plain(model: PreTrainedModel, source: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+    """What `model.generate` gives for one source alone, without any padding before it."""
+    causal = not model.config.is_encoder_decoder
+    out = model.generate(
+        input_ids=torch.tensor([source]),
+        attention_mask=torch.ones(1, len(source), dtype=torch.long),
+        generation_config=GenerationConfig(
+            max_new_tokens=config.max_new_tokens,
+            num_beams=config.beams,
+            num_return_sequences=config.candidates,
+            do_sample=False,
+            early_stopping=config.beams > 1,
+            length_penalty=config.length_penalty,
+            eos_token_id=EOS,
+            pad_token_id=PAD,
+            decoder_start_token_id=None if causal else WORDS.bos_token_id,
+        ),
+    )
+    return [until_end(row[len(source) if causal else 1 :]) for row in out.tolist()]
+
+
+@torch.no_grad()
+def next_logits(model: PreTrainedModel, source: Sequence[int], generated: Sequence[int]) -> torch.Tensor:
+    """The logits of the token after `generated`, by a whole forward pass without padding or cache."""
+    if model.config.is_encoder_decoder:
+        start = [model.config.decoder_start_token_id, *generated]
+        return model(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([start])).logits[0, -1]
+    return model(input_ids=torch.tensor([[*source, *generated]])).logits[0, -1]
+
+
+def by_hand(model: PreTrainedModel, source: Sequence[int], target: Sequence[int]) -> float:
+    """log p(target | source), token after token."""
+    return sum(
+        float(next_logits(model, source, target[:i]).log_softmax(-1)[token]) for i, token in enumerate(target)
+    )
+
+
+@pytest.mark.parametrize(
+    "config", [GREEDY, BEAM, replace(BEAM, length_penalty=2.0, beams=3)], ids=["greedy", "beam", "long"]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_gives_what_each_source_gives_alone(
+    trained: dict[str, PreTrainedModel], kind: str, config: DecodingConfig
+) -> None:
+    model, sources = trained[kind], list(sources_of(kind).values())
+    assert len({len(source) for source in sources}) > 3
+    found = decode(model, WORDS, sources, config)
+    lengths = set()
+    for source, group in zip(sources, found, strict=True):
+        expected = plain(model, source, config)
+        assert len(group) == config.candidates
+        assert [c.text for c in group] == [
+            WORDS.decode(ids, skip_special_tokens=True).strip() for ids in expected
+        ]
+        assert [c.tokens for c in group] == [len(ids) for ids in expected]
+        for candidate, ids in zip(group, expected, strict=True):
+            assert candidate.logprob == pytest.approx(by_hand(model, source, ids), abs=1e-3)
+            lengths.add(len(ids))
+    assert len(lengths) > 1
+    assert min(lengths) < config.max_new_tokens
+    assert any("#Person1#" in c.text for group in found for c in group)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_probabilities_are_sums_of_log_softmax(trained: dict[str, PreTrainedModel], kind: str) -> None:
+    rng = random.Random(0)
+    sources = [[rng.randrange(3, len(WORDS)) for _ in range(n)] for n in (1, 9, 30, 4)]
+    targets = [[rng.randrange(3, len(WORDS)) for _ in range(n)] for n in (6, 1, 3, 11)]
+    targets[0][-1] = EOS
+    found = sequence_logprobs(trained[kind], sources, targets, PAD)
+    expected = [by_hand(trained[kind], s, t) for s, t in zip(sources, targets, strict=True)]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert max(found) < 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_log_probabilities_the_texts_are_the_same(
+    trained: dict[str, PreTrainedModel], kind: str
+) -> None:
+    sources = list(sources_of(kind).values())
+    with_them, without = (
+        decode(trained[kind], WORDS, sources, BEAM, logprobs=wanted) for wanted in (True, False)
+    )
+    assert [[c.text for c in group] for group in without] == [[c.text for c in group] for group in with_them]
+    assert {c.logprob for group in without for c in group} == {0.0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_are_as_many_as_asked_best_mean_first(trained: dict[str, PreTrainedModel], kind: str) -> None:
+    model, sources = trained[kind], list(sources_of(kind).values())
+    config = replace(SAMPLED, candidates=5)  # more than the one beam
+    torch.manual_seed(0)
+    found = decode(model, WORDS, sources, config)
+    torch.manual_seed(0)
+    assert decode(model, WORDS, sources, config) == found
+    torch.manual_seed(1)
+    assert decode(model, WORDS, sources, config) != found
+    for group in found:
+        assert len(group) == 5
+        means = [c.logprob / c.tokens for c in group if c.logprob is not None]
+        assert len(means) == 5
+        assert means == sorted(means, reverse=True)
+    assert sum(len({c.text for c in group}) > 1 for group in found) == len(found)
+
+
+def banned(generated: list[int], size: int) -> set[int]:
+    """Tokens that would repeat an n-gram of what was generated."""
+    last = generated[len(generated) - size + 1 :]
+    if len(generated) < size - 1:
+        return set()
+    grams = [generated[i : i + size] for i in range(len(generated) - size + 1)]
+    return {gram[-1] for gram in grams if gram[:-1] == last}
+
+
+def greedy_by_hand(model: PreTrainedModel, source: Sequence[int], size: int, most: int) -> list[int]:
+    generated: list[int] = []
+    while len(generated) < most and EOS not in generated:
+        logits = next_logits(model, source, generated)
+        logits[list(banned(generated, size))] = -math.inf
+        generated.append(int(logits.argmax()))
+    return generated
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_generated_ngrams_are_not_repeated(
+    trained: dict[str, PreTrainedModel], kind: str, size: int
+) -> None:
+    model = trained[kind]
+    config = replace(GREEDY, no_repeat_ngram=size, max_new_tokens=20)
+    # One prompt holds every token there is: if prompts counted, nothing could be said after it.
+    everything = (
+        [*range(3, len(WORDS)), *SUFFIX[kind]][-250:]
+        if kind == "bart"
+        else [*range(3, len(WORDS)), *SUFFIX[kind]]
+    )
+    sources = [everything, *sources_of(kind, 3).values()]
+    found = decode(model, WORDS, sources, config)
+    for source, (candidate,) in zip(sources, found, strict=True):
+        ids = greedy_by_hand(model, source, size, 20)
+        assert candidate.text == WORDS.decode(ids, skip_special_tokens=True).strip()
+        assert candidate.tokens == len(ids)
+        grams = [tuple(ids[i : i + size]) for i in range(len(ids) - size + 1)]
+        assert len(grams) == len(set(grams))
+        if size == 1 and kind == "qwen2":
+            assert set(ids) & set(source)
+
+
+def test_beams_do_not_repeat_ngrams_either(trained: dict[str, PreTrainedModel]) -> None:
+    for kind in KINDS:
+        sources = list(sources_of(kind, 3).values())
+        for group in decode(trained[kind], WORDS, sources, replace(BEAM, no_repeat_ngram=2)):
+            for candidate in group:
+                ids = WORDS.encode(candidate.text)
+                assert candidate.tokens >= 1
+                assert math.isfinite(candidate.logprob or 0.0)
+                assert len(ids) <= candidate.tokens + 1
+
+
+def test_more_candidates_than_beams_are_refused(trained: dict[str, PreTrainedModel]) -> None:
+    with pytest.raises(
+        UserError, match=r"--candidates 5 wants at least as many --beams \(now 4\).*--temperature"
+    ):
+        decode(trained["bart"], WORDS, [[5, EOS]], replace(BEAM, candidates=5))
+
+
+def test_batches_hold_every_source_once_within_the_budget() -> None:
+    lengths = [random.Random(i).randint(1, 200) for i in range(50)]
+    config = DecodingConfig(candidates=2, beams=4, max_new_tokens=30, tokens_at_once=2000)
+    found = generation.batches(lengths, config)
+    assert sorted(i for batch in found for i in batch) == list(range(50))
+    for batch in found:
+        assert len(batch) == 1 or len(batch) * (max(lengths[i] for i in batch) + 30) * 4 <= 2000
+
+
+# ---- files
+
+
+SMALL_BATCHES = replace(SAMPLED, tokens_at_once=700)  # two or three dialogues at a time
+
+
+def make(model: PreTrainedModel, path: Path, config: DecodingConfig = SMALL_BATCHES, key: str = "k", seed: int = 1,
+         sources: dict[str, list[int]] | None = None) -> dict[str, list[on_disk.Candidate]]:  # fmt: skip
+    path.parent.mkdir(exist_ok=True)
+    given = sources_of("bart") if sources is None else sources
+    return generate(model, WORDS, given, config, path, key=key, seed=seed)
+
+
+def test_candidates_keep_the_order_given_and_are_the_same_on_disk(
+    trained: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    sources = sources_of("bart", 12)
+    shuffled = dict(random.Random(3).sample(sorted(sources.items()), 12))  # not by id, not by length
+    lengths = [len(source) for source in shuffled.values()]
+    assert lengths != sorted(lengths, reverse=True)
+    assert len(generation.batches(lengths, SMALL_BATCHES)) > 3
+    found = make(trained["bart"], tmp_path / "a.jsonl", sources=shuffled)
+    assert list(found) == list(shuffled)
+    stored = on_disk.read(tmp_path / "a.jsonl")
+    assert list(stored) == list(shuffled)
+    assert stored == found
+    assert {len(group) for group in found.values()} == {3}
+    # Each id has the summary of its own source.
+    greedy = make(
+        trained["bart"], tmp_path / "b.jsonl", replace(GREEDY, tokens_at_once=300), sources=shuffled
+    )
+    for name, source in shuffled.items():
+        (ids,) = plain(trained["bart"], source, GREEDY)
+        assert greedy[name][0].text == WORDS.decode(ids, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL_BATCHES, replace(BEAM, tokens_at_once=900)], ids=["sampled", "beam"]
+)
+def test_after_a_crash_at_any_byte_the_same_candidates_come_out(
+    trained: dict[str, PreTrainedModel], tmp_path: Path, config: DecodingConfig
+) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(trained["bart"], path, config)
+    whole = path.read_bytes()
+    rng = random.Random()
+    hangul = next(i for i, byte in enumerate(whole) if byte > 127) + 1  # in the middle of a letter
+    for size in (0, hangul, len(whole) - 1, rng.randrange(len(whole)), rng.randrange(len(whole))):
+        path.write_bytes(whole[:size])
+        make(trained["bart"], path, config)
+        assert path.read_bytes() == whole, size
+    # As the crash leaves it: lines in the order of decoding.
+    lines = whole.splitlines(keepends=True)
+    rng.shuffle(lines)
+    path.write_bytes(b"".join(lines[:4]) + lines[4][:20])
+    make(trained["bart"], path, config)
+    assert path.read_bytes() == whole
+
+
+def test_a_finished_file_is_not_decoded_again(trained: dict[str, PreTrainedModel], tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    found = make(trained["bart"], path)
+    assert make(tiny.model("bart", WORDS, seed=9), path) == found  # another model is never asked
+
+
+def test_another_key_or_seed_starts_anew(trained: dict[str, PreTrainedModel], tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    first = make(trained["bart"], path)
+    fewer = replace(SMALL_BATCHES, candidates=2)
+    second = make(trained["bart"], path, fewer, key="other settings")
+    assert second == make(trained["bart"], tmp_path / "fresh.jsonl", fewer)
+    assert {len(group) for group in second.values()} == {2}
+    assert make(trained["bart"], path, key="k", seed=2) != first
+    (tmp_path / "candidates.key.json").unlink()  # nobody knows what the lines were made with
+    assert make(trained["bart"], path, key="k", seed=1) == first
+
+
+def test_a_file_of_other_dialogues_is_refused(trained: dict[str, PreTrainedModel], tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(trained["bart"], path)
+    fewer = dict(list(sources_of("bart").items())[1:])
+    with pytest.raises(
+        UserError, match=r"candidates\.jsonl: id 'test_0' is not in this split; delete the file"
+    ):
+        make(trained["bart"], path, sources=fewer)
+
+
+def test_a_broken_line_is_named(trained: dict[str, PreTrainedModel], tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(trained["bart"], path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"id": "test_1", "cand\n' + b"".join(lines[2:]))
+    with pytest.raises(UserError, match=r"candidates\.jsonl:2: not valid JSON"):
+        make(trained["bart"], path)
+
+
+def test_the_dev_evaluation_scores_greedy_summaries(trained: dict[str, PreTrainedModel]) -> None:
+    chosen, rows = competition.load("daily_talk"), tiny.rows(6, "dev", seed=4)
+    for kind in KINDS:
+        evaluate = generation.dev_evaluation(chosen, rows, WORDS, LengthConfig(120), SUFFIX[kind])
+        sources = tokenization.sources(rows, WORDS, LengthConfig(120), SUFFIX[kind])
+        longer = replace(GREEDY, max_new_tokens=DecodingConfig().max_new_tokens)
+        texts = {
+            name: WORDS.decode(plain(trained[kind], source, longer)[0], skip_special_tokens=True).strip()
+            for name, source in sources.items()
+        }
+        found = evaluate(trained[kind])
+        expected = scoring.score(texts, {row.id: row.summaries for row in rows}, chosen.dev_profile).headline
+        assert found == {"score": pytest.approx(expected), "distinct": len(set(texts.values())) / 6}
+        assert 0 < expected <= 100

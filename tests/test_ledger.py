@@ -1,0 +1,120 @@
+"""The ledger: append-only, whole lines under several writers, leaderboard scores beside their submissions."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common import files, ledger
+from common.errors import UserError
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    return tmp_path / "submissions" / "ledger.jsonl"
+
+
+def entry(name: str, time: str = "2026-11-22T10:00:00+00:00") -> dict[str, object]:
+    return {"id": name, "time": time, "recipe": "blend"}
+
+
+def test_an_absent_ledger_is_empty(path: Path) -> None:
+    assert ledger.entries() == []
+    assert not path.exists()
+
+
+def test_two_processes_lose_and_tear_nothing(path: Path) -> None:
+    code = (
+        "import sys\nfrom common import ledger\n"
+        "for n in range(30): ledger.append({'id': sys.argv[1] + str(n), 'time': 't', 'text': '가' * 3000})"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("a", "b")]
+    assert [process.wait() for process in started] == [0, 0]
+    names = [line["id"] for line in files.read_lines(path)]
+    for one in ("a", "b"):
+        assert [name for name in names if name[0] == one] == [f"{one}{n}" for n in range(30)]
+    assert len(ledger.entries()) == 60
+
+
+@pytest.mark.parametrize("torn", [b'{"id": "b", "ti', b"{", '{"id": "가'.encode()[:-1]])
+def test_a_torn_last_line_is_cut_before_the_next(path: Path, torn: bytes) -> None:
+    ledger.append(entry("a"))
+    with path.open("ab") as handle:
+        handle.write(torn)
+    assert [e["id"] for e in ledger.entries()] == ["a"]
+    ledger.append(entry("c"))
+    assert [e["id"] for e in ledger.entries()] == ["a", "c"]
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_a_broken_line_is_named(path: Path) -> None:
+    ledger.append(entry("a"))
+    path.write_bytes(b"oops\n" + path.read_bytes())
+    with pytest.raises(UserError, match=r"submissions/ledger\.jsonl:1: not valid JSON"):
+        ledger.entries()
+
+
+def test_leaderboard_scores_join_their_submission(path: Path) -> None:
+    ledger.append(entry("abc123"))
+    ledger.append(entry("abd456"))
+    before = path.read_bytes()
+    found = ledger.record_scores("abc", 71.5, None, "later")
+    assert found == {**entry("abc123"), "lb": {"public": 71.5}}
+    assert path.read_bytes().startswith(before)  # what was written stays
+    ledger.record_scores("abc123", None, 70.25, "later still")
+    ledger.record_scores("abc123", 72, None, "corrected")
+    assert ledger.entries() == [
+        {**entry("abc123"), "lb": {"public": 72, "private": 70.25}},
+        entry("abd456"),
+    ]
+
+
+def test_the_same_csv_twice_shares_its_scores(path: Path) -> None:
+    for time in ("1", "2"):
+        ledger.append(entry("abc", time))
+    ledger.record_scores("abc", 70, None, "later")
+    assert [e["lb"] for e in ledger.entries()] == [{"public": 70}, {"public": 70}]
+
+
+@pytest.mark.parametrize(
+    ("name", "public", "private", "part"),
+    [
+        ("ab", 70.0, None, "'ab' fits 2 submissions; wanted one of abc, abd"),
+        ("x", 70.0, None, "'x' fits 0 submissions"),
+        ("", 70.0, None, "'' fits 0 submissions"),
+        ("abc", None, None, "give public=SCORE, private=SCORE or both"),
+        ("abc", 101.0, None, "public=101.0: wanted a score from 0 to 100"),
+        ("abc", None, -1.0, "private=-1.0"),
+        ("abc", float("nan"), None, "public=nan"),
+    ],
+)
+def test_scores_that_cannot_be_noted(
+    path: Path, name: str, public: float | None, private: float | None, part: str
+) -> None:
+    ledger.append(entry("abc"))
+    ledger.append(entry("abd"))
+    before = path.read_bytes()
+    with pytest.raises(UserError) as caught:
+        ledger.record_scores(name, public, private, "later")
+    assert part in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_ledger_says_so(path: Path) -> None:
+    with pytest.raises(UserError, match="nothing was submitted yet; first: make submit"):
+        ledger.record_scores("abc", 70, None, "later")
+
+
+def test_a_file_where_the_folder_should_be(path: Path) -> None:
+    path.parent.write_text("a file")
+    with pytest.raises(UserError, match=r"submissions/ledger\.jsonl: cannot be written"):
+        ledger.append(entry("a"))
+
+
+def test_lines_are_readable_hangul(path: Path) -> None:
+    ledger.append({**entry("a"), "note": "한글"})
+    assert "한글" in path.read_text(encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8"))["note"] == "한글"
