@@ -10,7 +10,7 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred split id public private run args restart smoke missing stale jobs blend
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
@@ -58,6 +58,9 @@ new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
 score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions beside the floor
 	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
 
+compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME]: is b better? paired bootstrap and permutation test
+	@$(call need,a,a=FILE b=FILE)$(call need,b,a=FILE b=FILE)$(COMMON) compare --a "$$a" --b "$$b" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
+
 submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok]: submissions/NAME.toml → validated CSV + ledger entry
 	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${jobs:+--jobs "$$jobs"} $${stale:+--stale "$$stale"}
 
@@ -81,4 +84,4 @@ format: setup ## mend format and lint where a tool can
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-.PHONY: help setup demo data use list train infer smoke new score submit leaderboard lb test check format
+.PHONY: help setup demo data use list train infer smoke new score compare submit leaderboard lb test check format

@@ -1,7 +1,7 @@
 """Dialogues to n candidate summaries each, with log-probabilities; resumable, ids never reordered."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class DecodingConfig:
     """Candidates kept a dialogue, best first."""
     beams: int = 4
     """Beam width; 1 with `temperature` 0 is greedy decoding."""
+    samples: int = 0
+    """Candidates sampled besides and kept behind the searched ones: consensus wants voices that differ."""
+    samples_temperature: float = 0.5
+    """Temperature of those samples."""
     temperature: float = 0.0
     """Above 0 the candidates are sampled instead of searched."""
     top_p: float = 0.95
@@ -182,9 +186,23 @@ def sequence_logprobs(
     return [-value for value in losses.sum(dim=1).tolist()]
 
 
+def _decode_with_samples(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    sources: Sequence[Sequence[int]],
+    config: DecodingConfig,
+) -> list[list[Candidate]]:
+    found: list[list[Candidate]] = decode(model, tokenizer, sources, config)
+    if config.samples:
+        sampling = replace(config, candidates=config.samples, temperature=config.samples_temperature)
+        sampled = decode(model, tokenizer, sources, sampling)
+        found = [first + second for first, second in zip(found, sampled, strict=True)]
+    return found
+
+
 def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
     """Index groups by falling length whose decoding fits the token budget."""
-    width = max(config.beams, config.candidates)
+    width = max(config.beams, config.candidates, config.samples)
     costs = [(length + config.max_new_tokens) * width for length in lengths]
     return token_budget_batches(costs, config.tokens_at_once, rng=None)
 
@@ -227,7 +245,8 @@ def generate(
         torch.manual_seed(
             int(sha256_texts([str(seed), *ids])[:15], 16)
         )  # by batch, so that a resume samples alike
-        for name, found in zip(ids, decode(model, tokenizer, [sources[i] for i in ids], config), strict=True):
+        decoded = _decode_with_samples(model, tokenizer, [sources[i] for i in ids], config)
+        for name, found in zip(ids, decoded, strict=True):
             if name not in done:
                 candidates_on_disk.append(path, name, found)
                 done[name] = found

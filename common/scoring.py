@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from common.competition import Competition
 from common.dialogue import clean, parse
 from common.errors import UserError
 from common.files import root, sha256_texts, write_json
-from common.rouge import corpus
+from common.rouge import Comparison, CorpusScores, align, bootstrap_interval, compare, corpus
 from common.rows import Row, SplitName, read_references, read_split
 
 CONSTANTS_TRIED = 400  # sentences tried as the one answer to everything
@@ -27,6 +27,8 @@ class Score:
     headline: float
     metrics: dict[str, float]
     """Mean by key; every key carries the profile and the tokenizer."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Ends of the 95 % bootstrap interval by the same keys, where they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -78,31 +80,67 @@ def profiles(competition: Competition) -> tuple[str, ...]:
     return tuple(dict.fromkeys((competition.dev_profile, *sensible)))
 
 
+def examples(
+    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
+) -> CorpusScores:
+    """Scores of every id of the references, in their order; a missing prediction counts as empty, which scores 0.
+
+    Raises UserError when a prediction's id has no reference, or there is none.
+    """
+    _, texts, wanted, _ = align(predictions, references, missing="zero")
+    if not wanted:
+        raise UserError("there is no reference to score against.")
+    return corpus(texts, wanted, profile, references_mode=_mode(profile, mode, references))
+
+
 def score(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
 ) -> Score:
-    """Mean scores over the references' ids; a missing prediction counts as empty, which scores 0.
+    """Mean scores over the references' ids. Raises UserError as `examples` does."""
+    result = examples(predictions, references, profile, mode)
+    metrics = {key: float(value) for key, value in result.keyed().items()}
+    return Score(profile, result.headline_key, float(result.headline), metrics)
 
-    Raises UserError when a prediction's id has no reference, or none has.
-    """
-    unknown = [name for name in predictions if name not in references]
-    if unknown:
-        raise UserError(
-            f"{len(unknown)} predicted ids have no reference, the first is {unknown[0]!r}; "
-            "predictions and references must be of the same split."
-        )
-    if not references:
-        raise UserError("there is no reference to score against.")
-    texts = [predictions.get(name, "") for name in references]
-    result = corpus(
-        texts,
-        [list(r) for r in references.values()],
-        profile,
-        references_mode=_mode(profile, mode, references),
-    )
+
+def with_intervals(result: CorpusScores) -> Score:
+    """Mean scores with the 95 % bootstrap interval of each."""
+    found = {f"{result.label}/{key}": bootstrap_interval(v) for key, v in result.per_example.items()}
     return Score(
-        profile, result.headline_key, float(result.headline), {k: float(v) for k, v in result.keyed().items()}
+        result.profile,
+        result.headline_key,
+        float(result.headline),
+        {key: interval.mean for key, interval in found.items()},
+        {key: (interval.low, interval.high) for key, interval in found.items()},
     )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two prediction files in one profile: is b better than a?"""
+
+    profile: str
+    headline_key: str
+    a: float
+    b: float
+    test: Comparison
+
+
+def compare_predictions(
+    competition: Competition,
+    split: SplitName,
+    a: Mapping[str, str],
+    b: Mapping[str, str],
+    only: Sequence[str] | None,
+) -> list[Compared]:
+    """Both paired tests of b against a on the headline of each profile. Raises UserError as `examples` does."""
+    references = read_references(competition, split)
+    found = []
+    for name in only or profiles(competition):
+        first, second = (examples(p, references, name, competition.leaderboard_references) for p in (a, b))
+        key = first.headline_key
+        test = compare(first.per_example[key], second.per_example[key])
+        found.append(Compared(name, key, float(first.headline), float(second.headline), test))
+    return found
 
 
 def _mode(profile: str, mode: str, references: Mapping[str, Sequence[str]]) -> str | None:
@@ -194,27 +232,45 @@ def report(
     chosen = tuple(only or profiles(competition))
     mode = competition.leaderboard_references
     return Report(
-        scores=tuple(score(predictions, references, name, mode) for name in chosen),
+        scores=tuple(with_intervals(examples(predictions, references, name, mode)) for name in chosen),
         floors={name: found for name, found in floors(competition, split).items() if name in chosen},
         diagnostics=diagnose(predictions, rows),
     )
 
 
 def table(report: Report) -> str:
-    """The report as aligned lines of text: each profile's headline beside its floors, then the diagnostics."""
+    """The report as aligned lines of text: every metric with its interval, the floors, then the diagnostics."""
     lines = [
-        f"{'profile':<12} {'metric':<12} {'score':>8} {'floor: one sentence':>20} {'floor: first turns':>19}"
+        f"{'metric':<58} {'score':>8}  {'95 % interval':<18} {'floor: one sentence':>20} {'first turns':>12}"
     ]
     for entry in report.scores:
-        found = report.floors[entry.profile]
+        floor_of = report.floors[entry.profile]
         digits = 4 if entry.profile == "korouge" else 2
-        lines.append(
-            f"{entry.profile:<12} {entry.headline_key:<12} {entry.headline:>8.{digits}f} "
-            f"{found.constant:>20.{digits}f} {found.lead:>19.{digits}f}"
-        )
+        for key, value in entry.metrics.items():
+            low, high = entry.intervals[key]
+            digits_here = digits if key.endswith(f"/{entry.headline_key}") else 4
+            line = f"{key:<58} {value:>8.{digits_here}f}  {f'{low:.{digits_here}f} – {high:.{digits_here}f}':<18}"
+            if key.endswith(f"/{entry.headline_key}"):
+                line += f" {floor_of.constant:>20.{digits}f} {floor_of.lead:>12.{digits}f}"
+            lines.append(line.rstrip())
     d = report.diagnostics
     lines.append(
         f"{d.rows} rows, {d.missing} missing or empty, {d.distinct:.1%} distinct, "
         f"median {d.characters:.0f} characters, {d.copied:.1%} of words copied"
     )
     return "\n".join(lines)
+
+
+def per_example_csv(
+    competition: Competition, split: SplitName, predictions: Mapping[str, str], only: Sequence[str] | None
+) -> str:
+    """A CSV with a row an id: every metric of every profile, under keys that carry profile and tokenizer."""
+    import pandas as pd  # half a second that no other score should wait for
+
+    references = read_references(competition, split)
+    columns: dict[str, Sequence[float]] = {}
+    for name in only or profiles(competition):
+        result = examples(predictions, references, name, competition.leaderboard_references)
+        columns |= {f"{result.label}/{key}": values.tolist() for key, values in result.per_example.items()}
+    table = pd.DataFrame({competition.columns.id: list(references), **columns})
+    return str(table.to_csv(index=False, lineterminator="\n"))

@@ -99,7 +99,20 @@ def test_mistakes_get_one_message_and_change_nothing(house: Path) -> None:
 
 
 def test_every_command_explains_itself(house: Path) -> None:
-    names = ["data", "use", "list", "train", "infer", "new", "smoke", "score", "submit", "leaderboard", "lb"]
+    names = [
+        "data",
+        "use",
+        "list",
+        "train",
+        "infer",
+        "new",
+        "smoke",
+        "score",
+        "compare",
+        "submit",
+        "leaderboard",
+        "lb",
+    ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")
     assert re.findall(r"(?m)^  ([a-z]+)  ", top.stdout) == sorted(names)

@@ -292,6 +292,23 @@ def test_after_a_crash_at_any_byte_the_same_candidates_come_out(
     assert path.read_bytes() == whole
 
 
+def test_a_second_crash_after_the_first_is_survived_too(
+    trained: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(trained["bart"], path)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(lines[2] + lines[5][:20])
+    with pytest.raises(IndexError):  # the last batch holds a token that the model does not know
+        make(trained["bart"], path, sources=sources_of("bart") | {"worse": [10**6]})
+    left = path.read_bytes().splitlines(keepends=True)
+    assert 1 < len(left) < len(lines)
+    assert set(left) < set(lines)
+    make(trained["bart"], path)
+    assert path.read_bytes() == whole
+
+
 def test_a_finished_file_is_not_decoded_again(trained: dict[str, PreTrainedModel], tmp_path: Path) -> None:
     path = tmp_path / "candidates.jsonl"
     found = make(trained["bart"], path)

@@ -1,5 +1,7 @@
 """Scores that can be read: joined by id, beside the floor, with signs of collapse and copying."""
 
+import csv
+import io
 from pathlib import Path
 
 import house as houses
@@ -45,7 +47,7 @@ def test_a_missing_prediction_scores_zero_like_an_empty_one(profile: str) -> Non
 
 def test_an_unknown_id_and_no_reference_are_refused() -> None:
     with pytest.raises(
-        UserError, match=r"1 predicted ids have no reference, the first is 'test_0'.*same split"
+        UserError, match=r"1 of 3 predicted ids have no reference, first 'test_0'.*same split"
     ):
         scoring.score({**PERFECT, "test_0": "비"}, REFERENCES, "korouge")
     with pytest.raises(UserError, match="no reference to score against"):
@@ -131,9 +133,12 @@ def test_a_report_has_everything_and_prints_in_columns(house: Path) -> None:
     )
     assert report.scores[0].headline == pytest.approx(float(direct.headline))
     lines = scoring.table(report).splitlines()
-    assert lines[0].split()[:3] == ["profile", "metric", "score"]
-    assert [line.split()[0] for line in lines[1:4]] == ["leaderboard", "rouge101", "korouge"]
-    assert "3 rows, 0 missing or empty, 100.0% distinct" in lines[4]
+    assert lines[0].split()[:2] == ["metric", "score"]
+    assert [line.split("[")[0] for line in lines[1:-1:4]] == ["leaderboard", "rouge101", "korouge"]
+    assert "3 rows, 0 missing or empty, 100.0% distinct" in lines[-1]
+    for entry in report.scores:
+        for key, (low, high) in entry.intervals.items():
+            assert low <= entry.metrics[key] <= high
     assert report.plain()["diagnostics"]["rows"] == 3
     only = scoring.report(talk, "test", predictions, ["korouge"])
     assert [s.profile for s in only.scores] == list(only.floors) == ["korouge"]
@@ -142,6 +147,27 @@ def test_a_report_has_everything_and_prints_in_columns(house: Path) -> None:
 def test_predictions_of_another_split_are_refused(house: Path) -> None:
     talk = competitions.load("talk")
     predictions = rows.read_predictions(house / "outputs/talk/exp001/test/predictions.csv", talk)
-    with pytest.raises(UserError, match="3 predicted ids have no reference"):
+    with pytest.raises(UserError, match="3 of 3 predicted ids have no reference"):
         scoring.report(talk, "dev", predictions)
     assert set(predictions) == set(houses.IDS["test"])
+
+
+def test_compare_finds_a_real_difference_and_none_in_a_copy(house: Path) -> None:
+    talk = competitions.load("talk")
+    references = rows.read_references(talk, "dev")
+    good = {name: texts[0] for name, texts in references.items()}
+    bad = dict.fromkeys(references, "전혀 다른 말")
+    same = scoring.compare_predictions(talk, "dev", good, good, ["korouge"])[0]
+    assert (same.test.difference, same.test.bootstrap_p, same.test.permutation_p) == (0, 1, 1)
+    worse = scoring.compare_predictions(talk, "dev", good, bad, None)
+    assert [entry.profile for entry in worse] == ["leaderboard", "rouge101", "korouge"]
+    assert all(entry.test.difference < 0 and entry.a > entry.b for entry in worse)
+
+
+def test_the_table_of_rows_averages_to_the_report(house: Path) -> None:
+    talk = competitions.load("talk")
+    predictions = rows.read_predictions(house / "outputs/talk/exp001/dev/predictions.csv", talk)
+    table = list(csv.DictReader(io.StringIO(scoring.per_example_csv(talk, "dev", predictions, ["korouge"]))))
+    assert [row[talk.columns.id] for row in table] == list(rows.read_references(talk, "dev"))
+    for key, mean in scoring.report(talk, "dev", predictions, ["korouge"]).scores[0].metrics.items():
+        assert sum(float(row[key]) for row in table) / len(table) == pytest.approx(mean)

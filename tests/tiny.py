@@ -31,6 +31,7 @@ SETTINGS = [
     "--width=64",
     "--layers=1",
     "--feed-forward=64",
+    "--dropout=0.1",
     "--epochs=3",
     "--tokens-per-batch=1024",
     "--precision=no",

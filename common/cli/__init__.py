@@ -18,7 +18,8 @@ def commands() -> None:
 
 for command in (
     data.data, data.use, experiments.list_experiments, experiments.train, experiments.infer, experiments.new,
-    experiments.smoke, boards.score, boards.submit, boards.leaderboard_command, boards.lb,
+    experiments.smoke, boards.score,
+    boards.compare, boards.submit, boards.leaderboard_command, boards.lb,
 ):  # fmt: skip
     commands.add_command(command)
 

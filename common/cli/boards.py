@@ -1,6 +1,7 @@
 """Commands about results: score, submit, leaderboard, lb."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,14 +26,69 @@ from common.rouge import PROFILES
     help="Default: all sensible ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def score(path: Path, name: str | None, split: rows.SplitName, only: tuple[str, ...], as_json: bool) -> None:
-    """Score a predictions file beside the floor, with signs of collapse and copying."""
+@click.option(
+    "--per-example",
+    "table",
+    type=click.Path(path_type=Path),
+    help="Also write every row's scores to this CSV.",
+)
+def score(
+    path: Path,
+    name: str | None,
+    split: rows.SplitName,
+    only: tuple[str, ...],
+    as_json: bool,
+    table: Path | None,
+) -> None:
+    """Score predictions with intervals, beside the floor, with signs of collapse and copying."""
     chosen = competition.load(name or competition.active())
-    report = scoring.report(chosen, split, rows.read_predictions(path, chosen), only)
+    predictions = rows.read_predictions(path, chosen)
+    report = scoring.report(chosen, split, predictions, only)
+    if table:
+        files.write_text(table, scoring.per_example_csv(chosen, split, predictions, only))
     if as_json:
         click.echo(json.dumps(report.plain(), ensure_ascii=False))
         return
     click.echo(f"{files.shown(path)} on {chosen.name} {split}\n{scoring.table(report)}")
+
+
+@click.command()
+@click.option("--a", "first", required=True, type=click.Path(path_type=Path), help="Predictions CSV.")
+@click.option(
+    "--b", "second", required=True, type=click.Path(path_type=Path), help="The one that may be better."
+)
+@click.option("--competition", "name", help="Default: the active one.")
+@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
+@click.option(
+    "--profile",
+    "only",
+    type=click.Choice(sorted(PROFILES)),
+    multiple=True,
+    help="Default: all sensible ones.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def compare(
+    first: Path, second: Path, name: str | None, split: rows.SplitName, only: tuple[str, ...], as_json: bool
+) -> None:
+    """Whether b is better than a: paired bootstrap and paired permutation test."""
+    chosen = competition.load(name or competition.active())
+    a, b = (rows.read_predictions(path, chosen) for path in (first, second))
+    found = scoring.compare_predictions(chosen, split, a, b, only)
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in found]))
+        return
+    table = [["profile", "metric", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation"]]
+    for entry in found:
+        digits, test = (4 if entry.profile == "korouge" else 2), entry.test
+        interval = f"{test.low:+.{digits}f} … {test.high:+.{digits}f}"
+        table.append(
+            [entry.profile, entry.headline_key, f"{entry.a:.{digits}f}", f"{entry.b:.{digits}f}",
+             f"{test.difference:+.{digits}f}", interval, f"{test.bootstrap_p:.4f}", f"{test.permutation_p:.4f}"]
+        )  # fmt: skip
+    click.echo(
+        f"a = {files.shown(first)}\nb = {files.shown(second)}   {chosen.name} {split}, {found[0].test.n} rows"
+    )
+    click.echo(leaderboard.text(table))
 
 
 @click.command()

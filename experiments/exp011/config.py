@@ -24,7 +24,7 @@ class Config:
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=6, tokens_per_batch=2048, learning_rate=2e-3)
-    decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4)
+    decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4, samples=4, max_new_tokens=96)
     postprocess: PostprocessConfig = PostprocessConfig()
 
 
@@ -33,5 +33,5 @@ SMOKE = Config(
     dev_rows=4,
     model=SmallModelConfig(width=64, layers=1, feed_forward=64),
     training=replace(Config.training, epochs=1),
-    decoding=DecodingConfig(candidates=2, beams=2, max_new_tokens=8),
+    decoding=DecodingConfig(candidates=2, beams=2, samples=2, max_new_tokens=8),
 )
