@@ -47,7 +47,7 @@ def test_a_missing_prediction_scores_zero_like_an_empty_one(profile: str) -> Non
 
 def test_an_unknown_id_and_no_reference_are_refused() -> None:
     with pytest.raises(
-        UserError, match=r"1 of 3 predicted ids have no reference, first 'test_0'.*same split"
+        UserError, match=r"1 of 4 predicted ids have no reference, first 'test_0'.*same split"
     ):
         scoring.score({**PERFECT, "test_0": "비"}, REFERENCES, "korouge")
     with pytest.raises(UserError, match="no reference to score against"):
