@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from common import dialogue
-from common.dialogue import clean, parse, truncate
+from common.dialogue import clean, truncate
 from common.errors import UserError
 from common.files import root, sha256_texts
 from common.rows import Row
@@ -146,29 +146,6 @@ def examples(
         turns_cut=sum(cut for cut, _ in cuts.values()),
     )
     return dataset.remove_columns(["turns_cut", "turns"]), report
-
-
-def copy_examples(
-    rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, share: float, seed: int
-) -> datasets.Dataset:
-    """Examples whose target is a random turn of the dialogue itself, for a share of the rows (0 to 1).
-
-    Saying a turn again from its first words on teaches cross-attention to find and copy, which few summaries
-    alone do not. The source begins with BOS, so that the model can tell the task.
-    """
-    rng = random.Random(f"copy-{seed}")
-    records = []
-    for row in rows:
-        turns = parse(clean(row.dialogue))
-        if rng.random() >= share:
-            continue
-        turn = rng.choice(turns)
-        said = tokenizer.encode(f"{turn.speaker}: {turn.text}", add_special_tokens=False)
-        room = LengthConfig(lengths.max_source_tokens - 1)
-        source, _, _ = source_ids(row.dialogue, tokenizer, room, [tokenizer.eos_token_id])
-        source, target = [tokenizer.bos_token_id, *source], [*said, tokenizer.eos_token_id]
-        records.append({"id": row.id, "source": source, "target": target})
-    return datasets.Dataset.from_list(records)
 
 
 def _padded(sequences: Sequence[Sequence[int]], value: int) -> torch.Tensor:

@@ -21,8 +21,6 @@ class Config:
     vocabulary: int = 4000
     dev_rows: int = 100
     """Dev dialogues decoded at each evaluation."""
-    copying: float = 0.0
-    """Copying tasks added for each training row, 0 to 1."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=6, tokens_per_batch=2048, learning_rate=2e-3)
@@ -32,7 +30,6 @@ class Config:
 
 SMOKE = Config(
     vocabulary=400,
-    copying=0.5,
     dev_rows=4,
     model=SmallModelConfig(width=64, layers=1, feed_forward=64),
     training=replace(Config.training, epochs=1),

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import datasets
 import torch
 
 from common import models, tokenization, tracking, training
@@ -19,9 +18,6 @@ def train(run: tracking.Run[Config]) -> None:
     tokenizer = tokenization.train_bpe(texts, config.vocabulary, run.competition.tags)
     ending = [tokenizer.eos_token_id]
     examples, run.notes["train_cuts"] = tokenization.examples(rows, tokenizer, config.lengths, ending)
-    if config.copying:
-        copies = tokenization.copy_examples(rows, tokenizer, config.lengths, config.copying, config.seed)
-        examples = datasets.concatenate_datasets([examples, copies])
     torch.manual_seed(config.seed)
     model = models.small_bart(config.model, tokenizer)
     result = training.fit(
