@@ -27,6 +27,7 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt
 	@echo "setting up .venv: a few minutes, once"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]' 2> >(grep -v 'is ignored: it is neither a file' >&2)
+	@$(VENV)/bin/python -c 'from common.rouge import engine; engine.warm_up()'
 	@touch $@
 
 demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (10 min)
