@@ -196,7 +196,7 @@ def fit(
     `examples` has the columns `source` and `target` (token ids); `evaluate` gives scores whose entry `score`
     decides. Checkpoints in `folder/checkpoints` carry weights, optimizer, schedule and random states: the same
     call after a crash goes on from the newest intact one, and on a CPU ends with the same weights to the bit.
-    `fingerprint` names everything that must not change in between (config, data, code).
+    `fingerprint` names everything that must not change in between (settings, data).
     Raises UserError when a checkpoint has another fingerprint, the loss is not finite, the memory does not
     suffice, or several processes run this.
     """
@@ -268,9 +268,8 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
             batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
             with accelerator.autocast():
                 part = training.loss(training.model, batch, config.label_smoothing)
-            accelerator.backward(
-                part / tokens
-            )  # by tokens of the whole step, however it is split into batches
+            # By the tokens of the whole step, so that splitting it into batches leaves the gradient alone.
+            accelerator.backward(part / tokens)
             total += part.detach()
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
@@ -330,7 +329,7 @@ def _resume(training: _Training, state: Progress) -> None:
     if newest is not None:
         if read_json(newest / "run.json")["fingerprint"] != training.fingerprint:
             raise UserError(
-                f"{shown(newest)} was made with other settings, data or code. "
+                f"{shown(newest)} was made with other settings or data. "
                 "Run again with restart=1 to begin anew (the old run is moved aside)."
             )
         training.accelerator.load_state(str(newest))
