@@ -19,11 +19,11 @@ class Config:
 
     seed: int = 7
     vocabulary: int = 4000
-    dev_rows: int = 100
+    dev_rows: int = 50
     """Dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
-    training: TrainingConfig = TrainingConfig(epochs=6, tokens_per_batch=2048, learning_rate=2e-3)
+    training: TrainingConfig = TrainingConfig(epochs=5, tokens_per_batch=2048, learning_rate=2e-3)
     decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4, samples=4, max_new_tokens=96)
     postprocess: PostprocessConfig = PostprocessConfig()
 
