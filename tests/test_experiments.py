@@ -126,7 +126,7 @@ def test_only_what_decides_candidates_makes_them_anew(copy: Path, tmp_path: Path
         assert (predicted["dev_0"] == "표시") == (texts["dev_0"] == "표시")
         return texts["dev_0"] != "표시"
 
-    short = ["--max-new-tokens=8", "--beams=2", "--candidates=2"]
+    short = ["--max-new-tokens=8", "--beams=2", "--candidates=2", "--samples=0"]
     stage("train", *tiny.SETTINGS, "--epochs=1", *short)
     stage("infer")  # with what training was told
     assert {len(group) for group in read_candidates(path).values()} == {2}
