@@ -30,7 +30,7 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt
 	@$(VENV)/bin/python -c 'from common.rouge import engine; engine.warm_up()'
 	@touch $@
 
-demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (10 min)
+demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 min)
 	@$(COMMON) submit --competition daily_talk --missing train --jobs 2
 	@echo
 	@$(COMMON) leaderboard --competition daily_talk
