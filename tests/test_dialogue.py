@@ -53,7 +53,7 @@ lengths: st.SearchStrategy[Callable[[str], int]] = st.sampled_from((len, by_piec
         ("\ufeff#Person1#:\u00a0\u200b안\x00녕", "#Person1#: 안녕"),
         ("#Person1#: \u1112\u1161\u11ab글", "#Person1#: 한글"),
         ("#Person1#: \u1112\u200b\u1161글", "#Person1#: 하글"),
-        ("#Person1#은 #Person2#에게 묻는다", "#Person1#은 #Person2#에게 묻는다"),
+        ("#Person1#은 #Person5#에게 묻는다", "#Person1#은 #Person5#에게 묻는다"),
         ("\"#Person1#: 이런 식\"", "\"#Person1#: 이런 식\""),
         ("#Person1#Person2#: 네", "#Person1#Person2#: 네"),
         ("", ""),

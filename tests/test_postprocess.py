@@ -45,15 +45,15 @@ def intact(text: str) -> str:
     ("raw", "wanted"),
     [
         ("#Person1# 은 집에 간다.", "#Person1#은 집에 간다."),
-        ("# Person1 # 는 #person2# 에게서 듣는다.", "#Person1#는 #Person2#에게서 듣는다."),
-        ("##Person1# 과 #Person2 는 만난다.", "#Person1#과 #Person2#는 만난다."),
+        ("# Person1 # 는 #person5# 에게서 듣는다.", "#Person1#는 #Person5#에게서 듣는다."),
+        ("##Person1# 과 #Person5 는 만난다.", "#Person1#과 #Person5#는 만난다."),
         ("#Person1# 가 늦었다.", "#Person1#가 늦었다."),
         ("#Person1# 에게도 #Person2# 의 책을", "#Person1#에게도 #Person2#의 책을"),
         ("#PhoneNumber# 로 전화한다.", "#PhoneNumber#로 전화한다."),
         ("#Person1# 을, #Person2# 를", "#Person1#을, #Person2#를"),
         # 이 and its like: by what follows
         ("#Person1# 이 늦었다.", "#Person1#이 늦었다."),
-        ("#Person1# 이 #Person2# 에게 묻는다.", "#Person1#이 #Person2#에게 묻는다."),
+        ("#Person1# 이 #Person5# 에게 묻는다.", "#Person1#이 #Person5#에게 묻는다."),
         ("#Person1# 이 문제를 안다.", "#Person1# 이 문제를 안다."),
         ("#Person1# 이 바다", "#Person1# 이 바다"),
         ("#Person1# 만 온다.", "#Person1#만 온다."),
