@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
-from common.rouge.checks import check_same_length, check_texts, reference_lists
+from common.rouge.checks import blank_texts, check_same_length, check_texts, reference_lists
 from common.rouge.counting import Counter
 from common.rouge.profiles import METRICS, Profile, get_profile
 
@@ -125,17 +125,14 @@ def corpus(
     """
     chosen = get_profile(profile)
     counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    check_texts(predictions, "predictions")
+    blank = blank_texts(predictions, "predictions")
     flat, counts = reference_lists(references)
     check_same_length(predictions, counts, "predictions", "references")
     if not len(counts):
         raise UserError("no examples to score: predictions and references are both empty.")
     mode = _mode(chosen, references_mode, int(counts.max()), int(counts.min()))
     starts = np.cumsum(counts) - counts
-    blank = _blank(predictions)
-    every = 1 + len(flat) // 1000  # an estimate will do
-    characters = 2 * every * sum(map(len, flat[::every]))
-
+    characters = 2 * _characters(flat)
     pair_f = np.empty((3, len(flat)))
     first = 0
     while first < len(counts):
@@ -143,9 +140,9 @@ def corpus(
         stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
         pairs = slice(int(starts[first]), int(starts[stop - 1] + counts[stop - 1]))
         texts, groups = _interleaved(predictions[first:stop], flat[pairs], counts[first:stop])
-        hyp = np.repeat(groups[:-1], counts[first:stop])
-        ref = np.delete(np.arange(len(texts)), groups[:-1])
-        pair_f[:, pairs] = counter.f1(texts, groups, hyp, ref, characters)
+        example = np.repeat(np.arange(stop - first), counts[first:stop])
+        ref = np.arange(1, len(example) + 1) + example
+        pair_f[:, pairs] = counter.f1(texts, groups, groups[example], ref, characters)
         first = stop
     if blank.any():
         pair_f[:, np.repeat(blank, counts)] = 0.0
@@ -160,12 +157,10 @@ def corpus(
     )
 
 
-def _blank(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which texts are empty or all whitespace."""
-    blank = np.fromiter(map(str.isspace, texts), bool, len(texts))
-    if "" in texts:
-        blank |= np.array([not text for text in texts])
-    return blank
+def _characters(texts: list[str]) -> int:
+    """Roughly how many characters the texts have together."""
+    every = 1 + len(texts) // 1000
+    return every * sum(map(len, texts[::every]))
 
 
 def _interleaved(
@@ -213,54 +208,40 @@ def pairwise(
         for place, texts in enumerate(candidates):
             check_texts(texts, f"candidates[{place}]")
     sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
-    cells = np.cumsum(sizes * sizes)
     # Every text is compared as often as its dialogue has candidates.
-    characters = sum(map(len, chain.from_iterable(candidates))) * int(sizes.max(initial=0))
-    results: list[dict[str, Array]] = []
-    first = 0
-    while first < len(sizes):
-        done = int(cells[first - 1]) if first else 0
-        stop = max(first + 1, int(np.searchsorted(cells, done + CELLS, side="right")))
-        results += _pairwise_group(candidates[first:stop], sizes[first:stop], counter, chosen, characters)
-        first = stop
+    characters = _characters(list(chain.from_iterable(candidates))) * int(sizes.max(initial=0))
+    results: list[dict[str, Array]] = [{}] * len(sizes)
+    for n in set(sizes.tolist()):  # dialogues of one size share one array
+        places = np.flatnonzero(sizes == n).tolist()
+        step = max(1, CELLS // max(1, n * n))
+        for some in (places[first : first + step] for first in range(0, len(places), step)):
+            found = _squares([candidates[place] for place in some], n, counter, chosen, characters)
+            for place, matrices in zip(some, found, strict=True):
+                results[place] = matrices
     return results
 
 
-def _pairwise_group(
-    group: Sequence[Sequence[str]],
-    sizes: npt.NDArray[np.int64],
-    counter: Counter,
-    profile: Profile,
-    characters: int,
+def _squares(
+    dialogues: Sequence[Sequence[str]], n: int, counter: Counter, profile: Profile, characters: int
 ) -> list[dict[str, Array]]:
-    flat = list(chain.from_iterable(group))
-    ends = np.cumsum(sizes * sizes)
-    groups = np.concatenate(([0], np.cumsum(sizes)))
-    # Cell number p of a dialogue with n candidates is row p // n, column p % n.
-    n_of = np.repeat(sizes, sizes * sizes)
-    number = np.arange(int(ends[-1])) - np.repeat(ends - sizes * sizes, sizes * sizes)
-    base = np.repeat(groups[:-1], sizes * sizes)
-    row, column = np.divmod(number, n_of)
+    """The matrices of dialogues which have n candidates each."""
+    texts = list(chain.from_iterable(dialogues))
+    groups = np.arange(0, len(texts) + 1, max(1, n))
     # Rows run slowest, and take the reference's part: its masks are built once for each row.
-    f1 = np.empty((3, len(row)))
-    used_groups = groups[np.concatenate(([True], sizes > 0))]
     if profile.name == "rouge101":
-        f1[:] = counter.f1(flat, used_groups, base + column, base + row, characters)
+        row, column = np.indices((n, n)).reshape(2, -1)
     else:  # symmetric: swapping sides swaps precision and recall and leaves F as it is, to the last bit
-        half = np.flatnonzero(column >= row)
-        found = counter.f1(flat, used_groups, (base + column)[half], (base + row)[half], characters)
-        f1[:, half] = found
-        f1[:, half + ((column - row) * (n_of - 1))[half]] = found
-    blank = _blank(flat)
+        row, column = np.triu_indices(n)
+    hyp = np.add.outer(groups[:-1], column).ravel()
+    ref = np.add.outer(groups[:-1], row).ravel()
+    f1 = counter.f1(texts, groups, hyp, ref, characters)
+    blank = blank_texts(texts, "candidates")
     if blank.any():
-        f1[:, blank[base + row] | blank[base + column]] = 0.0
+        f1[:, blank[hyp] | blank[ref]] = 0.0
     values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
-    # Row and column swapped, so that the first index is the hypothesis. Equal sizes, the usual case, need no loop.
-    n = int(sizes[0])
-    if n and (sizes == n).all():
-        stacks = [array.reshape(-1, n, n).transpose(0, 2, 1) for array in values.values()]
-        return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]
-    return [
-        {key: array[end - n * n : end].reshape(n, n).T for key, array in values.items()}
-        for n, end in zip(sizes.tolist(), ends.tolist(), strict=True)
-    ]
+    # Where each cell's value is among a dialogue's pairs. The second line has the last word: hypothesis first.
+    cell = np.empty((n, n), np.int64)
+    cell[row, column] = np.arange(len(row))
+    cell[column, row] = np.arange(len(row))
+    stacks = [value.reshape(len(dialogues), -1).take(cell, axis=1) for value in values.values()]
+    return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]

@@ -32,6 +32,18 @@ def check_texts(texts: Any, where: str) -> None:
         check_text(text, f"{where}[{place}]")
 
 
+def blank_texts(texts: Any, where: str) -> npt.NDArray[np.bool_]:
+    """Which texts are empty or all whitespace; raises UserError as ``check_texts`` does."""
+    if isinstance(texts, str):
+        check_texts(texts, where)
+    try:  # asking each text doubles as the check of its type
+        blank = np.fromiter(map(str.isspace, texts), bool, len(texts))
+    except TypeError:
+        check_texts(texts, where)
+        raise
+    return blank if all(texts) else blank | np.array([not text for text in texts])
+
+
 def check_same_length(first: Sized, second: Sized, first_name: str, second_name: str) -> None:
     """Nothing; raises UserError when the two differ in length."""
     if len(first) != len(second):

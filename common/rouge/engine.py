@@ -10,31 +10,29 @@ import numpy as np
 from common.rouge.counting import Counts, Index, ngram_sizes
 from common.rouge.kernels import Ids, count_long, count_short
 from common.rouge.kernels101 import count_rouge101, distinct_counts
-from common.rouge.kernels_text import SPACE, STOP, CodeUnits, Places, fold, intern, letters
+from common.rouge.kernels_text import SEPARATOR, SPACE, CodeUnits, Places, fold, intern, letters
 
 _WORD = 64  # reference tokens that fit in one machine word
 
 
 def count_texts(
     texts: Sequence[str], groups: Index, hyp: Index, ref: Index, mode: str
-) -> tuple[Counts, Sequence[Counts]] | None:
-    """Overlaps [pairs, 3] and, for each metric, sizes by text; tokens of mode "whitespace", "alnum" or "sentences".
+) -> tuple[Counts, Counts] | None:
+    """Overlaps [3, pairs] and sizes [3, texts], a row for each metric; tokens of mode "whitespace", "alnum",
+    "sentences" or "lines" (one token a line, case as it is).
 
-    None for texts that together hold more different characters than 16 bits can tell apart.
+    None for texts that together hold more different characters than 16 bits can tell apart, or SEPARATOR;
+    and in "lines" when a token holds one of the characters below U+0020 that the kernels use themselves.
     """
     _steady_memory()
-    starts = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1, out=starts[1:])
-    joined = "\n".join(texts) + "\n"
-    as_is = mode == "sentences"
+    joined = SEPARATOR.join([*texts, ""])
+    as_is = mode in ("sentences", "lines")
     units = _narrow(joined)
     folded, breaks, unsure = _fold(units, mode, as_is) if units is not None else (None, None, True)
     if unsure and not as_is:
         # "İ" lowers to two characters, what "Σ" lowers to depends on its neighbours, and letters beyond U+FFFF are
         # not in the tables: Python lowers each text.
-        texts = [text.lower() for text in texts]
-        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1, out=starts[1:])
-        joined = "\n".join(texts) + "\n"
+        joined = SEPARATOR.join([*(text.lower() for text in texts), ""])
     if unsure:
         units = _narrow(joined)
         if units is None:
@@ -43,19 +41,21 @@ def count_texts(
             return None
         folded, breaks, _ = _fold(units, mode, True)
     assert folded is not None and breaks is not None
-    done, room = False, 128
-    while not done:
+    read, room = -1, 128
+    while read < 0:
         room *= 2
-        done, ids, offsets, vocabulary, sentences, sentence_offsets = intern(
-            folded, breaks, starts, groups, mode == "whitespace", as_is, room
+        read, ids, offsets, vocabulary, sentences, sentence_offsets = intern(
+            folded, breaks, len(texts), groups, mode == "whitespace", mode == "sentences", room
         )
-    if not as_is:
+    if read < len(breaks):
+        return None
+    if mode != "sentences":
         return _count_ids(ids, offsets, vocabulary, hyp, ref)
-    out = np.empty((len(hyp), 3), np.int64)
+    out = np.empty((3, len(hyp)), np.int64)
     count_rouge101(ids, offsets, sentences, sentence_offsets, vocabulary, hyp, ref, out)
     sizes = np.empty((3, len(texts)), np.int64)
     distinct_counts(ids, offsets, vocabulary, sizes)
-    return out, list(sizes)
+    return out, sizes
 
 
 @cache
@@ -73,9 +73,7 @@ def _fold(units: CodeUnits, mode: str, lowered: bool) -> tuple[CodeUnits, Places
     folded = np.empty(len(units) + 8, np.uint16)
     folded[-8:] = SPACE
     breaks = np.empty(len(units) + 1, np.int32)
-    found, unsure = fold(
-        units, letters(mode, lowered), STOP if mode == "sentences" else SPACE, folded, breaks
-    )
+    found, unsure = fold(units, letters(mode, lowered), folded, breaks)
     return folded, breaks[:found], unsure and not lowered
 
 
@@ -100,8 +98,8 @@ def _renamed(joined: str) -> CodeUnits | None:
     return wide.astype(np.uint16)
 
 
-def count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tuple[Counts, Sequence[Counts]]:
-    """Overlaps [pairs, 3] and, for each metric, sizes by text, for texts that are tokens already."""
+def count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tuple[Counts, Counts]:
+    """Overlaps [3, pairs] and sizes [3, texts], a row for each metric, for texts that are tokens already."""
     number: defaultdict[str, int] = defaultdict(count().__next__)
     offsets = np.zeros(len(tokens) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, tokens), np.int64, len(tokens)), out=offsets[1:])
@@ -109,20 +107,18 @@ def count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tup
     return _count_ids(ids, offsets, max(len(number), 1), hyp, ref)
 
 
-def _count_ids(
-    ids: Ids, offsets: Counts, vocabulary: int, hyp: Index, ref: Index
-) -> tuple[Counts, Sequence[Counts]]:
-    out = np.empty((len(hyp), 3), np.int64)
+def _count_ids(ids: Ids, offsets: Counts, vocabulary: int, hyp: Index, ref: Index) -> tuple[Counts, Counts]:
+    out = np.empty((3, len(hyp)), np.int64)
     lengths = np.diff(offsets)
     short = lengths[ref] <= _WORD
     if short.all():
         count_short(ids, offsets, vocabulary, hyp, ref, out)
     else:
         for chosen, kernel in ((short, count_short), (~short, count_long)):
-            part = np.empty((int(chosen.sum()), 3), np.int64)
-            if len(part):
+            part = np.empty((3, int(chosen.sum())), np.int64)
+            if part.size:
                 kernel(ids, offsets, vocabulary, hyp[chosen], ref[chosen], part)
-                out[chosen] = part
+                out[:, chosen] = part
     return out, ngram_sizes(lengths)
 
 
@@ -131,8 +127,8 @@ def warm_up() -> None:
 
     Run it once after installing (it takes some ten seconds the first time) and no later call waits for the compiler.
     """
-    index = np.array([0], np.int64)
+    index, groups = np.array([0], np.int64), np.array([0, 2], np.int64)
     for mode in ("whitespace", "sentences"):
-        count_texts(["가 나 다.", "가 나."], np.array([0, 2]), index, index + 1, mode)
+        count_texts(["가 나 다.", "가 나."], groups, index, index + 1, mode)
     long = ["가"] * (_WORD + 1)
     count_tokens([long, long], index, index + 1)

@@ -47,7 +47,7 @@ def count_rouge101(
     ids: Ids, offsets: Offsets, sentences: Offsets, sentence_offsets: Offsets, vocabulary: int,
     hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Fills ``out[k]`` with shared distinct unigrams, shared distinct bigrams and union-LCS size of pair k.
+    """Fills ``out[:, k]`` with shared distinct unigrams, shared distinct bigrams and union-LCS size of pair k.
 
     Sentence s begins at token ``sentences[s]``; text t has the sentences from ``sentence_offsets[t]`` up to
     ``sentence_offsets[t + 1]``. The LCS keeps one row of bits for each hypothesis prefix and walks back through them
@@ -154,6 +154,6 @@ def count_rouge101(
                             j -= 1
             for p in range(size):
                 slots[ids[ref_begin + p]] = 0
-        out[k, 0] = unigrams
-        out[k, 1] = bigrams
-        out[k, 2] = union
+        out[0, k] = unigrams
+        out[1, k] = bigrams
+        out[2, k] = union

@@ -114,28 +114,33 @@ class Morphemes:
         self._analyse: Callable[[str], list[str]] | None = None
 
     def tokenize(self, text: str) -> list[str]:
-        """Morphemes of one text, straight from the analyser."""
+        """Morphemes of one text, straight from the analyser; none is empty or holds a line break."""
         if self._analyse is None:
             self._analyse = self._load()
-        return self._analyse(text)
+        # Neither analyser makes such tokens; in the cache they would come back as others.
+        return [token.replace("\n", " ") for token in self._analyse(text) if token]
 
     def tokenize_all(self, texts: Sequence[str]) -> list[list[str]]:
         """Morphemes of many texts, in order, from the cache where it has them."""
+        return [lines.split("\n") if lines else [] for lines in self.joined_all(texts)]
+
+    def joined_all(self, texts: Sequence[str]) -> list[str]:
+        """The same with each text's morphemes in one string, one a line."""
         keys = [_text_key(text) for text in texts]
         known = self._read(set(keys))
-        fresh: dict[bytes, list[str]] = {}
+        fresh: dict[bytes, str] = {}
         for key, text in zip(keys, texts, strict=True):
             if key not in known:
-                known[key] = fresh[key] = self.tokenize(text)
+                known[key] = fresh[key] = "\n".join(self.tokenize(text))
         if fresh:
             self._write(fresh)
         return [known[key] for key in keys]
 
-    def _read(self, keys: set[bytes]) -> dict[bytes, list[str]]:
-        found: dict[bytes, list[str]] = {}
+    def _read(self, keys: set[bytes]) -> dict[bytes, str]:
+        found: dict[bytes, str] = {}
         if self.path is None or not self.path.is_file():
             return found
-        wanted = list(keys)
+        wanted = sorted(keys)  # neighbours lie on one page of the file
         try:
             connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
             try:
@@ -147,22 +152,17 @@ class Morphemes:
                     )
                     for key, tokens, seal in rows:
                         if isinstance(tokens, str) and seal == _seal(key, tokens):
-                            found[key] = tokens.split("\n") if tokens else []
+                            found[key] = tokens
             finally:
                 connection.close()
         except sqlite3.Error:
             pass  # unreadable, locked for too long or damaged: what is missing is analysed again
         return found
 
-    def _write(self, fresh: dict[bytes, list[str]]) -> None:
+    def _write(self, fresh: dict[bytes, str]) -> None:
         if self.path is None:
             return
-        # A token with the separator in it (no analyser makes one) would come back as two: leave it out.
-        rows = [
-            (key, "\n".join(t), _seal(key, "\n".join(t)))
-            for key, t in fresh.items()
-            if not any("\n" in x for x in t)
-        ]
+        rows = [(key, tokens, _seal(key, tokens)) for key, tokens in fresh.items()]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=10)

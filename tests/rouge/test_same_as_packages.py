@@ -22,6 +22,7 @@ rouge = pytest.importorskip("rouge", reason="rouge is a dev extra")
 ALL_TYPES = [*(f"rouge{n}" for n in range(1, 10)), "rougeL", "rougeLsum"]
 THREE = ["rouge1", "rouge2", "rougeL"]
 Pairs = list[tuple[str, str]]
+ODD_PROFILES: list[tuple[str, dict[str, object]]] = [("rouge101", {}), ("leaderboard", {"cache_dir": "off"})]
 
 
 def awkward_pairs() -> Pairs:
@@ -95,6 +96,18 @@ def test_corpus_and_rouge101_equal_the_rouge_package(source, monkeypatch):
     for compiled in (False, True):
         monkeypatch.setattr("common.rouge.counting.use_compiled", lambda characters, on=compiled: on)
         assert np.abs(corpus_f(pairs, "rouge101") - np.array(wanted)).max() == 0.0
+
+
+@pytest.mark.parametrize("odd", ["\x01", "\x09", "\x0a", "\x0b", "\uffff"])
+def test_characters_the_kernels_use_themselves(odd, monkeypatch):
+    texts = [f"가{odd}나 다 라{odd}", f"{odd}가 나 다.", f"{odd}", "가 나 다 라", f"가 나.{odd} 다"]
+    pairs = [(a, b) for a in texts for b in texts]
+    monkeypatch.setattr("common.rouge.counting.use_compiled", lambda characters: True)
+    assert (corpus_f(pairs, "korouge") == package_f(korouge_scorer.RougeScorer(THREE), pairs)).all()
+    compiled = {profile: corpus_f(pairs, profile, **options) for profile, options in ODD_PROFILES}
+    monkeypatch.setattr("common.rouge.counting.use_compiled", lambda characters: False)
+    for profile, options in ODD_PROFILES:
+        assert (corpus_f(pairs, profile, **options) == compiled[profile]).all()
 
 
 @SOURCES
