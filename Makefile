@@ -10,11 +10,12 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
-OPTIONS = $(if $(call on,restart),--restart) $(if $(call on,smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"}
+OPTIONS = $(if $(call on,restart),--restart) $(if $(call on,smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"} $${track:+--track "$$track"}
+SEVERAL = $${gpus:+--gpus "$$gpus"} $${nodes:+--nodes "$$nodes"}
 # Stops with one line when a setting is missing; the second argument shows a call that works.
 need = $(if $($1),,$(error $1= is missing; for example: make $@ $2))
 
@@ -44,17 +45,20 @@ use: setup ## comp=NAME: make a competition the active one
 list: setup ## every experiment: title, model, needs, last dev score
 	@$(COMMON) list
 
-train: setup ## exp=expNNN [run=expNNN-NAME] [restart=1] [smoke=1] [args="--learning-rate 3e-5"]: train or resume
-	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) train "$$exp" $(OPTIONS) "$${words[@]}"
+train: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [track=off|online] [restart=1] [smoke=1] [args="--learning-rate 3e-5"]: train or resume
+	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) train $(SEVERAL) "$$exp" $(OPTIONS) "$${words[@]}"
 
-infer: setup ## exp=expNNN [run=expNNN-NAME] [smoke=1] [args=…]: predict dev and test, score dev
-	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) infer "$$exp" $(OPTIONS) "$${words[@]}"
+infer: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [smoke=1] [args=…]: predict dev and test, score dev
+	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) infer $(SEVERAL) "$$exp" $(OPTIONS) "$${words[@]}"
 
 smoke: setup ## [exp=expNNN]: every experiment's train and infer, tiny, in seconds
 	@$(COMMON) smoke $${exp:+"$$exp"}
 
 new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
 	@$(call need,exp,exp=exp013 from=exp002)$(call need,from,exp=exp013 from=exp002)$(COMMON) new "$$exp" --from "$$from"
+
+track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
+	@$(call need,folder,folder=outputs/daily_talk/exp002)$(COMMON) track "$$folder" $${mode:+--mode "$$mode"} $(if $(call on,texts),--texts)
 
 score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions beside the floor
 	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
@@ -85,4 +89,4 @@ format: setup ## mend format and lint where a tool can
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-.PHONY: help setup demo data use list train infer smoke new score compare submit leaderboard lb test check format
+.PHONY: help setup demo data use list train infer smoke new track score compare submit leaderboard lb test check format

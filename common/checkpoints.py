@@ -20,7 +20,7 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     An older `folder` is replaced only once the new one is complete on disk.
     Raises UserError when the disk is full or refuses; what was there before stays.
     """
-    staging = folder.with_name(f".staging-{folder.name}")
+    staging = staging_folder(folder)
     shutil.rmtree(staging, ignore_errors=True)
     _restore_interrupted(folder)  # until the new one is whole, the one set aside may be the only one
     try:
@@ -56,6 +56,11 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
             "The previous checkpoint is intact: make room and run the same command again."
         ) from error
     return fingerprint
+
+
+def staging_folder(folder: Path) -> Path:
+    """Where `save` lets a folder be filled before it is put in place."""
+    return folder.with_name(f".staging-{folder.name}")
 
 
 def _restore_interrupted(folder: Path) -> None:

@@ -1,201 +1,31 @@
-"""Dialogues to n candidate summaries each, with log-probabilities; resumable, ids never reordered."""
+"""Splits to candidates on disk: batches by length, resumable, shared by processes, ids never reordered."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch.nn import functional
-from transformers import (
-    GenerationConfig as HFGenerationConfig,
-)
-from transformers import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    NoRepeatNGramLogitsProcessor,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import candidates as candidates_on_disk
+from common import processes
 from common.candidates import Candidate
 from common.competition import Competition
+from common.decoding import Decoder, DecodingConfig, decode
 from common.errors import UserError
-from common.files import (
-    mend_tail,
-    read_json,
-    sha256_texts,
-    shown,
-    write_json,
-)
+from common.files import mend_tail, read_json, sha256_texts, shown, write_json
 from common.progress import progress
 from common.rows import Row
 from common.scoring import score
-from common.tokenization import (
-    IGNORE,
-    LengthConfig,
-    collate_causal,
-    collate_seq2seq,
-    source_ids,
-    token_budget_batches,
-)
-
-
-@dataclass(frozen=True)
-class DecodingConfig:
-    """How summaries are decoded."""
-
-    candidates: int = 4
-    """Candidates kept a dialogue, best first."""
-    beams: int = 4
-    """Beam width; 1 with `temperature` 0 is greedy decoding."""
-    samples: int = 0
-    """Candidates sampled besides and kept behind the searched ones: consensus wants voices that differ."""
-    samples_temperature: float = 0.5
-    """Temperature of those samples."""
-    temperature: float = 0.0
-    """Above 0 the candidates are sampled instead of searched."""
-    top_p: float = 0.95
-    """Nucleus of sampling: the smallest set of tokens with this probability."""
-    max_new_tokens: int = 128
-    """Longest summary, in tokens."""
-    length_penalty: float = 1.0
-    """Exponent of the length by which a beam's log-probability is divided."""
-    no_repeat_ngram: int = 0
-    """No n-gram of this many generated tokens occurs twice; 0 switches it off."""
-    tokens_at_once: int = 16384
-    """Rows times (longest source + max_new_tokens) times beams of one batch."""
-
-
-class _NoRepeatOfGenerated(LogitsProcessor):
-    """n-gram blocking that ignores the prompt, whose words a summary may well use."""
-
-    def __init__(self, size: int, prompt: int) -> None:
-        self.inner, self.prompt = NoRepeatNGramLogitsProcessor(size), prompt
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return self.inner(input_ids[:, self.prompt :], scores)
-
-
-def _hf_config(model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
-    sampled = config.temperature > 0
-    if not sampled and config.candidates > config.beams:
-        raise UserError(
-            f"--candidates {config.candidates} wants at least as many --beams (now {config.beams}), "
-            "or sampling with --temperature above 0."
-        )
-    settings: dict[str, Any] = {
-        "max_new_tokens": config.max_new_tokens,
-        "num_return_sequences": config.candidates,
-        "do_sample": sampled,
-        "num_beams": 1 if sampled else config.beams,
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "decoder_start_token_id": getattr(model.config, "decoder_start_token_id", None),
-    }
-    if sampled:
-        settings |= {"temperature": config.temperature, "top_p": config.top_p, "top_k": 0}
-    elif config.beams > 1:
-        settings |= {"length_penalty": config.length_penalty, "early_stopping": True}
-    return HFGenerationConfig(**settings)
-
-
-def _left_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    width = max(map(len, sources))
-    ids = torch.full((len(sources), width), pad, dtype=torch.long)
-    mask = torch.zeros((len(sources), width), dtype=torch.long)
-    for row, source in enumerate(sources):
-        ids[row, width - len(source) :] = torch.as_tensor(source)
-        mask[row, width - len(source) :] = 1
-    return ids, mask
-
-
-def _right_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    ids, mask = _left_padded([source[::-1] for source in sources], pad)
-    return ids.flip(1), mask.flip(1)
-
-
-@torch.inference_mode()
-def decode(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    sources: Sequence[Sequence[int]],
-    config: DecodingConfig,
-    *,
-    logprobs: bool = True,
-) -> list[list[Candidate]]:
-    """Candidates of each source (token ids), best first by the decoder; one batch, one call of `generate`.
-
-    Without `logprobs` the log-probabilities are left at 0, which saves a forward pass.
-    Raises UserError when more candidates are wanted than there are beams.
-    """
-    causal = not model.config.is_encoder_decoder
-    pad = tokenizer.pad_token_id
-    ids, mask = (_left_padded if causal else _right_padded)(sources, pad)
-    ids, mask = ids.to(model.device), mask.to(model.device)
-    start = ids.shape[1] if causal else 1  # generated tokens follow the padded prompt, or the start token
-    blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
-    sequences = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
-        generation_config=_hf_config(model, config, tokenizer),
-        logits_processor=LogitsProcessorList(blocking),
-    )
-    generated = [_until_end(row, tokenizer.eos_token_id, pad) for row in sequences[:, start:].tolist()]
-    repeated = [source for source in sources for _ in range(config.candidates)]
-    scores = sequence_logprobs(model, repeated, generated, pad) if logprobs else [0.0] * len(generated)
-    texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
-    flat = [
-        Candidate(text.strip(), logprob, len(tokens))
-        for text, logprob, tokens in zip(texts, scores, generated, strict=True)
-    ]
-    groups = [flat[i : i + config.candidates] for i in range(0, len(flat), config.candidates)]
-    if config.temperature > 0:
-        return [sorted(group, key=_by_mean_logprob, reverse=True) for group in groups]
-    return groups
-
-
-def _by_mean_logprob(candidate: Candidate) -> float:
-    return (candidate.logprob or 0.0) / max(1, candidate.tokens)
-
-
-def _until_end(tokens: list[int], eos: int, pad: int) -> list[int]:
-    """The tokens up to and with the end token, padding dropped."""
-    if eos in tokens:
-        return tokens[: tokens.index(eos) + 1]
-    while tokens and tokens[-1] == pad:
-        tokens = tokens[:-1]
-    return tokens
-
-
-@torch.inference_mode()
-def sequence_logprobs(
-    model: PreTrainedModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], pad: int
-) -> list[float]:
-    """log p(target | source) of each pair, in nats, by one teacher-forced forward pass.
-
-    Decoder scores are not used: beam search divides them by length, sampling warps them.
-    """
-    collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
-    batch = collate([{"source": s, "target": t} for s, t in zip(sources, targets, strict=True)], pad)
-    batch = {name: value.to(model.device) for name, value in batch.items()}
-    labels = batch["labels"] if model.config.is_encoder_decoder else batch.pop("labels")
-    logits = model(**batch, use_cache=False).logits.float()
-    losses = functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
-    return [-value for value in losses.sum(dim=1).tolist()]
+from common.tokenization import Frame, FrameOf, LengthConfig, sources, token_budget_batches
 
 
 def _decode_with_samples(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    sources: Sequence[Sequence[int]],
-    config: DecodingConfig,
+    decoder: Decoder, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
 ) -> list[list[Candidate]]:
-    found: list[list[Candidate]] = decode(model, tokenizer, sources, config)
+    found = decoder(sources, config, seed)
     if config.samples:
         sampling = replace(config, candidates=config.samples, temperature=config.samples_temperature)
-        sampled = decode(model, tokenizer, sources, sampling)
+        sampled = decoder(sources, sampling, seed)
         found = [first + second for first, second in zip(found, sampled, strict=True)]
     return found
 
@@ -208,8 +38,7 @@ def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
 
 
 def generate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
+    decoder: Decoder,
     sources: Mapping[str, Sequence[int]],
     config: DecodingConfig,
     path: Path,
@@ -220,15 +49,16 @@ def generate(
     """Candidates of every source (token ids) by id in the order given, also as JSON lines in `path`.
 
     After a crash the same call goes on where it stopped and ends with the same candidates, sampled ones too.
+    Several processes share the batches; each returns them all.
     `key` names what they depend on (model, data, settings): lines of another key are made again.
     Raises UserError when the file names ids that `sources` has not.
     """
-    key_path = path.with_suffix(".key.json")
-    if not key_path.exists() or read_json(key_path) != {"key": key}:
-        path.unlink(missing_ok=True)
-        write_json(key_path, {"key": key})
-    mend_tail(path)
-    done = candidates_on_disk.read(path)
+    part = path.with_name(f"{path.stem}.{processes.rank()}{path.suffix}")
+    if processes.rank() == 0:
+        _drop_other_key(path, key)
+    processes.wait()
+    done = _read_parts(path)
+    processes.wait()
     unknown = sorted(set(done) - set(sources))
     if unknown:
         raise UserError(
@@ -238,23 +68,54 @@ def generate(
         total=len(sources), initial=len(done), description=f"decode {path.parent.name}", unit="dialogue"
     )
     names = list(sources)
-    for group in batches([len(sources[name]) for name in names], config):
+    groups = batches([len(sources[name]) for name in names], config)
+    for group in groups[processes.rank() :: processes.count()]:
         ids = [names[index] for index in group]
         if all(name in done for name in ids):
             continue
-        torch.manual_seed(
-            int(sha256_texts([str(seed), *ids])[:15], 16)
-        )  # by batch, so that a resume samples alike
-        decoded = _decode_with_samples(model, tokenizer, [sources[i] for i in ids], config)
+        # By batch, so that a resume, and another number of processes, sample alike.
+        batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
+        decoded = _decode_with_samples(decoder, [sources[i] for i in ids], config, batch_seed)
         for name, found in zip(ids, decoded, strict=True):
             if name not in done:
-                candidates_on_disk.append(path, name, found)
+                candidates_on_disk.append(part, name, found)
                 done[name] = found
                 bar.update(1)
     bar.close()
+    processes.wait()
+    done = _read_parts(path)
     ordered = {name: done[name] for name in names}
-    candidates_on_disk.write(path, ordered)
+    processes.wait()
+    if processes.rank() == 0:
+        candidates_on_disk.write(path, ordered)
+        for piece in _parts(path):
+            piece.unlink()
+    processes.wait()
     return ordered
+
+
+def _parts(path: Path) -> list[Path]:
+    """What processes have written of a candidates file that is not whole yet."""
+    return sorted(path.parent.glob(f"{path.stem}.[0-9]*{path.suffix}"))
+
+
+def _read_parts(path: Path) -> dict[str, list[Candidate]]:
+    found = candidates_on_disk.read(path)
+    for piece in _parts(path):
+        found |= candidates_on_disk.read(piece)
+    return found
+
+
+def _drop_other_key(path: Path, key: str) -> None:
+    """Delete candidates that were made under another key, and mend the ends that a crash tore."""
+    key_path = path.with_suffix(".key.json")
+    other = not key_path.exists() or read_json(key_path) != {"key": key}
+    for piece in [path, *_parts(path)]:
+        if other:
+            piece.unlink(missing_ok=True)
+        else:
+            mend_tail(piece)
+    write_json(key_path, {"key": key})
 
 
 def dev_evaluation(
@@ -262,19 +123,30 @@ def dev_evaluation(
     rows: Sequence[Row],
     tokenizer: PreTrainedTokenizerFast,
     lengths: LengthConfig,
-    suffix: Sequence[int],
+    frame: Frame | FrameOf,
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """A function from a model to its scores on the rows, decoded greedily; `score` is the dev profile's headline."""
+    """A function from a model to its scores on the rows, decoded greedily; `score` is the dev profile's headline.
+
+    Several processes share the rows; each gets the scores of all.
+    """
     config = DecodingConfig(candidates=1, beams=1)
-    sources = [source_ids(row.dialogue, tokenizer, lengths, suffix)[0] for row in rows]
+    inputs = sources(rows, tokenizer, lengths, frame)
     references = {row.id: row.summaries for row in rows}
 
     def evaluate(model: PreTrainedModel) -> dict[str, float]:
-        texts: dict[str, str] = {}
-        for group in batches([len(source) for source in sources], config):
-            found = decode(model, tokenizer, [sources[i] for i in group], config, logprobs=False)
-            texts |= {rows[i].id: candidates[0].text for i, candidates in zip(group, found, strict=True)}
-        result = score(texts, references, competition.dev_profile)
-        return {"score": result.headline, "distinct": len(set(texts.values())) / len(texts)}
+        groups = batches([len(ids) for ids in inputs.values()], config)
+        texts: list[tuple[str, str]] = []
+        for first in range(0, len(groups), processes.count()):
+            mine = first + processes.rank()
+            # All call the model equally often, which may be spread over them: who has no batch left repeats one.
+            names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]
+            found = decode(model, tokenizer, [inputs[name] for name in names], config, logprobs=False)
+            if mine < len(groups):
+                texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
+        by_id = dict(processes.gather(texts))
+        result = score(by_id, references, competition.dev_profile)
+        rouge_sum = score(by_id, references, "rouge101").headline  # the goals' scale; sweeps maximise it
+        distinct = len(set(by_id.values())) / len(by_id)
+        return {"score": result.headline, "rouge_sum": rouge_sum, "distinct": distinct}
 
     return evaluate

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common import postprocess, rows, scoring
+from common import postprocess, processes, rows, scoring
 from common.files import shown, write_json
 from common.postprocess import PostprocessConfig
 from common.tracking import Run
@@ -16,6 +16,8 @@ SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 def write(run: Run[Any], split: str, config: PostprocessConfig, texts: Mapping[str, str]) -> Path:
     """Write the split's post-processed texts by id as predictions.csv; its path."""
     path = run.folder / split / "predictions.csv"
+    if processes.rank():  # the first process writes for all
+        return path
     mended = [postprocess.apply(config, text) for text in texts.values()]
     rows.write_predictions(path, list(texts), mended, run.competition)
     return path
@@ -23,6 +25,8 @@ def write(run: Run[Any], split: str, config: PostprocessConfig, texts: Mapping[s
 
 def finish(run: Run[Any], files: Sequence[Path]) -> None:
     """Score the dev predictions in every profile, print the report and record the stage as finished."""
+    if processes.rank():
+        return
     predictions = rows.read_predictions(run.folder / "dev" / "predictions.csv", run.competition)
     if run.smoke:
         run.finish(files)
@@ -30,5 +34,6 @@ def finish(run: Run[Any], files: Sequence[Path]) -> None:
     report = scoring.report(run.competition, "dev", predictions)
     path = run.folder / "dev" / "scores.json"
     write_json(path, report.plain())
+    run.tracker.scores()
     print(f"{shown(run.folder)} on dev\n{scoring.table(report)}")  # noqa: T201
     run.finish([*files, path], scores={s.profile: asdict(s) for s in report.scores})

@@ -5,7 +5,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from common import dialogue
+from common import dialogue, prompts
 from common.dialogue import clean, truncate
 from common.errors import UserError
 from common.files import root, sha256_texts
@@ -23,6 +23,7 @@ from common.runs import code_hash
 
 IGNORE = -100  # label value that torch's cross-entropy skips
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+MIN_DIALOGUE_TOKENS = 8  # less than this left for the dialogue is a mistake in the settings
 
 
 @dataclass(frozen=True)
@@ -80,53 +81,157 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def token_count(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], int]:
     """A function that gives the number of tokens of a text, special tokens not counted."""
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Token ids around every dialogue and before every summary: special tokens, an instruction, examples."""
+
+    before: tuple[int, ...] = ()
+    """Before the dialogue."""
+    after: tuple[int, ...] = ()
+    """After it: the end of the source, or what tells a causal model to begin."""
+    target_before: tuple[int, ...] = ()
+    """Before the summary, such as the language of mBART."""
+    safe: bool = False
+    """Whether the dialogue must be kept from imitating what stands around it (`prompts.safe`)."""
+
+
+FrameOf = Callable[[Row], Frame]
+"""The frame of a row; examples in the prompt differ from row to row."""
+
+
+def seq2seq_frame(tokenizer: PreTrainedTokenizerFast, language: str | None = None) -> Frame:
+    """What an encoder-decoder's tokenizer puts around a text; the tokens of start and end where it puts nothing.
+
+    `language`: a code such as ko_KR for multilingual tokenizers (mBART), before source and summary.
+    Raises UserError when the tokenizer does not know the language.
+    """
+    if language is not None:
+        if language not in tokenizer.get_vocab():
+            raise UserError(
+                f"language {language!r} is not a token of {tokenizer.name_or_path!r}, as ko_KR is of mBART."
+            )
+        tag = tokenizer.convert_tokens_to_ids(language)
+        return Frame((tag,), (tokenizer.eos_token_id,), (tag,))
+    bare = tokenizer.encode("가", add_special_tokens=False)
+    full = tokenizer.encode("가")
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare and len(full) > len(bare):
+            return Frame(tuple(full[:start]), tuple(full[start + len(bare) :]))
+    begin = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+    return Frame(begin, (tokenizer.eos_token_id,))
+
+
+def text_frame(tokenizer: PreTrainedTokenizerFast, before: str, after: str) -> Frame:
+    """A causal model's frame from texts; the start token comes first where the tokenizer adds one.
+
+    The pieces are encoded apart, so that a dialogue's tokens do not depend on what stands around it.
+    """
+    start = tokenizer.encode("", add_special_tokens=True)[:1]
+    ids = [tokenizer.encode(text, add_special_tokens=False) for text in (before, after)]
+    return Frame((*start, *ids[0]), tuple(ids[1]))
+
+
+def chat_frame(tokenizer: PreTrainedTokenizerFast, prompt: prompts.Prompt) -> Frame:
+    """What an instruct model's chat template puts around the dialogue of a prompt.
+
+    Raises UserError when the tokenizer has no chat template.
+    """
+    if not tokenizer.chat_template:
+        raise UserError(
+            f"{tokenizer.name_or_path!r} has no chat template: it is a base model. Name an instruct model, or train "
+            "it with a plain frame as exp010 does."
+        )
+    rendered = tokenizer.apply_chat_template(prompt.chat(), tokenize=False, add_generation_prompt=True)
+    ids = [tokenizer.encode(text, add_special_tokens=False) for text in prompts.split(rendered)]
+    return Frame(tuple(ids[0]), tuple(ids[1]), safe=True)
+
+
+def chat_frames(
+    tokenizer: PreTrainedTokenizerFast,
+    config: prompts.PromptConfig,
+    train: Sequence[Row],
+    others: Sequence[Row],
+) -> Frame | FrameOf:
+    """The frame of the configured prompt; with shots, each row's own, its examples chosen among `train`.
+
+    `others`: the rows of dev and test, which are never examples. Raises UserError as `prompts.shot_index` does.
+    """
+    if not config.shots:
+        return chat_frame(tokenizer, prompts.prompt(config=config))
+    index = prompts.shot_index(train, forbidden=others, near_copy=config.near_copy)
+    made: dict[Row, Frame] = {}
+
+    def frame(row: Row) -> Frame:
+        if row not in made:
+            shots = index.select(row, config.shots).shots
+            made[row] = chat_frame(tokenizer, prompts.prompt(shots, config))
+        return made[row]
+
+    return frame
 
 
 def source_ids(
-    dialogue: str, tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, suffix: Sequence[int]
+    dialogue: str, tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, frame: Frame
 ) -> tuple[list[int], int, int]:
-    """Token ids of a dialogue that fit the limit with `suffix` behind them, turns cut, and turns in all.
+    """Token ids of a framed dialogue that fit the limit, turns cut, and turns in all.
 
-    The suffix (end of sequence, or what tells a causal model to begin) is never cut.
+    Only the dialogue is cut, never the frame. Raises UserError when the frame alone is too long.
     """
-    cut = truncate(clean(dialogue), lengths.max_source_tokens - len(suffix), token_count(tokenizer))
-    return [*tokenizer.encode(cut.text, add_special_tokens=False), *suffix], cut.turns_cut, cut.turns
+    room = lengths.max_source_tokens - len(frame.before) - len(frame.after)
+    if room < MIN_DIALOGUE_TOKENS:
+        raise UserError(
+            f"instruction and examples take {len(frame.before) + len(frame.after)} tokens, which leaves {room} for the "
+            f"dialogue; raise --max-source-tokens (now {lengths.max_source_tokens}) or take fewer examples."
+        )
+    text = prompts.safe(dialogue) if frame.safe else clean(dialogue)
+    cut = truncate(text, room, token_count(tokenizer))
+    # "</s>" that someone typed is text, not the end of the sequence.
+    ids = tokenizer.encode(cut.text, add_special_tokens=False, split_special_tokens=True)
+    return [*frame.before, *ids, *frame.after], cut.turns_cut, cut.turns
 
 
 def sources(
-    rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, suffix: Sequence[int]
+    rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, frame: Frame | FrameOf
 ) -> dict[str, list[int]]:
     """Source token ids of every row by its id, in the rows' order."""
-    return {row.id: source_ids(row.dialogue, tokenizer, lengths, suffix)[0] for row in rows}
+    return {row.id: source_ids(row.dialogue, tokenizer, lengths, _frame(frame, row))[0] for row in rows}
+
+
+def _frame(frame: Frame | FrameOf, row: Row) -> Frame:
+    return frame if isinstance(frame, Frame) else frame(row)
 
 
 def examples(
     rows: Sequence[Row],
     tokenizer: PreTrainedTokenizerFast,
     lengths: LengthConfig,
-    suffix: Sequence[int],
+    frame: Frame | FrameOf,
     cache: Path | None = None,
 ) -> tuple[datasets.Dataset, CutReport]:
     """One example a (row, summary): columns `id`, `source` and `target` (token ids, target ends in EOS).
 
     The memory-mapped result is kept in `cache` (default `.cache/tokenized`) under a hash of the rows, the
-    tokenizer, the lengths and the code that cleans and cuts. A row without summary gives one example with an
-    empty target.
+    tokenizer, the lengths, the frames and the code that cleans and cuts. A row without summary gives one example
+    with an empty target.
     """
     cache = cache or root() / ".cache" / "tokenized"
+    frames = [_frame(frame, row) for row in rows]
     rows_hash = sha256_texts(part for row in rows for part in (row.id, row.dialogue, *row.summaries))
+    frames_hash = sha256_texts(json.dumps(asdict(one)) for one in frames)
     code = [code_hash(Path(file)) for file in (dialogue.__file__, __file__)]
-    content = [code, rows_hash, tokenizer.backend_tokenizer.to_str(), lengths.max_source_tokens, list(suffix)]
+    content = [code, rows_hash, tokenizer.backend_tokenizer.to_str(), lengths.max_source_tokens, frames_hash]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
     folder = cache / key
     if not folder.exists():
         records = []
-        for row in rows:
-            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, suffix)
+        for row, around in zip(rows, frames, strict=True):
+            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, around)
             for summary in row.summaries or ("",):
                 target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
-                target = [*target, tokenizer.eos_token_id] if summary else []
+                target = [*around.target_before, *target, tokenizer.eos_token_id] if summary else []
                 records.append(
                     {"id": row.id, "source": source, "target": target, "turns_cut": turns_cut, "turns": turns}
                 )
@@ -171,25 +276,16 @@ def collate_seq2seq(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torc
 
 
 def collate_causal(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:
-    """`input_ids` and `attention_mask` (n, length), `logits_to_keep` (k,) and `labels` (n, k).
+    """`input_ids`, `attention_mask` and `labels`, all (n, length); padded on the right.
 
-    Position i of `labels` is what the logits of sequence position `logits_to_keep[i]` must predict: the
-    completion's tokens, -100 elsewhere. Only those k positions need go through the output layer.
+    `labels` holds at each position the token that must come next where that is the summary's, -100 elsewhere.
     """
-    sources = [example["source"] for example in batch]
-    targets = [example["target"] for example in batch]
-    inputs = _padded([[*s, *t] for s, t in zip(sources, targets, strict=True)], pad)
-    first = min(map(len, sources)) - 1
-    next_token = torch.full_like(inputs, IGNORE)
-    for row, source, target in zip(next_token, sources, targets, strict=True):
-        row[len(source) - 1 : len(source) - 1 + len(target)] = torch.as_tensor(target, dtype=torch.long)
+    whole = [[*example["source"], *example["target"]] for example in batch]
+    following = [[*[IGNORE] * (len(example["source"]) - 1), *example["target"], IGNORE] for example in batch]
     return {
-        "input_ids": inputs,
-        "attention_mask": _padded(
-            [[1] * (len(s) + len(t)) for s, t in zip(sources, targets, strict=True)], 0
-        ),
-        "logits_to_keep": torch.arange(first, inputs.shape[1] - 1),
-        "labels": next_token[:, first:-1],
+        "input_ids": _padded(whole, pad),
+        "attention_mask": _padded([[1] * len(ids) for ids in whole], 0),
+        "labels": _padded(following, IGNORE),
     }
 
 

@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from common import checkpoints, competition, runs
+from common import checkpoints, competition, processes, runs, wandb_log
 from common.competition import Competition
 from common.config import override, plain
 from common.errors import UserError
@@ -27,16 +28,19 @@ from common.rows import Split, SplitName, read_split
 
 log = logging.getLogger(__name__)
 C = TypeVar("C")
-INFER_ONLY = ("decoding.", "postprocess.")  # settings that may change after training
+INFER_ONLY = ("decoding.", "grid.", "postprocess.")  # settings that may change after training
 AFTER_DECODING = ("common/postprocess", "common/predictions", "common/scoring", "common/rouge/")
 PLUMBING = {
     "errors.py",
     "files.py",
+    "processes.py",
     "progress.py",
     "runs.py",
     "tracking.py",
+    "wandb_log.py",
 }  # decide no result: not in a run's hashes
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "numba", "mecab-ko")
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "bitsandbytes", "ctranslate2", "vllm", "datasets", "numpy", "numba",
+            "mecab-ko")  # fmt: skip
 
 
 @dataclass
@@ -50,6 +54,7 @@ class Run(Generic[C]):
     config: C
     overrides: dict[str, Any]
     smoke: bool
+    tracker: wandb_log.Tracker
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
@@ -97,6 +102,8 @@ class Run(Generic[C]):
         self._write("finished", files, minutes=round((time.time() - self.started) / 60, 2), **values)
 
     def _write(self, status: str, files: Sequence[Path] = (), **values: Any) -> None:
+        if processes.rank():
+            return
         stages = runs.record(self.folder)
         earlier = stages.get(self.stage, {}) if status == "finished" else {}
         stages[self.stage] = {
@@ -111,6 +118,7 @@ class Run(Generic[C]):
             "code": {**code_in_use(settings_too=self.stage == "infer"), **earlier.get("code", {})},
             "checkpoint": self.checkpoint if status == "finished" else None,
             "files": {str(p.resolve().relative_to(root())): sha256_file(p) for p in files},
+            "processes": processes.count(),
             "git": runs.git_state(),
             "packages": package_versions(),
             "hardware": hardware(),
@@ -168,6 +176,7 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--restart", action="store_true")
     parser.add_argument("--renew", action="store_true")
+    parser.add_argument("--track", default="auto")
     return parser.parse_known_args(argv)
 
 
@@ -176,24 +185,40 @@ def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], No
 
     Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny, seconds),
     --restart (train: move the old run aside), --renew (train: the same, but only when the old run is stale
-    or has other settings); every other --name sets a scalar of the config.
+    or has other settings), --track off|auto|offline|online (W&B: see common/wandb_log.py); every other --name
+    sets a scalar of the config.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    level = logging.WARNING if processes.rank() else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     for noisy in ("accelerate", "datasets", "filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # It warns at every checkpoint that tied weights are written once.
-    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
+    # One warns at every checkpoint that tied weights are written once, the other at every 8-bit layer.
+    for noisy in ("accelerate.utils.other", "bitsandbytes"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # peft asks transformers by an old name.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     experiment = Path(file).resolve().parent.name
     try:
         options, rest = _arguments(sys.argv[1:])
         settings, overrides = override(smoke if options.smoke else config, rest)
-        name = options.run or experiment
+        name = options.run or wandb_log.sweep_run(experiment) or experiment
         if not runs.RUN_NAME.fullmatch(name) or not name.startswith(experiment):
             raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
         chosen = competition.load(options.competition or competition.active())
         folder = runs.outputs(chosen.name, smoke=options.smoke) / name
-        run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke)
-        with _locked(folder):
+        asked = "off" if processes.rank() else options.track  # only the first process tracks
+        tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
+        run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
+        if (
+            processes.rank()
+        ):  # the first process keeps the folder and its record, and says whether there is work
+            if not any(processes.gather([False])):
+                return
+            if stage == "infer":
+                _as_trained(run, runs.record(folder).get("train", {}))
+            work(run)
+            return
+        with _locked(folder), tracker:
             if stage == "train":
                 _begin_training(run, options.restart, options.renew, work)
             else:
@@ -240,6 +265,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
             stale = runs.stale_training(run.folder)
             if not stale:
                 log.info("%s is trained already; add restart=1 to train it anew.", shown(run.folder))
+                processes.gather([False])
                 return
             raise UserError(
                 f"{shown(run.folder)} is trained, but {'; '.join(stale)}. Train anew with restart=1."
@@ -249,6 +275,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
             run.notes["mixed"] = [*before["notes"].get("mixed", []), *changed]
             log.warning("resuming although %s: the result will count as stale.", "; ".join(changed))
     run._write("running")
+    processes.gather([True])
     work(run)
 
 
@@ -258,10 +285,7 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
         state = "was interrupted" if before else "has not been trained"
         variant = "" if run.folder.name == run.experiment else f" run={run.folder.name}"
         raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
-    # What training was told on its command line holds for inference too, unless said otherwise now.
-    kept = {n: v for n, v in before["overrides"].items() if n not in run.overrides}
-    run.config, _ = override(run.config, runs.words(kept))
-    run.overrides = {**kept, **run.overrides}
+    _as_trained(run, before)
     _require_same_settings(run, before)
     stale = runs.stale_stage(before)
     if stale:
@@ -270,7 +294,15 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
             "; ".join(stale),
         )
     run._write("running")
+    processes.gather([True])
     work(run)
+
+
+def _as_trained(run: Run[C], before: dict[str, Any]) -> None:
+    """What training was told on its command line holds for inference too, unless said otherwise now."""
+    kept = {n: v for n, v in before.get("overrides", {}).items() if n not in run.overrides}
+    run.config, _ = override(run.config, runs.words(kept))
+    run.overrides = {**kept, **run.overrides}
 
 
 def _differing(run: Run[C], before: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import house as houses
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+os.environ["WANDB_MODE"] = "disabled"  # whoever runs the tests may well have a key
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ def test_every_command_explains_itself(house: Path) -> None:
         "submit",
         "leaderboard",
         "lb",
+        "track",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")

@@ -12,23 +12,24 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel
 
 from common import candidates as on_disk
-from common import competition, generation, scoring, tokenization
+from common import competition, generation, models, scoring, tokenization
+from common.decoding import DecodingConfig, decode, hf_decoder, sequence_logprobs
 from common.errors import UserError
-from common.generation import DecodingConfig, decode, generate, sequence_logprobs
-from common.tokenization import LengthConfig
+from common.generation import generate
+from common.tokenization import Frame, LengthConfig
 from common.training import cross_entropy
 
 WORDS = tiny.tokenizer()
 EOS, PAD = WORDS.eos_token_id, WORDS.pad_token_id
 KINDS = ("bart", "qwen2")
-SUFFIX = {"bart": [EOS], "qwen2": [WORDS.bos_token_id]}
+FRAMES = {"bart": Frame(after=(EOS,)), "qwen2": Frame(after=(WORDS.bos_token_id,))}
 GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=24)
 BEAM = DecodingConfig(candidates=3, beams=4, max_new_tokens=24)
 SAMPLED = DecodingConfig(candidates=3, beams=1, temperature=1.3, top_p=0.9, max_new_tokens=12)
 
 
 def sources_of(kind: str, count: int = 7, seed: int = 5) -> dict[str, list[int]]:
-    return tokenization.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), SUFFIX[kind])
+    return tokenization.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), FRAMES[kind])
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def trained() -> dict[str, PreTrainedModel]:
     found = {}
     for kind in KINDS:
         rows = tiny.rows(24)
-        sources = tokenization.sources(rows, WORDS, LengthConfig(120), SUFFIX[kind])
+        sources = tokenization.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
         batch = [tiny.example(sources[r.id], [*WORDS.encode(r.summaries[0]), EOS]) for r in rows]
         collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
         tensors = collate(batch, pad=PAD)
@@ -190,9 +191,9 @@ def test_only_generated_ngrams_are_not_repeated(
     config = replace(GREEDY, no_repeat_ngram=size, max_new_tokens=20)
     # One prompt holds every token there is: if prompts counted, nothing could be said after it.
     everything = (
-        [*range(3, len(WORDS)), *SUFFIX[kind]][-250:]
+        [*range(3, len(WORDS)), *FRAMES[kind].after][-250:]
         if kind == "bart"
-        else [*range(3, len(WORDS)), *SUFFIX[kind]]
+        else [*range(3, len(WORDS)), *FRAMES[kind].after]
     )
     sources = [everything, *sources_of(kind, 3).values()]
     found = decode(model, WORDS, sources, config)
@@ -243,7 +244,7 @@ def make(model: PreTrainedModel, path: Path, config: DecodingConfig = SMALL_BATC
          sources: dict[str, list[int]] | None = None) -> dict[str, list[on_disk.Candidate]]:  # fmt: skip
     path.parent.mkdir(exist_ok=True)
     given = sources_of("bart") if sources is None else sources
-    return generate(model, WORDS, given, config, path, key=key, seed=seed)
+    return generate(hf_decoder(model, WORDS), given, config, path, key=key, seed=seed)
 
 
 def test_candidates_keep_the_order_given_and_are_the_same_on_disk(
@@ -302,7 +303,8 @@ def test_a_second_crash_after_the_first_is_survived_too(
     path.write_bytes(lines[2] + lines[5][:20])
     with pytest.raises(IndexError):  # the last batch holds a token that the model does not know
         make(trained["bart"], path, sources=sources_of("bart") | {"worse": [10**6]})
-    left = path.read_bytes().splitlines(keepends=True)
+    written = [path, *path.parent.glob("candidates.*.jsonl")]
+    left = [line for file in written for line in file.read_bytes().splitlines(keepends=True)]
     assert 1 < len(left) < len(lines)
     assert set(left) < set(lines)
     make(trained["bart"], path)
@@ -349,14 +351,52 @@ def test_a_broken_line_is_named(trained: dict[str, PreTrainedModel], tmp_path: P
 def test_the_dev_evaluation_scores_greedy_summaries(trained: dict[str, PreTrainedModel]) -> None:
     chosen, rows = competition.load("daily_talk"), tiny.rows(6, "dev", seed=4)
     for kind in KINDS:
-        evaluate = generation.dev_evaluation(chosen, rows, WORDS, LengthConfig(120), SUFFIX[kind])
-        sources = tokenization.sources(rows, WORDS, LengthConfig(120), SUFFIX[kind])
+        evaluate = generation.dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind])
+        sources = tokenization.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
         longer = replace(GREEDY, max_new_tokens=DecodingConfig().max_new_tokens)
         texts = {
             name: WORDS.decode(plain(trained[kind], source, longer)[0], skip_special_tokens=True).strip()
             for name, source in sources.items()
         }
         found = evaluate(trained[kind])
-        expected = scoring.score(texts, {row.id: row.summaries for row in rows}, chosen.dev_profile).headline
-        assert found == {"score": pytest.approx(expected), "distinct": len(set(texts.values())) / 6}
+        references = {row.id: row.summaries for row in rows}
+        expected, rouge_sum = (
+            scoring.score(texts, references, profile).headline for profile in (chosen.dev_profile, "rouge101")
+        )
+        assert found == {
+            "score": pytest.approx(expected),
+            "rouge_sum": pytest.approx(rouge_sum),
+            "distinct": len(set(texts.values())) / 6,
+        }
         assert 0 < expected <= 100
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
+def test_a_source_is_read_once_for_all_its_samples(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same samples as when generate copies the source and reads every copy."""
+    config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+    model, tokenizer = models.pretrained(config, frozen=False)
+    inputs = [list(range(5, 5 + length)) for length in (30, 90, 7)]
+    wanted = DecodingConfig(candidates=3, temperature=0.7, max_new_tokens=12)
+    read: list[int] = []
+
+    def sample() -> list[list[tuple[str, float]]]:
+        torch.manual_seed(0)
+        hook = model.get_input_embeddings().register_forward_pre_hook(
+            lambda _, ids: read.append(ids[0].numel())
+        )
+        found = decode(model.eval(), tokenizer, inputs, wanted)
+        hook.remove()
+        return [[(c.text, round(c.logprob or 0.0, 3)) for c in group] for group in found]
+
+    once, first = sample(), list(read)
+    read.clear()
+    monkeypatch.setattr(
+        "common.decoding._read_once",
+        lambda _model, input_ids, attention_mask, copies: {
+            "input_ids": input_ids.repeat_interleave(copies, 0),
+            "attention_mask": attention_mask.repeat_interleave(copies, 0),
+        },
+    )
+    assert sample() == once
+    assert first[:2] == [3 * 89, 9] and read[0] == 9 * 90

@@ -18,7 +18,15 @@ from common import tokenization
 from common.dialogue import MARKER, clean, parse, tags
 from common.errors import UserError
 from common.rows import Row
-from common.tokenization import IGNORE, CutReport, LengthConfig, collate_causal, collate_seq2seq, examples
+from common.tokenization import (
+    IGNORE,
+    CutReport,
+    Frame,
+    LengthConfig,
+    collate_causal,
+    collate_seq2seq,
+    examples,
+)
 
 WORDS = tiny.tokenizer()
 SPECIAL = (tokenization.PAD, tokenization.BOS, tokenization.EOS)
@@ -32,7 +40,7 @@ PIECES = st.one_of(
     ),
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
-SUFFIX = [WORDS.eos_token_id]
+FRAME = Frame(after=(WORDS.eos_token_id,))
 
 
 def encode(text: str) -> list[int]:
@@ -106,35 +114,68 @@ DIALOGUES = TURNS.map(lambda turns: "\n".join(f"{speaker}: {' '.join(said)}" for
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(DIALOGUES, TEXTS), st.integers(1, 120), st.integers(0, 4))
-def test_a_source_fits_and_keeps_its_suffix_and_its_tags(text: str, limit: int, ending: int) -> None:
-    suffix = [WORDS.bos_token_id] * ending
+@given(st.one_of(DIALOGUES, TEXTS), st.integers(1, 120), st.integers(0, 3), st.integers(0, 4))
+def test_a_source_fits_and_keeps_its_frame_and_its_tags(
+    text: str, limit: int, before: int, after: int
+) -> None:
+    frame = Frame((WORDS.eos_token_id,) * before, (WORDS.bos_token_id,) * after)
     try:
-        ids, cut, turns = tokenization.source_ids(text, WORDS, LengthConfig(limit), suffix)
+        ids, cut, turns = tokenization.source_ids(text, WORDS, LengthConfig(limit), frame)
     except UserError as error:
-        assert "Raise the limit of the source length to" in str(error)
+        room = limit - before - after
+        assert room < tokenization.MIN_DIALOGUE_TOKENS or "Raise the limit of the source length to" in str(
+            error
+        )
         return
     assert len(ids) <= limit
-    assert ids[len(ids) - ending :] == suffix
-    kept = WORDS.decode(ids[: len(ids) - ending], skip_special_tokens=True)
+    assert (tuple(ids[:before]), tuple(ids[len(ids) - after :])) == (frame.before, frame.after)
+    kept = WORDS.decode(ids[before : len(ids) - after], skip_special_tokens=True)
     assert kept.count("#Person1#") <= clean(text).count("#Person1#")
     assert 0 <= cut <= turns
     assert (MARKER in kept) >= (cut > 0)
     if not cut:
-        assert len(ids) == len(encode(kept)) + ending
+        assert len(ids) == len(encode(kept)) + before + after
 
 
 def test_the_last_turn_stays_when_the_middle_goes() -> None:
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(40)]
-    ids, cut, turns = tokenization.source_ids("\n".join(lines), WORDS, LengthConfig(100), SUFFIX)
+    ids, cut, turns = tokenization.source_ids("\n".join(lines), WORDS, LengthConfig(100), FRAME)
     kept = WORDS.decode(ids[:-1]).split("\n")
     assert (kept[0], kept[-1], turns) == (lines[0], lines[-1], 40)
     assert kept.count(MARKER) == 1
     assert set(kept) - {MARKER} <= set(lines)
     assert cut == 40 - (len(kept) - 1)
-    assert tokenization.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), SUFFIX) == {
+    assert tokenization.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), FRAME) == {
         "a": ids
     }
+
+
+def test_only_the_dialogue_is_cut_and_a_frame_that_leaves_no_room_is_refused() -> None:
+    lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(40)]
+    frame = tokenization.text_frame(WORDS, "다음 대화를 요약하세요.\n", "\n요약: ")
+    ids, cut, turns = tokenization.source_ids("\n".join(lines), WORDS, LengthConfig(160), frame)
+    assert (len(ids) <= 160, cut > 0, turns) == (True, True, 40)
+    assert tuple(ids[: len(frame.before)]) == frame.before
+    assert tuple(ids[-len(frame.after) :]) == frame.after
+    kept = WORDS.decode(ids[len(frame.before) : -len(frame.after)]).split("\n")
+    assert set(kept) - {MARKER} <= set(lines)  # by whole turns
+    around = len(frame.before) + len(frame.after)
+    with pytest.raises(
+        UserError, match=rf"take {around} tokens, which leaves 7 .*--max-source-tokens \(now {around + 7}\)"
+    ):
+        tokenization.source_ids("#Person1#: 네", WORDS, LengthConfig(around + 7), frame)
+
+
+def test_frames_may_differ_from_row_to_row(tmp_path: Path) -> None:
+    rows = tiny.rows(4)
+    own = {row.id: Frame((5 + n,) * n, (9,), (20 + n,)) for n, row in enumerate(rows)}
+    found, _ = examples(rows, WORDS, LengthConfig(120), lambda row: own[row.id], tmp_path)
+    for row, source, target in zip(rows, found["source"], found["target"], strict=True):
+        frame = own[row.id]
+        assert source == [*frame.before, *encode(row.dialogue), *frame.after]
+        assert target == [*frame.target_before, *encode(row.summaries[0]), WORDS.eos_token_id]
+    inputs = tokenization.sources(rows, WORDS, LengthConfig(120), lambda row: own[row.id])
+    assert list(inputs.values()) == found["source"]
 
 
 def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> None:
@@ -142,10 +183,10 @@ def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> N
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(20)]
     long = Row("long", "\n".join(lines), ("긴 요약",), "")
     silent = Row("silent", "#Person1#: 여보세요?", (), "")
-    found, report = examples([short, long, silent], WORDS, LengthConfig(80), SUFFIX, tmp_path)
+    found, report = examples([short, long, silent], WORDS, LengthConfig(80), FRAME, tmp_path)
     assert found["id"] == ["short", "short", "long", "silent"]
     assert sorted(found.column_names) == ["id", "source", "target"]
-    assert found["source"][0] == [*encode(short.dialogue), *SUFFIX] == found["source"][1]
+    assert found["source"][0] == [*encode(short.dialogue), *FRAME.after] == found["source"][1]
     assert len(found["source"][2]) <= 80
     assert found["target"][:3] == [
         [*encode(text), WORDS.eos_token_id] for text in ("첫째 요약", "둘째 #Person1# 요약", "긴 요약")
@@ -158,24 +199,24 @@ def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> N
 
 def test_examples_are_cached_until_something_that_decides_them_changes(tmp_path: Path) -> None:
     rows = tiny.rows(5)
-    first, report = examples(rows, WORDS, LengthConfig(64), SUFFIX, tmp_path)
+    first, report = examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
     (folder,) = tmp_path.iterdir()
     # Put another content under the same key: whoever reads the cache finds it.
     marked = datasets.load_from_disk(folder).map(lambda _: {"target": [1, 2, 3]})
     marked.save_to_disk(tmp_path / "marked")
     folder.rename(tmp_path / "aside")
     (tmp_path / "marked").rename(folder)
-    again, same_report = examples(rows, WORDS, LengthConfig(64), SUFFIX, tmp_path)
+    again, same_report = examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
     assert again["target"] == [[1, 2, 3]] * 5
     assert same_report == report
 
     others = [Row("train_0", rows[0].dialogue, ("다른 요약",), ""), *rows[1:]]
     asked = {
-        "rows": examples(others, WORDS, LengthConfig(64), SUFFIX, tmp_path),
-        "order": examples(rows[::-1], WORDS, LengthConfig(64), SUFFIX, tmp_path),
-        "tokenizer": examples(rows, tiny.tokenizer(330), LengthConfig(64), SUFFIX, tmp_path),
-        "length": examples(rows, WORDS, LengthConfig(63), SUFFIX, tmp_path),
-        "suffix": examples(rows, WORDS, LengthConfig(64), [WORDS.bos_token_id], tmp_path),
+        "rows": examples(others, WORDS, LengthConfig(64), FRAME, tmp_path),
+        "order": examples(rows[::-1], WORDS, LengthConfig(64), FRAME, tmp_path),
+        "tokenizer": examples(rows, tiny.tokenizer(330), LengthConfig(64), FRAME, tmp_path),
+        "length": examples(rows, WORDS, LengthConfig(63), FRAME, tmp_path),
+        "frame": examples(rows, WORDS, LengthConfig(64), Frame(after=(WORDS.bos_token_id,)), tmp_path),
     }
     for name, (found, _) in asked.items():
         assert [1, 2, 3] not in found["target"], name
@@ -243,7 +284,7 @@ def test_seq2seq_batches_pad_sources_and_labels(pairs: list[tuple[list[int], lis
 
 @settings(max_examples=100, deadline=None)
 @given(PAIRS)
-def test_causal_labels_are_those_of_a_plain_shift_at_the_kept_positions(
+def test_causal_labels_are_those_of_a_plain_shift(
     pairs: list[tuple[list[int], list[int]]],
 ) -> None:
     batch = collate_causal([tiny.example(s, t) for s, t in pairs], pad=0)
@@ -255,9 +296,4 @@ def test_causal_labels_are_those_of_a_plain_shift_at_the_kept_positions(
         assert batch["input_ids"][row][batch["attention_mask"][row] == 1].tolist() == [*source, *target]
         plain[row, len(source) : len(source) + len(target)] = torch.tensor(target)
     shifted = functional.pad(plain, (0, 1), value=IGNORE)[:, 1:]
-    keep = batch["logits_to_keep"]
-    assert torch.equal(batch["labels"], shifted[:, keep])
-    left_out = torch.ones(width, dtype=torch.bool)
-    left_out[keep] = False
-    assert shifted[:, left_out].eq(IGNORE).all()
-    assert keep.tolist() == list(range(min(len(s) for s, _ in pairs) - 1, width - 1))
+    assert torch.equal(batch["labels"], shifted)

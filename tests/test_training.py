@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from common import checkpoints, models, tokenization
 from common.errors import UserError
 from common.files import read_lines
 from common.models import SmallModelConfig
-from common.tokenization import IGNORE, LengthConfig
+from common.tokenization import IGNORE, Frame, LengthConfig
 from common.training import FitResult, TrainingConfig, cross_entropy, fit
 
 WORDS = tiny.tokenizer()
@@ -56,7 +57,9 @@ def precision_is_chosen_anew() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
     cache = tmp_path_factory.mktemp("tokenized")
-    return tokenization.examples(tiny.rows(24), WORDS, LengthConfig(128), [WORDS.eos_token_id], cache)[0]
+    return tokenization.examples(
+        tiny.rows(24), WORDS, LengthConfig(128), Frame(after=(WORDS.eos_token_id,)), cache
+    )[0]
 
 
 def batch_of(examples: datasets.Dataset, kind: str, count: int) -> dict[str, torch.Tensor]:
@@ -91,7 +94,7 @@ def train(
         "evaluate": falling_loss(examples, kind),
         "seed": 3,
         "fingerprint": "settings",
-        "save_best": lambda model, staging: models.save(model, WORDS, staging),
+        "save_best": lambda model, staging, weights: models.save(model, WORDS, staging, None, weights),
         **values,
     }
     collate = partial(COLLATE[kind], pad=WORDS.pad_token_id)
@@ -103,7 +106,7 @@ def train(
 def ending(folder: Path) -> dict[str, bytes]:
     """What training left, to the byte: best model, last weights and optimizer, metrics."""
     last = checkpoints.steps(folder / "checkpoints")[-1]
-    files = [folder / "best" / "model.safetensors", last / "model.safetensors", last / "optimizer.bin"]
+    files = [folder / "best" / "model.safetensors", last / "trained.safetensors", last / "optimizer.bin"]
     found = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files}
     return found | {"metrics": (folder / "metrics.jsonl").read_bytes()}
 
@@ -166,7 +169,9 @@ def test_accumulation_changes_nothing(tmp_path: Path, kind: str) -> None:
         )  # fmt: skip
         gradients: dict[str, torch.Tensor] = {}
 
-        def keep(model: PreTrainedModel, folder: Path, into: dict[str, torch.Tensor] = gradients) -> None:
+        def keep(
+            model: PreTrainedModel, folder: Path, _: Any, into: dict[str, torch.Tensor] = gradients
+        ) -> None:
             into |= {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
             models.save(model, WORDS, folder)
 
@@ -239,13 +244,13 @@ def test_padding_and_company_do_not_change_a_rows_loss(examples: datasets.Datase
 
 
 def test_a_loss_of_ones_own_is_used(examples: datasets.Dataset, tmp_path: Path) -> None:
-    def zero(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
-        return cross_entropy(model, batch, smoothing) * 0.0
+    def flat(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        return cross_entropy(model, batch, smoothing) * 1e-12 + 2 * (batch["labels"] != IGNORE).sum()
 
-    train(tmp_path / "run", examples, loss=zero)
+    train(tmp_path / "run", examples, loss=flat)
     assert {
         line["train_loss"] for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "train_loss" in line
-    } == {0}
+    } == {2}
 
 
 # ---- which model is kept
@@ -272,7 +277,7 @@ def test_it_stops_early_and_keeps_the_best_evaluations_model(
     for name, weight in best.items():
         assert torch.equal(weight, seen[1][name]), name
     assert any(not torch.equal(weight, seen[3][name]) for name, weight in best.items())
-    loaded = models.load(folder / "best").state_dict()
+    loaded = models.load(folder / "best")[0].state_dict()
     assert all(torch.equal(weight, loaded[name]) for name, weight in seen[1].items())
     # The same call again finds that it has ended.
     before = ending(folder)
@@ -310,18 +315,120 @@ def test_a_loss_that_is_not_finite_ends_with_the_batches_kept(
         assert math.isfinite(line.get("train_loss", 0.0))
 
 
+def test_memory_that_does_not_suffice_names_the_setting_to_lower(
+    examples: datasets.Dataset, tmp_path: Path
+) -> None:
+    def greedy(*_: Any) -> torch.Tensor:
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"
+        )
+
+    config = replace(CONFIG, tokens_per_batch=640)
+    with pytest.raises(
+        UserError, match=r"lower --tokens-per-batch \(now 640\) and raise --accumulation"
+    ) as refusal:
+        train(tmp_path / "run", examples, config=config, loss=greedy)
+    assert "The last checkpoint is intact" in str(refusal.value)
+
+    def broken(*_: Any) -> torch.Tensor:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(
+        RuntimeError, match="shapes do not fit"
+    ):  # what is no lack of memory is not called one
+        train(tmp_path / "run", examples, config=config, loss=broken)
+
+
+def test_gradients_that_do_not_arrive_are_an_error(examples: datasets.Dataset, tmp_path: Path) -> None:
+    def cut_off(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        return cross_entropy(model, batch, smoothing).detach()
+
+    def halfway(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        return cut_off(model, batch, smoothing).requires_grad_() * 1.0
+
+    for loss in (cut_off, halfway):
+        with pytest.raises(
+            UserError, match=r"no gradient reached the trained weights.*--gradient-checkpointing false"
+        ):
+            train(tmp_path / "run", examples, loss=loss)
+
+
+def test_the_average_of_the_weights_is_evaluated_and_saved(
+    examples: datasets.Dataset, tmp_path: Path
+) -> None:
+    """By an average of one's own over the weights after every step."""
+    config = replace(CONFIG, ema=0.9, evaluate_every=1.0, keep_checkpoints=99)
+    train(tmp_path / "run", examples, config=config)
+    after = [
+        load_file(folder / "trained.safetensors")
+        for folder in checkpoints.steps(tmp_path / "run" / "checkpoints")
+    ]
+    mean = {name: p.detach().clone() for name, p in tiny.model("bart", WORDS, DROPOUT).named_parameters()}
+    averages = []
+    for step, weights in enumerate(after, 1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        for name, value in weights.items():
+            mean[name] = decay * mean[name] + (1 - decay) * value
+        averages.append({name: value.clone() for name, value in mean.items()})
+    assert len(after) > 6
+    scores = [line for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "score" in line]
+    for line in scores:
+        model = tiny.model("bart", WORDS, DROPOUT).eval()
+        model.load_state_dict(averages[line["step"] - 1], strict=False)
+        assert line["score"] == pytest.approx(falling_loss(examples, "bart")(model)["score"], rel=1e-4)
+    best = max(scores, key=lambda line: line["score"])
+    saved = load_file(tmp_path / "run" / "best" / "model.safetensors")
+    assert saved.keys() - averages[0].keys() == {"final_logits_bias"}  # a buffer, which is not trained
+    for name in averages[0].keys() & saved.keys():
+        value = saved[name]
+        torch.testing.assert_close(value, averages[best["step"] - 1][name], rtol=1e-4, atol=1e-6)
+        assert not torch.equal(value, after[best["step"] - 1][name])
+
+
+def test_a_full_disk_while_saving_the_best_keeps_the_previous_one(
+    examples: datasets.Dataset, tmp_path: Path
+) -> None:
+    folder, left = tmp_path / "run", [1]
+
+    def save(model: PreTrainedModel, staging: Path, weights: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        models.save(model, WORDS, staging, None, weights)
+
+    with pytest.raises(
+        UserError, match=r"best: saving failed \(.*No space left.*previous checkpoint is intact"
+    ):
+        train(folder, examples, save_best=save)
+    assert checkpoints.problem(folder / "best") is None
+    before = (folder / "best" / "model.safetensors").read_bytes()
+    train(folder, examples)
+    assert (folder / "best" / "model.safetensors").read_bytes() != before
+
+
 # ---- crashes
 
 
 @pytest.mark.parametrize(
-    ("kind", "accumulation", "calls", "precision"),
-    [("bart", 1, 1, "no"), ("bart", 2, 5, "no"), ("qwen2", 1, 7, "no"), ("qwen2", 3, 8, "bf16")],
+    ("kind", "accumulation", "calls", "precision", "ema"),
+    [
+        ("bart", 1, 1, "no", 0.9),
+        ("bart", 2, 5, "no", 0.0),
+        ("qwen2", 1, 7, "no", 0.99),
+        ("qwen2", 3, 8, "bf16", 0.0),
+    ],
 )
 def test_a_resumed_run_ends_the_same_to_the_bit(
-    examples: datasets.Dataset, tmp_path: Path, kind: str, accumulation: int, calls: int, precision: Any
+    examples: datasets.Dataset,
+    tmp_path: Path,
+    kind: str,
+    accumulation: int,
+    calls: int,
+    precision: Any,
+    ema: float,
 ) -> None:
     config = TrainingConfig(epochs=3, tokens_per_batch=512, learning_rate=3e-3, accumulation=accumulation,
-                            precision=precision, checkpoint_minutes=0.0)  # fmt: skip
+                            precision=precision, ema=ema, checkpoint_minutes=0.0)  # fmt: skip
     undisturbed = train(tmp_path / "calm", examples, kind, config)
     with pytest.raises(CrashError):
         train(tmp_path / "run", examples, kind, config, loss=crashing_loss(calls))
@@ -342,7 +449,7 @@ def test_a_crash_while_evaluating_or_saving_changes_nothing(
             raise CrashError
         return falling_loss(examples, "bart")(model)
 
-    def save(model: PreTrainedModel, staging: Path) -> None:
+    def save(model: PreTrainedModel, staging: Path, _: Any) -> None:
         (staging / "half.bin").write_bytes(b"half")
         raise CrashError
 
@@ -357,7 +464,7 @@ def test_a_crash_while_evaluating_or_saving_changes_nothing(
 
 
 def flip_a_bit(checkpoint: Path) -> None:
-    weights = checkpoint / "model.safetensors"
+    weights = checkpoint / "trained.safetensors"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 4
     weights.write_bytes(content)
@@ -376,7 +483,7 @@ def every_checkpoint(checkpoint: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "flipped bit": (flip_a_bit, "model.safetensors has changed since it was saved"),
+    "flipped bit": (flip_a_bit, "trained.safetensors has changed since it was saved"),
     "optimizer gone": (lambda c: (c / "optimizer.bin").unlink(), "optimizer.bin is missing"),
     "random states gone": (lambda c: (c / "random_states_0.pkl").unlink(), "random_states_0.pkl is missing"),
     "manifest gone": (lambda c: (c / "manifest.json").unlink(), "manifest.json: not there"),
@@ -420,7 +527,9 @@ def test_other_settings_do_not_resume(examples: datasets.Dataset, tmp_path: Path
     with pytest.raises(CrashError):
         train(folder, examples, loss=crashing_loss(3))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match=r"other settings or data\. Run again with restart=1"):
+    with pytest.raises(
+        UserError, match=r"other settings, data or number of processes\. Run again with restart=1"
+    ):
         train(folder, examples, fingerprint="other settings")
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -556,5 +665,5 @@ def test_an_interrupted_run_with_other_data_does_not_resume(copy: Path, tmp_path
     data = root / "competitions" / "daily_talk" / "data" / "train.csv"
     data.write_text(data.read_text(encoding="utf-8").replace("우산", "양산"), encoding="utf-8")
     refusal = spoken(root, "exp002", "train", *tiny.SETTINGS, "--epochs=1")
-    assert "was made with other settings or data" in refusal
+    assert "was made with other settings, data or number of processes" in refusal
     assert "restart=1" in refusal

@@ -42,32 +42,49 @@ def _shown(score: Any) -> str:
     return "–" if score is None else f"{score:.2f}"
 
 
-def _run(stage: str, name: str, arguments: tuple[str, ...]) -> None:
-    """Become the experiment's own process, so that signals and exit codes are its own."""
+def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
+    """Become the experiment's own process, so that signals and exit codes are its own; or torchrun's, for several."""
     runs.require_experiment(name)
     sys.stdout.flush()
     os.chdir(files.root())
-    os.execv(sys.executable, [sys.executable, "-m", f"experiments.{name}.{stage}", *arguments])
+    launcher: list[str] = []
+    if gpus > 1 or nodes:
+        where = nodes.split() if nodes else ["--standalone"]
+        # Behind the dashes torchrun takes nothing for an option of its own, which --run would be the beginning of.
+        launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={gpus}", *where, "-m", "--"]
+    module = f"experiments.{name}.{stage}"
+    os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
+
+
+GPUS = click.option("--gpus", default=1, type=click.IntRange(1), help="Processes on this machine, one a GPU.")
+NODES = click.option(
+    "--nodes",
+    help="torchrun's words for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
+)
 
 
 @click.command(context_settings=PASS_ON)
 @click.argument("name", metavar="EXPERIMENT")
+@GPUS
+@NODES
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def train(name: str, arguments: tuple[str, ...]) -> None:
+def train(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Train an experiment, or go on where it was interrupted.
 
     Options: --competition NAME, --run NAME, --smoke, --restart, and every scalar of its config.py
     (--learning-rate 3e-5); an unknown one lists them all.
     """
-    _run("train", name, arguments)
+    _run("train", name, gpus, nodes, arguments)
 
 
 @click.command(context_settings=PASS_ON)
 @click.argument("name", metavar="EXPERIMENT")
+@GPUS
+@NODES
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def infer(name: str, arguments: tuple[str, ...]) -> None:
+def infer(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Predict dev and test with a trained experiment and score dev. Options as for train."""
-    _run("infer", name, arguments)
+    _run("infer", name, gpus, nodes, arguments)
 
 
 @click.command()

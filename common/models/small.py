@@ -1,21 +1,14 @@
-"""Models, built small from scratch or loaded from a run's folder."""
+"""Small models with random weights, for training from scratch."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
 from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
     BartConfig,
     BartForConditionalGeneration,
-    PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
-from transformers.utils.logging import disable_progress_bar
 
 
 @dataclass(frozen=True)
@@ -79,19 +72,3 @@ def small_qwen2(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> Q
         eos_token_id=tokenizer.eos_token_id,
     )
     return Qwen2ForCausalLM(config)
-
-
-def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write weights (safetensors), config and tokenizer into a folder that exists."""
-    disable_progress_bar()
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def load(folder: Path) -> PreTrainedModel:
-    """The model saved in a folder, on the best device, in evaluation mode. Raises OSError when none is there."""
-    config = AutoConfig.from_pretrained(folder)
-    loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    disable_progress_bar()
-    model = loader.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from common.generation import DecodingConfig
+from common.decoding import DecodingConfig
 from common.models import SmallModelConfig
 from common.postprocess import PostprocessConfig
 from common.tokenization import LengthConfig

@@ -1,37 +1,21 @@
 """exp011, train: a BPE tokenizer and a small Qwen2 learn from the training rows, the loss on summaries only."""
 
-from functools import partial
-
 import torch
 
-from common import models, tokenization, tracking, training
+from common import models, stages, tokenization, tracking
 from common.dialogue import clean
-from common.generation import dev_evaluation
 from experiments.exp011.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Rows → tokenizer → examples → model → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Rows → tokenizer → model → the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
-    rows, dev = run.split("train").rows, run.split("dev").rows
-    texts = [clean(text) for row in rows for text in (row.dialogue, *row.summaries)]
+    texts = [clean(text) for row in run.split("train").rows for text in (row.dialogue, *row.summaries)]
     tokenizer = tokenization.train_bpe(texts, config.vocabulary, run.competition.tags)
-    beginning = [tokenizer.bos_token_id]  # after the dialogue it says: now summarize
-    examples, run.notes["train_cuts"] = tokenization.examples(rows, tokenizer, config.lengths, beginning)
     torch.manual_seed(config.seed)
     model = models.small_qwen2(config.model, tokenizer)
-    result = training.fit(
-        model,
-        examples,
-        partial(tokenization.collate_causal, pad=tokenizer.pad_token_id),
-        dev_evaluation(run.competition, dev[: config.dev_rows], tokenizer, config.lengths, beginning),
-        config.training,
-        run.folder,
-        seed=config.seed,
-        fingerprint=run.training_key,
-        save_best=lambda best, folder: models.save(best, tokenizer, folder),
-    )
-    run.finish(result=result)
+    # After the dialogue the start token says: now summarize.
+    stages.fit(run, model, tokenizer, tokenization.Frame(after=(tokenizer.bos_token_id,)))
 
 
 if __name__ == "__main__":

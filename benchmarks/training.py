@@ -1,0 +1,189 @@
+"""fit() beside Seq2SeqTrainer (small BART) and TRL's SFTTrainer (Gemma 270M, LoRA): writes docs/benchmarks-training.md.
+
+    pip install --no-deps --target /tmp/bench-trl trl==1.16.0
+    python benchmarks/training.py --trl /tmp/bench-trl
+
+Same model, data, lengths, optimizer, learning rate, epochs and rows a step in the mean; every side in a process of its
+own, one thread, in turn, `--rounds` times. Tokens are those that are no padding; the loss is measured after training on
+rows that neither side has seen, by one function. Peers are set up as their documentation shows, batches of 8 (4 for
+Gemma) rows.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from shared import ROOT, child, peak_megabytes, rows, table
+
+from common import models, tokenization, training
+from common.dialogue import clean
+from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
+from common.tokenization import Frame, LengthConfig
+from common.training import TrainingConfig
+
+SIZES = {"bart": (800, 160, 8), "gemma": (48, 32, 4)}  # training rows, unseen rows, rows a step
+RATE = {"bart": 1e-3, "gemma": 5e-4}
+
+
+def prepared(kind: str) -> dict[str, Any]:
+    """Model, tokenizer, training and unseen examples; the same on every side."""
+    count, unseen, _ = SIZES[kind]
+    found, source = rows(count + unseen)
+    if kind == "bart":
+        texts = [clean(text) for row in found for text in (row.dialogue, *row.summaries)]
+        tokenizer = tokenization.train_bpe(texts, 4000, [])
+        torch.manual_seed(0)
+        model: Any = models.small_bart(
+            SmallModelConfig(width=256, layers=2, feed_forward=1024, dropout=0.0), tokenizer
+        )
+        frame = Frame(after=(tokenizer.eos_token_id,))
+    else:
+        model, tokenizer = models.pretrained(PretrainedConfig(model="offline:gemma-3-270m"), frozen=True)
+        torch.manual_seed(0)
+        model = models.add_lora(model, tokenizer, LoRAConfig(rank=16, alpha=32, dropout=0.0))
+        frame = tokenization.text_frame(tokenizer, "", "\n요약:\n")
+    with tempfile.TemporaryDirectory() as cache:
+        data, _ = tokenization.examples(found, tokenizer, LengthConfig(512), frame, Path(cache))
+        examples = [{"source": e["source"], "target": e["target"]} for e in data]
+    return {"model": model, "tokenizer": tokenizer, "data": source,
+            "train": examples[:count], "unseen": examples[count:]}  # fmt: skip
+
+
+def report(kind: str, side: dict[str, Any], seconds: float) -> None:
+    """Print what a child has to say."""
+    peak = peak_megabytes()
+    model = side["model"].eval()
+    collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
+    loss, tokens = 0.0, 0
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=kind == "gemma"):
+        for start in range(0, len(side["unseen"]), 4):
+            batch = collate(side["unseen"][start : start + 4], side["tokenizer"].pad_token_id)
+            loss += float(training.cross_entropy(model, batch, 0.0))
+            tokens += int((batch["labels"] != -100).sum())
+    real = sum(len(e["source"]) + len(e["target"]) for e in side["train"])
+    print(json.dumps({"tokens_per_second": real / seconds, "seconds": seconds, "peak": peak,
+                      "loss": loss / tokens, "data": side["data"]}))  # fmt: skip
+
+
+def ours(kind: str) -> None:
+    """fit(), its token budget set so that a step has as many rows in the mean as the peer's."""
+    from datasets import Dataset
+
+    side = prepared(kind)
+    lengths = [len(e["source"]) + len(e["target"]) for e in side["train"]]
+    wanted = len(lengths) / SIZES[kind][2]
+    budget = min(range(512, 16384, 64), key=lambda b: abs(
+        len(tokenization.token_budget_batches(lengths, b, random.Random("0-0"))) - wanted))  # fmt: skip
+    collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
+    config = TrainingConfig(
+        epochs=1, tokens_per_batch=budget, learning_rate=RATE[kind], schedule="linear", warmup=0.0, weight_decay=0.0,
+        betas=(0.9, 0.999), label_smoothing=0.0, checkpoint_minutes=1e9,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        training.fit(
+            side["model"], Dataset.from_list(side["train"]), partial(collate, pad=side["tokenizer"].pad_token_id),
+            lambda _: {"score": 0.0}, config, Path(folder), seed=0, fingerprint="",
+            save_best=lambda _model, best, *_: (best / "nothing").touch(),
+        )  # fmt: skip
+        seconds = time.perf_counter() - began
+    report(kind, side, seconds)
+
+
+def trainer(kind: str) -> None:
+    """Seq2SeqTrainer with its own collator, or SFTTrainer with the completion-only loss of prompt-completion rows."""
+    from datasets import Dataset
+
+    side = prepared(kind)
+    tokenizer, size = side["tokenizer"], SIZES[kind][2]
+    with tempfile.TemporaryDirectory() as folder:
+        settings: dict[str, Any] = {
+            "output_dir": folder, "num_train_epochs": 1, "per_device_train_batch_size": size, "report_to": [],
+            "learning_rate": RATE[kind], "save_strategy": "no", "logging_strategy": "no", "use_cpu": True, "seed": 0,
+            "disable_tqdm": True, "bf16": kind == "gemma",
+        }  # fmt: skip
+        if kind == "bart":
+            from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
+
+            data = Dataset.from_list([{"input_ids": e["source"], "attention_mask": [1] * len(e["source"]),
+                                       "labels": e["target"]} for e in side["train"]])  # fmt: skip
+            peer: Any = Seq2SeqTrainer(side["model"], Seq2SeqTrainingArguments(**settings), train_dataset=data,
+                                       data_collator=DataCollatorForSeq2Seq(tokenizer, side["model"]))  # fmt: skip
+        else:
+            from trl import SFTConfig, SFTTrainer
+
+            data = Dataset.from_list([{"input_ids": [*e["source"], *e["target"]],
+                                       "completion_mask": [0] * len(e["source"]) + [1] * len(e["target"])}
+                                      for e in side["train"]])  # fmt: skip
+            config = SFTConfig(
+                **settings, max_length=1024, completion_only_loss=True, gradient_checkpointing=False
+            )
+            peer = SFTTrainer(side["model"], config, train_dataset=data, processing_class=tokenizer)
+        began = time.perf_counter()
+        peer.train()
+        seconds = time.perf_counter() - began
+    report(kind, side, seconds)
+
+
+def main() -> None:
+    """Run the sides in turn and write the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument(
+        "--trl", default="", help="Folder that trl was installed into; without it Gemma is left out."
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--child", nargs=2)
+    parser.add_argument("--only", choices=list(SIZES))
+    options = parser.parse_args()
+    if options.child:
+        side, kind = options.child
+        (ours if side == "ours" else trainer)(kind)
+        return
+    body, data = [], ""
+    for kind, peer in (("bart", "Seq2SeqTrainer"), ("gemma", "SFTTrainer")):
+        if options.only not in (None, kind) or (kind == "gemma" and not options.trl):
+            continue
+        found: dict[str, list[dict[str, Any]]] = {"ours": [], peer: []}
+        for _ in range(options.rounds):
+            for side in found:
+                word = "ours" if side == "ours" else "peer"
+                found[side].append(child(__file__, "--child", word, kind, extra_path=options.trl))
+                print(kind, side, found[side][-1], flush=True)
+        data = found["ours"][0]["data"]
+        ratios = [
+            a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(*found.values(), strict=True)
+        ]
+        for side, measured in found.items():
+            middle = {
+                key: statistics.median(m[key] for m in measured)
+                for key in ("tokens_per_second", "peak", "loss")
+            }
+            ratio = (
+                f"{statistics.median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
+                if side == "ours"
+                else "1×"
+            )
+            body.append([kind, "common.training.fit" if side == "ours" else side, f"{middle['tokens_per_second']:.0f}",
+                         ratio, f"{middle['peak']:.0f} MB", f"{middle['loss']:.3f}"])  # fmt: skip
+    head = [
+        "model",
+        "loop",
+        "tokens/s",
+        "times faster (least–greatest)",
+        "peak memory",
+        "loss on unseen rows",
+    ]
+    text = f"# Training beside its peers\n\nGenerated by `benchmarks/training.py`; do not edit. One thread, {options.rounds} rounds, rows of `{data}`.\n\n{table(head, body)}\n"
+    (ROOT / "docs" / "benchmarks-training.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

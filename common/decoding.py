@@ -1,0 +1,315 @@
+"""One batch of sources to candidates with log-probabilities: settings, and the engine that is always there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Literal
+
+import torch
+from peft import PeftModel
+from torch.distributed.fsdp import FSDPModule
+from torch.nn import functional
+from transformers import (
+    DynamicCache,
+    LogitsProcessor,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+from transformers import (
+    GenerationConfig as HFGenerationConfig,
+)
+
+from common.candidates import Candidate
+from common.errors import UserError
+from common.models.logits import target_logits
+from common.tokenization import IGNORE, collate_causal, collate_seq2seq
+
+Decoder = Callable[[Sequence[Sequence[int]], "DecodingConfig", int], list[list[Candidate]]]
+"""(sources as token ids, settings, seed) → candidates of each, best first: what an engine is to `generate`."""
+LOGITS_AT_ONCE = 2**27
+"""Logits held in memory while candidates are scored."""
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """How summaries are decoded."""
+
+    candidates: int = 4
+    """Candidates kept a dialogue, best first."""
+    beams: int = 4
+    """Beam width; 1 with `temperature` 0 is greedy decoding."""
+    samples: int = 0
+    """Candidates sampled besides and kept behind the searched ones: consensus wants voices that differ."""
+    samples_temperature: float = 0.5
+    """Temperature of those samples."""
+    temperature: float = 0.0
+    """Above 0 the candidates are sampled instead of searched."""
+    top_p: float = 0.95
+    """Nucleus of sampling: the smallest set of tokens with this probability."""
+    max_new_tokens: int = 128
+    """Longest summary, in tokens."""
+    length_penalty: float = 1.0
+    """Exponent of the length by which a beam's log-probability is divided."""
+    no_repeat_ngram: int = 0
+    """No n-gram of this many generated tokens occurs twice; 0 switches it off."""
+    tokens_at_once: int = 16384
+    """Rows times (longest source + max_new_tokens) times beams of one batch."""
+    engine: Literal["hf", "ctranslate2", "vllm"] = "hf"
+    """hf: every model, everywhere; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
+    merge: bool = False
+    """hf: add adapters into 16-bit weights first: faster, and scored as such."""
+    ct2_weights: Literal["float32", "int8"] = "float32"
+    """What ctranslate2 keeps the weights in; int8 is faster still, and its summaries differ here and there."""
+    vllm_gpus: int = 1
+    """GPUs that vllm spreads one model over."""
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Decodings to try on dev: every combination."""
+
+    beams: tuple[int, ...] = (4,)
+    length_penalties: tuple[float, ...] = (1.0,)
+    no_repeat_ngrams: tuple[int, ...] = (0,)
+
+
+def grid(config: DecodingConfig, choices: GridConfig) -> list[DecodingConfig]:
+    """Every combination as a setting that searches for the one best summary."""
+    combinations = product(choices.beams, choices.length_penalties, choices.no_repeat_ngrams)
+    return [
+        replace(config, candidates=1, samples=0, beams=beams, length_penalty=penalty, no_repeat_ngram=size)
+        for beams, penalty, size in combinations
+    ]
+
+
+class _NoRepeatOfGenerated(LogitsProcessor):
+    """n-gram blocking that ignores the prompt, whose words a summary may well use."""
+
+    def __init__(self, size: int, prompt: int) -> None:
+        self.inner, self.prompt = NoRepeatNGramLogitsProcessor(size), prompt
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return self.inner(input_ids[:, self.prompt :], scores)
+
+
+class _ChosenLogprobs(StoppingCriteria):
+    """Log-probabilities of the tokens that decoding chooses, from the logits as the model gives them; never stops it.
+
+    `remember` is a forward hook of the model: what logits processors are given may already be warped.
+    """
+
+    def __init__(self) -> None:
+        self.logits = torch.empty(0)
+        self.steps: list[torch.Tensor] = []
+
+    def remember(self, _model: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        self.logits = output.logits[:, -1]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        logits = self.logits.float()
+        chosen = logits.gather(1, input_ids[:, -1:].to(logits.device)).squeeze(1)
+        self.steps.append(chosen - logits.logsumexp(-1))
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    def sums(self, lengths: Sequence[int]) -> list[float]:
+        """The sum over each row's first tokens; what stands behind its end is padding."""
+        steps = torch.stack(self.steps, dim=1)
+        counted = torch.arange(steps.shape[1]) < torch.as_tensor(lengths).unsqueeze(1)
+        sums: list[float] = steps.masked_fill(~counted.to(steps.device), 0.0).sum(1).tolist()
+        return sums
+
+
+def require_beams(config: DecodingConfig) -> None:
+    """Raises UserError when more candidates are wanted than there are beams."""
+    if not config.temperature and config.candidates > config.beams:
+        raise UserError(
+            f"--candidates {config.candidates} wants at least as many --beams (now {config.beams}), "
+            "or sampling with --temperature above 0."
+        )
+
+
+def _hf_config(
+    model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTrainedTokenizerFast, returned: int
+) -> Any:
+    sampled = config.temperature > 0
+    require_beams(config)
+    settings: dict[str, Any] = {
+        "max_new_tokens": config.max_new_tokens,
+        "num_return_sequences": returned,
+        "do_sample": sampled,
+        "num_beams": 1 if sampled else config.beams,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "decoder_start_token_id": getattr(model.config, "decoder_start_token_id", None),
+        "forced_bos_token_id": getattr(model.generation_config, "forced_bos_token_id", None),
+        # Whatever is unset comes from the checkpoint's own generation_config.json.
+        "min_length": 0,
+        "no_repeat_ngram_size": 0,
+        "repetition_penalty": 1.0,
+    }
+    if sampled:
+        settings |= {"temperature": config.temperature, "top_p": config.top_p, "top_k": 0}
+    elif config.beams > 1:
+        settings |= {"length_penalty": config.length_penalty, "early_stopping": True}
+    return HFGenerationConfig(**settings)
+
+
+def _left_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    width = max(map(len, sources))
+    ids = torch.full((len(sources), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(sources), width), dtype=torch.long)
+    for row, source in enumerate(sources):
+        ids[row, width - len(source) :] = torch.as_tensor(source)
+        mask[row, width - len(source) :] = 1
+    return ids, mask
+
+
+def _right_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ids, mask = _left_padded([source[::-1] for source in sources], pad)
+    return ids.flip(1), mask.flip(1)
+
+
+def _read_once(
+    model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor, copies: int
+) -> dict[str, Any]:
+    """The inputs of `generate` for so many samples of each source, the sources read once for all of them.
+
+    `generate` itself would copy a source first and read it as often as it is sampled.
+    """
+    memory = DynamicCache(config=model.config)
+    model(
+        input_ids=input_ids[:, :-1],  # it wants to read the last token itself
+        attention_mask=attention_mask[:, :-1],
+        position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0)[:, :-1],
+        past_key_values=memory,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    memory.batch_repeat_interleave(copies)
+    return {
+        "input_ids": input_ids.repeat_interleave(copies, 0),
+        "attention_mask": attention_mask.repeat_interleave(copies, 0),
+        "past_key_values": memory,
+    }
+
+
+@torch.inference_mode()
+def decode(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    sources: Sequence[Sequence[int]],
+    config: DecodingConfig,
+    *,
+    logprobs: bool = True,
+) -> list[list[Candidate]]:
+    """Candidates of each source (token ids), best first by the decoder; one batch, one call of `generate`.
+
+    Greedy decoding and sampling sum log-probabilities as they go; beams take a forward pass of their own, which
+    `logprobs=False` saves: the log-probabilities are then left at 0.
+    Raises UserError when more candidates are wanted than there are beams.
+    """
+    causal = not model.config.is_encoder_decoder
+    pad = tokenizer.pad_token_id
+    ids, mask = (_left_padded if causal else _right_padded)(sources, pad)
+    inputs: dict[str, Any] = {"input_ids": ids.to(model.device), "attention_mask": mask.to(model.device)}
+    copies = config.candidates if config.temperature > 0 and causal else 1
+    if copies > 1:
+        inputs = _read_once(model, **inputs, copies=copies)
+    start = ids.shape[1] if causal else 1  # generated tokens follow the padded prompt, or the start token
+    blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
+    summing = logprobs and (config.temperature > 0 or config.beams == 1)
+    chosen = _ChosenLogprobs()
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    hook = inner.register_forward_hook(chosen.remember) if summing else None
+    try:
+        sequences = model.generate(
+            **inputs,
+            generation_config=_hf_config(model, config, tokenizer, config.candidates // copies),
+            logits_processor=LogitsProcessorList(blocking),
+            stopping_criteria=StoppingCriteriaList([chosen] if summing else []),
+            # Processes that share one model's weights call it equally often, until the last has ended its summaries.
+            synced_gpus=isinstance(model, FSDPModule),
+        )
+    finally:
+        if hook is not None:
+            hook.remove()
+    generated = [_until_end(row, tokenizer.eos_token_id, pad) for row in sequences[:, start:].tolist()]
+    repeated = [source for source in sources for _ in range(config.candidates)]
+    if summing:
+        scores = chosen.sums([len(tokens) for tokens in generated])
+    else:
+        scores = sequence_logprobs(model, repeated, generated, pad) if logprobs else [0.0] * len(generated)
+    return candidates_of(generated, scores, tokenizer, config)
+
+
+def candidates_of(
+    generated: Sequence[Sequence[int]],
+    logprobs: Sequence[float],
+    tokenizer: PreTrainedTokenizerFast,
+    config: DecodingConfig,
+) -> list[list[Candidate]]:
+    """`config.candidates` of each source from the tokens an engine generated, end token included.
+
+    Sampled ones are put in order, best mean log-probability first; a search has its own order.
+    """
+    texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
+    flat = [
+        Candidate(text.strip(), logprob, len(tokens))
+        for text, logprob, tokens in zip(texts, logprobs, generated, strict=True)
+    ]
+    groups = [flat[i : i + config.candidates] for i in range(0, len(flat), config.candidates)]
+    if config.temperature > 0:
+        return [sorted(group, key=_by_mean_logprob, reverse=True) for group in groups]
+    return groups
+
+
+def _by_mean_logprob(candidate: Candidate) -> float:
+    return (candidate.logprob or 0.0) / max(1, candidate.tokens)
+
+
+def _until_end(tokens: list[int], eos: int, pad: int) -> list[int]:
+    """The tokens up to and with the end token, padding dropped."""
+    if eos in tokens:
+        return tokens[: tokens.index(eos) + 1]
+    while tokens and tokens[-1] == pad:
+        tokens = tokens[:-1]
+    return tokens
+
+
+@torch.inference_mode()
+def sequence_logprobs(
+    model: PreTrainedModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], pad: int
+) -> list[float]:
+    """log p(target | source) of each pair, in nats, by teacher-forced forward passes.
+
+    Decoder scores are not used: beam search divides them by length, sampling warps them.
+    """
+    collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
+    longest = max(map(len, targets))
+    size = max(1, LOGITS_AT_ONCE // (longest * model.get_output_embeddings().weight.shape[0]))
+    found: list[float] = []
+    for start in range(0, len(sources), size):
+        pairs = zip(sources[start : start + size], targets[start : start + size], strict=True)
+        batch = collate([{"source": s, "target": t} for s, t in pairs], pad)
+        batch = {name: value.to(model.device) for name, value in batch.items()}
+        logits, labels = target_logits(model, batch)
+        losses = functional.cross_entropy(logits.float(), labels, reduction="none")
+        rows = (batch["labels"] != IGNORE).nonzero()[:, 0]
+        sums = losses.new_zeros(len(batch["labels"])).index_add_(0, rows, losses)
+        found += [-value for value in sums.tolist()]
+    return found
+
+
+def hf_decoder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Decoder:
+    """Decoding by transformers' own `generate`: every architecture, everywhere."""
+
+    def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
+        torch.manual_seed(seed)
+        found: list[list[Candidate]] = decode(model, tokenizer, sources, config)
+        return found
+
+    return run

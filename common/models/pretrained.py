@@ -1,0 +1,211 @@
+"""Pretrained weights in the precision, attention and quantization that the hardware and the recipe ask for."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import is_flash_attn_2_available
+from transformers.utils.logging import disable_progress_bar
+
+from common import hub, processes
+from common.errors import UserError
+from common.files import read_json, sha256_file
+from common.models.tiny import PREFIX, tiny
+from common.tokenization import load_tokenizer
+
+PINNED = {
+    "Qwen/Qwen2.5-0.5B-Instruct": "7ae557604adf67be50417f59c2c2f167def9a775",
+    "Qwen/Qwen2.5-7B-Instruct": "a09a35458c702b33eeacc393d103063234e8bc28",
+    "Qwen/Qwen2.5-14B-Instruct": "cf98f3b3bbb457ad9e2bb7baf9a0125b6b88caa8",
+}
+"""Commits on the hub that experiments mean by a name."""
+
+
+@dataclass(frozen=True)
+class PretrainedConfig:
+    """Which weights to begin with, and how they are held in memory."""
+
+    model: str = ""
+    """Hub id, local folder, offline:gemma-3-270m, or tiny:qwen2 and its like (random, for smoke runs)."""
+    revision: str | None = None
+    """Commit on the hub; none takes the pinned one, or of a model not in PINNED the newest, which the run records."""
+    quantization: Literal["none", "nf4", "int8"] = "none"
+    """nf4: 4 bits, double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the weights. auto: float32 when they are trained, else bfloat16 where the hardware computes in it."""
+    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
+    """auto: flash_attention_2 on a GPU where it is installed, else sdpa."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: a third slower, a fraction of the memory."""
+    gpu_memory: float = 0.0
+    """Gigabytes of GPU memory the recipe needs; 0: it runs on a CPU too."""
+
+
+def pretrained(
+    config: PretrainedConfig, kind: hub.Architecture | None = None, *, frozen: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The pretrained model, on this process's device, and its tokenizer.
+
+    `kind`: what the recipe is made for; None takes both.
+    `frozen`: only adapters will be trained, so the weights may be held in 16 or 4 bits.
+    `model.base_source` says where they came from: name, commit and the sha256 of config.json.
+    Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are of another
+    architecture, before any work.
+    """
+    require_hardware(config)
+    with processes.first_alone():
+        source = locate(config)
+    if config.quantization != "none" and not frozen:
+        raise UserError(
+            f"--quantization {config.quantization} holds weights that cannot be trained; add LoRA."
+        )
+    if kind:
+        hub.require(source.folder, kind)
+    found = hub.architecture(source.folder)
+    loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
+    dtype = _dtype(config, frozen)
+    settings: dict[str, Any] = {"attn_implementation": _attention(config.attention)}
+    if config.quantization == "nf4":
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    elif config.quantization == "int8":
+        settings["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+    disable_progress_bar()
+    model = loader.from_pretrained(
+        source.folder,
+        dtype=dtype,
+        device_map={"": device()},
+        use_safetensors=True,
+        trust_remote_code=False,
+        **settings,
+    )
+    keep_gradients_on_cpu(model)
+    forget_decoding_habits(model)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.base_source = source_record(source)
+    return model, pretrained_tokenizer(source.folder)
+
+
+def source_record(source: hub.Source) -> dict[str, str | None]:
+    """What tells these weights from others: name, commit, and the sha256 of config.json."""
+    return {
+        "model": source.name,
+        "commit": source.commit,
+        "config_sha256": sha256_file(source.folder / "config.json"),
+    }
+
+
+def set_language(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, language: str) -> None:
+    """Let a multilingual encoder-decoder (mBART) begin every summary with the token of a language such as ko_KR."""
+    model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(language)
+
+
+def locate(config: PretrainedConfig) -> hub.Source:
+    """Where the weights are, downloaded or made if need be. Raises UserError as `hub.locate` does."""
+    if config.model.startswith(PREFIX):
+        return hub.Source(tiny(config.model), config.model, None)
+    return hub.locate(config.model, config.revision or PINNED.get(config.model))
+
+
+_GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
+
+
+def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a pretrained model; one without a padding token pads with another of its own.
+
+    Raises UserError when it has no end token.
+    """
+    settings = folder / "tokenizer_config.json"
+    generic = settings.exists() and read_json(settings).get("tokenizer_class") in _GENERIC
+    # Beside some configs AutoTokenizer overrules a generic class, and then ids and tokens differ.
+    tokenizer = (
+        load_tokenizer(folder) if generic else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    )
+    if tokenizer.eos_token is None:
+        raise UserError(
+            f"the tokenizer in {folder} has no eos_token, so summaries would never end; "
+            "set it in its tokenizer_config.json."
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer
+
+
+def device() -> torch.device:
+    """This process's GPU, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def require_hardware(config: PretrainedConfig) -> None:
+    """Raises UserError when the recipe needs a GPU that is not here, or a larger one."""
+    if not config.gpu_memory:
+        return
+    found = 0.0
+    if torch.cuda.is_available():
+        found = torch.cuda.get_device_properties(device()).total_memory / 2**30
+    if found < config.gpu_memory:
+        has = f"a GPU with {found:.0f} GB" if found else "no GPU"
+        raise UserError(
+            f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB and this machine has {has}. Use such a "
+            "machine, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
+        )
+
+
+def _dtype(config: PretrainedConfig, frozen: bool) -> torch.dtype:
+    if config.dtype != "auto":
+        chosen: torch.dtype = getattr(torch, config.dtype)
+        return chosen
+    return torch.bfloat16 if frozen and computes_in_bf16() else torch.float32
+
+
+def computes_in_bf16() -> bool:
+    """Whether this process's device multiplies bfloat16 matrices faster than float32 ones."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _attention(choice: str) -> str:
+    if choice != "auto":
+        return choice
+    return "flash_attention_2" if torch.cuda.is_available() and is_flash_attn_2_available() else "sdpa"
+
+
+def forget_decoding_habits(model: PreTrainedModel) -> None:
+    """Drop the settings that came with the weights (a repetition penalty, a shortest length): ours alone decide.
+
+    `generate` would fill in theirs wherever a setting of ours is at its default. Which tokens a text begins with stays.
+    """
+    theirs = model.generation_config
+    model.generation_config = GenerationConfig(
+        decoder_start_token_id=theirs.decoder_start_token_id, forced_bos_token_id=theirs.forced_bos_token_id
+    )
+
+
+def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
+    """Forbid bitsandbytes its packed 4-bit weights on a CPU.
+
+    One forward pass without gradients packs them in place, and training after it silently gets none
+    (bitsandbytes 0.50 on processors with AVX512-BF16).
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

@@ -1,0 +1,123 @@
+"""Saving a model for inference and loading it again: whole, or its adapter with the name of its base."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import GENERATION_CONFIG_NAME
+from transformers.utils.logging import disable_progress_bar
+
+from common import hub
+from common.errors import UserError
+from common.files import read_json, shown, write_json
+from common.models.adapters import grow_embeddings
+from common.models.pretrained import (
+    PretrainedConfig,
+    device,
+    locate,
+    pretrained,
+    pretrained_tokenizer,
+    require_hardware,
+    source_record,
+)
+from common.tokenization import load_tokenizer
+
+BASE = "base.json"
+
+
+def save(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    base: PretrainedConfig | None = None,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write weights (safetensors), config and tokenizer into a folder that exists.
+
+    Of a model with adapters only those are written, with `base` and the fingerprint of what they were trained on.
+    `weights`: all of them, for a model that holds only a share.
+    """
+    disable_progress_bar()
+    tokenizer.save_pretrained(folder)
+    if not isinstance(model, PeftModel):
+        model.save_pretrained(folder, state_dict=weights)
+    elif base is None:
+        raise ValueError("an adapter is of no use without the name of its base")
+    else:
+        # Rows of added tags are in the adapter.
+        model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
+        model.generation_config.save_pretrained(folder)
+        write_json(folder / BASE, {"config": asdict(base), "source": model.get_base_model().base_source})
+
+
+def save_base(config: PretrainedConfig, kind: hub.Architecture, folder: Path) -> None:
+    """Write only where pretrained weights are, for an experiment that trains none.
+
+    Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are not of this
+    kind.
+    """
+    require_hardware(config)
+    source = locate(config)
+    hub.require(source.folder, kind)
+    pretrained_tokenizer(source.folder).save_pretrained(folder)
+    write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
+
+
+def load(folder: Path, **changes: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The model saved in a folder, on the best device, in evaluation mode, and its tokenizer.
+
+    `changes` replace settings of an adapter's base (another local copy of it, another precision).
+    Raises UserError when the base is not the one the adapter was trained on, and OSError when nothing is there.
+    """
+    disable_progress_bar()
+    tokenizer = load_tokenizer(folder)
+    if (folder / BASE).exists():
+        return _on_base(folder, tokenizer, changes), tokenizer
+    config = AutoConfig.from_pretrained(folder)
+    loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model = loader.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+    return model.to(device()).eval(), tokenizer
+
+
+def _on_base(folder: Path, tokenizer: PreTrainedTokenizerFast, changes: dict[str, Any]) -> PreTrainedModel:
+    saved = read_json(folder / BASE)
+    recorded = PretrainedConfig(**saved["config"])
+    config = replace(
+        recorded, revision=saved["source"]["commit"] or recorded.revision, gradient_checkpointing=False
+    )
+    model, _ = pretrained(replace(config, **changes), frozen=True)
+    if model.base_source["config_sha256"] != saved["source"]["config_sha256"]:
+        raise UserError(
+            f"{shown(folder)} is an adapter for {saved['source']['model']} (config.json "
+            f"{saved['source']['config_sha256'][:12]}), and {model.base_source['model']} is another model "
+            f"({model.base_source['config_sha256'][:12]}). Put the former back, or train anew with restart=1."
+        )
+    grow_embeddings(model, tokenizer)
+    if (folder / GENERATION_CONFIG_NAME).exists():  # which token a summary begins with
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    if not (folder / "adapter_config.json").exists():
+        return model.eval()
+    return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
+
+
+def merged(model: PeftModel) -> PreTrainedModel:
+    """The base with its adapters added into the weights, which must be 16- or 32-bit; score it anew.
+
+    Raises UserError for a quantized base: merging into 4 bits loses what was learnt.
+    """
+    base = model.get_base_model()
+    if getattr(base, "is_quantized", False) or getattr(base, "hf_quantizer", None) is not None:
+        raise UserError(
+            "adapters merge into 16-bit weights only; load the run with --quantization none first."
+        )
+    return model.merge_and_unload()

@@ -1,0 +1,119 @@
+"""Tiny random models of the architectures that experiments use, on disk as a hub would serve them: for smoke runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from common import checkpoints, tokenization
+from common.hub import cache_folder
+
+PREFIX = "tiny:"
+_TEXTS = (
+    "#Person1#: 내일 몇 시에 만날까요?\n#Person2#: 오후 세 시에 도서관 앞에서 만나요.",
+    "#Person1#과 #Person2#는 내일 오후 세 시에 도서관 앞에서 만나기로 한다.",
+    "다음 대화를 읽고 한국어로 요약하세요. 요약:",
+)
+_CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def tiny(name: str) -> Path:
+    """The folder of a tiny random model, made on first use: tiny:bart, tiny:mbart, tiny:qwen2 or tiny:gemma3.
+
+    Raises KeyError for another name.
+    """
+    kind = name.removeprefix(PREFIX)
+    make = _MODELS[kind]
+    folder = cache_folder() / f"tiny-{kind}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # several processes may want it at once
+        if not folder.exists() or checkpoints.problem(folder):
+            checkpoints.save(folder, lambda staging: _write(make, kind, staging))
+    return folder
+
+
+def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str, folder: Path) -> None:
+    tokenizer = tokenization.train_bpe(_TEXTS, 400, [])
+    if kind == "mbart":
+        tokenizer.add_tokens(["en_XX", "ko_KR"])
+    if kind == "qwen2":
+        tokenizer.add_tokens(["<|im_start|>", "<|im_end|>"])
+        tokenizer.eos_token = "<|im_end|>"
+        tokenizer.chat_template = _CHATML
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    model = make(tokenizer)
+    torch.set_rng_state(state)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    return {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+
+
+_ENCODER_DECODER = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 2048,
+}
+_DECODER = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+
+
+def _bart(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    start = tokenizer.eos_token_id
+    config = BartConfig(
+        **_ENCODER_DECODER, **_ids(tokenizer), decoder_start_token_id=start, forced_eos_token_id=None
+    )
+    return BartForConditionalGeneration(config)
+
+
+def _mbart(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    return MBartForConditionalGeneration(MBartConfig(**_ENCODER_DECODER, **_ids(tokenizer), forced_eos_token_id=None,
+                                                     decoder_start_token_id=tokenizer.eos_token_id))  # fmt: skip
+
+
+def _qwen2(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    return Qwen2ForCausalLM(Qwen2Config(**_DECODER, **_ids(tokenizer)))
+
+
+def _gemma3(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    sizes = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 64}
+    return Gemma3ForCausalLM(Gemma3TextConfig(**_DECODER, **_ids(tokenizer), **sizes))
+
+
+_MODELS = {"bart": _bart, "mbart": _mbart, "qwen2": _qwen2, "gemma3": _gemma3}

@@ -1,0 +1,68 @@
+"""The processes of one training or inference (torchrun starts them): who this one is, waiting, sharing results."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from common.errors import UserError
+
+T = TypeVar("T")
+
+
+def rank() -> int:
+    """This process's number, from 0; 0 when there is only one."""
+    return int(os.environ.get("RANK", 0))
+
+
+def count() -> int:
+    """How many processes work on this together."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def wait() -> None:
+    """Return when every process has come here."""
+    if count() > 1:
+        _state().wait_for_everyone()
+
+
+def gather(mine: Sequence[T]) -> list[T]:
+    """The items of every process, in order of rank; the same list in each."""
+    if count() == 1:
+        return list(mine)
+    from accelerate.utils import gather_object
+
+    _state()
+    found: list[T] = gather_object(list(mine))
+    return found
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """What stands inside happens in the first process, and then in the others, which find what it made."""
+    if rank():
+        wait()
+    yield
+    if not rank():
+        wait()
+
+
+def require_together(found: int) -> None:
+    """Raises UserError when not all the processes that were started work together, but `found` do."""
+    if found != count():
+        raise UserError(
+            f"{count()} processes were started and {found} work together; start them with make … gpus=N."
+        )
+
+
+def _state() -> Any:
+    """What holds the group of processes; the first call forms it. Raises UserError as `require_together` does."""
+    import torch
+    from accelerate import PartialState
+
+    try:
+        state = PartialState(cpu=not torch.cuda.is_available())
+    except ValueError as error:  # WORLD_SIZE says there are others, and nothing says where
+        raise UserError(f"{count()} processes were started and do not find each other ({error}).") from error
+    require_together(state.num_processes)
+    return state

@@ -1,0 +1,31 @@
+"""Prompts for instruct models and the Solar API: templates, injection-proof framing, few-shot selection."""
+
+from common.prompts.copies import NEAR_COPY
+from common.prompts.shots import Selection, ShotIndex, shot_index
+from common.prompts.templates import (
+    PLACEHOLDER,
+    Message,
+    Prompt,
+    PromptConfig,
+    prompt,
+    safe,
+    split,
+    style_hash,
+    styles,
+)
+
+__all__ = [
+    "NEAR_COPY",
+    "PLACEHOLDER",
+    "Message",
+    "Prompt",
+    "PromptConfig",
+    "Selection",
+    "ShotIndex",
+    "prompt",
+    "safe",
+    "shot_index",
+    "split",
+    "style_hash",
+    "styles",
+]

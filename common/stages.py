@@ -1,0 +1,148 @@
+"""What every trained experiment does around its idea: fit and record, decode and score."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common import candidates, generation, models, postprocess, predictions, processes, tokenization, training
+from common.candidates import Candidate
+from common.decoding import Decoder, DecodingConfig
+from common.errors import UserError
+from common.models import PretrainedConfig
+from common.postprocess import PostprocessConfig
+from common.scoring import score
+from common.tokenization import Frame, FrameOf, LengthConfig
+from common.tracking import Run
+from common.training import TrainingConfig
+
+log = logging.getLogger(__name__)
+
+
+class InferSettings(Protocol):
+    """What decoding needs to know."""
+
+    seed: int
+    lengths: LengthConfig
+    decoding: DecodingConfig
+    postprocess: PostprocessConfig
+
+
+class TrainSettings(InferSettings, Protocol):
+    """What training needs to know besides."""
+
+    dev_rows: int
+    training: TrainingConfig
+
+
+def fit(
+    run: Run[Any],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    frame: Frame | FrameOf,
+    *,
+    base: PretrainedConfig | None = None,
+    loss: training.losses.Loss = training.cross_entropy,
+) -> None:
+    """Train on the competition's rows; the best checkpoint by ROUGE of decoded dev summaries is recorded.
+
+    `base`: where an adapter's weights came from. Raises UserError as `training.fit` does.
+    """
+    config: TrainSettings = run.config
+    rows, dev = run.split("train").rows, run.split("dev").rows
+    tokenization.require_ids(tokenizer)
+    require_context(model, config)
+    examples, run.notes["train_cuts"] = tokenization.examples(rows, tokenizer, config.lengths, frame)
+    collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
+    result = training.fit(
+        model,
+        examples,
+        partial(collate, pad=tokenizer.pad_token_id),
+        generation.dev_evaluation(run.competition, dev[: config.dev_rows], tokenizer, config.lengths, frame),
+        config.training,
+        run.folder,
+        seed=config.seed,
+        fingerprint=run.training_key,
+        save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
+        loss=loss,
+        follow=run.tracker.follow,
+    )
+    run.finish(result=result)
+
+
+def require_context(model: PreTrainedModel, config: TrainSettings) -> None:
+    """Raises UserError when the longest source (and, of a causal model, its summary) exceeds what the model can read."""
+    context = getattr(model.config, "max_position_embeddings", None)
+    summary = 0 if model.config.is_encoder_decoder else config.decoding.max_new_tokens
+    if context and config.lengths.max_source_tokens + summary > context:
+        raise UserError(
+            f"this model reads {context} tokens, and --max-source-tokens {config.lengths.max_source_tokens}"
+            f"{f' and --max-new-tokens {summary}' if summary else ''} make more; lower them: longer dialogues lose "
+            "whole turns from the middle."
+        )
+
+
+def infer(
+    run: Run[Any],
+    decoder: Decoder,
+    tokenizer: PreTrainedTokenizerFast,
+    *frames: Frame | FrameOf,
+    decoding: DecodingConfig | None = None,
+) -> None:
+    """Candidates of dev and test → post-processed predictions → dev scores.
+
+    Several frames (prompts) give a dialogue as many times the candidates; the first one's best is the prediction.
+    """
+    config: InferSettings = run.config
+    files = []
+    for split in predictions.SPLITS:
+        rows = run.split(split).rows
+        path = run.folder / split / "candidates.jsonl"
+        pooled: dict[str, list[Candidate]] = {row.id: [] for row in rows}
+        for number, frame in enumerate(frames):
+            inputs = tokenization.sources(rows, tokenizer, config.lengths, frame)
+            place = path if len(frames) == 1 else path.with_name(f"prompt-{number}.jsonl")
+            found = generation.generate(
+                decoder,
+                inputs,
+                decoding or config.decoding,
+                place,
+                key=run.key(split, run.checkpoint, str(decoding), str(number)),
+                seed=config.seed,
+            )
+            pooled = {name: pooled[name] + found[name] for name in pooled}
+        if len(frames) > 1 and processes.rank() == 0:
+            candidates.write(path, pooled)
+        texts = {name: group[0].text for name, group in pooled.items()}
+        files += [path, predictions.write(run, split, config.postprocess, texts)]
+    predictions.finish(run, files)
+
+
+def best_decoding(
+    run: Run[Any],
+    decoder: Decoder,
+    tokenizer: PreTrainedTokenizerFast,
+    frame: Frame | FrameOf,
+    grid: Sequence[DecodingConfig],
+) -> DecodingConfig:
+    """The setting of the grid whose predictions score best on dev; the whole table goes into the run's notes.
+
+    The best of many tries flatters itself: its dev score is no fair estimate, and the note says of how many it is.
+    """
+    config: InferSettings = run.config
+    rows = run.split("dev").rows
+    references = {row.id: row.summaries for row in rows}
+    inputs = tokenization.sources(rows, tokenizer, config.lengths, frame)
+    scores = []
+    for number, decoding in enumerate(grid):
+        path = run.folder / "grid" / f"setting-{number}.jsonl"
+        key = run.key("grid", run.checkpoint, str(decoding))
+        found = generation.generate(decoder, inputs, decoding, path, key=key, seed=config.seed)
+        texts = {name: postprocess.apply(config.postprocess, group[0].text) for name, group in found.items()}
+        scores.append(score(texts, references, run.competition.dev_profile).headline)
+        log.info("%.2f  %s", scores[-1], decoding)
+    table = [{"decoding": str(decoding), "dev": dev} for decoding, dev in zip(grid, scores, strict=True)]
+    run.notes["decoding_grid"] = {"tried": len(table), "table": table}
+    return grid[scores.index(max(scores))]

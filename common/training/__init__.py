@@ -1,0 +1,7 @@
+"""Training: one loop for encoder-decoder and causal models, on one device or several."""
+
+from common.training.loop import FitResult as FitResult
+from common.training.loop import fit as fit
+from common.training.losses import cross_entropy as cross_entropy
+from common.training.losses import r_drop as r_drop
+from common.training.plan import TrainingConfig as TrainingConfig

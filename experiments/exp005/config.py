@@ -1,0 +1,34 @@
+"""exp005's settings."""
+
+from dataclasses import dataclass
+
+from common.decoding import DecodingConfig
+from common.models import PretrainedConfig
+from common.postprocess import PostprocessConfig
+from common.prompts import PromptConfig
+from common.tokenization import LengthConfig
+
+TITLE = "Qwen2.5-7B-Instruct, few-shot, not trained"
+MODEL = "Qwen/Qwen2.5-7B-Instruct"
+NEEDS = "gpu, hub"
+
+
+@dataclass(frozen=True)
+class Config:
+    """An instruct model sees solved dialogues like the one it is asked about."""
+
+    seed: int = 5
+    styles: tuple[str, ...] = ("summarize", "outcome")
+    """Prompts (common/prompts/styles); each gives candidates, the first one's best is the prediction."""
+    lengths: LengthConfig = LengthConfig(max_source_tokens=4096)
+    base: PretrainedConfig = PretrainedConfig(model="Qwen/Qwen2.5-7B-Instruct", gpu_memory=20)
+    prompt: PromptConfig = PromptConfig(shots=4)
+    decoding: DecodingConfig = DecodingConfig(candidates=1, beams=1, samples=3, samples_temperature=0.7)
+    postprocess: PostprocessConfig = PostprocessConfig()
+
+
+SMOKE = Config(
+    base=PretrainedConfig(model="tiny:qwen2"),
+    prompt=PromptConfig(shots=1),
+    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8),
+)

@@ -1,0 +1,22 @@
+"""exp005, infer: each dialogue is asked about after the most similar solved ones of the train split."""
+
+from dataclasses import replace
+
+from common import engines, stages, tokenization, tracking
+from experiments.exp005.config import SMOKE, Config
+
+
+def infer(run: tracking.Run[Config]) -> None:
+    """Shots by BM25 → prompts of several styles → candidates → predictions → dev scores."""
+    config = run.config
+    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
+    train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
+    frames = [
+        tokenization.chat_frames(tokenizer, replace(config.prompt, style=style), train, others)
+        for style in config.styles
+    ]
+    stages.infer(run, decoder, tokenizer, *frames)
+
+
+if __name__ == "__main__":
+    tracking.main("infer", __file__, Config(), SMOKE, infer)

@@ -1,0 +1,49 @@
+"""exp010's settings."""
+
+from dataclasses import dataclass, replace
+
+from common.decoding import DecodingConfig
+from common.models import LoRAConfig, PretrainedConfig
+from common.postprocess import PostprocessConfig
+from common.tokenization import LengthConfig
+from common.training import TrainingConfig
+
+TITLE = "Gemma 3 270M with LoRA: pretrained weights, trained on a CPU"
+MODEL = "google/gemma-3-270m (extra offline-model)"
+NEEDS = "cpu"
+ASK = "\n요약:\n"
+"""What stands between the dialogue and its summary."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A small pretrained causal model whose linear layers get adapters."""
+
+    seed: int = 10
+    dev_rows: int = 60
+    """Dev dialogues decoded at each evaluation."""
+    lengths: LengthConfig = LengthConfig(max_source_tokens=640)
+    base: PretrainedConfig = PretrainedConfig(model="offline:gemma-3-270m")
+    lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))
+    training: TrainingConfig = TrainingConfig(
+        epochs=1,
+        tokens_per_batch=2048,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        evaluate_every=0.5,
+    )
+    # No nucleus: sorting 262,144 words at every step costs more than the model itself on a CPU.
+    decoding: DecodingConfig = DecodingConfig(
+        candidates=1, beams=1, samples=7, top_p=1.0, tokens_at_once=49152
+    )
+    postprocess: PostprocessConfig = PostprocessConfig()
+
+
+SMOKE = Config(
+    dev_rows=4,
+    base=PretrainedConfig(model="tiny:gemma3"),
+    lora=replace(Config.lora, rank=2),
+    training=replace(Config.training, epochs=1, evaluate_every=1.0),
+    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8),
+)

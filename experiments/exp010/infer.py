@@ -1,0 +1,15 @@
+"""exp010, infer: a greedy summary and samples beside it."""
+
+from common import engines, stages, tokenization, tracking
+from experiments.exp010.config import ASK, SMOKE, Config
+
+
+def infer(run: tracking.Run[Config]) -> None:
+    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
+    frame = tokenization.text_frame(tokenizer, "", ASK)
+    stages.infer(run, decoder, tokenizer, frame)
+
+
+if __name__ == "__main__":
+    tracking.main("infer", __file__, Config(), SMOKE, infer)

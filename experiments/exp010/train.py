@@ -1,0 +1,19 @@
+"""exp010, train: adapters on a pretrained Gemma learn to write the summary after the dialogue."""
+
+import torch
+
+from common import models, stages, tokenization, tracking
+from experiments.exp010.config import ASK, SMOKE, Config
+
+
+def train(run: tracking.Run[Config]) -> None:
+    """Pretrained weights → adapters → the best checkpoint by ROUGE of decoded dev summaries."""
+    config = run.config
+    model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
+    torch.manual_seed(config.seed)
+    model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
+    stages.fit(run, model, tokenizer, tokenization.text_frame(tokenizer, "", ASK), base=config.base)
+
+
+if __name__ == "__main__":
+    tracking.main("train", __file__, Config(), SMOKE, train)

@@ -1,0 +1,17 @@
+"""exp012, infer: a greedy summary and samples beside it."""
+
+from common import engines, stages, tokenization, tracking
+from experiments.exp012.config import SMOKE, Config
+
+
+def infer(run: tracking.Run[Config]) -> None:
+    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    config = run.config
+    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
+    others = [*run.split("dev").rows, *run.split("test").rows]
+    frames = tokenization.chat_frames(tokenizer, config.prompt, run.split("train").rows, others)
+    stages.infer(run, decoder, tokenizer, frames)
+
+
+if __name__ == "__main__":
+    tracking.main("infer", __file__, Config(), SMOKE, infer)

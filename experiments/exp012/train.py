@@ -1,0 +1,25 @@
+"""exp012, train: a large Qwen2.5, its adapters or all of it, on as many GPUs as there are."""
+
+from functools import partial
+
+import torch
+
+from common import models, stages, tokenization, tracking, training
+from experiments.exp012.config import SMOKE, Config
+
+
+def train(run: tracking.Run[Config]) -> None:
+    """Pretrained weights → adapters → prompts with or without shots → the best checkpoint by ROUGE on dev."""
+    config = run.config
+    model, tokenizer = models.pretrained(config.base, "causal", frozen=config.adapter)
+    torch.manual_seed(config.seed)
+    if config.adapter:
+        model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
+    others = [*run.split("dev").rows, *run.split("test").rows]
+    frames = tokenization.chat_frames(tokenizer, config.prompt, run.split("train").rows, others)
+    loss = partial(training.r_drop, alpha=config.r_drop) if config.r_drop else training.cross_entropy
+    stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss)
+
+
+if __name__ == "__main__":
+    tracking.main("train", __file__, Config(), SMOKE, train)

@@ -1,0 +1,500 @@
+"""Pretrained models, adapters and their storage, on tiny models of every architecture that experiments use."""
+
+import gc
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import tiny
+import torch
+from accelerate.state import AcceleratorState
+from peft import PeftModel
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from common import models, tokenization
+from common.decoding import DecodingConfig, decode
+from common.errors import UserError
+from common.files import read_lines
+from common.models import LoRAConfig, PretrainedConfig
+from common.models.pretrained import pretrained_tokenizer
+from common.models.storage import merged
+from common.models.tiny import tiny as tiny_folder
+from common.tokenization import Frame, LengthConfig, seq2seq_frame, text_frame
+from common.training import TrainingConfig, cross_entropy, fit
+
+KINDS = ("bart", "mbart", "qwen2", "gemma3")
+GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=12)
+LORA = LoRAConfig(rank=8, alpha=16, dropout=0.0)
+TAGS = ("#Person1#", "#Person2#", "#PhoneNumber#")
+SOURCES = [[7, 8, 9, 10, 11], [14], [20, 21, 22]]
+LESSON = ([30, 31, 32, 33], [40, 41, 42, 43, 44])  # what adapters learn by heart
+PACKS = torch.cpu._is_avx512_bf16_supported()  # processors on which bitsandbytes packs 4-bit weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDS_MODEL_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def precision_is_chosen_anew() -> Iterator[None]:
+    """accelerate settles the precision once a process."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def base_of(kind: str, **settings: Any) -> PretrainedConfig:
+    return PretrainedConfig(model=str(louder(kind)), dtype=settings.pop("dtype", "float32"), **settings)
+
+
+def louder(kind: str) -> Path:
+    """A tiny model with larger weights: a fresh one's are so small that adapters can hardly say anything."""
+    folder = tiny_folder(f"tiny:{kind}")
+    loud = folder.with_name(f"loud-{kind}")
+    if not loud.exists():
+        model, tokenizer = models.pretrained(
+            PretrainedConfig(model=f"tiny:{kind}", dtype="float32"), frozen=False
+        )
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        loud.mkdir()
+        models.save(model, tokenizer, loud)
+    return loud
+
+
+def adapted(
+    config: PretrainedConfig, lora: LoRAConfig = LORA, tags: Sequence[str] = ()
+) -> tuple[PeftModel, PreTrainedTokenizerFast]:
+    model, tokenizer = models.pretrained(config, frozen=True)
+    torch.manual_seed(0)
+    return models.add_lora(model, tokenizer, lora, tags), tokenizer
+
+
+def batch_of(model: PreTrainedModel, pairs: Any) -> dict[str, torch.Tensor]:
+    seq2seq = model.config.is_encoder_decoder
+    collate = tokenization.collate_seq2seq if seq2seq else tokenization.collate_causal
+    return collate([{"source": s, "target": t} for s, t in pairs], 0)
+
+
+def teach(model: PreTrainedModel, steps: int = 40, rate: float = 3e-2) -> list[float]:
+    """Train by heart; the losses a token."""
+    batch = batch_of(model, [LESSON])
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0
+    )
+    model.train()
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = cross_entropy(model, batch, 0.0) / 5
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    model.eval()
+    return losses
+
+
+@torch.no_grad()
+def logits_of(model: PreTrainedModel) -> torch.Tensor:
+    batch = batch_of(model, [LESSON, (SOURCES[0], [5, 6])])
+    if model.config.is_encoder_decoder:
+        batch["decoder_input_ids"] = batch.pop("labels").clamp(min=0)
+    else:
+        batch.pop("labels")
+    return model(**batch).logits
+
+
+def written(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    found = decode(model, tokenizer, [LESSON[0], *SOURCES], GREEDY)
+    return [group[0].text for group in found]
+
+
+# ---- LoRA
+
+
+@pytest.mark.parametrize("targets", ["attention", "all"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_adapters_learn_alone_and_come_back_from_disk(tmp_path: Path, kind: str, targets: str) -> None:
+    base = base_of(kind)
+    model, tokenizer = adapted(base, LoRAConfig(rank=8, alpha=16, dropout=0.0, targets=(targets,)))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trained
+    assert all("lora_" in name for name in trained)
+    layers = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name in trained}
+    causal = kind in ("qwen2", "gemma3")
+    attention = {"q_proj", "k_proj", "v_proj", "o_proj" if causal else "out_proj"}
+    forward = {"gate_proj", "up_proj", "down_proj"} if causal else {"fc1", "fc2"}
+    assert layers == (attention if targets == "attention" else attention | forward)
+    losses = teach(model, 60)
+    assert losses[-1] < 0.75 * losses[0]
+    for name, parameter in model.named_parameters():
+        assert (name in trained) != torch.equal(parameter, before[name]), name
+
+    folder = tmp_path / "best"
+    folder.mkdir()
+    models.save(model, tokenizer, folder, base)
+    assert not (folder / "model.safetensors").exists()
+    adapter, whole = (f.stat().st_size for f in (folder / "adapter_model.safetensors", weights_of(kind)))
+    assert adapter < whole
+    loaded, words = models.load(folder)
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+    torch.testing.assert_close(logits_of(loaded), logits_of(model), rtol=0, atol=0)
+    assert written(loaded, words) == written(model, tokenizer)
+    plain, _ = models.pretrained(base, frozen=True)
+    assert not torch.allclose(logits_of(plain), logits_of(model), atol=0.1)
+
+    whole_model = merged(loaded)
+    assert not isinstance(whole_model, PeftModel)
+    torch.testing.assert_close(logits_of(whole_model), logits_of(model), rtol=1e-3, atol=1e-4)
+
+
+def weights_of(kind: str) -> Path:
+    return louder(kind) / "model.safetensors"
+
+
+def test_targets_that_match_nothing_list_what_there_is() -> None:
+    model, tokenizer = models.pretrained(base_of("bart"), frozen=True)
+    with pytest.raises(
+        UserError, match=r"--targets query: no layer of Bart.*fc1, fc2, k_proj, out_proj, q_proj, v_proj"
+    ):
+        models.add_lora(model, tokenizer, LoRAConfig(targets=("q_proj", "query")))
+    named = models.add_lora(model, tokenizer, LoRAConfig(targets=("fc1", "q_proj")))
+    layers = {
+        name.split(".lora_")[0].rsplit(".", 1)[-1] for name, p in named.named_parameters() if p.requires_grad
+    }
+    assert layers == {"fc1", "q_proj"}
+
+
+def test_an_adapter_without_its_base_is_refused(tmp_path: Path) -> None:
+    base = PretrainedConfig(model="tiny:qwen2", dtype="float32")
+    model, tokenizer = adapted(base)
+    models.save(model, tokenizer, tmp_path, base)
+    with pytest.raises(UserError, match=r"is an adapter for tiny:qwen2.*and tiny:gemma3 is another model"):
+        models.load(tmp_path, model="tiny:gemma3")
+    loaded, _ = models.load(tmp_path, model=str(tiny_folder("tiny:qwen2")))  # another place, the same model
+    torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()))
+    with pytest.raises(ValueError, match="name of its base"):
+        models.save(model, tokenizer, tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_added_tags_are_learnt_saved_and_survive_decoding(tmp_path: Path, kind: str) -> None:
+    base = base_of(kind)
+    lora = LoRAConfig(rank=8, alpha=16, dropout=0.0, added_tags=True)
+    plain_words = models.pretrained(base, frozen=True)[1]
+    model, tokenizer = adapted(base, lora, TAGS)
+    new = [tokenizer.convert_tokens_to_ids(tag) for tag in TAGS]
+    assert all(len(plain_words.encode(tag, add_special_tokens=False)) > 1 for tag in TAGS)
+    assert [tokenizer.encode(tag, add_special_tokens=False) for tag in TAGS] == [[token] for token in new]
+    said = "#Person1#은 #PhoneNumber#로 전화한다."
+    ids = tokenizer.encode(said, add_special_tokens=False)
+    assert tokenizer.decode(ids, skip_special_tokens=True) == said
+    assert set(new[::2]) <= set(ids)
+
+    rows = model.get_input_embeddings()(torch.tensor([*new, 50])).detach().clone()
+    global LESSON
+    kept, LESSON = LESSON, ([new[1], 31], [new[0], 41, new[2], 42, tokenizer.eos_token_id])
+    try:
+        losses = teach(model, 60)
+        assert losses[-1] < 0.5 * losses[0]
+        after = model.get_input_embeddings()(torch.tensor([*new, 50])).detach()
+        assert [bool((a != b).any()) for a, b in zip(after, rows, strict=True)] == [True, True, True, False]
+        models.save(model, tokenizer, tmp_path, base)
+        loaded, words = models.load(tmp_path)
+        assert [words.convert_tokens_to_ids(tag) for tag in TAGS] == new
+        torch.testing.assert_close(loaded.get_input_embeddings()(torch.tensor(new)), after[:3])
+        torch.testing.assert_close(logits_of(loaded), logits_of(model))
+        (found,) = decode(loaded, words, [LESSON[0]], GREEDY)[0]
+        if losses[-1] < 0.05:
+            assert "#Person1#" in found.text
+            assert "#PhoneNumber#" in found.text
+        assert written(loaded, words) == written(model, tokenizer)
+        torch.testing.assert_close(logits_of(merged(loaded)), logits_of(model), rtol=1e-3, atol=1e-4)
+    finally:
+        LESSON = kept
+
+
+# ---- fit() with adapters
+
+
+class CrashError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def fitted(
+    folder: Path, base: PretrainedConfig, steps: int = 16, dropout: float = 0.0, crash_at: int = 99
+) -> tuple[PeftModel, PreTrainedTokenizerFast, list[float]]:
+    """Adapters trained by the real loop, evaluated by generation after every second step."""
+    folder.mkdir(exist_ok=True)
+    model, tokenizer = adapted(base, LoRAConfig(rank=8, alpha=16, dropout=dropout, targets=("all",)))
+    calls = [0]
+    rows = datasets.Dataset.from_list([tiny.example(*LESSON)] * 4)
+    collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
+
+    def evaluate(now: PreTrainedModel) -> dict[str, float]:
+        decode(now, tokenizer, SOURCES, GREEDY)
+        calls[0] += 1
+        if calls[0] == crash_at:
+            raise CrashError
+        return {"score": float(len(list(read_lines(folder / "metrics.jsonl"))))}
+
+    fit(
+        model,
+        rows,
+        partial(collate, pad=tokenizer.pad_token_id),
+        evaluate,
+        TrainingConfig(epochs=steps, tokens_per_batch=4096, learning_rate=1e-2, warmup=0.0, label_smoothing=0.0,
+                       evaluate_every=2.0),
+        folder,
+        seed=1,
+        fingerprint="f",
+        save_best=lambda best, into, weights: models.save(best, tokenizer, into, base, weights),
+    )  # fmt: skip
+    losses = [line["train_loss"] for line in read_lines(folder / "metrics.jsonl") if "train_loss" in line]
+    return model, tokenizer, losses
+
+
+@pytest.mark.parametrize("kind", ["bart", "gemma3"])
+def test_checkpoints_hold_adapters_alone(tmp_path: Path, kind: str) -> None:
+    base = base_of(kind)
+    model, _, losses = fitted(tmp_path / "run", base)
+    assert losses[-1] < losses[0]
+    (newest, *_) = sorted((tmp_path / "run" / "checkpoints").glob("step-*"), reverse=True)
+    from safetensors.torch import load_file
+
+    held = load_file(newest / "trained.safetensors")
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert held.keys() == trained.keys()
+    assert all(torch.equal(held[name], p) for name, p in trained.items())
+    elsewhere = [
+        p for p in newest.iterdir() if p.suffix in (".safetensors", ".bin") and "optimizer" not in p.name
+    ]
+    assert [p.name for p in elsewhere] == ["trained.safetensors"]
+    assert not (tmp_path / "run" / "best" / "model.safetensors").exists()
+    loaded, _ = models.load(tmp_path / "run" / "best")
+    torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()))
+
+
+@pytest.mark.parametrize(("kind", "quantization"), [("mbart", "none"), ("gemma3", "nf4")])
+def test_adapters_resume_to_the_same_bits(tmp_path: Path, kind: str, quantization: str) -> None:
+    base = base_of(kind, quantization=quantization, dtype="auto")
+    fitted(tmp_path / "calm", base, 8, dropout=0.2)
+    with pytest.raises(CrashError):
+        fitted(tmp_path / "run", base, 8, dropout=0.2, crash_at=3)
+    assert [p.name for p in sorted((tmp_path / "run" / "checkpoints").glob("step-*"))][-1] == "step-00000004"
+    torch.manual_seed(99)
+    fitted(tmp_path / "run", base, 8, dropout=0.2)
+    files = [Path("best/adapter_model.safetensors"), Path("checkpoints/step-00000008/trained.safetensors")]
+    for file in (*files, Path("checkpoints/step-00000008/optimizer.bin"), Path("metrics.jsonl")):
+        assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "calm" / file).read_bytes(), file
+
+
+# ---- QLoRA
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantization", "checkpointing"),
+    [("qwen2", "nf4", False), ("qwen2", "nf4", True), ("gemma3", "nf4", True), ("gemma3", "int8", False)],
+)
+def test_a_quantized_model_learns_through_evaluations_and_comes_back(
+    tmp_path: Path, kind: str, quantization: str, checkpointing: bool
+) -> None:
+    base = base_of(kind, quantization=quantization, gradient_checkpointing=checkpointing, dtype="auto")
+    model, tokenizer, losses = fitted(tmp_path / "run", base)
+    layer = {"nf4": "Linear4bit", "int8": "Linear8bitLt"}[quantization]
+    quantized = [m for m in model.modules() if type(m).__name__ == layer]
+    assert len(quantized) >= 14
+    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < losses[len(losses) // 2] < losses[1] < losses[0]  # also after the first evaluation
+    loaded, words = models.load(tmp_path / "run" / "best")
+    assert any(type(m).__name__ == layer for m in loaded.modules())
+    torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()), rtol=0, atol=0)
+    assert written(loaded, words) == written(model, tokenizer)
+    with pytest.raises(UserError, match=r"16-bit weights only.*--quantization none"):
+        merged(loaded)
+    in_16_bit, _ = models.load(tmp_path / "run" / "best", quantization="none")
+    assert merged(in_16_bit) is not None
+
+
+def gradients(model: PeftModel) -> float:
+    model.train()
+    model.zero_grad()
+    loss = cross_entropy(model, batch_of(model, [LESSON]), 0.0)
+    if not loss.requires_grad:
+        return 0.0
+    loss.backward()
+    return sum(
+        float(p.grad.abs().sum())
+        for name, p in model.named_parameters()
+        if "lora_B" in name and p.grad is not None
+    )
+
+
+def test_bitsandbytes_loses_gradients_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bug that `keep_gradients_on_cpu` avoids; when this fails, bitsandbytes has mended it."""
+    if not PACKS:
+        pytest.skip("this processor has no AVX512-BF16, so bitsandbytes packs nothing")
+    base = base_of("gemma3", quantization="nf4", dtype="auto")
+    found = {}
+    for told in (True, False):
+        if not told:
+            monkeypatch.setattr(
+                sys.modules["common.models.pretrained"], "keep_gradients_on_cpu", lambda model: None
+            )
+        model, tokenizer = adapted(base, LoRAConfig(rank=8, alpha=16, dropout=0.0, targets=("all",)))
+        before = gradients(model)
+        decode(model.eval(), tokenizer, SOURCES, GREEDY)
+        found[told] = (before, gradients(model))
+        del model
+        gc.collect()
+    assert found[True][0] > 0
+    assert found[True][1] == pytest.approx(found[True][0], rel=0.05)
+    assert found[False][1] < 0.7 * found[False][0]
+
+
+def test_weights_that_are_trained_are_not_quantized() -> None:
+    with pytest.raises(UserError, match="--quantization nf4 holds weights that cannot be trained; add LoRA"):
+        models.pretrained(base_of("qwen2", quantization="nf4"), frozen=False)
+
+
+def test_a_gpu_that_is_not_here_is_said_before_any_work() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match=r"needs a GPU with 24 GB and this machine has no GPU.*exp010"):
+        models.pretrained(PretrainedConfig(model="no/such-model", gpu_memory=24), frozen=True)
+
+
+# ---- what comes with the weights
+
+
+def test_habits_of_the_weights_do_not_decide_how_we_decode(tmp_path: Path) -> None:
+    """min_length, penalties and the like in a hub's generation_config.json would be used wherever ours are default."""
+    model, tokenizer = models.pretrained(base_of("bart"), frozen=False)
+    expected = written(model, tokenizer)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    habits = GenerationConfig(
+        repetition_penalty=5.0, no_repeat_ngram_size=1, min_length=9, suppress_tokens=[1, 2, 3, 4, 5, 6, 7],
+        forced_bos_token_id=50, decoder_start_token_id=model.config.decoder_start_token_id,
+    )  # fmt: skip
+    habits.save_pretrained(tmp_path)
+    other, _ = models.pretrained(PretrainedConfig(model=str(tmp_path), dtype="float32"), frozen=False)
+    assert other.generation_config.forced_bos_token_id == 50  # the one thing kept: what a text begins with
+    other.generation_config.forced_bos_token_id = None
+    assert written(other, tokenizer) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tokenizer_is_the_same_after_a_run(tmp_path: Path, kind: str) -> None:
+    model, tokenizer = models.pretrained(base_of(kind), frozen=False)
+    models.save(model, tokenizer, tmp_path)
+    loaded, words = models.load(tmp_path)
+    for text in ("#Person1#: 내일 만나요?\n ㅋㅋ 3시  </s>", "", "<|im_start|>user", "ko_KR 가"):
+        assert words.encode(text) == tokenizer.encode(text)
+    assert (words.pad_token_id, words.eos_token_id) == (tokenizer.pad_token_id, tokenizer.eos_token_id)
+    torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()), rtol=0, atol=0)
+
+
+def test_a_tokenizer_without_padding_pads_with_another_token(tmp_path: Path) -> None:
+    words = tiny.tokenizer()
+    words.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings.pop("pad_token")
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    assert AutoTokenizer.from_pretrained(tmp_path).pad_token is None
+    assert pretrained_tokenizer(tmp_path).pad_token == words.eos_token
+    settings.pop("eos_token")
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(UserError, match="has no eos_token, so summaries would never end"):
+        pretrained_tokenizer(tmp_path)
+
+
+# ---- frames
+
+
+def test_a_bart_frame_is_what_its_tokenizer_puts_around() -> None:
+    words = tiny.tokenizer()
+    assert seq2seq_frame(words) == Frame((words.bos_token_id,), (words.eos_token_id,))  # it puts nothing
+    from tokenizers.processors import TemplateProcessing
+
+    start, end = ("<s>", words.bos_token_id), ("</s>", words.eos_token_id)
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[start, end]
+    )
+    assert seq2seq_frame(words) == Frame((words.bos_token_id,), (words.eos_token_id,))
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A </s>", special_tokens=[end]
+    )  # T5, KoBART
+    assert seq2seq_frame(words) == Frame((), (words.eos_token_id,))
+    rows = tiny.rows(2)
+    framed = tokenization.sources(rows, words, LengthConfig(200), seq2seq_frame(words))
+    for row in rows:
+        assert framed[row.id] == words.encode(row.dialogue)
+
+
+def test_text_frames_begin_as_the_tokenizer_begins() -> None:
+    words = tiny.tokenizer()
+    assert text_frame(words, "요약해:", "답:") == Frame(
+        tuple(words.encode("요약해:")), tuple(words.encode("답:"))
+    )
+    from tokenizers.processors import TemplateProcessing
+
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", words.bos_token_id)]
+    )
+    frame = text_frame(words, "요약해:", "답:")
+    assert frame.before[0] == words.bos_token_id
+    assert words.bos_token_id not in (*frame.before[1:], *frame.after)
+
+
+def test_mbart_reads_and_writes_its_language(tmp_path: Path) -> None:
+    model, tokenizer = models.pretrained(base_of("mbart"), frozen=False)
+    korean = tokenizer.convert_tokens_to_ids("ko_KR")
+    frame = seq2seq_frame(tokenizer, "ko_KR")
+    assert frame == Frame((korean,), (tokenizer.eos_token_id,), (korean,))
+    found, _ = tokenization.examples(tiny.rows(3), tokenizer, LengthConfig(300), frame, tmp_path / "cache")
+    for source, target in zip(found["source"], found["target"], strict=True):
+        assert (source[0], source[-1]) == (korean, tokenizer.eos_token_id)
+        assert (target[0], target[-1]) == (korean, tokenizer.eos_token_id)
+        assert korean not in target[1:]
+    models.set_language(model, tokenizer, "ko_KR")
+    config = DecodingConfig(candidates=2, beams=2, max_new_tokens=4)
+    for settings in (config, GREEDY):
+        ids = beginnings(model, tokenizer, settings)
+        assert set(ids) == {korean}
+    (tmp_path / "best").mkdir()
+    models.save(model, tokenizer, tmp_path / "best")
+    loaded, words = models.load(tmp_path / "best")
+    assert set(beginnings(loaded, words, config)) == {korean}
+    with pytest.raises(UserError, match="language 'xx_XX' is not a token of"):
+        seq2seq_frame(tokenizer, "xx_XX")
+
+
+def beginnings(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, config: DecodingConfig
+) -> list[int]:
+    """The tokens that summaries begin with."""
+    seen: list[int] = []
+    real = tokenizer.batch_decode
+
+    def spy(ids: Any, **settings: Any) -> Any:
+        seen.extend(row[0] for row in ids)
+        return real(ids, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer, "batch_decode", spy)
+        decode(model, tokenizer, SOURCES, config)
+    return seen
