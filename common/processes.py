@@ -3,11 +3,15 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from common.errors import UserError
 
 T = TypeVar("T")
+PATIENCE = timedelta(
+    hours=6
+)  # while the first downloads or saves, the others wait; NCCL gives up after minutes
 
 
 def rank() -> int:
@@ -61,7 +65,7 @@ def _state() -> Any:
     from accelerate import PartialState
 
     try:
-        state = PartialState(cpu=not torch.cuda.is_available())
+        state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     except ValueError as error:  # WORLD_SIZE says there are others, and nothing says where
         raise UserError(f"{count()} processes were started and do not find each other ({error}).") from error
     require_together(state.num_processes)

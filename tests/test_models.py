@@ -14,7 +14,17 @@ import tiny
 import torch
 from accelerate.state import AcceleratorState
 from peft import PeftModel
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from common import models, tokenization
 from common.decoding import DecodingConfig, decode
@@ -224,6 +234,27 @@ def test_added_tags_are_learnt_saved_and_survive_decoding(tmp_path: Path, kind: 
         torch.testing.assert_close(logits_of(merged(loaded)), logits_of(model), rtol=1e-3, atol=1e-4)
     finally:
         LESSON = kept
+
+
+def test_tags_are_trained_in_an_output_layer_of_its_own_too(tmp_path: Path) -> None:
+    """Qwen2.5 from 7B on has one, with spare rows that all look alike."""
+    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=False)
+    config = Qwen2Config(**{**model.config.to_dict(), "tie_word_embeddings": False, "vocab_size": 460})
+    torch.manual_seed(3)
+    Qwen2ForCausalLM(config).save_pretrained(tmp_path / "untied")
+    tokenizer.save_pretrained(tmp_path / "untied")
+    base = PretrainedConfig(model=str(tmp_path / "untied"), dtype="float32")
+    model, tokenizer = adapted(base, LoRAConfig(rank=8, alpha=16, dropout=0.0, added_tags=True), TAGS)
+    new = [tokenizer.convert_tokens_to_ids(tag) for tag in TAGS]
+    output = model.get_output_embeddings()
+    before = output(torch.eye(64)).detach()[:, [*new, 50]].T.clone()
+    assert not torch.equal(before[0], before[1])
+    teach(model, 5)
+    after = output(torch.eye(64)).detach()[:, [*new, 50]].T
+    assert [bool((a != b).any()) for a, b in zip(after, before, strict=True)] == [True, True, True, False]
+    models.save(model, tokenizer, tmp_path, base)
+    loaded, _ = models.load(tmp_path)
+    torch.testing.assert_close(logits_of(loaded), logits_of(model))
 
 
 # ---- fit() with adapters
@@ -498,3 +529,25 @@ def beginnings(
         patch.setattr(tokenizer, "batch_decode", spy)
         decode(model, tokenizer, SOURCES, config)
     return seen
+
+
+def test_a_korean_tokenizer_beside_a_bart_keeps_hangul(tmp_path: Path) -> None:
+    """AutoTokenizer takes it for RoBERTa's when no class is named, and then every syllable is gone."""
+    model, _ = models.pretrained(base_of("bart"), frozen=False)
+    model.save_pretrained(tmp_path)
+    inner = Tokenizer(BPE(unk_token="<unk>"))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    sentence = "내일 도서관 앞에서 만나요."
+    special = ["<s>", "</s>", "<pad>", "<unk>"]
+    inner.train_from_iterator([sentence] * 9, BpeTrainer(vocab_size=60, special_tokens=special))
+    inner.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"})
+    )
+    tokenizer = pretrained_tokenizer(tmp_path)
+    assert tokenizer.decode(tokenizer.encode(sentence, add_special_tokens=False)) == sentence
+
+
+def test_merging_a_model_without_adapters_changes_nothing() -> None:
+    model, _ = models.pretrained(base_of("bart"), frozen=False)
+    assert merged(model) is model

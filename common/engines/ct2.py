@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from peft import PeftModel
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from common import checkpoints, models
@@ -122,8 +121,8 @@ def convert(folder: Path, weights: str) -> Path:
     with FileLock(str(converted) + ".lock"):  # of several processes one converts
         if not converted.exists() or checkpoints.problem(converted):
             _require_supported(folder)
-            model, tokenizer = models.load(folder, dtype="float32")
-            whole = (models.merged(model) if isinstance(model, PeftModel) else model).cpu()
+            model, tokenizer = models.load(folder, together=False, dtype="float32")
+            whole = models.merged(model).cpu()
             checkpoints.save(converted, lambda staging: _write(whole, tokenizer, weights, staging))
     return converted
 

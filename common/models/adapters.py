@@ -72,15 +72,31 @@ def add_tags(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: S
     As normal tokens: special ones would vanish when a summary is decoded.
     """
     new = [tag for tag in tags if tag not in tokenizer.get_vocab()]
+    pieces = [tokenizer.encode(tag, add_special_tokens=False) for tag in new]
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in new])
     grow_embeddings(model, tokenizer)
-    return [tokenizer.convert_tokens_to_ids(tag) for tag in new]
+    rows = [tokenizer.convert_tokens_to_ids(tag) for tag in new]
+    # Spare rows of a model were never trained and are all alike: two tags would be one to it.
+    with torch.no_grad():
+        for matrix in (model.get_input_embeddings().weight, model.get_output_embeddings().weight):
+            for row, parts in zip(rows, pieces, strict=True):
+                matrix[row] = matrix[parts].mean(0)
+    return rows
 
 
 def grow_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     """Make room for every token; models often have more rows than tokens already."""
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+
+
+def _trained_rows(model: PreTrainedModel, rows: list[int]) -> list[int] | dict[str, list[int]] | None:
+    """The rows as PEFT takes them; in the output layer too, where it is not tied to the embedding."""
+    read, written = model.get_input_embeddings(), model.get_output_embeddings()
+    if not rows or read.weight is written.weight:
+        return rows or None
+    names = [name for name, module in model.named_modules() if module is read or module is written]
+    return {name.rsplit(".", 1)[-1]: rows for name in names}
 
 
 def add_lora(
@@ -105,7 +121,7 @@ def add_lora(
             lora_alpha=config.alpha,
             lora_dropout=config.dropout,
             target_modules=targets,
-            trainable_token_indices=rows or None,
+            trainable_token_indices=_trained_rows(model, rows),
             task_type=task,
         ),
     )

@@ -1,6 +1,7 @@
 """Pretrained weights in the precision, attention and quantization that the hardware and the recipe ask for."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from common import hub, processes
 from common.errors import UserError
-from common.files import read_json, sha256_file
+from common.files import sha256_file
 from common.models.tiny import PREFIX, tiny
 from common.tokenization import load_tokenizer
 
@@ -45,7 +46,7 @@ class PretrainedConfig:
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the weights. auto: float32 when they are trained, else bfloat16 where the hardware computes in it."""
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
-    """auto: flash_attention_2 on a GPU where it is installed, else sdpa."""
+    """auto: flash_attention_2 for 16-bit weights on a GPU where it is installed, else sdpa."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: a third slower, a fraction of the memory."""
     gpu_memory: float = 0.0
@@ -53,18 +54,25 @@ class PretrainedConfig:
 
 
 def pretrained(
-    config: PretrainedConfig, kind: hub.Architecture | None = None, *, frozen: bool
+    config: PretrainedConfig,
+    kind: hub.Architecture | None = None,
+    *,
+    frozen: bool,
+    sharded: bool = False,
+    together: bool = True,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The pretrained model, on this process's device, and its tokenizer.
 
     `kind`: what the recipe is made for; None takes both.
     `frozen`: only adapters will be trained, so the weights may be held in 16 or 4 bits.
+    `sharded`: training will spread the weights over GPUs, none of which could hold them all: they stay on the CPU.
+    `together`: every process calls this, so that one downloads and the others wait.
     `model.base_source` says where they came from: name, commit and the sha256 of config.json.
     Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are of another
     architecture, before any work.
     """
     require_hardware(config)
-    with processes.first_alone():
+    with processes.first_alone() if together else nullcontext():
         source = locate(config)
     if config.quantization != "none" and not frozen:
         raise UserError(
@@ -75,7 +83,7 @@ def pretrained(
     found = hub.architecture(source.folder)
     loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
     dtype = _dtype(config, frozen)
-    settings: dict[str, Any] = {"attn_implementation": _attention(config.attention)}
+    settings: dict[str, Any] = {"attn_implementation": _attention(config.attention, dtype)}
     if config.quantization == "nf4":
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -89,7 +97,7 @@ def pretrained(
     model = loader.from_pretrained(
         source.folder,
         dtype=dtype,
-        device_map={"": device()},
+        device_map={"": "cpu" if sharded else device()},
         use_safetensors=True,
         trust_remote_code=False,
         **settings,
@@ -123,19 +131,16 @@ def locate(config: PretrainedConfig) -> hub.Source:
     return hub.locate(config.model, config.revision or PINNED.get(config.model))
 
 
-_GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
-
-
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """The tokenizer of a pretrained model; one without a padding token pads with another of its own.
 
     Raises UserError when it has no end token.
     """
-    settings = folder / "tokenizer_config.json"
-    generic = settings.exists() and read_json(settings).get("tokenizer_class") in _GENERIC
-    # Beside some configs AutoTokenizer overrules a generic class, and then ids and tokens differ.
+    # AutoTokenizer goes by the kind of model: beside a BART's config it reads a Korean tokenizer as an English one,
+    # and all Hangul is gone without a word. Only what has no tokenizer.json needs it, to convert sentencepiece.
+    whole = (folder / "tokenizer.json").exists()
     tokenizer = (
-        load_tokenizer(folder) if generic else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        load_tokenizer(folder) if whole else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     )
     if tokenizer.eos_token is None:
         raise UserError(
@@ -148,10 +153,13 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def device() -> torch.device:
-    """This process's GPU, or the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device("cpu")
+    """This process's GPU, or the CPU. Raises UserError when there are fewer GPUs than processes."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    number, there = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if number >= there:
+        raise UserError(f"gpus= asks for at least {number + 1} GPUs and this machine has {there}; lower it.")
+    return torch.device("cuda", number)
 
 
 def require_hardware(config: PretrainedConfig) -> None:
@@ -161,8 +169,13 @@ def require_hardware(config: PretrainedConfig) -> None:
     found = 0.0
     if torch.cuda.is_available():
         found = torch.cuda.get_device_properties(device()).total_memory / 2**30
+    if found and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(
+            f"{config.model} is computed in bfloat16, which this GPU has not (an Ampere or newer has). "
+            "Use another, or try with --gpu-memory 0 --dtype float16."
+        )
     if found < config.gpu_memory:
-        has = f"a GPU with {found:.0f} GB" if found else "no GPU"
+        has = f"a GPU with {found:.1f} GB" if found else "no GPU"
         raise UserError(
             f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB and this machine has {has}. Use such a "
             "machine, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
@@ -183,10 +196,13 @@ def computes_in_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _attention(choice: str) -> str:
+def _attention(choice: str, dtype: torch.dtype) -> str:
     if choice != "auto":
         return choice
-    return "flash_attention_2" if torch.cuda.is_available() and is_flash_attn_2_available() else "sdpa"
+    if dtype == torch.float32 or not torch.cuda.is_available() or not is_flash_attn_2_available():
+        return "sdpa"
+    # It wants 16 bits and an Ampere or newer.
+    return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else "sdpa"
 
 
 def forget_decoding_habits(model: PreTrainedModel) -> None:

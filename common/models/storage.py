@@ -73,29 +73,34 @@ def save_base(config: PretrainedConfig, kind: hub.Architecture, folder: Path) ->
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
 
 
-def load(folder: Path, **changes: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load(
+    folder: Path, *, together: bool = True, **changes: Any
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The model saved in a folder, on the best device, in evaluation mode, and its tokenizer.
 
+    `together`: every process calls this, so that one downloads and the others wait.
     `changes` replace settings of an adapter's base (another local copy of it, another precision).
     Raises UserError when the base is not the one the adapter was trained on, and OSError when nothing is there.
     """
     disable_progress_bar()
     tokenizer = load_tokenizer(folder)
     if (folder / BASE).exists():
-        return _on_base(folder, tokenizer, changes), tokenizer
+        return _on_base(folder, tokenizer, together, changes), tokenizer
     config = AutoConfig.from_pretrained(folder)
     loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     model = loader.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
     return model.to(device()).eval(), tokenizer
 
 
-def _on_base(folder: Path, tokenizer: PreTrainedTokenizerFast, changes: dict[str, Any]) -> PreTrainedModel:
+def _on_base(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, together: bool, changes: dict[str, Any]
+) -> PreTrainedModel:
     saved = read_json(folder / BASE)
     recorded = PretrainedConfig(**saved["config"])
     config = replace(
         recorded, revision=saved["source"]["commit"] or recorded.revision, gradient_checkpointing=False
     )
-    model, _ = pretrained(replace(config, **changes), frozen=True)
+    model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
     if model.base_source["config_sha256"] != saved["source"]["config_sha256"]:
         raise UserError(
             f"{shown(folder)} is an adapter for {saved['source']['model']} (config.json "
@@ -110,11 +115,15 @@ def _on_base(folder: Path, tokenizer: PreTrainedTokenizerFast, changes: dict[str
     return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
 
 
-def merged(model: PeftModel) -> PreTrainedModel:
+def merged(model: PreTrainedModel) -> PreTrainedModel:
     """The base with its adapters added into the weights, which must be 16- or 32-bit; score it anew.
+
+    A model without adapters is returned as it is.
 
     Raises UserError for a quantized base: merging into 4 bits loses what was learnt.
     """
+    if not isinstance(model, PeftModel):
+        return model
     base = model.get_base_model()
     if getattr(base, "is_quantized", False) or getattr(base, "hf_quantizer", None) is not None:
         raise UserError(

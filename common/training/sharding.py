@@ -33,7 +33,9 @@ def shard(model: PreTrainedModel, device: torch.device, precision: str) -> None:
         "mesh": mesh,
         "mp_policy": half if precision == "bf16" else MixedPrecisionPolicy(),
     }
-    model.to(device)
+    for owner in model.modules():  # weights move as they are spread; tables beside them do not
+        for name, table in owner.named_buffers(recurse=False):
+            setattr(owner, name, table.to(device))
     layers = set(model._no_split_modules or ())
     for module in list(model.modules()):
         if type(module).__name__ in layers:

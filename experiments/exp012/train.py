@@ -11,7 +11,9 @@ from experiments.exp012.config import SMOKE, Config
 def train(run: tracking.Run[Config]) -> None:
     """Pretrained weights → adapters → prompts with or without shots → the best checkpoint by ROUGE on dev."""
     config = run.config
-    model, tokenizer = models.pretrained(config.base, "causal", frozen=config.adapter)
+    model, tokenizer = models.pretrained(
+        config.base, "causal", frozen=config.adapter, sharded=config.training.sharding == "fsdp"
+    )
     torch.manual_seed(config.seed)
     if config.adapter:
         model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
