@@ -100,6 +100,8 @@ def _on_base(
     config = replace(
         recorded, revision=saved["source"]["commit"] or recorded.revision, gradient_checkpointing=False
     )
+    if device().type == "cpu" and config.quantization == "none":
+        changes = {"dtype": "float32"} | changes  # decoding in 16 bits took a CPU twice as long
     model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
     if model.base_source["config_sha256"] != saved["source"]["config_sha256"]:
         raise UserError(
