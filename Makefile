@@ -89,4 +89,8 @@ format: setup ## mend format and lint where a tool can
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
+# A target that does not exist.
+.DEFAULT:
+	$(error there is no target $@; make alone lists them)
+
 .PHONY: help setup demo data use list train infer smoke new track score compare submit leaderboard lb test check format

@@ -40,7 +40,7 @@ HEADLESS = (
     "Classification",
     "ForQuestionAnswering",
 )  # nothing to write with
-ELSEWHERE = "or download it where the hub can be reached and name that folder: --model.name=FOLDER"
+ELSEWHERE = "or download it where the hub can be reached and name that folder: --model=FOLDER"
 log = logging.getLogger(__name__)
 
 
@@ -124,7 +124,7 @@ def require(folder: Path, wanted: Architecture) -> None:
         kind = read_json(folder / "config.json")["model_type"]
         raise UserError(
             f"{shown(folder)}: {kind} is {WORDS[found]} and cannot be used here; wanted {WORDS[wanted]}. "
-            "Name another --model.name, or take an experiment for this kind (`make list`)."
+            "Name another --model, or take an experiment for this kind (`make list`)."
         )
 
 
@@ -485,7 +485,7 @@ def _answer(name: str, error: Any) -> str:
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
             f"the hub knows none of that name, or it is private ({status}); check the spelling at {page}, put a token "
-            "that may read it into HF_TOKEN, or name a local folder: --model.name=FOLDER"
+            "that may read it into HF_TOKEN, or name a local folder: --model=FOLDER"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return f"the hub has the model, not that revision; wanted a branch, tag or commit listed at {page}/commits/main"

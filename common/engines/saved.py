@@ -1,13 +1,10 @@
 """What lies in the folder of a saved model: all of it, or an adapter on a base that is elsewhere."""
 
-from dataclasses import replace
 from pathlib import Path
 
-from common.errors import UserError
-from common.files import read_json, sha256_file, shown
 from common.models import PretrainedConfig
-from common.models.pretrained import locate
-from common.models.storage import BASE
+from common.models.pretrained import locate, source_record
+from common.models.storage import BASE, recorded_base, require_same_base
 
 ADAPTER = "adapter_config.json"
 
@@ -19,13 +16,7 @@ def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
     """
     if not (folder / BASE).exists():
         return folder, None
-    saved = read_json(folder / BASE)
-    config = PretrainedConfig(**saved["config"])
-    source = locate(replace(config, revision=saved["source"]["commit"] or config.revision))
-    found, wanted = sha256_file(source.folder / "config.json"), saved["source"]["config_sha256"]
-    if found != wanted:
-        raise UserError(
-            f"{shown(folder)} was made on {saved['source']['model']} (config.json {wanted[:12]}), and "
-            f"{shown(source.folder)} is another model ({found[:12]}). Put the former back, or train with restart=1."
-        )
+    config, wanted = recorded_base(folder)
+    source = locate(config)
+    require_same_base(folder, wanted, source_record(source))
     return source.folder, config

@@ -95,20 +95,12 @@ def load(
 def _on_base(
     folder: Path, tokenizer: PreTrainedTokenizerFast, together: bool, changes: dict[str, Any]
 ) -> PreTrainedModel:
-    saved = read_json(folder / BASE)
-    recorded = PretrainedConfig(**saved["config"])
-    config = replace(
-        recorded, revision=saved["source"]["commit"] or recorded.revision, gradient_checkpointing=False
-    )
+    config, source = recorded_base(folder)
+    config = replace(config, gradient_checkpointing=False)
     if device().type == "cpu" and config.quantization == "none":
         changes = {"dtype": "float32"} | changes  # decoding in 16 bits took a CPU twice as long
     model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
-    if model.base_source["config_sha256"] != saved["source"]["config_sha256"]:
-        raise UserError(
-            f"{shown(folder)} is an adapter for {saved['source']['model']} (config.json "
-            f"{saved['source']['config_sha256'][:12]}), and {model.base_source['model']} is another model "
-            f"({model.base_source['config_sha256'][:12]}). Put the former back, or train anew with restart=1."
-        )
+    require_same_base(folder, source, model.base_source)
     grow_embeddings(model, tokenizer)
     if (folder / GENERATION_CONFIG_NAME).exists():  # which token a summary begins with
         model.generation_config = GenerationConfig.from_pretrained(folder)
@@ -117,11 +109,27 @@ def _on_base(
     return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
 
 
+def recorded_base(folder: Path) -> tuple[PretrainedConfig, dict[str, str | None]]:
+    """An adapter's base as it was trained on: how to load it, at the recorded commit, and its `source_record`."""
+    saved = read_json(folder / BASE)
+    config = PretrainedConfig(**saved["config"])
+    return replace(config, revision=saved["source"]["commit"] or config.revision), saved["source"]
+
+
+def require_same_base(folder: Path, wanted: dict[str, str | None], found: dict[str, str | None]) -> None:
+    """Raises UserError when the weights found are not those that the folder's adapter was trained on."""
+    if wanted["config_sha256"] != found["config_sha256"]:
+        raise UserError(
+            f"{shown(folder)} is an adapter for {wanted['model']} (config.json {str(wanted['config_sha256'])[:12]}), and "
+            f"{found['model']} is another model ({str(found['config_sha256'])[:12]}). Put the former back, or train "
+            "anew with restart=1."
+        )
+
+
 def merged(model: PreTrainedModel) -> PreTrainedModel:
     """The base with its adapters added into the weights, which must be 16- or 32-bit; score it anew.
 
     A model without adapters is returned as it is.
-
     Raises UserError for a quantized base: merging into 4 bits loses what was learnt.
     """
     if not isinstance(model, PeftModel):
