@@ -77,7 +77,7 @@ def _replaced(config: Any, path: list[str], value: Any) -> Any:
 def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
     """The config with `--name value` or `--name=value` applied, and the changed values by dotted name.
 
-    Hyphens and underscores are alike; the last part of a dotted name suffices while it is unique.
+    Hyphens and underscores are alike; --name alone switches a true-or-false setting on; the last part of a dotted name suffices while it is unique.
     Raises UserError for an unknown, ambiguous or badly typed setting, listing what exists.
     """
     leaves = _leaves(config)
@@ -97,11 +97,13 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
             raise UserError(f"--{name}: no such setting.{hint} {_existing(leaves)}")
         if len(found) > 1:
             raise UserError(f"--{name} is ambiguous; write one of {', '.join('--' + key for key in found)}.")
-        if not equals:
+        hint, _ = leaves[found[0]]
+        if not equals and hint is bool and (not queue or queue[0].startswith("--")):
+            text = "true"
+        elif not equals:
             if not queue:
                 raise UserError(f"--{name} wants a value after it.")
             text = queue.pop(0)
-        hint, _ = leaves[found[0]]
         try:
             value = _converted(text, hint)
         except ValueError as error:
@@ -118,8 +120,11 @@ def _existing(leaves: dict[str, tuple[Any, Any]]) -> str:
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """Dotted name -> JSON-ready value of every setting; tuples become lists."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, (_, value) in _leaves(config).items()
-    }
+    """Dotted name -> JSON-ready value of every setting; tuples become lists, numbers what they are declared as."""
+
+    def made(hint: Any, value: Any) -> Any:
+        if hint is float:
+            return float(value)  # a default of 10 and --epochs 10 are one setting
+        return list(value) if isinstance(value, tuple) else value
+
+    return {name: made(hint, value) for name, (hint, value) in _leaves(config).items()}

@@ -130,3 +130,14 @@ def test_what_plain_records_can_be_said_again(rate: float, steps: int | None, mi
     words = [f"--{key}={plain(config)[key]}" for key in ("mixed", "training.learning_rate", "training.steps",
                                                          "training.name")]  # fmt: skip
     assert override(Config(), words)[0] == config
+
+
+def test_a_whole_number_is_a_number_too() -> None:
+    assert override(Config(), ["--learning-rate", "1"])[1] == {"training.learning_rate": 1.0}
+    assert str(plain(Config(training=Inner(1, None, "x")))["training.learning_rate"]) == "1.0"
+
+
+@pytest.mark.parametrize("words", [["--mixed"], ["--mixed", "--seed", "8"], ["--seed", "8", "--mixed"]])
+def test_a_switch_needs_no_value(words: list[str]) -> None:
+    assert override(Config(), words)[0].mixed
+    assert not override(Config(), ["--mixed", "false"])[0].mixed

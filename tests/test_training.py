@@ -30,6 +30,7 @@ from common.files import read_lines
 from common.models import SmallModelConfig
 from common.tokenization import IGNORE, Frame, LengthConfig
 from common.training import FitResult, TrainingConfig, cross_entropy, fit
+from common.training.plan import Plan
 
 WORDS = tiny.tokenizer()
 COLLATE: dict[str, Callable[..., dict[str, torch.Tensor]]] = {
@@ -295,6 +296,24 @@ def test_evaluations_come_as_often_as_asked_and_at_the_end(
     every = round(0.75 * result.steps / 2)
     assert steps == sorted({*range(every, result.steps + 1, every), result.steps})
     assert len(checkpoints.steps(tmp_path / "run" / "checkpoints")) == config.keep_checkpoints
+
+
+def test_part_of_an_epoch_is_trained_and_none_is_refused(examples: datasets.Dataset, tmp_path: Path) -> None:
+    lengths = [[len(ids) for ids in examples[name]] for name in ("source", "target")]
+    plans = {
+        epochs: Plan(*map(tuple, lengths), TrainingConfig(epochs=epochs, tokens_per_batch=256), seed=0)
+        for epochs in (0.5, 1, 1.5, 0.0001)
+    }
+    epoch = plans[1].epoch(0)
+    assert len(epoch) > 4
+    assert list(plans[1].steps()) == epoch
+    assert list(plans[0.5].steps()) == epoch[: round(len(epoch) / 2)]
+    assert list(plans[1.5].steps()) == [*epoch, *plans[1].epoch(1)[: round(len(plans[1].epoch(1)) / 2)]]
+    assert list(plans[0.0001].steps()) == epoch[:1]
+    config = TrainingConfig(epochs=0.5, tokens_per_batch=256, precision="no")
+    assert train(tmp_path / "run", examples, config=config).steps == plans[0.5].total()
+    with pytest.raises(UserError, match="--epochs 0: wanted more than 0"):
+        train(tmp_path / "none", examples, config=replace(config, epochs=0))
 
 
 def test_a_loss_that_is_not_finite_ends_with_the_batches_kept(

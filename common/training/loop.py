@@ -121,7 +121,7 @@ def fit(
     processes.require_together(accelerator.num_processes)
     source_lengths, target_lengths = (tuple(map(len, examples[name])) for name in ("source", "target"))
     plan = Plan(source_lengths, target_lengths, config, seed, accelerator.num_processes)
-    total = sum(len(plan.epoch(number)) for number in range(config.epochs))
+    total = plan.total()
     state = Progress()
     if config.sharding == "fsdp":
         sharding.shard(model, accelerator.device, precision)
@@ -150,8 +150,7 @@ def _run(training: _Training, state: Progress, total: int) -> None:
     every = max(1, round(config.evaluate_every * len(training.plan.epoch(0))))
     saved_at = time.monotonic()
     bar = progress(total=total, initial=state.step, description="train", unit="step")
-    steps = (batches for number in range(config.epochs) for batches in training.plan.epoch(number))
-    for position, batches in enumerate(steps, 1):
+    for position, batches in enumerate(training.plan.steps(), 1):
         if position <= state.step:
             continue
         if state.bad_evaluations >= config.patience:

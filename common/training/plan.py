@@ -1,9 +1,12 @@
 """How a model is optimised, and which rows every optimizer step takes."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Literal
 
+from common.errors import UserError
 from common.tokenization import token_budget_batches
 
 
@@ -11,8 +14,8 @@ from common.tokenization import token_budget_batches
 class TrainingConfig:
     """Optimisation of one model."""
 
-    epochs: int = 10
-    """Passes over the training examples, unless early stopping ends sooner."""
+    epochs: float = 10
+    """Passes over the training examples, unless early stopping ends sooner; 0.5 is half a pass."""
     tokens_per_batch: int = 4096
     """Rows times longest row of one forward pass on one device, source and target together."""
     accumulation: int = 1
@@ -64,6 +67,19 @@ class Plan:
         batches = token_budget_batches(lengths, self.config.tokens_per_batch, rng)
         size = self.config.accumulation * self.processes
         return [batches[i : i + size] for i in range(0, len(batches), size)]
+
+    def total(self) -> int:
+        """Optimizer steps of the whole training; at least one. Raises UserError when epochs are not above 0."""
+        epochs = self.config.epochs
+        if epochs <= 0:
+            raise UserError(f"--epochs {epochs}: wanted more than 0; 0.5 is half a pass over the rows.")
+        whole = sum(len(self.epoch(number)) for number in range(int(epochs)))
+        part = round(epochs % 1 * len(self.epoch(int(epochs))))
+        return max(1, whole + part)
+
+    def steps(self) -> Iterator[list[list[int]]]:
+        """All optimizer steps, epoch after epoch."""
+        return islice((step for number in count() for step in self.epoch(number)), self.total())
 
     def target_tokens(self, batches: list[list[int]]) -> int:
         """How many tokens the loss of a step is summed over."""
