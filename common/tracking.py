@@ -28,11 +28,15 @@ from common.rows import Split, SplitName, read_split
 
 log = logging.getLogger(__name__)
 C = TypeVar("C")
-INFER_ONLY = ("decoding.", "grid.", "postprocess.")  # settings that may change after training
+INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")  # settings that may change after training
 AFTER_DECODING = ("common/postprocess", "common/predictions", "common/scoring", "common/rouge/")
+SAID_ONCE = (
+    3.0  # seconds; a mistake that ends all processes is said by the first, which ends the others meanwhile
+)
 PLUMBING = {
     "errors.py",
     "files.py",
+    "launch.py",
     "processes.py",
     "progress.py",
     "runs.py",
@@ -176,16 +180,26 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--restart", action="store_true")
     parser.add_argument("--renew", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--track", default="auto")
     return parser.parse_known_args(argv)
 
 
-def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], None]) -> None:
+def main(
+    stage: str,
+    file: str,
+    config: C,
+    smoke: C,
+    work: Callable[[Run[C]], None],
+    *,
+    estimate: Callable[[Run[C]], str] | None = None,
+) -> None:
     """Run one stage of the experiment that `file` belongs to, from the command line to the exit code.
 
     Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny, seconds),
     --restart (train: move the old run aside), --renew (train: the same, but only when the old run is stale
-    or has other settings), --track off|auto|offline|online (W&B: see common/wandb_log.py); every other --name
+    or has other settings), --dry-run (of stages that cost money: print `estimate` and end, the record untouched),
+    --track off|auto|offline|online (W&B: see common/wandb_log.py); every other --name
     sets a scalar of the config.
     """
     level = logging.WARNING if processes.rank() else logging.INFO
@@ -209,6 +223,9 @@ def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], No
         asked = "off" if processes.rank() else options.track  # only the first process tracks
         tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
         run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
+        if options.dry_run:
+            _dry_run(run, estimate)
+            return
         if (
             processes.rank()
         ):  # the first process keeps the folder and its record, and says whether there is work
@@ -224,6 +241,9 @@ def main(stage: str, file: str, config: C, smoke: C, work: Callable[[Run[C]], No
             else:
                 _begin_inference(run, work)
     except UserError as error:
+        if processes.rank():
+            time.sleep(SAID_ONCE)
+            sys.exit(f"error: process {processes.rank()}: {error}")
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command goes on from the last checkpoint.")
@@ -243,6 +263,14 @@ def _locked(folder: Path) -> AcquireReturnProxy:
         raise UserError(
             f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
         ) from error
+
+
+def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
+    if estimate is None:
+        raise UserError(f"--dry-run: {run.experiment} {run.stage} pays for nothing; run it without.")
+    _as_trained(run, runs.record(run.folder).get("train", {}))
+    if processes.rank() == 0:
+        print(estimate(run))  # noqa: T201
 
 
 def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run[C]], None]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import tiny
 
 from common import checkpoints, runs
+from common.launch import last_words
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +64,9 @@ def test_a_killed_process_ends_the_others_and_the_command_resumes(copy: Path) ->
     ]
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
-    process.communicate()
+    output, _ = process.communicate()
     assert process.returncode != 0
+    assert "ChildFailedError" not in output  # torchrun's own table
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
     assert runs.record(folder)["train"]["status"] == "running"
 
@@ -76,3 +78,23 @@ def test_a_killed_process_ends_the_others_and_the_command_resumes(copy: Path) ->
     code, output = tiny.run(copy, *command)
     assert code == 0, output
     assert output.count("is trained already") == 1
+
+
+def test_a_mistake_is_said_once(copy: Path) -> None:
+    command = ["common", "train", "--gpus", "2", "exp002", *tiny.SETTINGS, "--run=exp002-short"]
+    code, output = tiny.run(copy, *command, "--max-source-tokens=2")
+    assert code == 1
+    assert [line for line in output.splitlines() if line.strip()] == [
+        "error: instruction and examples take 1 tokens, which leaves 1 for the dialogue; "
+        "raise --max-source-tokens (now 2) or take fewer examples."
+    ]
+    assert runs.record(copy / "outputs" / "daily_talk" / "exp002-short")["train"]["status"] == "running"
+
+
+def test_a_killed_process_gets_last_words() -> None:
+    assert last_words(1, -signal.SIGKILL) == (
+        "error: process 1 was ended by SIGKILL; the machine's memory may not have sufficed. "
+        "The same command goes on from the last checkpoint."
+    )
+    assert last_words(0, -signal.SIGSEGV).startswith("error: process 0 was ended by SIGSEGV. ")
+    assert last_words(0, 1) == ""

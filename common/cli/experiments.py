@@ -51,7 +51,7 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
     if gpus > 1 or nodes:
         where = nodes.split() if nodes else ["--standalone"]
         # Behind the dashes torchrun takes nothing for an option of its own, which --run would be the beginning of.
-        launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={gpus}", *where, "-m", "--"]
+        launcher = ["-m", "common.launch", f"--nproc-per-node={gpus}", *where, "-m", "--"]
     module = f"experiments.{name}.{stage}"
     os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
 
