@@ -1,0 +1,193 @@
+"""What a way of choosing is really worth: nested cross-validation of the whole procedure, selection included."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.ensemble import learned
+from common.ensemble.consensus import Agreement, Consensus, agreement, scores, search
+from common.ensemble.pool import Floats, Ints, Pool, choose
+from common.errors import UserError
+from common.rouge import Comparison, compare
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A pool with everything measured: what a method may learn from on some of the dialogues."""
+
+    pool: Pool
+    agreement: Agreement
+    columns: Floats
+    """(dialogues, n, columns) of `features`."""
+    target: Floats
+    """(dialogues, n): dev ROUGE of every candidate; 0 for padding."""
+    groups: tuple[int, ...]
+    """Of each dialogue: near-copies share a number and are never in two folds."""
+
+    def take(self, dialogues: Ints) -> "Known":
+        """The same of these dialogues alone."""
+        some = self.pool.take(dialogues)
+        return Known(
+            some, agreement(some), self.columns[dialogues], self.target[dialogues],
+            tuple(self.groups[i] for i in dialogues),
+        )  # fmt: skip
+
+    @property
+    def examples(self) -> learned.Examples:
+        """What the learned methods take."""
+        return learned.Examples(self.columns, self.target, self.pool.mask)
+
+
+Chooser = Callable[[Known], Floats]
+"""Scores of every candidate, (dialogues, n), -inf where it may not be chosen. It never looks at `target`."""
+Method = Callable[[Known], Chooser]
+"""Learns on dialogues whose targets are known, and gives a chooser for others."""
+
+
+def best_member(known: Known) -> Chooser:
+    """The prediction of the member that was best on the dialogues learned from."""
+    rows = np.arange(len(known.target))
+    means = [known.target[rows, known.pool.of(name)].mean() for name in known.pool.members]
+    chosen = known.pool.members[int(np.argmax(means))]
+
+    def scored(other: Known) -> Floats:
+        found = np.full(other.target.shape, -np.inf)
+        found[np.arange(len(found)), other.pool.of(chosen)] = 0.0
+        return found
+
+    return scored
+
+
+def uniform(known: Known) -> Chooser:
+    """Consensus with all members trusted alike; nothing is learned."""
+    setting = Consensus((1.0,) * len(known.pool.members))
+    return lambda other: scores(other.agreement, setting)
+
+
+def searched(known: Known) -> Chooser:
+    """Consensus with weights, mix and length preference searched on the dialogues learned from."""
+    setting = search(known.agreement, known.target).setting
+    return lambda other: scores(other.agreement, setting)
+
+
+def _learned(fit: Callable[[learned.Examples], learned.Model]) -> Method:
+    def method(known: Known) -> Chooser:
+        model = fit(known.examples)
+        return lambda other: model(other.columns)
+
+    return method
+
+
+METHODS: Mapping[str, Method] = {
+    "best_member": best_member,
+    "mbr": uniform,
+    "mbr_searched": searched,
+    "stack": _learned(learned.ridge),
+    "stack_boosting": _learned(learned.boosting),
+    "rank": _learned(learned.rank),
+}
+
+
+def folds(groups: Sequence[int], k: int = FOLDS, seed: int = 0) -> Ints:
+    """The fold of every dialogue, 0 to k - 1; dialogues of one group share it, sizes differ as little as groups permit.
+
+    Raises UserError when there are fewer groups than folds.
+    """
+    names, counts = np.unique(groups, return_counts=True)
+    if len(names) < k:
+        raise UserError(
+            f"{len(names)} dialogues (near-copies counted once) are too few for {k}-fold cross-validation."
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    sizes, fold_of = [0] * k, {}
+    for place in sorted(order, key=lambda i: -counts[i]):
+        fold = sizes.index(min(sizes))
+        sizes[fold] += counts[place]
+        fold_of[names[place]] = fold
+    return np.array([fold_of[group] for group in groups])
+
+
+def out_of_fold(known: Known, method: Method, k: int = FOLDS, seed: int = 0) -> Ints:
+    """The choice for every dialogue by the method learned on the other folds, (dialogues,)."""
+    fold_of = folds(known.groups, k, seed)
+    chosen = np.zeros(len(fold_of), np.int64)
+    for fold in range(k):
+        train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        chosen[test] = choose(method(known.take(train))(known.take(test)))
+    return chosen
+
+
+def automatic(methods: Mapping[str, Method], seed: int = 1) -> Method:
+    """The method that does best in an inner cross-validation, then learned on everything: selection is part of it."""
+
+    def method(known: Known) -> Chooser:
+        rows = np.arange(len(known.target))
+        inner = {
+            name: known.target[rows, out_of_fold(known, one, seed=seed)].mean()
+            for name, one in methods.items()
+        }
+        return methods[max(inner, key=lambda name: inner[name])](known)
+
+    return method
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A method beside the best single member, by nested cross-validation; scores in the target's scale."""
+
+    method: str
+    score: float
+    against_best: Comparison
+    """Of the method against the member that is best on all dialogues: in hindsight, so hard to beat."""
+    gap_closed: float
+    """Share of the way from the best member to the oracle, which picks each dialogue's best candidate."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """All methods on one pool."""
+
+    members: Mapping[str, float]
+    best: str
+    oracle: float
+    methods: tuple[Verdict, ...]
+    chosen: Mapping[str, NDArray[np.int64]]
+    """Method → out-of-fold choice of every dialogue."""
+
+
+def verdicts(known: Known, methods: Mapping[str, Method] | None = None, seed: int = 0) -> Verdicts:
+    """Every method's expected score on dialogues it has not seen, against the best single member.
+
+    Raises UserError when there are too few dialogues for folds.
+    """
+    rows = np.arange(len(known.target))
+    per_member = {name: known.target[rows, known.pool.of(name)] for name in known.pool.members}
+    best = max(per_member, key=lambda name: per_member[name].mean())
+    oracle = float(np.where(known.pool.mask, known.target, -np.inf).max(axis=1).mean())
+    single = float(per_member[best].mean())
+    found, chosen = [], {}
+    for name, method in (methods or METHODS).items():
+        chosen[name] = out_of_fold(known, method, seed=seed)
+        values = known.target[rows, chosen[name]]
+        gap = oracle - single
+        found.append(
+            Verdict(name, float(values.mean()), compare(per_member[best], values, seed=seed),
+                    (float(values.mean()) - single) / gap if gap > 1e-9 else 0.0)
+        )  # fmt: skip
+    return Verdicts(
+        {name: float(v.mean()) for name, v in per_member.items()}, best, oracle, tuple(found), chosen
+    )
+
+
+def shuffled(known: Known, seed: int = 0) -> Known:
+    """The same with every dialogue's targets shuffled among its candidates: what is found now is chance."""
+    rng = np.random.default_rng(seed)
+    target = known.target.copy()
+    for row, there in enumerate(known.pool.mask):
+        places = np.flatnonzero(there)
+        target[row, places] = target[row, rng.permutation(places)]
+    return replace(known, target=target)

@@ -1,0 +1,111 @@
+"""Candidates of several members, pooled by dialogue, with everything that choosing among them needs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.candidates import Candidate
+from common.errors import UserError
+from common.rouge import METRICS, get_profile, pairwise
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Every array has a row for each dialogue; shorter rows are padded to the longest, `n` candidates."""
+
+    ids: tuple[str, ...]
+    members: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
+    """Of every dialogue, members in order, each one's candidates best first."""
+    owner: Ints
+    """(dialogues, n): which member proposed it; -1 is padding."""
+    place: Ints
+    """(dialogues, n): which of its member's candidates it is, 0 the prediction; -1 is padding."""
+    logprob: Floats
+    """(dialogues, n): mean log-probability of its tokens, in nats; NaN where the member gives none."""
+    utility: NDArray[np.float32]
+    """(dialogues, n, n, 3): ROUGE-1, 2 and L F1 in [0, 1] of candidate i with j as the reference; 0 for padding."""
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(dialogues, n): where there is a candidate."""
+        return self.owner >= 0
+
+    def of(self, member: str) -> Ints:
+        """The place of a member's prediction among each dialogue's candidates, (dialogues,)."""
+        number = self.members.index(member)
+        return ((self.owner == number) & (self.place == 0)).argmax(axis=1)
+
+    def take(self, dialogues: Sequence[int] | Ints) -> "Pool":
+        """The pool of these dialogues alone, in the order given."""
+        some = np.asarray(dialogues)
+        return Pool(
+            tuple(self.ids[i] for i in some),
+            self.members,
+            tuple(self.texts[i] for i in some),
+            self.owner[some],
+            self.place[some],
+            self.logprob[some],
+            self.utility[some],
+        )
+
+
+def pool(members: Mapping[str, Mapping[str, Sequence[Candidate]]], profile: str = "leaderboard") -> Pool:
+    """The pool of the members' candidates by id; agreement is measured once, in this profile.
+
+    Every member must have the same ids (never an inner join) and a candidate for each; equal texts of one member
+    count once. Raises UserError when not.
+    """
+    if not members:
+        raise UserError("a pool needs at least one member.")
+    first, *rest = members
+    ids = tuple(members[first])
+    if not ids:
+        raise UserError(f"{first} has no dialogue; a pool needs at least one.")
+    for name in rest:
+        different = set(ids) ^ set(members[name])
+        if different:
+            raise UserError(
+                f"{name} and {first} do not have the same dialogues ({len(different)} differ, for example "
+                f"{min(different)!r}); infer both on the same data."
+            )
+    groups: list[list[tuple[int, int, Candidate]]] = []
+    for key in ids:
+        group: list[tuple[int, int, Candidate]] = []
+        for number, (name, by_id) in enumerate(members.items()):
+            once: dict[str, Candidate] = {}
+            for candidate in by_id[key]:
+                if candidate.text.strip():
+                    once.setdefault(candidate.text, candidate)
+            if not once:
+                raise UserError(f"{name} has no text for {key!r}; infer it again.")
+            group += [(number, place, candidate) for place, candidate in enumerate(once.values())]
+        groups.append(group)
+    shape = (len(ids), max(map(len, groups)))
+    owner, place = np.full(shape, -1), np.full(shape, -1)
+    logprob = np.full(shape, np.nan)
+    utility = np.zeros((*shape, shape[1], len(METRICS)), np.float32)
+    texts = tuple(tuple(candidate.text for _, _, candidate in group) for group in groups)
+    scale = get_profile(profile).scale
+    for row, (group, matrices) in enumerate(zip(groups, pairwise(texts, profile), strict=True)):
+        size = len(group)
+        owner[row, :size] = [number for number, _, _ in group]
+        place[row, :size] = [position for _, position, _ in group]
+        logprob[row, :size] = [_mean_logprob(candidate) for _, _, candidate in group]
+        for k, metric in enumerate(METRICS):
+            utility[row, :size, :size, k] = matrices[metric] / scale
+    return Pool(ids, tuple(members), texts, owner, place, logprob, utility)
+
+
+def _mean_logprob(candidate: Candidate) -> float:
+    return np.nan if candidate.logprob is None else candidate.logprob / max(1, candidate.tokens)
+
+
+def choose(scores: Floats) -> Ints:
+    """The place of each dialogue's best candidate, (dialogues,); of scores equal but for rounding the first."""
+    return (scores >= scores.max(axis=1, keepdims=True) - 1e-12).argmax(axis=1)
