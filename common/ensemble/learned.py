@@ -48,7 +48,7 @@ def _flat(examples: Examples) -> tuple[Floats, Floats]:
 
 def _scored(predict: Callable[[Floats], Any], columns: Floats) -> Floats:
     """A flat predictor as a Model; padding, whose columns are all 0, is scored too and masked by the caller."""
-    mask = columns.any(axis=2)
+    mask: NDArray[np.bool_] = columns.astype(bool).any(axis=2)
     wide = centred(columns, mask)
     scores = np.full(mask.shape, -np.inf)
     scores[mask] = predict(wide[mask])

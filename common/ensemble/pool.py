@@ -39,7 +39,8 @@ class Pool:
     def of(self, member: str) -> Ints:
         """The place of a member's prediction among each dialogue's candidates, (dialogues,)."""
         number = self.members.index(member)
-        return ((self.owner == number) & (self.place == 0)).argmax(axis=1)
+        found: Ints = ((self.owner == number) & (self.place == 0)).argmax(axis=1)
+        return found
 
     def take(self, dialogues: Sequence[int] | Ints) -> "Pool":
         """The pool of these dialogues alone, in the order given."""
@@ -108,4 +109,5 @@ def _mean_logprob(candidate: Candidate) -> float:
 
 def choose(scores: Floats) -> Ints:
     """The place of each dialogue's best candidate, (dialogues,); of scores equal but for rounding the first."""
-    return (scores >= scores.max(axis=1, keepdims=True) - 1e-12).argmax(axis=1)
+    first: Ints = (scores >= scores.max(axis=1, keepdims=True) - 1e-12).argmax(axis=1)
+    return first
