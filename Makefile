@@ -10,7 +10,7 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
@@ -60,6 +60,9 @@ new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 	@$(call need,folder,folder=outputs/daily_talk/exp002)$(COMMON) track "$$folder" $${mode:+--mode "$$mode"} $(if $(call on,texts),--texts)
 
+docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: newest documentation of a library or model, from Context7
+	@$(call need,q,q="Qwen2.5 generation config")$(COMMON) docs --query="$$q" $${lib:+--library="$$lib"} $(if $(call on,fresh),--fresh)
+
 score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions beside the floor
 	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
 
@@ -93,4 +96,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data use list train infer smoke new track score compare submit leaderboard lb test check format
+.PHONY: help setup demo data use list train infer smoke new track docs score compare submit leaderboard lb test check format
