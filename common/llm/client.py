@@ -54,6 +54,12 @@ def ask(
     return [run.answers[place] for place in range(len(requests))], usage
 
 
+def require_ready(config: LLMConfig) -> None:
+    """Raises UserError when a setting is wrong or the key is missing: what can be known before any work."""
+    require_valid(config)
+    keys.read_key(config)
+
+
 def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | None = None) -> Estimate:
     """What `ask` would take, from the cache and the texts alone: nothing is sent, no key is needed.
 
