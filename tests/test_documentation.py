@@ -411,6 +411,10 @@ def test_a_server_that_never_answers(root: Path) -> None:
         short = Context7Config(f"http://127.0.0.1:{port}/api", connect_seconds=5, read_seconds=0.05)
         with pytest.raises(UnavailableError, match="cannot be reached"):
             documentation.lookup(QUESTION, config=short)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # what a server has taken long for, it is not asked for again
+            silent.accept()
 
 
 @pytest.mark.parametrize(
