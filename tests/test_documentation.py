@@ -237,6 +237,16 @@ def test_a_damaged_cache_is_asked_again(
     assert len(server.asked) == 4
 
 
+@pytest.mark.parametrize("day", ["gestern", "2026-11-02", 5])
+def test_a_cached_answer_without_a_date_is_asked_again(server: Server, root: Path, day: Any) -> None:
+    documentation.lookup(QUESTION, config=config(server))
+    [path] = cached(root)
+    value = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**value, "asked": day}), encoding="utf-8")
+    documentation.lookup(QUESTION, config=config(server))
+    assert len(server.asked) == 4
+
+
 def test_the_key_is_sent_and_appears_nowhere(
     server: Server, root: Path, caplog: pytest.LogCaptureFixture, tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
