@@ -237,6 +237,16 @@ def test_a_damaged_cache_is_asked_again(
     assert len(server.asked) == 4
 
 
+@pytest.mark.parametrize("day", ["gestern", "2026-11-02", 5])
+def test_a_cached_answer_without_a_date_is_asked_again(server: Server, root: Path, day: Any) -> None:
+    documentation.lookup(QUESTION, config=config(server))
+    [path] = cached(root)
+    value = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**value, "asked": day}), encoding="utf-8")
+    documentation.lookup(QUESTION, config=config(server))
+    assert len(server.asked) == 4
+
+
 def test_the_key_is_sent_and_appears_nowhere(
     server: Server, root: Path, caplog: pytest.LogCaptureFixture, tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
@@ -411,6 +421,10 @@ def test_a_server_that_never_answers(root: Path) -> None:
         short = Context7Config(f"http://127.0.0.1:{port}/api", connect_seconds=5, read_seconds=0.05)
         with pytest.raises(UnavailableError, match="cannot be reached"):
             documentation.lookup(QUESTION, config=short)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # what a server has taken long for, it is not asked for again
+            silent.accept()
 
 
 @pytest.mark.parametrize(
