@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,16 @@ def request_hash(config: LLMConfig, messages: Sequence[Message], sample: int) ->
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
+@dataclass(eq=False)
+class _Put:
+    """An answer on its way to the disk."""
+
+    key: str
+    answer: Stored
+    replace: bool
+    kept: Stored | None = None
+
+
 class Cache:
     """The answers of one file, by `request_hash`; used from many threads.
 
@@ -66,6 +76,7 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._pending: list[_Put] = []
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -130,27 +141,49 @@ class Cache:
 
     def get_all(self, keys: Iterable[str]) -> dict[str, Stored]:
         """The answers there are, by hash."""
-        found = {}
         with self._lock, self._explained():
-            for key in keys:
-                row = self._connection.execute(
-                    "SELECT text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash = ?",
-                    (key,),
-                ).fetchone()
-                if row:
-                    found[key] = Stored(*row)
-        return found
+            found = {key: self._select(key) for key in keys}
+        return {key: answer for key, answer in found.items() if answer is not None}
 
     def put(self, key: str, answer: Stored, *, replace: bool = False) -> Stored:
         """Commit an answer durably; what is kept: another process may have been first, unless it is to be replaced."""
-        values = (key, answer.text, answer.finish, answer.prompt_tokens, answer.completion_tokens)
-        insert = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
-        with self._lock, self._explained():
-            self._connection.execute(
-                f"{insert} INTO answers (hash, text, finish, prompt_tokens, completion_tokens) VALUES (?, ?, ?, ?, ?)",
-                values,
-            )
-        return self.get(key) or answer
+        mine = _Put(key, answer, replace)
+        self._pending.append(mine)
+        # A commit waits for the disk: who has the lock commits for all that wait, and the others find it done.
+        with self._lock:
+            if mine.kept is None:
+                with self._explained():
+                    self._commit()
+        return mine.kept or answer
+
+    def _commit(self) -> None:
+        batch = list(
+            self._pending
+        )  # on failure they stay, and each of those that wait tries and fails itself
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for put in batch:
+                how = "REPLACE" if put.replace else "IGNORE"
+                self._connection.execute(
+                    f"INSERT OR {how} INTO answers (hash, text, finish, prompt_tokens, completion_tokens) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (put.key, *astuple(put.answer)),
+                )
+            kept = [self._select(put.key) for put in batch]
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        for put, answer in zip(batch, kept, strict=True):
+            put.kept = answer
+        del self._pending[: len(batch)]
+
+    def _select(self, key: str) -> Stored | None:
+        row = self._connection.execute(
+            "SELECT text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash = ?", (key,)
+        ).fetchone()
+        return Stored(*row) if row else None
 
     def close(self) -> None:
         """Give the file back."""

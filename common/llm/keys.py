@@ -1,10 +1,8 @@
 """The API key: where it comes from, and that it is shown nowhere."""
 
-import html
-import json
+import functools
 import os
 import re
-from urllib.parse import quote
 
 from dotenv import dotenv_values
 
@@ -15,6 +13,8 @@ from common.llm.config import LOOPBACK, LLMConfig
 REDACTED = "[key]"
 """Stands where a server sent the key back."""
 
+_PART = 12  # characters of a key that are told apart from ordinary text
+_ENTITIES = {'"': ["quot"], "'": ["apos"], "&": ["amp"], "<": ["lt"], ">": ["gt"]}
 _SHORTEST = 8  # a shorter one is no secret, and would be found in ordinary text
 
 
@@ -68,12 +68,26 @@ def _dotenv(name: str) -> str:
         raise UserError(f"{path}: cannot be read ({reason}); it should hold lines like {name}=…") from None
 
 
+@functools.lru_cache(maxsize=4)
+def _pattern(key: str) -> re.Pattern[str]:
+    """The key, or its first characters, however often it was escaped for JSON, HTML or a URL."""
+    units = []
+    for letter in key:
+        code = ord(letter)
+        entities = "|".join([f"#0*{code}", f"#[xX]0*{code:x}", *_ENTITIES.get(letter, [])])
+        units.append(
+            rf"\\*(?:{re.escape(letter)}|u00{code:02x}|%(?:25)*{code:02x}|&(?:amp;)*(?:{entities});)"
+            if not letter.isalnum()
+            else letter
+        )
+    sure, rest = units[:_PART], units[_PART:]
+    # From the inside out: as much of the rest as is there.
+    tail = ""
+    for unit in reversed(rest):
+        tail = f"(?:{unit}{tail})?"
+    return re.compile("".join(sure) + tail, re.IGNORECASE)
+
+
 def redact(text: str, key: str) -> str:
-    """The text with REDACTED in place of the key, also where it was escaped for JSON, HTML or a URL."""
-    if not key:
-        return text
-    spellings = {key, json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace("/", "\\/"), html.escape(key),
-                 quote(key), quote(key, safe="")}  # fmt: skip
-    for spelling in sorted(spellings, key=len, reverse=True):
-        text = text.replace(spelling, REDACTED)
-    return text
+    """The text with REDACTED in place of the key, escaped or not, and of its beginning where the rest was cut off."""
+    return _pattern(key).sub(REDACTED, text) if key else text
