@@ -1,7 +1,7 @@
 """A method as a function from rows to products, with what its results depend on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -64,7 +64,7 @@ def method(name: str, config: AugmentConfig, language: str, translator: Translat
         return Method(_each(partial(local.sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if language != "ko":
         raise UserError(f"method {name} is made for Korean, and this competition is in {language!r}.")
-    return _paraphrase(own) if name == "paraphrase" else _back_translation(own, translator)
+    return _paraphrase(own, config.seed) if name == "paraphrase" else _back_translation(own, translator)
 
 
 def _each(function: Callable[[Row], Product | str]) -> Make:
@@ -96,7 +96,7 @@ def _back_translation(own: Any, translator: Translator | None) -> Method:
     )
 
 
-def _paraphrase(own: Any) -> Method:
+def _paraphrase(own: Any, seed: int) -> Method:
     from common import llm
     from common.augment import paraphrase
 
@@ -108,10 +108,10 @@ def _paraphrase(own: Any) -> Method:
         return answers
 
     return Method(
-        lambda rows: paraphrase.paraphrase(rows, ask, own),
+        lambda rows: paraphrase.paraphrase(rows, ask, own, seed),
         None,
         own.llm.model,
         {"model": own.llm.model, "base_url": own.llm.base_url, "usage": usage},
         paraphrase.prompt_hash(own),
-        lambda rows: str(llm.estimate(paraphrase.requests(rows, own), replace(own.llm))),
+        lambda rows: str(llm.estimate(paraphrase.requests(rows, own, seed), own.llm)),
     )

@@ -34,7 +34,7 @@ class TranslatorConfig:
     """Beam width; 1 is greedy."""
     max_new_tokens: int = 256
     """Longest translation of one turn, in tokens; at most twice the longest turn of its batch."""
-    tokens_at_once: int = 8192
+    tokens_at_once: int = 16384
     """Rows times (source + translation) times beams of one batch."""
 
 
