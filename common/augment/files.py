@@ -65,6 +65,11 @@ def folder(competition: str, name: str) -> Path:
     return runs.outputs(competition) / "augmented" / name
 
 
+def rows_path(competition: str, name: str) -> Path:
+    """The CSV of the rows of that name. Raises UserError as `folder` does."""
+    return folder(competition, name) / ROWS
+
+
 def write(path: Path, rows: Sequence[AugmentedRow], reasons: Sequence[str] | None = None) -> None:
     """Write rows as CSV, every cell quoted, whole or not at all; with a column of reasons when they were rejected.
 

@@ -92,7 +92,7 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
             morphemes=job.competition.language == "ko",
         )
         taken = {row.id for split in splits.values() for row in split.rows}
-        judged = [_row(job, chosen, verdict, taken) for verdict in verdicts]
+        judged = [provenance(job, chosen, verdict, taken) for verdict in verdicts]
         return _write(job, chosen, folder, judged, splits, started)
 
 
@@ -228,7 +228,9 @@ def _products(path: Path) -> dict[str, Product | str]:
     return found
 
 
-def _row(job: Job, chosen: Method, verdict: Verdict, taken: Collection[str]) -> tuple[AugmentedRow, str]:
+def provenance(
+    job: Job, chosen: Method, verdict: Verdict, taken: Collection[str]
+) -> tuple[AugmentedRow, str]:
     """The new row with its provenance, and why it is rejected, "" when it is not."""
     parent, case = verdict.parent, verdict.case
     product = case.product if case else Product("", ())

@@ -8,7 +8,8 @@ from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDrop
 from common.augment.translation import BackTranslationConfig
 from common.errors import UserError
 
-METHODS = ("paraphrase", "back_translation", "speaker_swap", "turn_drop", "sentence_drop")
+LOCAL = ("speaker_swap", "turn_drop", "sentence_drop")
+METHODS = ("paraphrase", "back_translation", *LOCAL)
 # Without letters changed, or with little else than small talk gone, a row is nearly its parent: that is the method.
 _NEAR = GuardConfig(lowest_similarity=0.3, highest_similarity=1.0)
 
