@@ -6,7 +6,7 @@ from dataclasses import replace
 from common.augment.files import AugmentedRow
 from common.augment.guards import near_forbidden
 from common.augment.judging import judge
-from common.augment.making import Job, provenance
+from common.augment.making import Job, draw, provenance
 from common.augment.methods import method
 from common.augment.settings import LOCAL, settings
 from common.competition import Competition
@@ -23,7 +23,7 @@ def on_the_spot(
     near_copy: float,
     seed: int,
 ) -> tuple[AugmentedRow, ...]:
-    """What a local method makes of the training rows and the guards let through, in the rows' order.
+    """What a local method makes of the training rows and the guards let through.
 
     `others`: the rows of dev and test, of which none may be a near-copy (`prompts.copies`, from `near_copy` on).
     The same rows as `make augment` would write for these. Raises UserError when the method is not a local one, and as
@@ -38,15 +38,16 @@ def on_the_spot(
     config = replace(config, seed=seed, guards=replace(config.guards, near_copy=near_copy))
     chosen = method(name, config, competition.language)
     forbidden = copy_index([row.dialogue for row in others])
+    parents = draw(train, None, seed)
     refused = {
         row.id: f"parent_{reason}"
-        for row in train
+        for row in parents
         if (reason := near_forbidden(row.dialogue, forbidden, config.guards))
     }
-    usable = [row for row in train if row.id not in refused]
+    usable = [row for row in parents if row.id not in refused]
     made = dict(zip((row.id for row in usable), chosen.make(usable), strict=True))
     verdicts = judge(
-        train, {**made, **refused}, train, forbidden, config.guards, config.folds,
+        parents, {**made, **refused}, train, forbidden, config.guards, config.folds,
         morphemes=competition.language == "ko",
     )  # fmt: skip
     job = Job(competition, name, name, None, config, {})
