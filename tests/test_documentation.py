@@ -561,3 +561,13 @@ def test_mcp_json_is_what_editors_read_and_holds_no_key() -> None:
     assert re.fullmatch(r"@upstash/context7-mcp@\d+\.\d+\.\d+", entry["args"][1])
     assert entry["env"] == {"CONTEXT7_API_KEY": "${CONTEXT7_API_KEY:-}"}
     assert "ctx7sk" not in text
+
+
+def test_the_key_may_stand_in_dotenv(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
+    for name in ("CONTEXT7_API_KEY", "CONTEXT7_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert context7.from_environment() == Context7Config()
+    (workspace / ".env").write_text("CONTEXT7_API_KEY=ctx-of-file\nSOLAR_API_KEY=other\n", encoding="utf-8")
+    assert context7.from_environment().key == "ctx-of-file"
+    monkeypatch.setenv("CONTEXT7_API_KEY", "ctx-of-environment")
+    assert context7.from_environment().key == "ctx-of-environment"

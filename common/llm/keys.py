@@ -33,11 +33,7 @@ def read_key(config: LLMConfig) -> str:
             "llm: key_name is not the name of an environment variable (letters, digits, underscores), as SOLAR_API_KEY "
             "is; it must never be the key itself."
         )
-    place = "the environment"
-    key = os.environ.get(name, "").strip()
-    if not key:
-        place = ".env"
-        key = _dotenv(name)
+    key, place = secret(name)
     if not key:
         raise UserError(
             f"llm: there is no API key: {name} is neither in the environment nor in {files.root() / '.env'}. "
@@ -55,6 +51,16 @@ def read_key(config: LLMConfig) -> str:
             "For a server that needs none set key_name= (empty)."
         )
     return key
+
+
+def secret(name: str) -> tuple[str, str]:
+    """The value of an environment variable, else of that name's line in .env, without spaces around it, "" when there is
+    none; and which of the two places it came from.
+
+    Raises UserError when .env cannot be read.
+    """
+    key = os.environ.get(name, "").strip()
+    return (key, "the environment") if key else (_dotenv(name), ".env")
 
 
 def _dotenv(name: str) -> str:

@@ -5,7 +5,6 @@ The API: https://context7.com/docs/api-guide and docs/openapi.json of github.com
 
 import ipaddress
 import json
-import os
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import requests
 from urllib3.util import Retry
 
 from common.errors import UserError
+from common.llm.keys import secret
 
 T = TypeVar("T")
 
@@ -69,9 +69,13 @@ class UnavailableError(UserError):
 
 
 def from_environment() -> Context7Config:
-    """The defaults with CONTEXT7_BASE_URL and CONTEXT7_API_KEY from the environment where they are set."""
-    base_url = os.environ.get("CONTEXT7_BASE_URL", "").strip() or Context7Config.base_url
-    return Context7Config(base_url.rstrip("/"), os.environ.get("CONTEXT7_API_KEY", "").strip())
+    """The defaults with CONTEXT7_BASE_URL and CONTEXT7_API_KEY from the environment or .env where they are set.
+
+    Raises UserError when .env cannot be read.
+    """
+    base_url, _ = secret("CONTEXT7_BASE_URL")
+    key, _ = secret("CONTEXT7_API_KEY")
+    return Context7Config((base_url or Context7Config.base_url).rstrip("/"), key)
 
 
 def is_local(config: Context7Config) -> bool:
