@@ -1,7 +1,7 @@
 """Asking an endpoint beside the openai SDK with a thread pool: writes docs/benchmarks-llm.md.
 
-    pip install --target /tmp/openai_sdk openai
-    python benchmarks/llm.py --peer /tmp/openai_sdk
+    pip install --target FOLDER openai
+    python benchmarks/llm.py --peer FOLDER
 
 A server of `common.llm.loopback` in a process of its own answers after 100 ms; 16 workers ask 499 questions. Both sides in
 turn, each round in processes of their own; the peer has neither cache nor checks nor a budget. Limits are set out of reach.

@@ -13,8 +13,12 @@ from common.llm.config import LOOPBACK, LLMConfig
 REDACTED = "[key]"
 """Stands where a server sent the key back."""
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what RFC 6750, 2.1, lets a bearer token be
 _PART = 12  # characters of a key that are told apart from ordinary text
-_ENTITIES = {'"': ["quot"], "'": ["apos"], "&": ["amp"], "<": ["lt"], ">": ["gt"]}
+_PERCENT = "%(?:25){0,3}"
+_AMPERSAND, _HASH, _SEMICOLON = (rf"(?:{c}|{_PERCENT}{ord(c):02x})" for c in "&#;")
+_ENTITY = rf"{_AMPERSAND}(?:amp{_SEMICOLON}){{0,3}}{_HASH}"
+_BACKSLASHES = rf"(?:\\|{_PERCENT}5c){{0,8}}"
 _SHORTEST = 8  # a shorter one is no secret, and would be found in ordinary text
 
 
@@ -39,12 +43,11 @@ def read_key(config: LLMConfig) -> str:
             f"llm: there is no API key: {name} is neither in the environment nor in {files.root() / '.env'}. "
             f"Write the line {name}=… into that file (git ignores it); key_name= sends none."
         )
-    for position, letter in enumerate(key, 1):
-        if not "!" <= letter <= "~":
-            raise UserError(
-                f"llm: the key {name} in {place} holds, as character {position} of {len(key)}, one that no key has "
-                "(a space, a control character or one beyond ASCII); copy the key again."
-            )
+    if not _TOKEN.fullmatch(key):
+        raise UserError(
+            f"llm: the key {name} in {place} holds a character that no key has (a space, a control character, one beyond "
+            "ASCII, …; allowed are letters, digits and -._~+/=); copy the key again."
+        )
     if len(key) < _SHORTEST:
         raise UserError(
             f"llm: the key {name} in {place} has {len(key)} characters, too few for a key; copy it again. "
@@ -80,12 +83,8 @@ def _pattern(key: str) -> re.Pattern[str]:
     units = []
     for letter in key:
         code = ord(letter)
-        entities = "|".join([f"#0*{code}", f"#[xX]0*{code:x}", *_ENTITIES.get(letter, [])])
-        units.append(
-            rf"\\*(?:{re.escape(letter)}|u00{code:02x}|%(?:25)*{code:02x}|&(?:amp;)*(?:{entities});)"
-            if not letter.isalnum()
-            else letter
-        )
+        numbers = f"{_PERCENT}{code:02x}|u00{code:02x}|{_ENTITY}(?:0*{code}|x0*{code:x}){_SEMICOLON}"
+        units.append(letter if letter.isalnum() else f"{_BACKSLASHES}(?:{re.escape(letter)}|{numbers})")
     sure, rest = units[:_PART], units[_PART:]
     # From the inside out: as much of the rest as is there.
     tail = ""

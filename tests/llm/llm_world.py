@@ -12,7 +12,7 @@ from typing import Any
 from common import llm, prompts
 from common.llm.loopback import Call, Reply
 
-KEY = 'canary-6b1f0a97c2/5d&e4"8-key'
+KEY = "canary-6b1f0a97c2/5d+e4~8.k_ey=="
 PLACES = ("시장", "도서관", "역 앞", "3층 회의실", "학교", "공원", "수영장")
 THINGS = ("우산", "김밥", "기차표", "자전거", "꽃다발", "달력", "접시", "화분", "연필")
 TAGS = ("#Person1#", "#Person2#")

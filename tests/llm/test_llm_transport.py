@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_world import config, no_check, questions, stored
 
@@ -132,11 +132,13 @@ def test_retry_after(header: str, date: str, seconds: float) -> None:
     assert transport.retry_after({"retry-after": header, "date": date}) == seconds
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_retry_after_breaks_a_call(header: str, date: str) -> None:
     assert transport.retry_after({"retry-after": header, "date": date}) >= 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_body_breaks_a_call(content: bytes) -> None:
     assert all(letter.isprintable() for letter in transport.said(content, ""))
