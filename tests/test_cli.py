@@ -113,6 +113,7 @@ def test_every_command_explains_itself(house: Path) -> None:
         "leaderboard",
         "lb",
         "track",
+        "augment",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")
