@@ -1,12 +1,14 @@
 """Paid answers on disk: one SQLite file that several processes share, whole after a kill at any moment."""
 
+import contextlib
 import hashlib
 import json
+import queue
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,18 @@ def request_hash(config: LLMConfig, messages: Sequence[Message], sample: int) ->
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
+@dataclass(eq=False)
+class _Put:
+    """An answer on its way to the disk."""
+
+    key: str
+    answer: Stored
+    replace: bool
+    done: threading.Event = field(default_factory=threading.Event)
+    kept: Stored | None = None
+    error: BaseException | None = None
+
+
 class Cache:
     """The answers of one file, by `request_hash`; used from many threads.
 
@@ -66,16 +80,22 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        # A commit waits for the disk: one thread commits for all that wait, and readers do not wait for it.
+        self._waiting: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
+        self._committer = threading.Thread(target=self._commit_all, daemon=True)
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
+            self._connection = self._connect()
             try:
                 self._set_up()
+                self._reader = self._connect()
             except BaseException:
                 self._connection.close()
                 raise
+        self._committer.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
 
     def _set_up(self) -> None:
         # Two processes that both make the file: switching to WAL does not wait for a lock as statements do.
@@ -130,29 +150,65 @@ class Cache:
 
     def get_all(self, keys: Iterable[str]) -> dict[str, Stored]:
         """The answers there are, by hash."""
-        found = {}
         with self._lock, self._explained():
-            for key in keys:
-                row = self._connection.execute(
-                    "SELECT text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash = ?",
-                    (key,),
-                ).fetchone()
-                if row:
-                    found[key] = Stored(*row)
-        return found
+            found = {key: self._select(self._reader, key) for key in keys}
+        return {key: answer for key, answer in found.items() if answer is not None}
 
     def put(self, key: str, answer: Stored, *, replace: bool = False) -> Stored:
         """Commit an answer durably; what is kept: another process may have been first, unless it is to be replaced."""
-        values = (key, answer.text, answer.finish, answer.prompt_tokens, answer.completion_tokens)
-        insert = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
-        with self._lock, self._explained():
-            self._connection.execute(
-                f"{insert} INTO answers (hash, text, finish, prompt_tokens, completion_tokens) VALUES (?, ?, ?, ?, ?)",
-                values,
-            )
-        return self.get(key) or answer
+        mine = _Put(key, answer, replace)
+        self._waiting.put(mine)
+        mine.done.wait()
+        if isinstance(mine.error, UserError):
+            raise UserError(str(mine.error))
+        if mine.error:
+            raise mine.error
+        return mine.kept or answer
+
+    def _commit_all(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            with contextlib.suppress(queue.Empty):
+                while (more := self._waiting.get_nowait()) is not None:
+                    batch.append(more)
+                self._waiting.put(None)  # it ends the thread, after these
+            try:
+                with self._explained():
+                    self._commit(batch)
+            except BaseException as error:  # raised again by each that waits
+                for put in batch:
+                    put.error = error
+            for put in batch:
+                put.done.set()
+
+    def _commit(self, batch: Sequence[_Put]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for put in batch:
+                how = "REPLACE" if put.replace else "IGNORE"
+                self._connection.execute(
+                    f"INSERT OR {how} INTO answers (hash, text, finish, prompt_tokens, completion_tokens) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (put.key, *astuple(put.answer)),
+                )
+                put.kept = self._select(self._connection, put.key)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @staticmethod
+    def _select(connection: sqlite3.Connection, key: str) -> Stored | None:
+        row = connection.execute(
+            "SELECT text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash = ?", (key,)
+        ).fetchone()
+        return Stored(*row) if row else None
 
     def close(self) -> None:
         """Give the file back."""
+        self._waiting.put(None)
+        self._committer.join()
         with self._lock:
+            self._reader.close()
             self._connection.close()

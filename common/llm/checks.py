@@ -91,7 +91,7 @@ def leaked_key(text: str) -> str:
     return "답에 비밀 값이 들어 있음" if REDACTED in text else ""
 
 
-_ECHOED = 0.85  # of 12,457 + 5,000 real summaries the closest to its dialogue has 0.82
+_ECHOED = 0.85  # of 2,999 real and 5,000 own summaries the closest to its dialogue has 0.82
 _RUN = 10  # characters; shorter runs in common are ordinary words
 _LEAKED = 0.5
 _SPEAKING = re.compile(r"^\s*#Person[0-9]+#\s*[:：]", re.MULTILINE)
@@ -149,7 +149,7 @@ def foreign_script(text: str, source: str = "") -> str:
     return f"한글이 아닌 글자가 섞임: {' '.join(strange[:5])}" if strange else ""
 
 
-_LEAST_HANGUL = 0.3  # the least of 17,457 real summaries is 0.34: one full of English names
+_LEAST_HANGUL = 0.3  # the least of 2,999 real summaries is 0.34: one full of English names
 
 
 def not_korean(text: str) -> str:
@@ -172,7 +172,7 @@ def missing_tags(text: str, required: Collection[str]) -> str:
 
 
 _STAND_IN = re.compile(
-    r"(?<![A-Za-z])(?:person|speaker)[\s_]?[0-9]+|(?:사람|화자|인물|발화자)\s?[0-9]+|(?<![A-Za-z])person\s?[AB]\b",
+    r"(?<![A-Za-z])(?:person|speaker)[\s_]?[0-9]+|(?:사람|화자|인물|발화자)\s?[0-9]+(?![0-9]|\s?[명인분팀])|(?<![A-Za-z])person\s?[AB]\b",
     re.IGNORECASE,
 )
 _MASKED = re.compile(
@@ -206,10 +206,12 @@ def refusal(text: str) -> str:
 
 
 _CHATTER = re.compile(
-    r"\A\W*(?:네[,.! ]|물론|알겠습니다|좋습니다[,.!]|다음은 |아래는 |여기 |이하는 |요약하면[:,]|sure\b|here(?:['’]s| is| are)\b|certainly\b|okay\b)"
-    r"|\A[^\n.]{0,40}(?:요약|정리|답변)[^\n.]{0,20}(?:입니다|다음과 같습니다|드립니다|드릴게요)\s*[:.]?"
-    r"|(?:도움이 (?:되|필요)|더 필요하|추가로 (?:궁금|필요|요청)|궁금한 점|말씀해 ?주세요|알려 ?주세요)[^\n]{0,30}\Z"
-    r"|^\s*(?:\(?(?:참고|주의|설명|비고|note)\)?\s*[:：])",
+    r"\A\W*(?:네[,.!]|물론|알겠습니다|좋습니다[,.!]|다음은 |아래는 |여기 (?:요약|대화|정리)|이하는 |요약하면[:,]|sure\b|here(?:['’]s| is| are)\b|"
+    r"certainly\b|okay\b)"
+    r"|\A[^\n.#]{0,30}(?:요약|정리|답변)(?:문|본|한|된|하면|해|하여| 내용| 결과|은|는|\s)*(?:입니다|다음과 같습니다|드립니다|드릴게요|드리겠습니다)"
+    r"|(?:도움이|더 필요하|추가로|추가 |궁금한|다른 |수정)[^\n]{0,30}(?:말씀|알려|요청|문의|질문)[^\n]{0,10}(?:주세요|주십시오|주시기 바랍니다)\W*\Z"
+    r"|도움이 되(?:었기를|셨기를|길|었으면)[^\n]{0,12}\Z"
+    r"|^\s*\(?(?:참고|주의|설명|비고|note)\)?\s*[:：]",
     re.IGNORECASE | re.MULTILINE,
 )
 _MARKDOWN = re.compile(r"\*\*|__\S|```|^\s{0,3}(?:#{1,6}\s|[-*•·]\s|[0-9]{1,2}[.)]\s|>\s|\|)|</?[a-z]+>", re.MULTILINE)  # fmt: skip

@@ -49,7 +49,6 @@ def ask(
     finally:
         usage = _usage(run, time.monotonic() - began)
         log.info("%s", usage)
-        pace.close()
         store.close()
     return [run.answers[place] for place in range(len(requests))], usage
 

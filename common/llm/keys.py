@@ -1,10 +1,8 @@
 """The API key: where it comes from, and that it is shown nowhere."""
 
-import html
-import json
+import functools
 import os
 import re
-from urllib.parse import quote
 
 from dotenv import dotenv_values
 
@@ -15,6 +13,12 @@ from common.llm.config import LOOPBACK, LLMConfig
 REDACTED = "[key]"
 """Stands where a server sent the key back."""
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what RFC 6750, 2.1, lets a bearer token be
+_PART = 12  # characters of a key that are told apart from ordinary text
+_PERCENT = "%(?:25){0,3}"
+_AMPERSAND, _HASH, _SEMICOLON = (rf"(?:{c}|{_PERCENT}{ord(c):02x})" for c in "&#;")
+_ENTITY = rf"{_AMPERSAND}(?:amp{_SEMICOLON}){{0,3}}{_HASH}"
+_BACKSLASHES = rf"(?:\\|{_PERCENT}5c){{0,8}}"
 _SHORTEST = 8  # a shorter one is no secret, and would be found in ordinary text
 
 
@@ -43,12 +47,11 @@ def read_key(config: LLMConfig) -> str:
             f"llm: there is no API key: {name} is neither in the environment nor in {files.root() / '.env'}. "
             f"Write the line {name}=… into that file (git ignores it); key_name= sends none."
         )
-    for position, letter in enumerate(key, 1):
-        if not "!" <= letter <= "~":
-            raise UserError(
-                f"llm: the key {name} in {place} holds, as character {position} of {len(key)}, one that no key has "
-                "(a space, a control character or one beyond ASCII); copy the key again."
-            )
+    if not _TOKEN.fullmatch(key):
+        raise UserError(
+            f"llm: the key {name} in {place} holds a character that no key has (a space, a control character, one beyond "
+            "ASCII, …; allowed are letters, digits and -._~+/=); copy the key again."
+        )
     if len(key) < _SHORTEST:
         raise UserError(
             f"llm: the key {name} in {place} has {len(key)} characters, too few for a key; copy it again. "
@@ -68,12 +71,22 @@ def _dotenv(name: str) -> str:
         raise UserError(f"{path}: cannot be read ({reason}); it should hold lines like {name}=…") from None
 
 
+@functools.lru_cache(maxsize=4)
+def _pattern(key: str) -> re.Pattern[str]:
+    """The key, or its first characters, however often it was escaped for JSON, HTML or a URL."""
+    units = []
+    for letter in key:
+        code = ord(letter)
+        numbers = f"{_PERCENT}{code:02x}|u00{code:02x}|{_ENTITY}(?:0*{code}|x0*{code:x}){_SEMICOLON}"
+        units.append(letter if letter.isalnum() else f"{_BACKSLASHES}(?:{re.escape(letter)}|{numbers})")
+    sure, rest = units[:_PART], units[_PART:]
+    # From the inside out: as much of the rest as is there.
+    tail = ""
+    for unit in reversed(rest):
+        tail = f"(?:{unit}{tail})?"
+    return re.compile("".join(sure) + tail, re.IGNORECASE)
+
+
 def redact(text: str, key: str) -> str:
-    """The text with REDACTED in place of the key, also where it was escaped for JSON, HTML or a URL."""
-    if not key:
-        return text
-    spellings = {key, json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace("/", "\\/"), html.escape(key),
-                 quote(key), quote(key, safe="")}  # fmt: skip
-    for spelling in sorted(spellings, key=len, reverse=True):
-        text = text.replace(spelling, REDACTED)
-    return text
+    """The text with REDACTED in place of the key, escaped or not, and of its beginning where the rest was cut off."""
+    return _pattern(key).sub(REDACTED, text) if key else text

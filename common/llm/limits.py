@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate
+from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, SingleBucketFactory
 
 from common.errors import UserError
 from common.llm.config import LLMConfig
@@ -35,8 +35,10 @@ def cost(config: LLMConfig, prompt_tokens: int, completion_tokens: int) -> float
     return (prompt_tokens * config.price_prompt + completion_tokens * config.price_completion) / _MILLION
 
 
-def _per_minute(count: int) -> Limiter:
-    return Limiter(InMemoryBucket([Rate(count, Duration.MINUTE)]))
+def _per_minute(count: int) -> tuple[InMemoryBucket, Limiter]:
+    bucket = InMemoryBucket([Rate(count, Duration.MINUTE)])
+    # The library's own sweeper is a thread that outlives the run by seconds; `Pace.wait` sweeps instead.
+    return bucket, Limiter(SingleBucketFactory(bucket, schedule_leak=False))
 
 
 class Pace:
@@ -62,7 +64,8 @@ class Pace:
         weight = min(tokens, self._config.tokens_per_minute)
         with self._turn:
             self._until_resumed()
-            for limiter, size in ((self._requests, 1), (self._tokens, weight)):
+            for (bucket, limiter), size in ((self._requests, 1), (self._tokens, weight)):
+                bucket.leak(bucket.now())  # type: ignore[no-untyped-call]
                 while not limiter.try_acquire(weight=size, blocking=False):
                     self._sleep(_TICK)
             self._until_resumed()
@@ -76,11 +79,6 @@ class Pace:
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise StoppedError
-
-    def close(self) -> None:
-        """End the limiters' threads."""
-        self._requests.close()
-        self._tokens.close()
 
 
 class Purse:

@@ -64,24 +64,25 @@ class Server:
     authorizations: set[str] = field(default_factory=set)
     busiest: int = 0
     """Most requests that were under way at once."""
+    underway: int = 0
+    """Requests that are under way now."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _open: int = 0
 
     def enter(self, data: bytes, authorization: str) -> Call:
         """Count a request that arrived."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest, body = hashlib.sha256(data).hexdigest(), json.loads(data)
         with self._lock:
-            self._open += 1
-            self.busiest = max(self.busiest, self._open)
+            self.underway += 1
+            self.busiest = max(self.busiest, self.underway)
             self.received[digest] += 1
             self.authorizations.add(authorization)
             number, times = self.received.total(), self.received[digest]
-        return Call(number, digest, times, json.loads(data), authorization)
+        return Call(number, digest, times, body, authorization)
 
     def leave(self) -> None:
         """Count a request that is over."""
         with self._lock:
-            self._open -= 1
+            self.underway -= 1
 
     def charge(self, call: Call) -> None:
         """Count a good answer."""
@@ -120,12 +121,9 @@ def completion(call: Call, reply: Reply) -> bytes:
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reply.finish}],
     }  # fmt: skip
     if reply.usage:
-        prompt = sum(len(message["content"]) for message in messages)
-        value["usage"] = {
-            "prompt_tokens": prompt,
-            "completion_tokens": len(text),
-            "total_tokens": prompt + len(text),
-        }
+        # About what tokenizers that know Korean make.
+        prompt, own = (len(t.encode()) // 5 + 8 for t in ("".join(m["content"] for m in messages), text))
+        value["usage"] = {"prompt_tokens": prompt, "completion_tokens": own, "total_tokens": prompt + own}
     return json.dumps(value, ensure_ascii=False).encode()
 
 
@@ -144,7 +142,11 @@ def serve(script: Script | None = None) -> Iterator[Server]:
 
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers.get("content-length", 0)))
-            call = server.enter(data, self.headers.get("authorization", ""))
+            try:
+                call = server.enter(data, self.headers.get("authorization", ""))
+            except ValueError:  # a client that was killed while it asked
+                self.close_connection = True
+                return
             try:
                 self.answer(call, (script(call) if script else None) or Reply())
             except OSError:

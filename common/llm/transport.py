@@ -235,9 +235,9 @@ def _aware(moment: datetime) -> datetime:
 
 def said(content: bytes, key: str) -> str:
     """The server's own message in an error body: on one line, shortened, the key redacted first."""
-    text = content.decode("utf-8", "replace")
+    text = content[:_CHUNK].decode("utf-8", "replace")
     try:
-        value = json.loads(content)
+        value = json.loads(text)
         for name in ("error", "message", "detail"):
             if isinstance(value, dict) and value.get(name):
                 value = value[name]
