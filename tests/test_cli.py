@@ -114,6 +114,7 @@ def test_every_command_explains_itself(house: Path) -> None:
         "lb",
         "track",
         "docs",
+        "augment",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")

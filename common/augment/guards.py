@@ -58,6 +58,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _LOOP = re.compile(r"(.{2,30}?)\1{3,}|(.)\2{11,}", re.DOTALL)
+_HANGUL = re.compile("[가-힣ㄱ-ㆎ]")  # "ㅋㅋ" is Korean too
 _NUMBER = re.compile(r"[0-9]+")
 
 
@@ -181,7 +182,7 @@ def hangul(case: Case, config: GuardConfig) -> str:
 def hangul_share(text: str) -> float:
     """Hangul letters as a share of all letters outside tags, in [0, 1]; 1.0 for a text without letters."""
     letters = [letter for letter in TAG.sub(" ", text) if letter.isalpha()]
-    return sum("가" <= letter <= "힣" for letter in letters) / len(letters) if letters else 1.0
+    return sum(bool(_HANGUL.match(letter)) for letter in letters) / len(letters) if letters else 1.0
 
 
 def script(case: Case, _: GuardConfig) -> str:

@@ -50,7 +50,8 @@ def speaker_swap(row: Row) -> Product | str:
 
     All other tags stay. Particles behind a speaker tag take the form that the tag's number wants: of the corpus's
     summaries 91 % write #Person1#은, 이, 을, 과 (일) and 95 % #Person2#는, 가, 를, 와 (이), so left alone they would
-    be wrong nearly everywhere.
+    be wrong nearly everywhere. A caveat: in all 2,500 + 499 + 499 real dialogues #Person1# speaks first, and in what comes
+    of this #Person2# does.
     """
     dialogue = clean(row.dialogue)
     if not {FIRST, SECOND} <= {turn.speaker for turn in parse(dialogue)}:

@@ -17,6 +17,7 @@ from common.errors import UserError
 from common.files import read_json, shown
 from common.models import PretrainedConfig, pretrained
 from common.models.pretrained import locate, pretrained_tokenizer, source_record
+from common.models.tiny import PREFIX
 from common.tokenization import token_budget_batches
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ TOKENS: tuple[dict[Language, str], ...] = (
 """How m2m100, NLLB and mBART-50 spell the languages: a source begins with its language and ends in the end token, and
 a translation begins with its own. Source: the tokenizers of these models in transformers."""
 
+TINY = ("tiny:m2m100", "tiny:nllb", "tiny:mbart")
 NONCOMMERCIAL = re.compile(r"nllb", re.IGNORECASE)
 Generate = Callable[[Sequence[Sequence[int]], int, int], list[str]]
 """(sources as ids, the target language's id, longest translation) → texts."""
@@ -50,6 +52,8 @@ def load(config: TranslatorConfig) -> Loaded:
     be used commercially and that was not accepted.
     """
     require_licence(config)
+    if config.model.startswith(PREFIX) and config.model not in TINY:
+        raise UserError(f"--model {config.model}: there is no such tiny model; there are {', '.join(TINY)}.")
     found = PretrainedConfig(model=config.model, revision=config.revision, dtype="float32")
     source = locate(found)
     hub.require(source.folder, "seq2seq")
