@@ -209,7 +209,7 @@ def main(
     """
     level = logging.WARNING if processes.rank() else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-    for noisy in ("accelerate", "bm25s", "datasets", "filelock", "httpx"):
+    for noisy in ("accelerate", "datasets", "filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # One warns at every checkpoint that tied weights are written once, the other at every 8-bit layer.
     for noisy in ("accelerate.utils.other", "bitsandbytes"):

@@ -52,10 +52,12 @@ def server() -> Iterator[Callable[[Script | None], Server]]:
 
 def command(root: Path, stage: str, url: str, *words: str) -> "subprocess.Popen[str]":
     """The stage as a user runs it, with the key in the environment."""
-    settings = ["--competition=daily_talk", f"--base-url={url}", "--model=tiny", "--shots=1", "--near-copy=0.9",
+    settings = ["--competition=daily_talk", "--track=off", f"--base-url={url}", "--model=tiny", "--shots=1", "--near-copy=0.9",
                 "--longest-wait=0.05", "--requests-per-minute=100000", *words]  # fmt: skip
     environment = {
-        name: value for name, value in os.environ.items() if name not in ("KDS_ROOT", "PYTHONPATH")
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("KDS_ROOT", "PYTHONPATH", "WANDB_MODE")
     }
     return subprocess.Popen(
         [sys.executable, "-m", "common", stage, "exp006", *settings],
@@ -100,7 +102,7 @@ def test_summaries_from_an_api_end_in_a_blend(
     assert "infer" not in runs.record(root / RUN)
     assert not api.received
 
-    code, output = run(root, "infer", api.url)
+    code, output = run(root, "infer", api.url, "--track=offline")
     assert code == 0, output
     assert "leaderboard" in output
     assert api.authorizations == {f"Bearer {KEY}"}
@@ -143,6 +145,7 @@ def test_summaries_from_an_api_end_in_a_blend(
 
     kept = [path for path in root.rglob("*") if path.is_file()]
     assert root / ".cache" / "llm.sqlite" in kept
+    assert any(path.suffix == ".wandb" for path in kept)
     assert [path for path in kept if KEY.encode() in path.read_bytes()] == []
 
 

@@ -1,5 +1,6 @@
 """Few-shot selection: the solved dialogues most like the question, never the question itself in other words."""
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -117,6 +118,7 @@ def shot_index(
         )
     import bm25s
 
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets a level of its own when imported
     chosen = get_tokenizer(tokenizer)
     analysed = chosen.tokenize_all([clean(row.dialogue) for row in usable])
     vocabulary = {
