@@ -10,8 +10,8 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts
-$(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name
+$(foreach setting,$(SETTINGS),$(eval override $(setting) := $$(value $(setting))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
 OPTIONS = $(if $(call on,restart),--restart) $(if $(call on,smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"} $${track:+--track "$$track"}
@@ -51,6 +51,9 @@ train: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [track=off|online] [restar
 infer: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [smoke=1] [args=…]: predict dev and test, score dev
 	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) infer $(SEVERAL) "$$exp" $(OPTIONS) "$${words[@]}"
 
+augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: new training rows (method=? lists)
+	@$(call need,method,method=turn_drop n=200)read -ra words <<< "$$args"; $(COMMON) augment --method "$$method" $${comp:+--competition "$$comp"} $${n:+--parents "$$n"} $${name:+--name "$$name"} $${split:+--split "$$split"} $(if $(call on,restart),--restart) "$${words[@]}"
+
 smoke: setup ## [exp=expNNN]: every experiment's train and infer, tiny, in seconds
 	@$(COMMON) smoke $${exp:+"$$exp"}
 
@@ -59,6 +62,9 @@ new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
 
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 	@$(call need,folder,folder=outputs/daily_talk/exp002)$(COMMON) track "$$folder" $${mode:+--mode "$$mode"} $(if $(call on,texts),--texts)
+
+docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: newest documentation of a library or model, from Context7
+	@$(call need,q,q="Qwen2.5 generation config")$(COMMON) docs --query="$$q" $${lib:+--library="$$lib"} $(if $(call on,fresh),--fresh)
 
 score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions beside the floor
 	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
@@ -93,4 +99,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data use list train infer smoke new track score compare submit leaderboard lb test check format
+.PHONY: help setup demo data use list train infer augment smoke new track docs score compare submit leaderboard lb test check format

@@ -13,6 +13,7 @@ from common.decoding import Decoder, DecodingConfig
 from common.errors import UserError
 from common.models import PretrainedConfig
 from common.postprocess import PostprocessConfig
+from common.rows import Row
 from common.scoring import score
 from common.tokenization import Frame, FrameOf, LengthConfig
 from common.tracking import Run
@@ -44,17 +45,20 @@ def fit(
     frame: Frame | FrameOf,
     *,
     base: PretrainedConfig | None = None,
+    rows: Sequence[Row] | None = None,
     loss: training.losses.Loss = training.cross_entropy,
 ) -> None:
     """Train on the competition's rows; the best checkpoint by ROUGE of decoded dev summaries is recorded.
 
-    `base`: where an adapter's weights came from. Raises UserError as `training.fit` does.
+    `base`: where an adapter's weights came from. `rows`: other training rows than the split's own. Raises UserError as `training.fit` does.
     """
     config: TrainSettings = run.config
-    rows, dev = run.split("train").rows, run.split("dev").rows
+    own, dev = run.split("train").rows, run.split("dev").rows
     tokenization.require_ids(tokenizer)
     require_context(model, config)
-    examples, run.notes["train_cuts"] = tokenization.examples(rows, tokenizer, config.lengths, frame)
+    examples, run.notes["train_cuts"] = tokenization.examples(
+        own if rows is None else rows, tokenizer, config.lengths, frame
+    )
     collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
     result = training.fit(
         model,

@@ -75,6 +75,11 @@ class Run(Generic[C]):
                          split.warnings, split.warning_examples)  # fmt: skip
         return split
 
+    def uses(self, path: Path, rows: int) -> None:
+        """Note in the record that the result depends on a file besides the splits, which holds so many rows."""
+        key = str(path.resolve().relative_to(root()))
+        self.data[key] = {"sha256": sha256_file(path), "rows": rows, "warnings": {}}
+
     def key(self, *extra: str) -> str:
         """A hash of what candidates depend on: settings, code, the data read so far and whatever else is given.
 

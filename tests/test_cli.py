@@ -113,6 +113,8 @@ def test_every_command_explains_itself(house: Path) -> None:
         "leaderboard",
         "lb",
         "track",
+        "docs",
+        "augment",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")
@@ -214,6 +216,7 @@ def test_make_says_what_is_missing(house: Path) -> None:
         "use": "comp= is missing; for example: make use comp=",
         "score": "pred= is missing; for example: make score pred=FILE",
         "lb": "id= is missing; for example: make lb id=ID",
+        "docs": 'q= is missing; for example: make docs q="Qwen2.5 generation config"',
     }
     for target, message in wanted.items():
         failed(make(house, target), message, code=2)

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from common.cli import boards, data, experiments, track
+from common.cli import augment, boards, data, docs, experiments, track
 from common.errors import UserError
 
 
@@ -19,7 +19,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, experiments.list_experiments, experiments.train, experiments.infer, experiments.new,
     experiments.smoke, boards.score,
-    boards.compare, boards.submit, boards.leaderboard_command, boards.lb, track.track,
+    boards.compare, boards.submit, boards.leaderboard_command, boards.lb, track.track, docs.docs, augment.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

@@ -8,7 +8,7 @@ penalty far from 1 the two stop searching at slightly different moments.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig, candidates_of, require_beams
 from common.engines import saved
 from common.errors import UserError
-from common.files import read_json, root, shown, write_json
+from common.files import read_json, root, sha256_file, sha256_texts, shown, write_json
 from common.runs import code_hash
 from common.tokenization import load_tokenizer
 
 INSTALL = "pip install -e '.[ctranslate2]'"
 STARTS = "starts.json"
 _PRE_NORM = {"bart": False, "mbart": True}  # whether layers normalise before they attend
+_TRANSLATING = {"mbart": True, "m2m_100": True}
 
 
 def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrainedTokenizerFast]:
@@ -148,8 +149,13 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: 
     """
     loaders = import_module("ctranslate2.converters.transformers")
     config = model.config
-    config.normalize_before = _PRE_NORM[config.model_type]
-    loader = loaders.MBartLoader() if config.model_type == "mbart" else loaders.BartLoader()
+    config.normalize_before = (_PRE_NORM | _TRANSLATING)[config.model_type]
+    names = {"bart": "BartLoader", "mbart": "MBartLoader", "m2m_100": "M2M100Loader"}
+    loader = getattr(loaders, names[config.model_type])()
+    if config.model_type == "m2m_100":
+        for half in (model.model.encoder, model.model.decoder):
+            # The loader takes the first position to be 2, which holds while the padding token is 1.
+            half.embed_positions.offset = half.embed_positions.padding_idx + 1
     spec = loader.get_model_spec(model)
     words = _names(range(model.get_output_embeddings().weight.shape[0]))
     spec.register_source_vocabulary(words)
@@ -162,3 +168,50 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: 
     spec.optimize(quantization=weights)
     spec.save(str(folder))
     write_json(folder / STARTS, {"forced_bos": model.generation_config.forced_bos_token_id})
+
+
+def translation(
+    folder: Path, weights: str
+) -> Callable[[Sequence[Sequence[int]], int, int, int], list[list[int]]]:
+    """A function (sources, target language's id, beams, longest) → the best translation of each source, as ids.
+
+    `folder` holds a pretrained m2m100, NLLB or mBART-50 as a hub serves it; it is converted on first use. A translation
+    begins with the language's id and ends with the end token if it ended.
+    Raises UserError when CTranslate2 is not installed or the model is another.
+    """
+    package = _package()
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind not in _TRANSLATING:
+        raise UserError(
+            f"--engine ctranslate2 translates with m2m100, NLLB and mBART-50, and {shown(folder)} is {kind}: "
+            "use --engine hf."
+        )
+    converted = _convert_pretrained(package, folder, weights)
+    translator = _translator(package, converted, weights)
+
+    def run(sources: Sequence[Sequence[int]], target: int, beams: int, longest: int) -> list[list[int]]:
+        results = translator.translate_batch(
+            [_names(source) for source in sources],
+            target_prefix=[_names([target])] * len(sources),
+            beam_size=beams,
+            max_decoding_length=longest,
+            max_input_length=0,
+            return_end_token=True,
+        )
+        return [[int(name) for name in result.hypotheses[0]] for result in results]
+
+    return run
+
+
+def _convert_pretrained(package: Any, folder: Path, weights: str) -> Path:
+    """The folder of the converted weights, made once for each content of the pretrained folder."""
+    content = sha256_texts(sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file())
+    name = f"{content[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
+    converted = root() / ".cache" / "ct2" / name
+    converted.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(converted) + ".lock"):
+        if not converted.exists() or checkpoints.problem(converted):
+            config = models.PretrainedConfig(model=str(folder), dtype="float32")
+            model, tokenizer = models.pretrained(config, "seq2seq", frozen=True)
+            checkpoints.save(converted, lambda staging: _write(model.cpu(), tokenizer, weights, staging))
+    return converted

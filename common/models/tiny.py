@@ -10,6 +10,8 @@ from transformers import (
     BartForConditionalGeneration,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
     MBartConfig,
     MBartForConditionalGeneration,
     PreTrainedModel,
@@ -27,6 +29,11 @@ _TEXTS = (
     "#Person1#과 #Person2#는 내일 오후 세 시에 도서관 앞에서 만나기로 한다.",
     "다음 대화를 읽고 한국어로 요약하세요. 요약:",
 )
+_LANGUAGES = {
+    "mbart": ["en_XX", "ko_KR"],
+    "m2m100": ["__en__", "__ko__"],
+    "nllb": ["eng_Latn", "kor_Hang"],
+}
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -34,7 +41,8 @@ _CHATML = (
 
 
 def tiny(name: str) -> Path:
-    """The folder of a tiny random model, made on first use: tiny:bart, tiny:mbart, tiny:qwen2 or tiny:gemma3.
+    """The folder of a tiny random model, made on first use: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb,
+    tiny:qwen2 or tiny:gemma3.
 
     Raises KeyError for another name.
     """
@@ -50,8 +58,8 @@ def tiny(name: str) -> Path:
 
 def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str, folder: Path) -> None:
     tokenizer = tokenization.train_bpe(_TEXTS, 400, [])
-    if kind == "mbart":
-        tokenizer.add_tokens(["en_XX", "ko_KR"])
+    if kind in _LANGUAGES:
+        tokenizer.add_tokens(_LANGUAGES[kind])
     if kind == "qwen2":
         tokenizer.add_tokens(["<|im_start|>", "<|im_end|>"])
         tokenizer.eos_token = "<|im_end|>"
@@ -107,6 +115,13 @@ def _mbart(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
                                                      decoder_start_token_id=tokenizer.eos_token_id))  # fmt: skip
 
 
+def _m2m100(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    config = M2M100Config(
+        **_ENCODER_DECODER, **_ids(tokenizer), decoder_start_token_id=tokenizer.eos_token_id
+    )
+    return M2M100ForConditionalGeneration(config)
+
+
 def _qwen2(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return Qwen2ForCausalLM(Qwen2Config(**_DECODER, **_ids(tokenizer)))
 
@@ -116,4 +131,11 @@ def _gemma3(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return Gemma3ForCausalLM(Gemma3TextConfig(**_DECODER, **_ids(tokenizer), **sizes))
 
 
-_MODELS = {"bart": _bart, "mbart": _mbart, "qwen2": _qwen2, "gemma3": _gemma3}
+_MODELS = {
+    "bart": _bart,
+    "mbart": _mbart,
+    "m2m100": _m2m100,
+    "nllb": _m2m100,
+    "qwen2": _qwen2,
+    "gemma3": _gemma3,
+}

@@ -1,9 +1,10 @@
 """Few-shot selection: the solved dialogues most like the question, never the question itself in other words."""
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import bm25s
 import numpy as np
 
 from common.dialogue import clean
@@ -11,6 +12,9 @@ from common.errors import UserError
 from common.prompts.copies import NEAR_COPY, CopyIndex, copy_index, grams, similarity
 from common.rouge.tokenizers import Tokenizer, get_tokenizer
 from common.rows import Row
+
+if TYPE_CHECKING:  # it takes longest of all to import, and only few-shot prompts need it
+    import bm25s
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class ShotIndex:
     """Rows given that cannot be shots."""
     near_copy: float
     tokenizer: Tokenizer
-    ranker: bm25s.BM25
+    ranker: "bm25s.BM25"
     letters: CopyIndex
 
     def select(self, query: Row | str, k: int) -> Selection:
@@ -112,6 +116,9 @@ def shot_index(
             f"shots: none of the {len(rows)} rows has a summary; a shot shows dialogue and summary. "
             "Build the index from the train split, or set prompt.shots to 0."
         )
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets a level of its own when imported
     chosen = get_tokenizer(tokenizer)
     analysed = chosen.tokenize_all([clean(row.dialogue) for row in usable])
     vocabulary = {

@@ -1,0 +1,162 @@
+"""Asking an endpoint beside the openai SDK with a thread pool: writes docs/benchmarks-llm.md.
+
+    pip install --target FOLDER openai
+    python benchmarks/llm.py --peer FOLDER
+
+A server of `common.llm.loopback` in a process of its own answers after 100 ms; 16 workers ask 499 questions. Both sides in
+turn, each round in processes of their own; the peer has neither cache nor checks nor a budget. Limits are set out of reach.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from shared import ROOT, child, table
+
+from common import llm, prompts
+from common.llm import loopback
+from common.llm.loopback import Reply
+
+COUNT = 499
+DELAY = 0.1  # seconds that an answer takes
+WORKERS = 16
+KEY = "benchmark-key"
+
+
+def questions() -> list[llm.Request]:
+    """Questions about invented dialogues."""
+    style = prompts.prompt()
+    made = []
+    for number in range(COUNT):
+        talk = (
+            f"#Person1#: {number}번 창구가 어디인지 아세요? 서류를 내러 왔는데 줄이 길어서요.\n"
+            f"#Person2#: 2층으로 올라가면 왼쪽에 있어요. 번호표는 {number + 3}번부터 새로 뽑아야 해요."
+        )
+        messages = tuple(prompts.Message(**m) for m in style.chat(talk))  # type: ignore[arg-type]
+        made.append(llm.Request(f"row_{number}", messages))
+    return made
+
+
+def ours(url: str, cache: str) -> dict[str, Any]:
+    """Seconds of a first run and of the same again."""
+    asked = questions()
+    settings = llm.LLMConfig(base_url=url, model="m", key_name="BENCHMARK_KEY", temperature=0.0, workers=WORKERS,
+                             requests_per_minute=10**7, tokens_per_minute=10**9)  # fmt: skip
+    talks = {request.key: request.messages[-1].content for request in asked}
+    check = llm.summary_check(dict.fromkeys(talks, ("#Person1#", "#Person2#")), talks)
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        answers, usage = llm.ask(asked, settings, check, cache=Path(cache))
+        seconds.append(time.perf_counter() - began)
+        assert not usage.failed
+    return {"seconds": seconds[0], "again": seconds[1], "texts": [answer.text for answer in answers]}
+
+
+def peer(url: str) -> dict[str, Any]:
+    """Seconds of the openai SDK in a thread pool."""
+    from openai import OpenAI
+
+    client = OpenAI(base_url=url, api_key=KEY)
+    asked = questions()
+
+    def one(request: llm.Request) -> str:
+        messages: Any = [{"role": m.role, "content": m.content} for m in request.messages]
+        answer = client.chat.completions.create(model="m", messages=messages, temperature=0.0, max_tokens=300)
+        return answer.choices[0].message.content or ""
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        texts = list(pool.map(one, asked))
+    return {"seconds": time.perf_counter() - began, "texts": texts}
+
+
+def server() -> None:
+    """Answer until stdin closes."""
+    with loopback.serve(lambda _: Reply(delay=DELAY)) as running:
+        print(running.url, flush=True)
+        sys.stdin.read()
+
+
+def measure(side: str, extra_path: str, folder: str) -> dict[str, Any]:
+    """One round of one side, with a server of its own."""
+    words = [sys.executable, __file__, "--serve"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "BENCHMARK_KEY": KEY}
+    with subprocess.Popen(
+        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout
+        url = running.stdout.readline().strip()
+        os.environ["BENCHMARK_KEY"] = KEY
+        try:
+            return child(__file__, "--side", side, "--url", url, "--cache", f"{folder}/{time.time_ns()}.sqlite",
+                         extra_path=extra_path)  # fmt: skip
+        finally:
+            assert running.stdin
+            running.stdin.close()
+
+
+def main() -> None:
+    """Measure both sides in turn and write the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", default="", help="the folder that the openai SDK was installed into")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--side", choices=["ours", "peer"])
+    parser.add_argument("--url")
+    parser.add_argument("--cache")
+    options = parser.parse_args()
+    if options.serve:
+        server()
+        return
+    if options.side:
+        print(json.dumps(ours(options.url, options.cache) if options.side == "ours" else peer(options.url)))
+        return
+    sides = ["ours", "peer"] if options.peer else ["ours"]
+    rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.rounds):
+            for side in sides:
+                rounds[side].append(measure(side, options.peer, folder))
+                print(side, f"{rounds[side][-1]['seconds']:.2f} s", flush=True)
+    report(rounds, load)
+
+
+def report(rounds: dict[str, list[dict[str, Any]]], load: float) -> None:
+    """Write and print the table."""
+    ideal = COUNT * DELAY / WORKERS
+    names = {"ours": "common.llm (cached, checked)", "peer": "openai SDK, ThreadPoolExecutor"}
+    body = []
+    for side, found in rounds.items():
+        seconds = [one["seconds"] for one in found]
+        ratios = [other["seconds"] / own["seconds"] for own, other in zip(rounds["ours"], found, strict=True)]
+        same = sum(a == b for a, b in zip(rounds["ours"][0]["texts"], found[0]["texts"], strict=True))
+        median = statistics.median(seconds)
+        again = statistics.median(one["again"] for one in found) if side == "ours" else median
+        beside = f"{statistics.median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
+        body.append(
+            [names[side], f"{median:.2f} s", f"{ideal / median:.2f} (best {ideal / min(seconds):.2f})",
+             "–" if side == "ours" else beside, f"{again:.2f} s", f"{same} of {COUNT}"]
+        )  # fmt: skip
+    head = ["client", f"{COUNT} answers", "of the ideal throughput", "ours is faster (least–greatest)", "the same again", "same text as ours"]  # fmt: skip
+    text = (
+        "# Asking an endpoint beside its peer\n\n"
+        f"Generated by `benchmarks/llm.py`; do not edit. A server that answers after {DELAY * 1000:.0f} ms, {WORKERS} workers, limits out "
+        f"of reach, {len(rounds['ours'])} rounds in turn; ideal: {ideal:.2f} s. Client and server shared {os.cpu_count()} cores with other "
+        f"work (load {load:.1f} at the start), so the ratio says more than the seconds.\n\n{table(head, body)}\n"
+    )
+    (ROOT / "docs" / "benchmarks-llm.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""The guards every method's products pass: each a pure function that gives "" or "reason: what was found"."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from common.augment.products import Product, exchange, speakers, spoken
+from common.dialogue import TAG, Turn, clean, parse
+from common.prompts.copies import NEAR_COPY, CopyIndex, grams, similarity
+from common.rouge import corpus
+from common.rows import Row
+
+
+@dataclass(frozen=True)
+class GuardConfig:
+    """What a product must keep of its parent, and what it must not come near."""
+
+    near_copy: float = NEAR_COPY
+    """Similarity, more than 0 and at most 1, from which a dialogue counts as a copy of one of dev, test or another fold."""
+    lowest_similarity: float = 0.05
+    """Least similarity to the parent (letters, Jaccard of runs of three), 0 to 1: below it is another story."""
+    highest_similarity: float = 0.95
+    """Most similarity to the parent, 0 to 1: above it is a copy."""
+    lowest_rouge: float = 0.3
+    """Least ROUGE-L F1 with the parent on morphemes (whitespace words in other languages), 0 to 1."""
+    shortest: float = 0.5
+    """Least length in characters, as a share of the parent's."""
+    longest: float = 2.0
+    """Most length in characters, as a multiple of the parent's."""
+    hangul_loss: float = 0.1
+    """How much less of the letters may be Hangul than in the parent, as a share of all letters."""
+    duplicate: float = 0.9
+    """Similarity from which one of two new rows is left out, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One product beside its parent, measured."""
+
+    parent: Row
+    """Its texts are cleaned."""
+    product: Product
+    similarity: float
+    """Of the dialogues' letters, in [0, 1]: `prompts.copies.similarity`."""
+    rouge: float
+    """ROUGE-L F1 of the spoken words, in [0, 1]."""
+
+
+Guard = Callable[[Case, GuardConfig], str]
+
+_BARE = re.compile(
+    r"person\s*[0-9]|phone\s?number|date\s?of\s?birth|passport\s?number|card\s?number|person\s?name|car\s?number",
+    re.IGNORECASE,
+)
+_LOOP = re.compile(r"(.{2,30}?)\1{3,}|(.)\2{11,}", re.DOTALL)
+_HANGUL = re.compile("[가-힣ㄱ-ㆎ]")  # "ㅋㅋ" is Korean too
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> list[Case]:
+    """Each product beside its parent, texts cleaned, similarity and ROUGE measured; `morphemes` for Korean.
+
+    Raises UserError as `rouge.corpus` does.
+    """
+    clean_parents = [Row(p.id, clean(p.dialogue), tuple(map(clean, p.summaries)), p.topic) for p in parents]
+    clean_products = [
+        Product(clean(p.dialogue), tuple(map(clean, p.summaries)), p.removed, p.exchanged) for p in products
+    ]
+    if not products:
+        return []
+    scores = corpus(
+        [spoken(product.dialogue) for product in clean_products],
+        [[spoken(parent.dialogue)] for parent in clean_parents],
+        "korouge",
+        tokenizer="mecab" if morphemes else None,
+    ).per_example["rougeL"]
+    return [
+        Case(parent, product, similarity(grams(parent.dialogue), grams(product.dialogue)), float(score))
+        for parent, product, score in zip(clean_parents, clean_products, scores, strict=True)
+    ]
+
+
+def problem(case: Case, config: GuardConfig) -> str:
+    """The first guard's reason why the product is no good beside its parent, or ""."""
+    return next((reason for guard in GUARDS if (reason := guard(case, config))), "")
+
+
+def blank(case: Case, _: GuardConfig) -> str:
+    """A dialogue, a summary, or a turn that had words is empty."""
+    if not case.product.dialogue.strip():
+        return "blank: the dialogue is empty"
+    if not case.product.summaries or not all(text.strip() for text in case.product.summaries):
+        return "blank: a summary is empty"
+    had = sum(not turn.text for turn in parse(case.parent.dialogue))
+    has = sum(not turn.text for turn in parse(case.product.dialogue))
+    return f"blank: {has} turns without words, {had} in the parent" if has > had else ""
+
+
+def dialogue_tags(case: Case, _: GuardConfig) -> str:
+    """The dialogue's tags are not the parent's, but for what the method says it removed or exchanged."""
+    wanted = case.product.expected(case.parent.dialogue)
+    wanted.subtract(case.product.removed)
+    return _difference("tags", wanted, Counter(TAG.findall(case.product.dialogue)))
+
+
+def summary_tags(case: Case, _: GuardConfig) -> str:
+    """A summary's tags are not those of the parent's."""
+    if len(case.product.summaries) != len(case.parent.summaries):
+        return f"summary_tags: {len(case.product.summaries)} summaries, {len(case.parent.summaries)} wanted"
+    for before, after in zip(case.parent.summaries, case.product.summaries, strict=True):
+        if reason := _difference("summary_tags", case.product.expected(before), Counter(TAG.findall(after))):
+            return reason
+    return ""
+
+
+def _difference(name: str, wanted: Counter[str], found: Counter[str]) -> str:
+    kinds = sorted(tag for tag in {*wanted, *found} if wanted[tag] != found[tag])
+    return f"{name}: {kinds[0]} {found[kinds[0]]} times, wanted {wanted[kinds[0]]}" if kinds else ""
+
+
+def broken_tags(case: Case, _: GuardConfig) -> str:
+    """Something that is left of a tag stands in a text: a "#" or a tag's name, more often than in the parent."""
+    for before, after in _texts(case):
+        rest_before, rest_after = TAG.sub(" ", before), TAG.sub(" ", after)
+        for what, count in (("#", _hashes), ("the name of a tag", _names)):
+            if count(rest_after) > count(rest_before):
+                return f"broken_tag: {what} outside a tag"
+    return ""
+
+
+def _hashes(text: str) -> int:
+    return sum(text.count(sign) for sign in "#＃")
+
+
+def _names(text: str) -> int:
+    return len(_BARE.findall(text))
+
+
+def turns(case: Case, _: GuardConfig) -> str:
+    """Turns are more, fewer or said by others than in the parent, but for those the method says it removed."""
+    before = parse(exchange(case.parent.dialogue) if case.product.exchanged else case.parent.dialogue)
+    after = parse(case.product.dialogue)
+    wanted = len(before) - len(case.product.removed)
+    if len(after) != wanted:
+        return f"turns: {len(after)}, wanted {wanted}"
+    if not _speak_in_order(before, after):
+        return "turns: the speakers come in another order"
+    return ""
+
+
+def _speak_in_order(before: tuple[Turn, ...], after: tuple[Turn, ...]) -> bool:
+    """Whether the later speakers are the earlier ones, some left out."""
+    queue = iter(speakers(before))
+    return all(speaker in queue for speaker in speakers(after))
+
+
+def length(case: Case, config: GuardConfig) -> str:
+    """A text is much shorter or longer than the parent's."""
+    for place, (before, after) in enumerate(_texts(case)):
+        ratio = len(after) / max(1, len(before))
+        if not config.shortest <= ratio <= config.longest:
+            return f"{'summary_length' if place else 'length'}: {ratio:.2f} of the parent's"
+    return ""
+
+
+def hangul(case: Case, config: GuardConfig) -> str:
+    """The words have turned into another language: less of the letters are Hangul than in the parent."""
+    pairs = _texts(case)
+    pairs[0] = (spoken(case.parent.dialogue), spoken(case.product.dialogue))
+    for before, after in pairs:
+        was, now = hangul_share(before), hangul_share(after)
+        if now < was - config.hangul_loss:
+            return f"hangul: {now:.0%} of the letters, {was:.0%} in the parent"
+    return ""
+
+
+def hangul_share(text: str) -> float:
+    """Hangul letters as a share of all letters outside tags, in [0, 1]; 1.0 for a text without letters."""
+    letters = [letter for letter in TAG.sub(" ", text) if letter.isalpha()]
+    return sum(bool(_HANGUL.match(letter)) for letter in letters) / len(letters) if letters else 1.0
+
+
+def script(case: Case, _: GuardConfig) -> str:
+    """A text holds a writing system that the parent's texts do not, Hangul and Latin aside, or broken characters."""
+    known = set().union(*(_scripts(before) for before, _ in _texts(case))) | {"HANGUL", "LATIN"}
+    new = sorted(set().union(*(_scripts(after) for _, after in _texts(case))) - known)
+    return f"script: {new[0].lower()} letters" if new else ""
+
+
+def _scripts(text: str) -> set[str]:
+    """The first words of the letters' Unicode names: HANGUL, LATIN, CJK, HIRAGANA, CYRILLIC …; REPLACEMENT for U+FFFD."""
+    return {
+        unicodedata.name(letter, "UNNAMED").split()[0]
+        for letter in set(text)
+        if letter.isalpha() or letter == "\ufffd"
+    }
+
+
+def repetition(case: Case, _: GuardConfig) -> str:
+    """A text says one thing four times in a row (a character twelve times), and the parent's does not."""
+    for before, after in _texts(case):
+        if _LOOP.search(after) and not _LOOP.search(before):
+            return "repetition: one thing four times in a row"
+    return ""
+
+
+def numbers(case: Case, _: GuardConfig) -> str:
+    """A summary's numbers are not those of the parent's: times, prices and floors must not change on the way."""
+    for before, after in zip(case.parent.summaries, case.product.summaries, strict=True):
+        wanted, found = (Counter(_NUMBER.findall(TAG.sub(" ", text))) for text in (before, after))
+        if reason := _difference("summary_numbers", wanted, found):
+            return reason
+    return ""
+
+
+def copied(case: Case, config: GuardConfig) -> str:
+    """The product is the parent again, or its dialogue was changed by next to nothing."""
+    same = [before == after for before, after in _texts(case)]
+    if all(same):
+        return "copy: nothing was changed"
+    if not same[0] and case.similarity > config.highest_similarity:
+        return f"copy: similarity {case.similarity:.3f}"
+    return ""
+
+
+def other_story(case: Case, config: GuardConfig) -> str:
+    """The dialogue shares too few letters or words with the parent's to be the same story."""
+    if case.similarity < config.lowest_similarity:
+        return f"other_story: similarity {case.similarity:.3f}"
+    return f"other_story: ROUGE-L {case.rouge:.3f}" if case.rouge < config.lowest_rouge else ""
+
+
+def _texts(case: Case) -> list[tuple[str, str]]:
+    """Dialogue and summaries of parent and product, in pairs."""
+    summaries = zip(case.parent.summaries, case.product.summaries, strict=True)
+    return [(case.parent.dialogue, case.product.dialogue), *summaries]
+
+
+GUARDS: tuple[Guard, ...] = (
+    blank, summary_tags, dialogue_tags, broken_tags, turns, length, hangul, script, repetition, numbers, copied,
+    other_story,
+)  # fmt: skip
+"""In this order; summary_tags is the one that says when there is another number of summaries."""
+
+
+def near_forbidden(dialogue: str, forbidden: CopyIndex, config: GuardConfig) -> str:
+    """The dialogue is a near-copy of one of dev or test."""
+    nearest = float(forbidden.similarities(grams(dialogue)).max(initial=0.0))
+    return f"near_dev_or_test: similarity {nearest:.3f}" if nearest >= config.near_copy else ""
+
+
+def other_fold(
+    dialogue: str, fold: int, train: CopyIndex, folds: npt.NDArray[np.int64], config: GuardConfig
+) -> str:
+    """The dialogue is a near-copy of a train row in another fold than its parent's; `folds`: of every train row."""
+    elsewhere = train.similarities(grams(dialogue))[folds != fold]
+    nearest = float(elsewhere.max(initial=0.0))
+    return f"other_fold: similarity {nearest:.3f}" if nearest >= config.near_copy else ""
+
+
+class Seen:
+    """The new rows accepted so far, to find one told twice. Grows; one pass over the rows."""
+
+    def __init__(self) -> None:
+        self.grams: list[frozenset[str]] = []
+        self.holders: dict[str, list[int]] = {}
+
+    def duplicate(self, dialogue: str, config: GuardConfig) -> str:
+        """ "" unless the dialogue is nearly one that was added before."""
+        of = grams(dialogue)
+        shared = Counter(place for gram in of for place in self.holders.get(gram, ()))
+        for place, count in shared.items():
+            alike = count / (len(of) + len(self.grams[place]) - count)
+            if alike >= config.duplicate:
+                return f"duplicate: similarity {alike:.3f} to a new row"
+        return ""
+
+    def add(self, dialogue: str) -> None:
+        """Remember an accepted dialogue."""
+        of = grams(dialogue)
+        for gram in of:
+            self.holders.setdefault(gram, []).append(len(self.grams))
+        self.grams.append(of)

@@ -1,0 +1,293 @@
+"""`make augment`: parents drawn, products made (resumable), judged by the guards, and written with their provenance."""
+
+import hashlib
+import json
+import logging
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from common import runs, tracking
+from common.augment import files, guards
+from common.augment.files import AugmentedRow
+from common.augment.judging import Verdict, judge
+from common.augment.methods import Method, deciding, method
+from common.augment.products import Product
+from common.augment.settings import AugmentConfig
+from common.augment.translation import Translator
+from common.competition import Competition
+from common.config import plain
+from common.errors import UserError
+from common.files import append_line, mend_tail, read_json, read_lines, root, sha256_file, shown, write_json
+from common.progress import progress
+from common.prompts.copies import copy_index
+from common.rows import Row, Split, read_split
+
+log = logging.getLogger(__name__)
+PRODUCTS, KEY = "products.jsonl", "key.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be made."""
+
+    competition: Competition
+    method: str
+    name: str
+    """Of the folder under outputs/<competition>/augmented."""
+    n: int | None
+    """Parents used; None: every train row."""
+    config: AugmentConfig
+    overrides: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of it."""
+
+    folder: Path
+    kept: int
+    reasons: Mapping[str, int]
+    """Rejected rows by reason, most frequent first."""
+
+
+def augment(job: Job, *, restart: bool = False, translator: Translator | None = None) -> Made:
+    """The new rows of a job on disk: rows.csv, rejected.csv and run.json in `files.folder`.
+
+    A run that was cut off goes on where it stopped, and ends with the same rows. Other guards judge what was made
+    before anew; other settings of the method want `restart` or another name. `translator` takes a model's place.
+    Raises UserError when data or model cannot be had, the settings do not fit what is there, or the disk is full.
+    """
+    started = time.time()
+    splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
+    parents = draw(splits["train"].rows, job.n, job.config.seed)
+    folder = files.folder(job.competition.name, job.name)
+    with _locked(folder):
+        forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
+        refused = {
+            row.id: f"parent_{reason}"
+            for row in parents
+            if (reason := guards.near_forbidden(row.dialogue, forbidden, job.config.guards))
+        }
+        usable = [row for row in parents if row.id not in refused]
+        chosen = method(job.method, job.config, job.competition.language, translator)
+        _begin(folder, _key(job, chosen, splits["train"]), restart)
+        made = _produce(chosen, usable, folder / PRODUCTS, _retries(job.config))
+        verdicts = judge(
+            parents,
+            {**made, **refused},
+            splits["train"].rows,
+            forbidden,
+            job.config.guards,
+            job.config.folds,
+            morphemes=job.competition.language == "ko",
+        )
+        taken = {row.id for split in splits.values() for row in split.rows}
+        judged = [provenance(job, chosen, verdict, taken) for verdict in verdicts]
+        return _write(job, chosen, folder, judged, splits, started)
+
+
+def draw(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
+    """n rows (None: all), drawn by the seed whatever their order; a larger n adds to a smaller one's.
+
+    Raises UserError when n is below 1 or there are fewer rows.
+    """
+    if n is not None and not 1 <= n <= len(rows):
+        raise UserError(f"n={n}: wanted 1 to {len(rows)}, the number of train rows; leave n out to use all.")
+    ordered = sorted(rows, key=lambda row: row.id)
+    random.Random(seed).shuffle(ordered)
+    return ordered[:n]
+
+
+def estimate(job: Job) -> str:
+    """What the job would do and cost, in words; nothing is made. Raises UserError as `augment` does."""
+    rows = {name: read_split(job.competition, name).rows for name in ("train", "dev", "test")}
+    parents = draw(rows["train"], job.n, job.config.seed)
+    forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in rows[name]])
+    usable = [r for r in parents if not guards.near_forbidden(r.dialogue, forbidden, job.config.guards)]
+    text = f"{job.method}: {len(usable)} of {len(parents)} parents (the others are near-copies of dev or test rows)"
+    cost = method(job.method, job.config, job.competition.language).estimate if usable else None
+    return f"{text}\n{cost(usable)}" if cost else text
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock.acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(
+            f"{shown(folder)} is in use by another process; wait for it or choose name=."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
+        ) from error
+
+
+def _retries(config: AugmentConfig) -> bool:
+    return bool(plain(config).get("method.llm.retry_failed", False))
+
+
+def _key(job: Job, chosen: Method, train: Split) -> dict[str, Any]:
+    """What products depend on: settings, model, prompts, train data and code."""
+    here = Path(__file__).resolve().parent
+    code = [*sorted(here.glob("*.py")), here.parent / "dialogue.py"]
+    model = {k: v for k, v in (chosen.record or {}).items() if k != "usage"}
+    return {
+        "method": job.method,
+        "settings": deciding(job.config),
+        "model": model,
+        "prompt_sha256": chosen.prompt_sha256,
+        "train_sha256": train.sha256,
+        "code_sha256": hashlib.sha256("".join(map(runs.code_hash, code)).encode()).hexdigest(),
+    }
+
+
+def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
+    """Leave in the folder only products of this key. Raises UserError when there are others and no `restart`."""
+    key = json.loads(json.dumps(key))
+    path = folder / KEY
+    before = read_json(path) if path.exists() else None
+    if before is not None and before != key and not restart:
+        raise UserError(
+            f"{shown(folder)} holds rows made otherwise: {'; '.join(_differing(before, key))}. Give the same settings, "
+            "make them anew with restart=1, or keep both with another name=."
+        )
+    if before != key or restart:
+        for name in (
+            files.RECORD,
+            files.ROWS,
+            files.REJECTED,
+            PRODUCTS,
+        ):  # the record first: without it nothing is read
+            (folder / name).unlink(missing_ok=True)
+        write_json(path, key)
+    mend_tail(folder / PRODUCTS)
+
+
+def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    flat = [
+        {**k, **{f"--{n}": v for n, v in (k.get("settings") or {}).items()}, "settings": None}
+        for k in (before, now)
+    ]
+    names = sorted({name for one in flat for name in one if flat[0].get(name) != flat[1].get(name)})
+    return [
+        f"{name} was {flat[0].get(name)!r}, is {flat[1].get(name)!r}" if name.startswith("--") or name == "method"
+        else f"{name.removesuffix('_sha256')} has changed"
+        for name in names
+    ]  # fmt: skip
+
+
+def _produce(chosen: Method, parents: Sequence[Row], path: Path, retry: bool) -> dict[str, Product | str]:
+    """The product of every parent, or why there is none, by parent id; each batch is saved as one line."""
+    done = _products(path)
+    if retry:
+        done = {name: made for name, made in done.items() if isinstance(made, Product)}
+    size = chosen.batch or max(1, len(parents))
+    bar = progress(
+        total=len(parents),
+        initial=sum(row.id in done for row in parents),
+        description=f"augment {path.parent.name}",
+        unit="row",
+    )
+    for first in range(0, len(parents), size):
+        # The same batches whatever is done already: a model's sums depend a little on what else is in the batch.
+        rows = [row for row in parents[first : first + size] if row.id not in done]
+        if rows:
+            made = dict(zip((row.id for row in rows), chosen.make(rows), strict=True))
+            append_line(path, {name: m if isinstance(m, str) else asdict(m) for name, m in made.items()})
+            done |= made
+            bar.update(len(rows))
+    bar.close()
+    return done
+
+
+def _products(path: Path) -> dict[str, Product | str]:
+    found: dict[str, Product | str] = {}
+    for line in read_lines(path):
+        for name, made in line.items():
+            found[name] = (
+                made
+                if isinstance(made, str)
+                else Product(
+                    made["dialogue"], tuple(made["summaries"]), tuple(made["removed"]), made["exchanged"]
+                )
+            )
+    return found
+
+
+def provenance(
+    job: Job, chosen: Method, verdict: Verdict, taken: Collection[str]
+) -> tuple[AugmentedRow, str]:
+    """The new row with its provenance, and why it is rejected, "" when it is not."""
+    parent, case = verdict.parent, verdict.case
+    product = case.product if case else Product("", ())
+    row = Row(f"{parent.id}.{job.name}", product.dialogue, product.summaries, parent.topic)
+    new = AugmentedRow(
+        row,
+        parent.id,
+        job.method,
+        chosen.model,
+        chosen.prompt_sha256,
+        job.config.seed,
+        verdict.fold,
+        case.similarity if case else 0.0,
+        case.rouge if case else 0.0,
+    )
+    return new, verdict.reason or (f"id: {row.id} is not new" if row.id in taken else "")
+
+
+def _write(
+    job: Job,
+    chosen: Method,
+    folder: Path,
+    judged: Sequence[tuple[AugmentedRow, str]],
+    splits: Mapping[str, Split],
+    started: float,
+) -> Made:
+    kept = [one for one, reason in judged if not reason]
+    rejected = [(one, reason) for one, reason in judged if reason]
+    counts = dict(Counter(reason.partition(":")[0] for _, reason in rejected).most_common())
+    (folder / files.RECORD).unlink(missing_ok=True)
+    files.write(folder / files.ROWS, kept)
+    files.write(folder / files.REJECTED, [one for one, _ in rejected], [reason for _, reason in rejected])
+    record = {
+        "method": job.method,
+        "name": job.name,
+        "competition": job.competition.name,
+        "n": job.n,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "config": plain(job.config),
+        "overrides": dict(job.overrides),
+        "seed": job.config.seed,
+        "model": chosen.record,
+        "prompt_sha256": chosen.prompt_sha256,
+        "parents": len(judged),
+        "kept": len(kept),
+        "rejected": counts,
+        "data": {
+            name: {"file": str(s.path.resolve().relative_to(root())), "sha256": s.sha256, "rows": len(s.rows)}
+            for name, s in splits.items()
+        },
+        "files": {name: sha256_file(folder / name) for name in (files.ROWS, files.REJECTED)},
+        "code": tracking.code_in_use(settings_too=True),
+        "git": runs.git_state(),
+        "packages": tracking.package_versions(),
+        "hardware": tracking.hardware(),
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "minutes": round((time.time() - started) / 60, 2),
+    }
+    write_json(folder / files.RECORD, json.loads(json.dumps(record, default=asdict)))
+    return Made(folder, len(kept), counts)

@@ -1,0 +1,117 @@
+"""A method as a function from rows to products, with what its results depend on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from common.augment import local
+from common.augment.products import Product
+from common.augment.settings import AugmentConfig
+from common.augment.translation import Translator, back_translate
+from common.config import plain
+from common.errors import UserError
+from common.rows import Row
+
+Make = Callable[[Sequence[Row]], list[Product | str]]
+"""Rows → for each its product, or "reason: why there is none"."""
+
+LOCAL_BATCH = 256
+_OPERATIONAL = ("llm.workers", "llm.requests_per_minute", "llm.tokens_per_minute", "llm.connect_timeout",
+                "llm.read_timeout", "llm.attempts", "llm.longest_wait", "llm.price_prompt", "llm.price_completion",
+                "llm.budget", "llm.retry_failed", "llm.key_name", "rows_at_once", "accept_noncommercial_licence")  # fmt: skip
+"""Settings that change how the work is done, not what comes out."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method ready to run."""
+
+    make: Make
+    batch: int | None
+    """Rows given at a time; None: all at once (the method keeps its own progress)."""
+    model: str = ""
+    """Name and commit, for the rows' provenance."""
+    record: Any = None
+    """What run.json says of the model."""
+    prompt_sha256: str = ""
+    estimate: Callable[[Sequence[Row]], str] | None = None
+    """What a run would cost, in words; None when it costs nothing."""
+
+
+def deciding(config: AugmentConfig) -> dict[str, Any]:
+    """The settings that products depend on: not the guards, which judge them afterwards."""
+    return {
+        name: value
+        for name, value in plain(config).items()
+        if name == "seed" or (name.startswith("method.") and not name.endswith(_OPERATIONAL))
+    }
+
+
+def method(name: str, config: AugmentConfig, language: str, translator: Translator | None = None) -> Method:
+    """The method of that name. `translator` takes the place of a model (tests).
+
+    Raises UserError when its model cannot be had, or it is made for Korean and the competition is not.
+    """
+    own = config.method
+    if name == "speaker_swap":
+        return Method(_each(local.speaker_swap), LOCAL_BATCH)
+    if name == "turn_drop":
+        _require_share(own.share)
+        return Method(_each(partial(local.turn_drop, config=own, seed=config.seed)), LOCAL_BATCH)
+    if name == "sentence_drop":
+        _require_share(own.share)
+        return Method(_each(partial(local.sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
+    if language != "ko":
+        raise UserError(f"method {name} is made for Korean, and this competition is in {language!r}.")
+    return _paraphrase(own, config.seed) if name == "paraphrase" else _back_translation(own, translator)
+
+
+def _each(function: Callable[[Row], Product | str]) -> Make:
+    return lambda rows: [function(row) for row in rows]
+
+
+def _require_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise UserError(f"--share {share}: wanted more than 0 and at most 1.")
+
+
+def _back_translation(own: Any, translator: Translator | None) -> Method:
+    if own.rows_at_once < 1:
+        raise UserError(f"--rows-at-once {own.rows_at_once}: wanted 1 or more.")
+    if own.pivot == "ko":
+        raise UserError("--pivot ko: Korean by way of Korean is no translation; wanted en.")
+    record: dict[str, str | None] = {"model": "a function", "commit": None}
+    if translator is None:
+        from common.augment import translators  # torch and transformers
+
+        loaded = translators.load(own.translator)
+        translator, record = loaded.translate, loaded.record
+    commit = f"@{record['commit']}" if record["commit"] else ""
+    return Method(
+        partial(back_translate, translate=translator, config=own),
+        own.rows_at_once,
+        f"{record['model']}{commit}",
+        record,
+    )
+
+
+def _paraphrase(own: Any, seed: int) -> Method:
+    from common import llm
+    from common.augment import paraphrase
+
+    usage: list[Any] = []
+
+    def ask(requests: Sequence[llm.Request], check: llm.Check) -> list[llm.Answer]:
+        answers, used = llm.ask(requests, own.llm, check)
+        usage.append(used)
+        return answers
+
+    return Method(
+        lambda rows: paraphrase.paraphrase(rows, ask, own, seed),
+        None,
+        own.llm.model,
+        {"model": own.llm.model, "base_url": own.llm.base_url, "usage": usage},
+        paraphrase.prompt_hash(own),
+        lambda rows: str(llm.estimate(paraphrase.requests(rows, own, seed), own.llm)),
+    )

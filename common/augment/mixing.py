@@ -1,0 +1,50 @@
+"""Original rows with a measured share of augmented ones among them."""
+
+import random
+from collections.abc import Sequence
+
+from common.augment.files import AugmentedRow
+from common.errors import UserError
+from common.rows import Row
+
+
+def mix(
+    originals: Sequence[Row],
+    augmented: Sequence[AugmentedRow],
+    ratio: float,
+    lowest_similarity: float = 0.0,
+    highest_similarity: float = 1.0,
+    seed: int = 42,
+) -> list[Row]:
+    """The originals in their order, then at most ratio × len(originals) augmented rows; ratio 0 adds none.
+
+    Augmented rows count whose parent is among the originals (of another fold they would leak) and whose similarity
+    lies in the band. They are drawn by the seed, evenly over parents: none has two more than another that had as many
+    to give. A higher ratio adds to what a lower one drew; the order of `augmented` does not matter.
+    Raises UserError for a negative ratio, an empty band, and an augmented id that occurs twice or is an original's.
+    """
+    if not ratio >= 0:
+        raise UserError(f"mix: ratio is {ratio}; wanted 0 or more.")
+    if not 0 <= lowest_similarity <= highest_similarity <= 1:
+        raise UserError(
+            f"mix: similarity from {lowest_similarity} to {highest_similarity}; wanted 0 ≤ lowest ≤ highest ≤ 1."
+        )
+    ids = {row.id for row in originals}
+    by_parent: dict[str, list[Row]] = {}
+    for one in sorted(augmented, key=lambda one: one.row.id):
+        if one.row.id in ids:
+            raise UserError(f'mix: id "{one.row.id}" occurs twice; augmented rows have new ids, each once.')
+        ids.add(one.row.id)
+        by_parent.setdefault(one.parent, [])
+        if lowest_similarity <= one.similarity <= highest_similarity:
+            by_parent[one.parent].append(one.row)
+    rng = random.Random(seed)
+    own = {row.id for row in originals}
+    queues = [by_parent[parent] for parent in sorted(by_parent) if parent in own]
+    rng.shuffle(queues)
+    for queue in queues:
+        rng.shuffle(queue)
+    most = int(ratio * len(originals) + 1e-9)
+    rounds = max(map(len, queues), default=0)
+    drawn = [queue[number] for number in range(rounds) for queue in queues if number < len(queue)]
+    return [*originals, *drawn[:most]]

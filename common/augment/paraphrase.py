@@ -1,0 +1,126 @@
+"""Paraphrases by a large language model, of dialogue, summaries or both; the texts are data, never instructions."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from common import llm
+from common.augment.products import Product, speakers
+from common.dialogue import clean, parse, tags
+from common.errors import UserError
+from common.files import sha256_texts, shown
+from common.llm import LLMConfig, checks
+from common.prompts import PLACEHOLDER, Message, safe, split
+from common.rows import Row
+
+Ask = Callable[[Sequence[llm.Request], llm.Check], list[llm.Answer]]
+"""Requests and what a good answer is → answers in order: `llm.ask` with its settings, or a test's own."""
+
+_FOLDER = Path(__file__).resolve().parent / "prompts"
+_FRAMES = ("[요약]", "[/요약]")
+
+
+@dataclass(frozen=True)
+class ParaphraseConfig:
+    """What the model is asked to put into other words."""
+
+    llm: LLMConfig = replace(LLMConfig(), max_tokens=2000, temperature=0.7)
+    """Which model, and within which limits; --model has no default."""
+    parts: Literal["dialogue", "summary", "both"] = "both"
+    """What is put into other words; the rest is kept."""
+
+
+def prompt_hash(config: ParaphraseConfig) -> str:
+    """Hex sha256 of the system message and of the instructions in use. Raises UserError when a file is damaged."""
+    return sha256_texts([_read("system", 0), *(_read(part, 1) for part in _parts(config))])
+
+
+def requests(rows: Sequence[Row], config: ParaphraseConfig, seed: int) -> list[llm.Request]:
+    """What is asked about the rows: keys "ID/dialogue" and "ID/summary0" …, in the order of the rows.
+
+    Another seed is another sample of the same question: the cache keeps the answers apart.
+    Raises UserError when no model is named or a prompt file is damaged.
+    """
+    if not config.llm.model:
+        raise UserError('paraphrase: no model is named; give one: args="--model solar-pro3"')
+    system = Message("system", _read("system", 0))
+    frames = {part: split(_read(part, 1)) for part in _parts(config)}
+    found = []
+    for row in rows:
+        for name, part, text in _texts(row, config):
+            before, after = frames[part]
+            user = Message("user", before + safe(text, _FRAMES) + after)
+            found.append(llm.Request(f"{row.id}/{name}", (system, user), seed))
+    return found
+
+
+def paraphrase(rows: Sequence[Row], ask: Ask, config: ParaphraseConfig, seed: int) -> list[Product | str]:
+    """Every row in other words, or what was wrong with the model's answers. Raises UserError as `ask` does."""
+    asked = requests(rows, config, seed)
+    texts = {f"{row.id}/{name}": text for row in rows for name, _, text in _texts(row, config)}
+
+    def check(request: llm.Request, answer: str) -> str:
+        return fault(texts[request.key], answer, dialogue=request.key.endswith("/dialogue"))
+
+    answers = dict(zip((request.key for request in asked), ask(asked, check), strict=True))
+    return [_product(row, answers) for row in rows]
+
+
+def _product(row: Row, answers: dict[str, llm.Answer]) -> Product | str:
+    found = [(clean(row.dialogue), answers.get(f"{row.id}/dialogue"))]
+    found += [(clean(text), answers.get(f"{row.id}/summary{i}")) for i, text in enumerate(row.summaries)]
+    problem = next((answer.problem for _, answer in found if answer is not None and answer.problem), "")
+    if problem:
+        return f"llm: {problem}"
+    dialogue, *summaries = [text if answer is None else clean(answer.text) for text, answer in found]
+    return Product(dialogue, tuple(summaries))
+
+
+def fault(text: str, answer: str, *, dialogue: bool) -> str:
+    """What is wrong with an answer to a text, in the words the model is corrected with; "" when nothing is."""
+    found = clean(answer)
+    problem = (
+        checks.empty(found)
+        or checks.foreign_script(found, text)
+        or checks.not_korean(found)
+        or checks.replaced_tags(found, text)
+    )
+    if problem:
+        return problem
+    if not dialogue and (problem := checks.refusal(found) or checks.chatter(found)):
+        return problem
+    if dialogue and speakers(parse(found)) != speakers(parse(text)):
+        return "줄 수나 말하는 사람의 순서가 원래 대화와 다름"
+    wanted, used = Counter(tags(text)), Counter(tags(found))
+    wrong = sorted(tag for tag in {*wanted, *used} if wanted[tag] != used[tag])
+    return f"표지의 횟수가 원래와 다름: {' '.join(wrong[:3])}" if wrong else ""
+
+
+def _texts(row: Row, config: ParaphraseConfig) -> list[tuple[str, str, str]]:
+    """Name, part and cleaned text of everything that is asked about a row."""
+    found = [("dialogue", "dialogue", clean(row.dialogue))] if config.parts != "summary" else []
+    if config.parts != "dialogue":
+        found += [(f"summary{i}", "summary", clean(text)) for i, text in enumerate(row.summaries)]
+    return found
+
+
+def _parts(config: ParaphraseConfig) -> tuple[str, ...]:
+    return ("dialogue", "summary") if config.parts == "both" else (config.parts,)
+
+
+def _read(name: str, places: int) -> str:
+    path = _FOLDER / f"{name}.txt"
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{shown(path)}: cannot be read ({error}); restore it: git checkout {shown(path)}"
+        ) from None
+    if not text or text.count(PLACEHOLDER) != places:
+        raise UserError(
+            f"{shown(path)}: holds {PLACEHOLDER} {text.count(PLACEHOLDER)} times; wanted {places}. "
+            f"Mend it, or: git checkout {shown(path)}"
+        )
+    return text

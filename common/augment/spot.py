@@ -1,0 +1,56 @@
+"""Local methods on the spot: rows judged by the same guards, without a file, for methods that take no time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from common.augment.files import AugmentedRow
+from common.augment.guards import near_forbidden
+from common.augment.judging import judge
+from common.augment.making import Job, draw, provenance
+from common.augment.methods import method
+from common.augment.settings import LOCAL, settings
+from common.competition import Competition
+from common.errors import UserError
+from common.prompts.copies import copy_index
+from common.rows import Row
+
+
+def on_the_spot(
+    name: str,
+    competition: Competition,
+    train: Sequence[Row],
+    others: Sequence[Row],
+    near_copy: float,
+    seed: int,
+) -> tuple[AugmentedRow, ...]:
+    """What a local method makes of the training rows and the guards let through.
+
+    `others`: the rows of dev and test, of which none may be a near-copy (`prompts.copies`, from `near_copy` on).
+    The same rows as `make augment` would write for these. Raises UserError when the method is not a local one, and as
+    `folds` does.
+    """
+    if name not in LOCAL:
+        raise UserError(
+            f"method {name!r} is none that takes no time ({', '.join(LOCAL)}); make its rows first with: "
+            f"make augment method={name} comp={competition.name}"
+        )
+    config = settings(name)
+    config = replace(config, seed=seed, guards=replace(config.guards, near_copy=near_copy))
+    chosen = method(name, config, competition.language)
+    forbidden = copy_index([row.dialogue for row in others])
+    parents = draw(train, None, seed)
+    refused = {
+        row.id: f"parent_{reason}"
+        for row in parents
+        if (reason := near_forbidden(row.dialogue, forbidden, config.guards))
+    }
+    usable = [row for row in parents if row.id not in refused]
+    made = dict(zip((row.id for row in usable), chosen.make(usable), strict=True))
+    verdicts = judge(
+        parents, {**made, **refused}, train, forbidden, config.guards, config.folds,
+        morphemes=competition.language == "ko",
+    )  # fmt: skip
+    job = Job(competition, name, name, None, config, {})
+    taken = {row.id for row in [*train, *others]}
+    rows = [provenance(job, chosen, verdict, taken) for verdict in verdicts]
+    return tuple(row for row, reason in rows if not reason)

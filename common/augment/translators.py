@@ -1,0 +1,167 @@
+"""Translation models behind one function: m2m100, NLLB and mBART-50, by transformers or CTranslate2. Imports torch."""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from common import hub
+from common.augment.translation import Language, Translator, TranslatorConfig
+from common.decoding import DecodingConfig, decode
+from common.errors import UserError
+from common.files import read_json, shown
+from common.models import PretrainedConfig, pretrained
+from common.models.pretrained import locate, pretrained_tokenizer, source_record
+from common.models.tiny import PREFIX
+from common.tokenization import token_budget_batches
+
+log = logging.getLogger(__name__)
+
+TOKENS: tuple[dict[Language, str], ...] = (
+    {"ko": "__ko__", "en": "__en__"},
+    {"ko": "kor_Hang", "en": "eng_Latn"},
+    {"ko": "ko_KR", "en": "en_XX"},
+)
+"""How m2m100, NLLB and mBART-50 spell the languages: a source begins with its language and ends in the end token, and
+a translation begins with its own. Source: the tokenizers of these models in transformers."""
+
+TINY = ("tiny:m2m100", "tiny:nllb", "tiny:mbart")
+NONCOMMERCIAL = re.compile(r"nllb", re.IGNORECASE)
+Generate = Callable[[Sequence[Sequence[int]], int, int], list[str]]
+"""(sources as ids, the target language's id, longest translation) → texts."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A translator, and where it came from."""
+
+    translate: Translator
+    record: dict[str, str | None]
+    """`models.pretrained.source_record`: model, commit, config_sha256."""
+
+
+def load(config: TranslatorConfig) -> Loaded:
+    """The configured translator. Downloads, or converts for CTranslate2, what is not there yet.
+
+    Raises UserError when the weights cannot be had, are no translation model between Korean and English, or may not
+    be used commercially and that was not accepted.
+    """
+    require_licence(config)
+    if config.model.startswith(PREFIX) and config.model not in TINY:
+        raise UserError(f"--model {config.model}: there is no such tiny model; there are {', '.join(TINY)}.")
+    found = PretrainedConfig(model=config.model, revision=config.revision, dtype="float32")
+    source = locate(found)
+    hub.require(source.folder, "seq2seq")
+    require_licence(config, source.folder)
+    tokenizer = pretrained_tokenizer(source.folder)
+    languages = language_ids(tokenizer, source.folder)
+    if config.engine == "ctranslate2":
+        from common.engines import ct2
+
+        generate = partial(_by_ct2, ct2.translation(source.folder, config.ct2_weights), tokenizer, config)
+    else:
+        model, _ = pretrained(found, "seq2seq", frozen=True)
+        generate = partial(_by_hf, model.eval(), tokenizer, config)
+    return Loaded(partial(_translate, tokenizer, languages, generate, config), source_record(source))
+
+
+def require_licence(config: TranslatorConfig, folder: Path | None = None) -> None:
+    """Nothing when the model may be used; NLLB's licence is printed. Raises UserError when it was not accepted.
+
+    `folder`: by what its config.json says it is, a renamed copy is found too.
+    """
+    names = [config.model]
+    if folder is not None:
+        names += [str(read_json(folder / "config.json").get("_name_or_path", ""))]
+        names += ["nllb"] if _speaks(pretrained_tokenizer(folder), TOKENS[1]) else []
+    if not any(map(NONCOMMERCIAL.search, names)):
+        return
+    if not config.accept_noncommercial_licence:
+        raise UserError(
+            f"{config.model} is an NLLB model, licensed CC-BY-NC-4.0: no commercial use, of its translations either. "
+            "If that suits you: --accept-noncommercial-licence true; else take facebook/m2m100_418M (MIT)."
+        )
+    if folder is None:
+        log.info("%s: licence CC-BY-NC-4.0 accepted; not for commercial use.", config.model)
+
+
+def language_ids(tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[Language, int]:
+    """The ids of the language tokens. Raises UserError when the model does not speak both languages."""
+    for spelling in TOKENS:
+        if _speaks(tokenizer, spelling):
+            return {language: tokenizer.convert_tokens_to_ids(token) for language, token in spelling.items()}
+    wanted = "; ".join(" and ".join(spelling.values()) for spelling in TOKENS)
+    raise UserError(
+        f"{shown(folder)}: has no tokens for Korean and English ({wanted}), so it does not translate between them. "
+        "Name an m2m100, NLLB or mBART-50 many-to-many model: --model facebook/m2m100_418M"
+    )
+
+
+def _speaks(tokenizer: PreTrainedTokenizerBase, spelling: dict[Language, str]) -> bool:
+    # An unknown token gets the unknown token's id, or none.
+    ids = [tokenizer.convert_tokens_to_ids(token) for token in spelling.values()]
+    return all(i is not None and tokenizer.convert_ids_to_tokens(i) in spelling.values() for i in ids)
+
+
+def _translate(
+    tokenizer: PreTrainedTokenizerBase,
+    languages: dict[Language, int],
+    generate: Generate,
+    config: TranslatorConfig,
+    texts: Sequence[str],
+    source: Language,
+    target: Language,
+) -> list[str]:
+    end = tokenizer.eos_token_id
+    sources = [[languages[source], *tokenizer.encode(text, add_special_tokens=False), end] for text in texts]
+    found = [""] * len(texts)
+    costs = [(len(ids) + _longest([ids], config)) * config.beams for ids in sources]
+    for group in token_budget_batches(costs, config.tokens_at_once, rng=None):
+        batch = [sources[place] for place in group]
+        answers = generate(batch, languages[target], _longest(batch, config))
+        for place, text in zip(group, answers, strict=True):
+            found[place] = text
+    return found
+
+
+def _longest(sources: Sequence[Sequence[int]], config: TranslatorConfig) -> int:
+    """Tokens a translation of these may have: a model that loops must not go on for ever."""
+    return min(config.max_new_tokens, 10 + 2 * max(map(len, sources)))
+
+
+def _by_hf(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    config: TranslatorConfig,
+    sources: Sequence[Sequence[int]],
+    target: int,
+    longest: int,
+) -> list[str]:
+    model.generation_config.forced_bos_token_id = target
+    decoding = DecodingConfig(candidates=1, beams=config.beams, max_new_tokens=longest)
+    found = decode(model, tokenizer, sources, decoding, logprobs=False)
+    return [_without_language(tokenizer, target, group[0].text) for group in found]
+
+
+def _by_ct2(
+    engine: Any,
+    tokenizer: Any,
+    config: TranslatorConfig,
+    sources: Sequence[Sequence[int]],
+    target: int,
+    longest: int,
+) -> list[str]:
+    generated = engine(sources, target, config.beams, longest)
+    texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
+    return [_without_language(tokenizer, target, text) for text in texts]
+
+
+def _without_language(tokenizer: Any, target: int, text: str) -> str:
+    """The text without the language token before it, which not every tokenizer counts as special."""
+    token: str = tokenizer.convert_ids_to_tokens(target)
+    return text.strip().removeprefix(token).strip()

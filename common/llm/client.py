@@ -1,0 +1,139 @@
+"""Asking: the cache first, then the endpoint."""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from common.llm import cache as caching
+from common.llm import keys, limits, loopback, workers
+from common.llm.cache import Cache, Stored
+from common.llm.checks import Check
+from common.llm.config import LOOPBACK, LLMConfig, Request, endpoint, is_loopback, require_valid
+from common.llm.conversation import conversation
+from common.llm.results import Answer, Estimate, Usage
+from common.llm.transport import Target
+from common.llm.workers import Run
+from common.prompts import Message
+
+log = logging.getLogger(__name__)
+
+
+def ask(
+    requests: Sequence[Request], config: LLMConfig, check: Check, *, cache: Path | None = None
+) -> tuple[list[Answer], Usage]:
+    """An answer to every request, in their order, and what that took.
+
+    What the cache holds is not asked again; what is asked is committed to it the moment it arrives, so that after a kill
+    the same call goes on. An answer that fails `check` is asked for once more, with the fault named; then it stays
+    failed (text "", its problem named) until `config.retry_failed`.
+    Raises UserError for a wrong setting, a missing key, a budget that is used up, a server that refuses or cannot be
+    reached, and a cache that cannot be written; what was paid for until then is kept.
+    """
+    require_valid(config)
+    began = time.monotonic()
+    store = Cache(cache or caching.default_path())
+    stop = threading.Event()
+    pace = limits.Pace(config, stop)
+    run = Run(config, Target("", ""), check, store, stop, pace, limits.Purse(config, stop))
+    try:
+        jobs = _unsettled(run, requests)
+        if jobs:
+            with _target(config) as run.target:
+                _warn_of_prices(run)
+                workers.work_off(run, requests, jobs)
+    finally:
+        usage = _usage(run, time.monotonic() - began)
+        log.info("%s", usage)
+        store.close()
+    return [run.answers[place] for place in range(len(requests))], usage
+
+
+def require_ready(config: LLMConfig) -> None:
+    """Raises UserError when a setting is wrong or the key is missing: what can be known before any work."""
+    require_valid(config)
+    keys.read_key(config)
+
+
+def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | None = None) -> Estimate:
+    """What `ask` would take, from the cache and the texts alone: nothing is sent, no key is needed.
+
+    Raises UserError for a wrong setting and a broken cache.
+    """
+    require_valid(config)
+    path = cache or caching.default_path()
+    hashes = {caching.request_hash(config, r.messages, r.sample): r for r in requests}
+    found: dict[str, Stored] = {}
+    if path.exists():
+        store = Cache(path)
+        try:
+            found = store.get_all(hashes)
+        finally:
+            store.close()
+    new = [request for key, request in hashes.items() if key not in found]
+    most = sum(limits.most_prompt_tokens(request.messages) for request in new)
+    completion = len(new) * config.max_tokens
+    return Estimate(
+        calls=len(new),
+        cached=len(requests) - len(new),
+        prompt_tokens=sum(limits.likely_prompt_tokens(request.messages) for request in new),
+        completion_tokens=completion,
+        cost=limits.cost(config, most, completion),
+        budget=config.budget,
+    )
+
+
+@contextmanager
+def _target(config: LLMConfig) -> Iterator[Target]:
+    """Where to send calls; for "loopback:" a server that runs inside the context."""
+    if config.base_url.strip() != LOOPBACK:
+        yield Target(endpoint(config), keys.read_key(config))
+        return
+    with loopback.serve() as server:
+        yield Target(endpoint(replace(config, base_url=server.url)), "")
+
+
+def _warn_of_prices(run: Run) -> None:
+    if not (run.config.price_prompt or run.config.price_completion or is_loopback(run.target.url)):
+        log.warning("the prices are 0, so the budget stops nothing: set price_prompt and price_completion")
+
+
+def _unsettled(run: Run, requests: Sequence[Request]) -> list[list[int]]:
+    """Fill in the answers that the cache holds; the places of the others, those of one question together."""
+    hashes = [caching.request_hash(run.config, request.messages, request.sample) for request in requests]
+    known = run.cache.get_all(dict.fromkeys(hashes))
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, (key, request) in enumerate(zip(hashes, requests, strict=True)):
+
+        def fetch(
+            messages: Sequence[Message], again: bool, key: str = key, sample: int = request.sample
+        ) -> Stored | None:
+            return (
+                run.cache.get(caching.request_hash(run.config, messages, sample)) if again else known.get(key)
+            )
+
+        answer = conversation(request, run.check, fetch)
+        if answer is None or (answer.problem and run.config.retry_failed):
+            groups[key].append(place)
+        if answer is not None:
+            run.answers[place] = answer
+    return list(groups.values())
+
+
+def _usage(run: Run, seconds: float) -> Usage:
+    answers = list(run.answers.values())
+    return Usage(
+        calls=run.calls,
+        cached=sum(answer.cached for answer in answers),
+        retries=dict(run.retries),
+        failed=sum(bool(answer.problem) for answer in answers),
+        prompt_tokens=run.prompt_tokens,
+        completion_tokens=run.completion_tokens,
+        cost=run.purse.spent,
+        lost_cost=run.purse.lost,
+        seconds=seconds,
+    )

@@ -1,0 +1,45 @@
+"""What one request becomes: its answer, or one more question with the fault named."""
+
+from collections.abc import Callable, Sequence
+
+from common.llm import checks
+from common.llm.cache import Stored
+from common.llm.checks import Check
+from common.llm.config import Request
+from common.llm.results import Answer
+from common.prompts import Message
+
+Fetch = Callable[[Sequence[Message], bool], Stored | None]
+"""(messages, whether this is the stricter question) → the answer, None when there is none."""
+
+
+def conversation(request: Request, check: Check, fetch: Fetch) -> Answer | None:
+    """The answer to a request as far as `fetch` knows it: the first one, or the one to the stricter question.
+
+    None when an answer is missing. Whether it was cached is for the caller to say.
+    """
+    first = fetch(request.messages, False)
+    if first is None:
+        return None
+    text, problem = _judged(request, check, first)
+    if not problem:
+        return Answer(text, "", first.prompt_tokens, first.completion_tokens, True, False)
+    second = fetch(checks.stricter(request.messages, text, problem), True)
+    if second is None:
+        return None
+    text, problem = _judged(request, check, second)
+    prompt = first.prompt_tokens + second.prompt_tokens
+    completion = first.completion_tokens + second.completion_tokens
+    return Answer("" if problem else text, problem, prompt, completion, True, True)
+
+
+def _judged(request: Request, check: Check, stored: Stored) -> tuple[str, str]:
+    """The tidied text and its problem, "" when it is good."""
+    text = checks.tidy(stored.text)
+    problem = (
+        checks.cut_off(stored.finish)
+        or checks.empty(text)
+        or checks.leaked_key(stored.text)
+        or check(request, text)
+    )
+    return text, problem

@@ -1,0 +1,129 @@
+"""Documentation lookup: what the newest documentation of a library or model says about a question, cached.
+
+Not imported by `common.prompts`: building a prompt needs no HTTP library.
+"""
+
+import logging
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from common import files
+from common.errors import UserError
+from common.prompts import context7
+from common.prompts.context7 import Context7Config, Library, Passage, UnavailableError
+
+LONGEST = 500  # characters of a question, by Context7's docs/openapi.json
+LIBRARY_ID = re.compile(r"/[^/\s]+/[^/\s]+([/@][^/\s]+)?")  # by the same
+OTHERS = 3  # further hits of a library search that are kept
+FRESH = timedelta(days=7)  # how long a cached answer is given without asking
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Documentation:
+    """An answer to a question."""
+
+    library: Library
+    others: tuple[Library, ...]
+    """What the library search found besides, best first; empty when the library was given by its id."""
+    passages: tuple[Passage, ...]
+    """At least one."""
+    asked: str
+    """When Context7 gave the answer: ISO 8601, UTC."""
+
+
+def lookup(
+    question: str, library: str | None = None, config: Context7Config | None = None, *, fresh: bool = False
+) -> Documentation:
+    """Passages that answer a question about a library, from the cache (.cache/docs, 7 days) or from Context7.
+
+    `library` is Context7's id ("/owner/name", with a version "/owner/name/v1") or a name to search for; None
+    searches with the question itself, and the best hit is taken. `config` None is `context7.from_environment()`.
+    `fresh` asks although the answer is cached. While Context7 cannot answer, a cached answer of any age is given
+    and a warning logged.
+    Raises UserError when the question is empty or too long, nothing is found, or as `context7.passages` does.
+    """
+    config = config or context7.from_environment()
+    question, library = question.strip(), (library or "").strip()
+    if not 0 < len(question) <= LONGEST:
+        raise UserError(
+            f"docs: the question has {len(question)} characters, wanted 1 to {LONGEST}; "
+            'for example: make docs q="Qwen2.5 generation config"'
+        )
+    if len(library) > LONGEST or (library.startswith("/") and not LIBRARY_ID.fullmatch(library)):
+        raise UserError(
+            f"docs: library {library[:60]!r}; wanted Context7's id, as /huggingface/transformers (with a version: "
+            "/owner/name/version), or a name to search for."
+        )
+    digest = files.sha256_texts([config.base_url, library, question])
+    path = files.root() / ".cache" / "docs" / f"{digest}.json"
+    kept = _kept(path)
+    if kept and not fresh and _age(kept.asked) < FRESH:
+        return kept
+    try:
+        found = _ask(question, library, config)
+    except UnavailableError as error:
+        if kept is None:
+            raise
+        log.warning("warning: %s This is the cached answer of %s.", error, kept.asked[:10])
+        return kept
+    files.write_json(path, asdict(found))
+    return found
+
+
+def text(documentation: Documentation) -> str:
+    """The documentation as a terminal shows it: which library, what else was found, then title, text and source."""
+    chosen = documentation.library
+    lines = [f"{chosen.title} ({chosen.id}), as of {documentation.asked[:10]}"]
+    if documentation.others:
+        others = ", ".join(f"{other.id} ({other.title})" for other in documentation.others)
+        lines.append(f"also found: {others}; name one with lib={documentation.others[0].id}")
+    for passage in documentation.passages:
+        lines += ["", f"## {passage.title}", passage.text.strip("\n")]
+        lines += [f"source: {passage.source}"] if passage.source else []
+    return "\n".join(lines)
+
+
+def _kept(path: Path) -> Documentation | None:
+    """The cached answer; None when there is none or the file is not one."""
+    if not path.exists():
+        return None
+    try:
+        value = files.read_json(path)
+        _age(value["asked"])
+        return Documentation(
+            library=Library(**value["library"]),
+            others=tuple(Library(**other) for other in value["others"]),
+            passages=tuple(Passage(**passage) for passage in value["passages"]),
+            asked=value["asked"],
+        )
+    except (UserError, KeyError, TypeError, ValueError):
+        log.warning("warning: %s is no cached answer; asking again", files.shown(path))
+        return None
+
+
+def _age(asked: str) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(asked)
+
+
+def _ask(question: str, library: str, config: Context7Config) -> Documentation:
+    with context7.session(config) as opened:
+        found = [Library(library, library)]
+        if not library.startswith("/"):
+            found = context7.search(opened, config, library or question, question)
+        if not found:
+            raise UserError(
+                f"docs: Context7 knows no library for {library or question!r}; give its name with lib=transformers, "
+                "or find its id at https://context7.com and give that: lib=/OWNER/NAME"
+            )
+        passages = context7.passages(opened, config, found[0].id, question)
+    others = tuple(found[1 : 1 + OTHERS])
+    if not passages:
+        instead = others[0].id if others else "/OWNER/NAME"
+        raise UserError(
+            f"docs: {found[0].id} has no passage about {question!r}; ask in other words, or name another library: "
+            f"lib={instead}"
+        )
+    return Documentation(found[0], others, tuple(passages), datetime.now(UTC).isoformat(timespec="seconds"))

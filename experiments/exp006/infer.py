@@ -1,0 +1,43 @@
+"""exp006, infer: each dialogue is asked about after the most similar solved ones of the train split."""
+
+from dataclasses import replace
+
+from common import candidates, llm, predictions, tracking
+from common.llm import summaries
+from common.rows import SplitName
+from experiments.exp006.config import SMOKE, Config
+
+
+def requests(run: tracking.Run[Config], split: SplitName) -> list[llm.Request]:
+    """What the API is asked about a split."""
+    config = run.config
+    train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
+    return summaries.requests(
+        run.split(split).rows, train, others, config.prompt, config.styles, config.samples
+    )
+
+
+def infer(run: tracking.Run[Config]) -> None:
+    """Prompts → answers, checked and paid for once → candidates → predictions → dev scores."""
+    budget, files = run.config.llm.budget, []
+    for split in predictions.SPLITS:
+        rows, asked = run.split(split).rows, requests(run, split)
+        answers, usage = llm.ask(asked, replace(run.config.llm, budget=budget), summaries.check(rows))
+        run.notes[f"llm_{split}"] = usage
+        budget = max(0.0, budget - usage.cost - usage.lost_cost)
+        found = summaries.candidates(asked, answers, rows)
+        path = run.folder / split / "candidates.jsonl"
+        candidates.write(path, found)
+        texts = {name: group[0].text for name, group in found.items()}
+        files += [path, predictions.write(run, split, run.config.postprocess, texts)]
+    predictions.finish(run, files)
+
+
+def estimate(run: tracking.Run[Config]) -> str:
+    """Calls, tokens and cost of what `infer` would still ask."""
+    asked = [request for split in predictions.SPLITS for request in requests(run, split)]
+    return str(llm.estimate(asked, run.config.llm))
+
+
+if __name__ == "__main__":
+    tracking.main("infer", __file__, Config(), SMOKE, infer, estimate=estimate)

@@ -1,0 +1,110 @@
+"""What the tests of common/llm share: a key, a repository of their own, client processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llm_world
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository root of one's own, and a key in the environment."""
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    monkeypatch.setenv("LLM_TEST_KEY", llm_world.KEY)
+    return tmp_path
+
+
+@dataclass
+class Client:
+    """A client process."""
+
+    pid: int
+    say: Callable[[dict[str, Any]], int]
+    settings: dict[str, Any]
+    code: int | None = None
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Its exit code, minus the signal that killed it."""
+        if self.code is None:
+            self.code = self.say({"wait": self.pid})
+        return self.code
+
+    def output(self) -> tuple[str, str]:
+        """All it wrote to stdout and stderr, once it has ended."""
+        self.wait()
+        return Path(self.settings["stdout"]).read_text(), Path(self.settings["stderr"]).read_text()
+
+
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Callable[[dict[str, Any]], int]]:
+    """Says a line to tests/llm/llm_client.py and gives its answer."""
+    environment = os.environ | {
+        "PYTHONPATH": str(REPOSITORY), "KDS_ROOT": "/nonexistent", "LLM_TEST_KEY": llm_world.KEY, "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    words = [sys.executable, str(Path(__file__).with_name("llm_client.py"))]
+    process = subprocess.Popen(
+        words, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    stdin, stdout = process.stdin, process.stdout
+
+    def say(asked: dict[str, Any]) -> int:
+        stdin.write(json.dumps(asked) + "\n")
+        stdin.flush()
+        return int(stdout.readline())
+
+    yield say
+    stdin.close()
+    process.wait()
+
+
+@pytest.fixture
+def start(tmp_path: Path, forker: Callable[[dict[str, Any]], int]) -> Iterator[Callable[..., Client]]:
+    """Starts client processes, and ends them with the test."""
+    started: list[Client] = []
+
+    def run(url: str, count: int, cache: str = "cache.sqlite", **settings: Any) -> Client:
+        number = len(started)
+        values = {
+            "url": url, "count": count, "cache": str(tmp_path / cache), "out": str(tmp_path / "out.json"),
+            "stdout": str(tmp_path / f"stdout-{number}"), "stderr": str(tmp_path / f"stderr-{number}"),
+        } | settings  # fmt: skip
+        client = Client(forker({"settings": values}), forker, values)
+        started.append(client)
+        return client
+
+    yield run
+    for client in started:
+        if client.code is None:
+            client.send(signal.SIGKILL)
+            client.wait()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fails after a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited a minute in vain"
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """`until`, for tests."""
+    return until
