@@ -75,6 +75,9 @@ compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME]: is b better? paire
 submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok]: submissions/NAME.toml → validated CSV + ledger entry
 	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${jobs:+--jobs "$$jobs"} $${stale:+--stale "$$stale"}
 
+blend-report: setup ## [blend=NAME] [args="--near-copy 0.6"]: what each way of blending is worth on dev, with intervals
+	@read -ra words <<< "$$args"; $(COMMON) blend-report $${comp:+--competition "$$comp"} $${blend:+--blend "$$blend"} "$${words[@]}"
+
 leaderboard: setup ## every submission with dev, local test and leaderboard scores, goals marked
 	@$(COMMON) leaderboard
 
@@ -99,4 +102,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data use list train infer augment smoke new track docs score compare submit leaderboard lb test check format
+.PHONY: help setup demo data use list train infer augment smoke new track docs score compare submit blend-report leaderboard lb test check format

@@ -1,7 +1,7 @@
 """Blend recipe → validated CSV and a ledger entry. Never imports torch, never trains by surprise."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from common import candidates, files, ledger, postprocess, rows, runs, scoring, submission_csv
+from common.candidates import Candidate
 from common.competition import Competition
 from common.ensemble import mbr, vote
 from common.errors import UserError
@@ -24,13 +25,15 @@ SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 Pool = dict[str, dict[str, list[str]]]  # member -> id -> its candidate texts, best first
 
 
-def member_texts(recipe: Recipe, competition: Competition, split: rows.SplitName) -> Pool:
-    """Each member's post-processed texts by id, at most `recipe.candidates` of them, the prediction first.
+def member_candidates(
+    recipe: Recipe, competition: Competition, split: rows.SplitName
+) -> dict[str, dict[str, list[Candidate]]]:
+    """Each member's post-processed candidates by id, at most `recipe.candidates` different ones, the prediction first.
 
     Raises UserError when ids differ from the split's: never an inner join.
     """
     wanted = [row.id for row in rows.read_split(competition, split).rows]
-    pool: Pool = {}
+    members: dict[str, dict[str, list[Candidate]]] = {}
     for member in recipe.members:
         folder = runs.run_folder(competition.name, member.run)
         path = folder / split / "predictions.csv"
@@ -42,16 +45,34 @@ def member_texts(recipe: Recipe, competition: Competition, split: rows.SplitName
                 f"{files.shown(path)}: {len(absent)} ids of {split} are missing and {len(extra)} are unknown, "
                 f"for example {name!r}; infer {member.run} again."
             )
-        more: dict[str, list[str]] = {}
-        if recipe.candidates > 1:
-            mend = postprocess.apply_recorded(runs.record(folder)["infer"]["config"])
-            proposed = candidates.read(folder / split / "candidates.jsonl")
-            more = {name: [mend(c.text) for c in group] for name, group in proposed.items()}
-        pool[member.run] = {
-            name: list(dict.fromkeys([found[name], *filter(None, more.get(name, []))]))[: recipe.candidates]
+        mend = postprocess.apply_recorded(runs.record(folder)["infer"]["config"])
+        proposed = candidates.read(folder / split / "candidates.jsonl")
+        members[member.run] = {
+            name: _different(
+                found[name],
+                [replace(c, text=mend(c.text)) for c in proposed.get(name, [])],
+                recipe.candidates,
+            )
             for name in wanted
         }
-    return pool
+    return members
+
+
+def _different(prediction: str, proposed: Sequence[Candidate], most: int) -> list[Candidate]:
+    """The prediction and the candidates whose text is another, each once, at most so many."""
+    texts: dict[str, Candidate] = {prediction: Candidate(prediction, None, 0)}
+    for candidate in proposed:
+        if candidate.text and (candidate.text not in texts or texts[candidate.text].logprob is None):
+            texts[candidate.text] = candidate
+    return list(texts.values())[:most]
+
+
+def member_texts(recipe: Recipe, competition: Competition, split: rows.SplitName) -> Pool:
+    """The texts of `member_candidates`. Raises UserError as it does."""
+    return {
+        run: {name: [candidate.text for candidate in group] for name, group in by_id.items()}
+        for run, by_id in member_candidates(recipe, competition, split).items()
+    }
 
 
 def blend(recipe: Recipe, pool: Pool) -> tuple[dict[str, str], dict[str, float]]:

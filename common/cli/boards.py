@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from common import competition, files, leaderboard, ledger, recipes, rows, scoring, submission
+from common import competition, files, leaderboard, ledger, members, recipes, rows, scoring, submission
 from common.errors import UserError
+from common.prompts.copies import NEAR_COPY
 from common.rouge import PROFILES
 
 
@@ -105,11 +106,7 @@ def submit(
 ) -> None:
     """Blend members into a validated CSV and enter it in the ledger."""
     chosen = competition.load(competition_name or competition.active())
-    folder = files.root() / "submissions"
-    name = name or chosen.name
-    if Path(name).name != name:
-        raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
-    recipe = recipes.read_recipe(folder / f"{name}.toml")
+    recipe = _recipe(chosen, name)
     made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs)
     if as_json:
         click.echo(json.dumps(made.entry, ensure_ascii=False))
@@ -120,6 +117,44 @@ def submit(
         f"{files.shown(made.path)}: valid; {choice['all_alike']:.0%} of dialogues with all texts alike, "
         f"{choice['all_different']:.0%} with all different. Ledger id {made.entry['id']}."
     )
+
+
+@click.command("blend-report")
+@click.option("--competition", "competition_name", help="Default: the active one.")
+@click.option("--blend", "name", help="A recipe under submissions/; default: the active competition's name.")
+@click.option(
+    "--candidates", type=click.IntRange(1), default=8, show_default=True, help="Of each member, at most."
+)
+@click.option(
+    "--near-copy",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=NEAR_COPY,
+    show_default=True,
+    help="Similarity from which two dialogues stay in one fold; dialogues made from templates want more (0.6).",
+)
+def blend_report_command(
+    competition_name: str | None, name: str | None, candidates: int, near_copy: float
+) -> None:
+    """What each way of blending a recipe's members is worth on dev, by nested cross-validation."""
+    from common import blend_report  # scikit-learn, which nothing else here needs
+
+    chosen = competition.load(competition_name or competition.active())
+    recipe = _recipe(chosen, name)
+    members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
+    found = blend_report.report(blend_report.known(recipe, chosen, near_copy, candidates), chosen)
+    methods, by_length = blend_report.tables(found)
+    click.echo(f"{chosen.name} dev: {found.dialogues} dialogues, {found.candidates} candidates\n")
+    click.echo(
+        f"{leaderboard.text(by_length)}\n\n{leaderboard.text(methods)}\n\n{blend_report.advice(found)}"
+    )
+
+
+def _recipe(chosen: competition.Competition, name: str | None) -> recipes.Recipe:
+    """The recipe of that name, else the competition's own. Raises UserError as `read_recipe` does."""
+    name = name or chosen.name
+    if Path(name).name != name:
+        raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
+    return recipes.read_recipe(files.root() / "submissions" / f"{name}.toml")
 
 
 @click.command("leaderboard")

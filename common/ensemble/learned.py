@@ -48,7 +48,7 @@ def _flat(examples: Examples) -> tuple[Floats, Floats]:
 
 def _scored(predict: Callable[[Floats], Any], columns: Floats) -> Floats:
     """A flat predictor as a Model; padding, whose columns are all 0, is scored too and masked by the caller."""
-    mask: NDArray[np.bool_] = columns.astype(bool).any(axis=2)
+    mask = np.asarray(columns.any(axis=2), dtype=bool)
     wide = centred(columns, mask)
     scores = np.full(mask.shape, -np.inf)
     scores[mask] = predict(wide[mask])

@@ -1,6 +1,6 @@
 """What a way of choosing is really worth: nested cross-validation of the whole procedure, selection included."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from common.ensemble import learned
 from common.ensemble.consensus import Agreement, Consensus, agreement, scores, search
 from common.ensemble.pool import Floats, Ints, Pool, choose
-from common.errors import UserError
+from common.folds import folds
+from common.prompts.copies import NEAR_COPY
 from common.rouge import Comparison, compare
+from common.rows import Row
 
-FOLDS = 5
+FOLDS, INNER_FOLDS = 5, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +27,17 @@ class Known:
     """(dialogues, n, columns) of `features`."""
     target: Floats
     """(dialogues, n): dev ROUGE of every candidate; 0 for padding."""
-    groups: tuple[int, ...]
-    """Of each dialogue: near-copies share a number and are never in two folds."""
+    rows: tuple[Row, ...]
+    """The dialogues: near-copies are never in two folds (`common.folds`)."""
+    near_copy: float = NEAR_COPY
+    """Similarity from which two dialogues count as one."""
 
     def take(self, dialogues: Ints) -> "Known":
         """The same of these dialogues alone."""
         some = self.pool.take(dialogues)
         return Known(
             some, agreement(some), self.columns[dialogues], self.target[dialogues],
-            tuple(self.groups[i] for i in dialogues),
+            tuple(self.rows[i] for i in dialogues), self.near_copy,
         )  # fmt: skip
 
     @property
@@ -92,28 +96,12 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def folds(groups: Sequence[int], k: int = FOLDS, seed: int = 0) -> Ints:
-    """The fold of every dialogue, 0 to k - 1; dialogues of one group share it, sizes differ as little as groups permit.
+def out_of_fold(known: Known, method: Method, k: int = FOLDS) -> Ints:
+    """The choice for every dialogue by the method learned on the other folds, (dialogues,).
 
-    Raises UserError when there are fewer groups than folds.
+    Raises UserError as `folds` does.
     """
-    names, counts = np.unique(groups, return_counts=True)
-    if len(names) < k:
-        raise UserError(
-            f"{len(names)} dialogues (near-copies counted once) are too few for {k}-fold cross-validation."
-        )
-    order = np.random.default_rng(seed).permutation(len(names))
-    sizes, fold_of = [0] * k, {}
-    for place in sorted(order, key=lambda i: -counts[i]):
-        fold = sizes.index(min(sizes))
-        sizes[fold] += counts[place]
-        fold_of[names[place]] = fold
-    return np.array([fold_of[group] for group in groups])
-
-
-def out_of_fold(known: Known, method: Method, k: int = FOLDS, seed: int = 0) -> Ints:
-    """The choice for every dialogue by the method learned on the other folds, (dialogues,)."""
-    fold_of = folds(known.groups, k, seed)
+    fold_of = np.array(list(folds(known.rows, k, known.near_copy).values()))
     chosen = np.zeros(len(fold_of), np.int64)
     for fold in range(k):
         train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
@@ -121,13 +109,13 @@ def out_of_fold(known: Known, method: Method, k: int = FOLDS, seed: int = 0) -> 
     return chosen
 
 
-def automatic(methods: Mapping[str, Method], seed: int = 1) -> Method:
+def automatic(methods: Mapping[str, Method]) -> Method:
     """The method that does best in an inner cross-validation, then learned on everything: selection is part of it."""
 
     def method(known: Known) -> Chooser:
         rows = np.arange(len(known.target))
         inner = {
-            name: known.target[rows, out_of_fold(known, one, seed=seed)].mean()
+            name: known.target[rows, out_of_fold(known, one, INNER_FOLDS)].mean()
             for name, one in methods.items()
         }
         return methods[max(inner, key=lambda name: inner[name])](known)
@@ -171,7 +159,7 @@ def verdicts(known: Known, methods: Mapping[str, Method] | None = None, seed: in
     single = float(per_member[best].mean())
     found, chosen = [], {}
     for name, method in (methods or METHODS).items():
-        chosen[name] = out_of_fold(known, method, seed=seed)
+        chosen[name] = out_of_fold(known, method)
         values = known.target[rows, chosen[name]]
         gap = oracle - single
         found.append(

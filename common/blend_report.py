@@ -1,0 +1,117 @@
+"""Members × methods on dev: what blending is really worth, by nested cross-validation, and which member wins where."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common import rows as rows_of
+from common import scoring
+from common.competition import Competition
+from common.dialogue import clean, parse
+from common.ensemble import nested
+from common.ensemble.consensus import agreement
+from common.ensemble.features import features
+from common.ensemble.nested import Known, Verdicts
+from common.ensemble.pool import Floats, Pool, pool
+from common.recipes import Recipe
+from common.submission import member_candidates
+
+
+@dataclass(frozen=True, eq=False)
+class BlendReport:
+    """What `make blend-report` prints."""
+
+    profile: str
+    dialogues: int
+    candidates: int
+    """Of all members and dialogues."""
+    verdicts: Verdicts
+    by_length: Mapping[str, Mapping[str, float]]
+    """Thirds of the dialogues by their number of turns → member → its mean score there."""
+
+
+def known(recipe: Recipe, competition: Competition, near_copy: float, candidates: int) -> Known:
+    """The recipe's members on dev, at most `candidates` of each, with agreement, features and scores measured.
+
+    Raises UserError when a member has other ids than dev, and as reading the files does.
+    """
+    rows = rows_of.read_split(competition, "dev").rows
+    members = member_candidates(replace(recipe, candidates=candidates), competition, "dev")
+    found = pool(members, recipe.utility)
+    dialogues = {row.id: row.dialogue for row in rows}
+    tokenizer = "mecab" if competition.language == "ko" else "whitespace"
+    return Known(
+        found,
+        agreement(found),
+        features(found, dialogues, tokenizer),
+        targets(found, competition),
+        rows,
+        near_copy,
+    )
+
+
+def targets(found: Pool, competition: Competition) -> Floats:
+    """(dialogues, n): the dev profile's headline of every candidate, 0 for padding."""
+    references = rows_of.read_references(competition, "dev")
+    flat = [(row, place) for row, texts in enumerate(found.texts) for place in range(len(texts))]
+    texts = {f"{row}/{place}": found.texts[row][place] for row, place in flat}
+    wanted = {f"{row}/{place}": references[found.ids[row]] for row, place in flat}
+    scored = scoring.examples(texts, wanted, competition.dev_profile, competition.leaderboard_references)
+    values = np.zeros(found.owner.shape)
+    values[tuple(np.array(flat).T)] = scored.per_example[scored.headline_key]
+    return values
+
+
+def report(measured: Known, competition: Competition) -> BlendReport:
+    """Every method's verdict. Raises UserError when there are too few dialogues for folds."""
+    rows = np.arange(len(measured.target))
+    turns = np.array([len(parse(clean(row.dialogue))) for row in measured.rows])
+    low, high = np.quantile(turns, [1 / 3, 2 / 3])
+    thirds = {
+        f"≤ {low:.0f} turns": turns <= low,
+        f"{low:.0f} – {high:.0f}": (turns > low) & (turns <= high),
+        f"> {high:.0f}": turns > high,
+    }
+    per_member = {name: measured.target[rows, measured.pool.of(name)] for name in measured.pool.members}
+    return BlendReport(
+        competition.dev_profile,
+        len(rows),
+        int(measured.pool.mask.sum()),
+        nested.verdicts(measured),
+        {
+            third: {name: float(values[there].mean()) for name, values in per_member.items()}
+            for third, there in thirds.items()
+            if there.any()
+        },
+    )
+
+
+def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
+    """Methods with intervals, then members by length of the dialogue; each a header and its rows."""
+    judged = found.verdicts
+    methods = [["method", found.profile, f"over {judged.best}", "95 % interval", "p", "of the gap closed"]]
+    for verdict in judged.methods:
+        test = verdict.against_best
+        methods.append(
+            [verdict.method, f"{verdict.score:.2f}", f"{test.difference:+.2f}", f"{test.low:+.2f} … {test.high:+.2f}",
+             f"{test.permutation_p:.4f}", f"{verdict.gap_closed:.0%}"]
+        )  # fmt: skip
+    methods.append(["oracle", f"{judged.oracle:.2f}", f"{judged.oracle - judged.members[judged.best]:+.2f}", "", "",
+                    "100%"])  # fmt: skip
+    members = [["member", found.profile, *found.by_length]]
+    for name, score in judged.members.items():
+        members.append(
+            [name, f"{score:.2f}", *(f"{scores[name]:.2f}" for scores in found.by_length.values())]
+        )
+    return methods, members
+
+
+def advice(found: BlendReport) -> str:
+    """What to send: the best method whose interval lies above the best single member, else that member."""
+    judged = found.verdicts
+    better: Sequence[nested.Verdict] = [v for v in judged.methods if v.against_best.low > 0]
+    if not better:
+        return f"no method is surely better than {judged.best} alone: send {judged.best}."
+    chosen = max(better, key=lambda verdict: verdict.score)
+    return f"{chosen.method} is better than {judged.best} alone, whatever the draw of dialogues (95 %)."

@@ -1,0 +1,285 @@
+"""Choosing among members' candidates: consensus over a whole pool, what dev teaches, and what that is honestly worth."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.candidates import Candidate
+from common.ensemble import learned, mbr, nested
+from common.ensemble.consensus import Consensus, agreement, scores, search
+from common.ensemble.features import OF_TEXT, features, names
+from common.ensemble.nested import METHODS, Known, out_of_fold, shuffled, verdicts
+from common.ensemble.pool import Pool, choose, pool
+from common.errors import UserError
+from common.rouge import corpus
+from common.rows import Row
+
+NEAR_COPY = 0.999  # the tests' dialogues are all alike
+CONSTANT = "#Person1#과 #Person2#는 함께 이야기를 나눈다."
+
+
+def texts_of(row: Row, error: float, rng: random.Random, count: int) -> list[Candidate]:
+    """Summaries with that share of their words wrong."""
+    made = []
+    for _ in range(count):
+        words = [w if rng.random() > error else rng.choice(tiny.THINGS) for w in row.summaries[0].split()]
+        made.append(Candidate(" ".join(words), -10 * error, len(words)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    """Sixty dialogues that differ."""
+    found = {row.dialogue: row for row in tiny.rows(400, "dev", seed=5)}
+    rows = [replace(row, id=f"dev_{number}") for number, row in enumerate(list(found.values())[:60])]
+    assert len(rows) == 60
+    return rows
+
+
+def measured(rows: list[Row], members: dict[str, dict[str, list[Candidate]]]) -> Known:
+    found = pool(members)
+    target = np.zeros(found.owner.shape)
+    for place, (texts, row) in enumerate(zip(found.texts, rows, strict=True)):
+        result = corpus(texts, [list(row.summaries)] * len(texts), "leaderboard")
+        target[place, : len(texts)] = result.per_example["leaderboard"]
+    dialogues = {row.id: row.dialogue for row in rows}
+    return Known(found, agreement(found), features(found, dialogues), target, tuple(rows), NEAR_COPY)
+
+
+@pytest.fixture(scope="module")
+def unequal(rows: list[Row]) -> Known:
+    """One good member, and four that say almost the same to everybody."""
+    rng = random.Random(0)
+    members = {"exp001": {row.id: texts_of(row, 0.2, rng, 3) for row in rows}}
+    for number in range(2, 6):
+        members[f"exp00{number}"] = {
+            row.id: [Candidate(CONSTANT, -1.0, 9), Candidate(f"{CONSTANT[:-1]} {number}번.", -1.0, 10)]
+            for row in rows
+        }
+    return measured(rows, members)
+
+
+@pytest.fixture(scope="module")
+def alike(rows: list[Row]) -> Known:
+    """Four members of about the same quality."""
+    rng = random.Random(1)
+    return measured(
+        rows,
+        {f"exp00{n}": {row.id: texts_of(row, 0.3 + n / 100, rng, 3) for row in rows} for n in range(1, 5)},
+    )
+
+
+# --- the pool
+
+
+def test_a_pool_keeps_order_owners_and_padding(rows: list[Row]) -> None:
+    one = {"a": [Candidate("하나.", -2.0, 2), Candidate("둘.", None, 2), Candidate("하나.", -9.0, 2)]}
+    two = {"a": [Candidate("둘.", -3.0, 3)]}
+    found = pool({"exp001": one, "exp002": two})
+    assert found.texts == (
+        ("하나.", "둘.", "둘."),
+    )  # equal texts of one member count once, of two members twice
+    assert found.owner.tolist() == [[0, 0, 1]]
+    assert found.place.tolist() == [[0, 1, 0]]
+    assert found.logprob[0, [0, 2]].tolist() == [-1.0, -1.0]
+    assert np.isnan(found.logprob[0, 1])
+    assert found.of("exp002").tolist() == [2]
+    longer = pool({"exp001": {"a": one["a"], "b": [Candidate("셋.", -1.0, 1)]}})
+    assert longer.owner.tolist() == [[0, 0], [0, -1]]
+    assert longer.take([1]).texts == (("셋.",),)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({}, "at least one member"),
+        ({"exp001": {}}, "exp001 has no dialogue"),
+        ({"exp001": {"a": [Candidate("하나.", None, 1)]}, "exp002": {"b": [Candidate("둘.", None, 1)]}},
+         "exp002 and exp001 do not have the same dialogues (2 differ, for example 'a')"),
+        ({"exp001": {"a": [Candidate(" ", None, 1)]}}, "exp001 has no text for 'a'"),
+    ],
+)  # fmt: skip
+def test_a_pool_that_cannot_be(members: dict[str, dict[str, list[Candidate]]], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        pool(members)
+    assert message in str(caught.value)
+
+
+# --- consensus
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    weights=st.lists(st.floats(0.05, 5), min_size=4, max_size=4),
+    mix=st.tuples(st.floats(0.1, 1), st.floats(0, 1), st.floats(0, 1)),
+)
+def test_consensus_is_mbr_of_every_dialogue(
+    alike: Known, weights: list[float], mix: tuple[float, float, float]
+) -> None:
+    found = scores(alike.agreement, Consensus(tuple(weights), mix))
+    share = np.array(mix) / sum(mix)
+    for place, texts in enumerate(alike.pool.texts[:8]):
+        size = len(texts)
+        owner = alike.pool.owner[place, :size]
+        utility = alike.pool.utility[place, :size, :size].astype(float) @ share
+        one = mbr(utility, [weights[number] / (owner == number).sum() for number in owner])
+        assert found[place].max() == pytest.approx(one.score, abs=1e-5)
+        assert found[place, one.index] == pytest.approx(one.score, abs=1e-5)
+        assert np.isneginf(found[place, size:]).all()
+
+
+def test_references_and_candidates_may_be_separate_sets(alike: Known) -> None:
+    weights = (0.0, 1.0, 1.0, 1.0)
+    chosen = choose(scores(alike.agreement, Consensus(weights, hypotheses=(0,))))
+    assert (alike.pool.owner[np.arange(60), chosen] == 0).all()
+    free = choose(scores(alike.agreement, Consensus(weights)))
+    assert (alike.pool.owner[np.arange(60), free] != 0).any()
+
+
+def test_the_length_preference_prefers(alike: Known) -> None:
+    def length(preference: float) -> float:
+        chosen = choose(scores(alike.agreement, Consensus((1.0,) * 4, length=preference)))
+        return float(np.mean([len(texts[i]) for texts, i in zip(alike.pool.texts, chosen, strict=True)]))
+
+    assert length(-1) < length(0) < length(1)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [Consensus((1.0,)), Consensus((1.0, 1.0, 1.0, -1.0)), Consensus((0.0,) * 4), Consensus((1.0,) * 4, (0.0, 0.0, 0.0)),
+     Consensus((1.0, 1.0, 1.0, float("nan")))],
+)  # fmt: skip
+def test_weights_that_do_not_match_are_refused(alike: Known, setting: Consensus) -> None:
+    with pytest.raises(UserError, match="wanted"):
+        scores(alike.agreement, setting)
+
+
+def test_the_search_never_ends_below_its_start_and_counts_its_trials(unequal: Known) -> None:
+    rows = np.arange(60)
+    start = unequal.target[rows, choose(scores(unequal.agreement, Consensus((1.0,) * 5)))].mean()
+    found = search(unequal.agreement, unequal.target, trials=300)
+    assert found.trials == 300
+    assert found.score > start
+    assert found.score == pytest.approx(
+        unequal.target[rows, choose(scores(unequal.agreement, found.setting))].mean()
+    )
+    assert search(unequal.agreement, unequal.target, trials=300) == found
+    assert search(unequal.agreement, unequal.target, trials=1).score == pytest.approx(start)
+
+
+def test_a_candidate_said_twice_by_one_member_changes_nothing(rows: list[Row]) -> None:
+    rng = random.Random(2)
+    members = {f"exp00{n}": {row.id: texts_of(row, 0.4, rng, 3) for row in rows[:10]} for n in (1, 2)}
+    again = {
+        name: {key: [*group, group[0], group[0]] for key, group in by_id.items()}
+        for name, by_id in members.items()
+    }
+    one, two = pool(members), pool(again)
+    assert one.texts == two.texts
+    assert np.array_equal(one.utility, two.utility)
+
+
+# --- features
+
+
+def test_features_say_what_they_are_called(rows: list[Row]) -> None:
+    row = Row("a", "#Person1#: 우산 3개 살까요?\n#Person2#: 네, 좋아요.", ("",), "")
+    group = [
+        Candidate("#Person1#은 우산 3개를 산다.", -4.0, 8),
+        Candidate("#Person7#은 책상 9개를 판다 판다 판다", None, 9),
+    ]
+    found = pool({"exp001": {"a": group}})
+    columns = dict(zip(names(found), features(found, {"a": row.dialogue})[0].T, strict=True))
+    assert columns["ends_in_stop"].tolist() == [1, 0]
+    assert columns["tags_invented"].tolist() == [0, 1]
+    assert columns["speakers_missing"].tolist() == [1, 2]
+    assert columns["numbers_invented"].tolist() == [0, 1]
+    assert columns["numbers_kept"].tolist() == [1, 0]
+    assert columns["logprob"].tolist() == [-0.5, 0]
+    assert columns["logprob_known"].tolist() == [1, 0]
+    assert columns["is_prediction"].tolist() == [1, 0]
+    assert columns["repeated_bigrams"][1] > columns["repeated_bigrams"][0]
+    assert columns["source_coverage"][0] > columns["source_coverage"][1]
+    assert columns["novel"][0] < columns["novel"][1]
+    assert set(OF_TEXT) <= set(columns)
+
+
+def test_features_never_see_a_reference(rows: list[Row], alike: Known) -> None:
+    other = [replace(row, summaries=("전혀 다른 요약.",)) for row in rows]
+    members = {
+        name: {key: [Candidate(t, None, 1) for t, o in zip(texts, owners, strict=False) if o == number]
+               for key, texts, owners in zip(alike.pool.ids, alike.pool.texts, alike.pool.owner, strict=True)}
+        for number, name in enumerate(alike.pool.members)
+    }  # fmt: skip
+    one, two = measured(rows, members), measured(other, members)
+    assert np.array_equal(one.columns, two.columns)
+    assert not np.array_equal(one.target, two.target)
+
+
+# --- what dev teaches, and what it is worth
+
+
+def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: Known) -> None:
+    found = {verdict.method: verdict for verdict in verdicts(unequal).methods}
+    assert found["best_member"].against_best.difference == 0
+    assert found["mbr"].against_best.high < 0  # outvoted by members that only agree with each other
+    for name in ("stack", "stack_boosting", "rank", "mbr_searched"):
+        assert found[name].against_best.low >= -0.5, name
+        assert found[name].score > found["mbr"].score + 10, name
+
+
+def test_on_members_alike_consensus_and_stacking_win(alike: Known) -> None:
+    found = {verdict.method: verdict for verdict in verdicts(alike).methods}
+    for name in ("mbr", "mbr_searched", "stack", "rank"):
+        assert found[name].against_best.low > 0, name
+        assert 0 < found[name].gap_closed < 1, name
+
+
+def test_chance_is_not_taken_for_a_gain(alike: Known) -> None:
+    """With every dialogue's scores shuffled among its candidates nothing can be learned."""
+    above = 0
+    for seed in range(3):
+        for verdict in verdicts(shuffled(alike, seed)).methods:
+            # The best member of a shuffle is best by luck, so nobody should pass it.
+            assert verdict.against_best.difference < 1.5, verdict
+            above += verdict.against_best.low > 0
+    assert above == 0
+
+
+def test_a_choice_is_never_learned_from_its_own_dialogue(alike: Known) -> None:
+    """Each fold's targets may change at will without moving that fold's choices."""
+    before = out_of_fold(alike, METHODS["stack"])
+    rng = np.random.default_rng(0)
+    fold = np.array(list(nested.folds(alike.rows, nested.FOLDS, NEAR_COPY).values()))
+    target = alike.target.copy()
+    target[fold == 2] = rng.random((int((fold == 2).sum()), target.shape[1])) * 100
+    after = out_of_fold(replace(alike, target=target), METHODS["stack"])
+    assert np.array_equal(before[fold == 2], after[fold == 2])
+    assert not np.array_equal(before, after)
+
+
+def test_the_automatic_choice_is_judged_with_its_selection(unequal: Known) -> None:
+    some = {name: METHODS[name] for name in ("best_member", "mbr", "stack")}
+    found = verdicts(unequal, {"automatic": nested.automatic(some)}).methods[0]
+    assert found.score > 0
+    assert found.against_best.low >= -0.5
+
+
+def test_one_member_equal_candidates_and_one_dialogue(rows: list[Row]) -> None:
+    alone = measured(rows, {"exp001": {row.id: [Candidate(CONSTANT, None, 9)] for row in rows}})
+    for name, method in METHODS.items():
+        assert (out_of_fold(alone, method) == 0).all(), name
+    assert verdicts(alone).methods[0].gap_closed == 0
+    with pytest.raises(UserError, match="folds"):
+        verdicts(measured(rows[:1], {"exp001": {rows[0].id: [Candidate(CONSTANT, None, 9)]}}))
+
+
+def test_a_ranker_without_differences_ranks_nothing(alike: Known) -> None:
+    flat = replace(alike.examples, target=np.ones_like(alike.target))
+    found: Pool = alike.pool
+    assert (learned.rank(flat)(alike.columns)[found.mask] == 0).all()
