@@ -1,21 +1,14 @@
 """Members × methods on dev: what blending is really worth, by nested cross-validation, and which member wins where."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from common import rows as rows_of
-from common import scoring
 from common.competition import Competition
 from common.dialogue import clean, parse
 from common.ensemble import nested
-from common.ensemble.consensus import agreement
-from common.ensemble.features import features
 from common.ensemble.nested import Known, Verdicts
-from common.ensemble.pool import Floats, Pool, pool
-from common.recipes import Recipe
-from common.submission import member_candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,38 +22,6 @@ class BlendReport:
     verdicts: Verdicts
     by_length: Mapping[str, Mapping[str, float]]
     """Thirds of the dialogues by their number of turns → member → its mean score there."""
-
-
-def known(recipe: Recipe, competition: Competition, near_copy: float, candidates: int) -> Known:
-    """The recipe's members on dev, at most `candidates` of each, with agreement, features and scores measured.
-
-    Raises UserError when a member has other ids than dev, and as reading the files does.
-    """
-    rows = rows_of.read_split(competition, "dev").rows
-    members = member_candidates(replace(recipe, candidates=candidates), competition, "dev")
-    found = pool(members, recipe.utility)
-    dialogues = {row.id: row.dialogue for row in rows}
-    tokenizer = "mecab" if competition.language == "ko" else "whitespace"
-    return Known(
-        found,
-        agreement(found),
-        features(found, dialogues, tokenizer),
-        targets(found, competition),
-        rows,
-        near_copy,
-    )
-
-
-def targets(found: Pool, competition: Competition) -> Floats:
-    """(dialogues, n): the dev profile's headline of every candidate, 0 for padding."""
-    references = rows_of.read_references(competition, "dev")
-    flat = [(row, place) for row, texts in enumerate(found.texts) for place in range(len(texts))]
-    texts = {f"{row}/{place}": found.texts[row][place] for row, place in flat}
-    wanted = {f"{row}/{place}": references[found.ids[row]] for row, place in flat}
-    scored = scoring.examples(texts, wanted, competition.dev_profile, competition.leaderboard_references)
-    values = np.zeros(found.owner.shape)
-    values[tuple(np.array(flat).T)] = scored.per_example[scored.headline_key]
-    return values
 
 
 def report(measured: Known, competition: Competition) -> BlendReport:

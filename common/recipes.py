@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from common import files
 from common.errors import UserError
+from common.prompts.copies import NEAR_COPY
 from common.rouge import PROFILES
+
+METHODS = ("vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank")
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,19 @@ class Recipe:
 
     name: str
     competition: str
-    method: Literal["vote", "mbr"]
+    method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank"]
     members: tuple[Member, ...]
     candidates: int
     """How many candidates of each member take part (mbr); 1 uses the post-processed predictions."""
     utility: str
-    """ROUGE profile that measures agreement (mbr)."""
+    """ROUGE profile that measures agreement (all but vote)."""
+    near_copy: float = NEAR_COPY
+    """Similarity from which two dev dialogues stay in one fold of cross-validation (methods that learn)."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether the method learns on dev how to choose; weights then say nothing."""
+        return self.method not in ("vote", "mbr")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -43,7 +53,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: not there; recipes here: {there}. Copy one and name it so.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
-    known = {"competition", "method", "members", "candidates", "utility"}
+    known = {"competition", "method", "members", "candidates", "utility", "near_copy"}
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
     members = content.get("members")
@@ -55,8 +65,10 @@ def read_recipe(path: Path) -> Recipe:
     if sum(m.weight for m in found) <= 0:
         raise UserError(f"{where}: all weights are 0; give at least one member a positive weight.")
     method = content.get("method", "mbr")
-    if method not in ("vote", "mbr"):
-        raise UserError(f'{where}: method {method!r} is unknown; wanted "vote" or "mbr".')
+    if method not in METHODS:
+        raise UserError(f"{where}: method {method!r} is unknown; wanted one of {', '.join(METHODS)}.")
+    if method not in ("vote", "mbr") and any(m.weight != 1 for m in found):
+        raise UserError(f"{where}: {method} learns on dev whom to trust; leave the weights out.")
     candidates = content.get("candidates", 1)
     if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
         raise UserError(f"{where}: candidates {candidates!r}; wanted a whole number from 1.")
@@ -67,9 +79,12 @@ def read_recipe(path: Path) -> Recipe:
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
         raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
+    near_copy = content.get("near_copy", NEAR_COPY)
+    if isinstance(near_copy, bool) or not isinstance(near_copy, int | float) or not 0 < near_copy <= 1:
+        raise UserError(f"{where}: near_copy {near_copy!r}; wanted a number above 0 and at most 1.")
     if not isinstance(content.get("competition"), str):
         raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
-    return Recipe(path.stem, content["competition"], method, found, candidates, utility)
+    return Recipe(path.stem, content["competition"], method, found, candidates, utility, float(near_copy))
 
 
 def _member(entry: Any, where: str) -> Member:

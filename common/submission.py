@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from common import candidates, files, ledger, postprocess, rows, runs, scoring, submission_csv
 from common.candidates import Candidate
@@ -16,7 +17,7 @@ from common.ensemble import mbr, vote
 from common.errors import UserError
 from common.members import require_fresh
 from common.recipes import Recipe
-from common.rouge import pairwise
+from common.rouge import paired_bootstrap, pairwise
 
 UTILITIES = ("rouge1", "rouge2", "rougeL")
 SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
@@ -67,11 +68,11 @@ def _different(prediction: str, proposed: Sequence[Candidate], most: int) -> lis
     return list(texts.values())[:most]
 
 
-def member_texts(recipe: Recipe, competition: Competition, split: rows.SplitName) -> Pool:
-    """The texts of `member_candidates`. Raises UserError as it does."""
+def texts_of(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> Pool:
+    """The candidates' texts alone."""
     return {
         run: {name: [candidate.text for candidate in group] for name, group in by_id.items()}
-        for run, by_id in member_candidates(recipe, competition, split).items()
+        for run, by_id in members.items()
     }
 
 
@@ -116,11 +117,13 @@ def submit(
     *,
     allow_stale: bool = False,
     jobs: int = 1,
+    force: bool = False,
 ) -> Submitted:
     """Blend, validate, put the CSV in place and append the ledger entry.
 
-    Raises UserError when another submit runs, a member is absent or stale, or the result breaks a rule; the
-    CSV of an earlier submit then stays as it was and the ledger has no new entry.
+    Raises UserError when another submit runs, a member is absent or stale, dev does not show that the blend is better
+    than its best member (unless `force`), or the result breaks a rule; the CSV of an earlier submit then stays as it
+    was and the ledger has no new entry.
     """
     if recipe.competition != competition.name:
         raise UserError(
@@ -137,17 +140,63 @@ def submit(
         raise UserError(f"{files.shown(path)}: cannot be written ({error.strerror}).") from error
     with held:
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
-        pools = {split: member_texts(recipe, competition, split) for split in SPLITS}
+        members = {split: member_candidates(recipe, competition, split) for split in SPLITS}
+        pools = {split: texts_of(found) for split, found in members.items()}
         picked, how = blend(recipe, pools["test"])
+        blended, _ = blend(recipe, pools["dev"])
+        if recipe.learns:
+            from common import blending  # scikit-learn, which the other methods need not wait for
+
+            blended, picked = blending.learned(recipe, competition, members["dev"], members["test"])
+        judged = verdict(competition, pools["dev"], blended)
+        if not (judged["supported"] or force):
+            raise UserError(_unsupported(recipe, competition, judged))
         with files.atomic_path(path) as temporary:
             temporary.write_bytes(submission_csv.text(competition, picked).encode("utf-8"))
             submission_csv.validate(competition, temporary, path)
             entry = _entry(recipe, competition, temporary, how, stale)
-            entry["dev"] = _headlines(competition, "dev", pools["dev"], blend(recipe, pools["dev"])[0])
+            entry["dev"] = _headlines(competition, "dev", pools["dev"], blended)
+            entry["verdict"] = judged
             if "solution" in competition.files:
                 entry["test"] = _headlines(competition, "test", pools["test"], picked)
             ledger.append(entry)
     return Submitted(path, entry)
+
+
+def verdict(competition: Competition, pool: Pool, blended: Mapping[str, str]) -> dict[str, Any]:
+    """The blend beside its best single member on dev: the difference with its 95 % paired-bootstrap interval.
+
+    Supported is a blend whose interval lies above 0, or that is that member, text for text.
+    """
+    references = rows.read_references(competition, "dev")
+
+    def per_example(texts: Mapping[str, str]) -> NDArray[np.float64]:
+        found = scoring.examples(
+            texts, references, competition.dev_profile, competition.leaderboard_references
+        )
+        return found.per_example[found.headline_key]
+
+    single = {run: {name: group[0] for name, group in by_id.items()} for run, by_id in pool.items()}
+    scored = {run: per_example(texts) for run, texts in single.items()}
+    best = max(scored, key=lambda run: scored[run].mean())
+    interval, _ = paired_bootstrap(scored[best], per_example(blended))
+    return {
+        "best": best,
+        "difference": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "supported": interval.low > 0 or dict(blended) == single[best],
+    }
+
+
+def _unsupported(recipe: Recipe, competition: Competition, judged: Mapping[str, Any]) -> str:
+    best, dev = judged["best"], competition.dev_profile
+    return (
+        f"submissions/{recipe.name}.toml: on dev the blend is {judged['difference']:+.2f} {dev} over {best} alone, 95 % "
+        f"interval {judged['low']:+.2f} … {judged['high']:+.2f}: that may be chance. Nothing was written. Send {best} alone "
+        f'(a recipe with method = "vote" and that one member), look for a better blend with: make blend-report '
+        f"blend={recipe.name}, or insist with force=1."
+    )
 
 
 def _headlines(

@@ -1,7 +1,10 @@
 """Choosing among members' candidates: consensus over a whole pool, what dev teaches, and what that is honestly worth."""
 
+import json
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.candidates import Candidate
+from common.competition import names as names_of_competitions
 from common.ensemble import learned, mbr, nested
 from common.ensemble.consensus import Consensus, agreement, scores, search
 from common.ensemble.features import OF_TEXT, features, names
 from common.ensemble.nested import METHODS, Known, out_of_fold, shuffled, verdicts
 from common.ensemble.pool import Pool, choose, pool
 from common.errors import UserError
+from common.recipes import read_recipe
 from common.rouge import corpus
 from common.rows import Row
 
@@ -283,3 +288,49 @@ def test_a_ranker_without_differences_ranks_nothing(alike: Known) -> None:
     flat = replace(alike.examples, target=np.ones_like(alike.target))
     found: Pool = alike.pool
     assert (learned.rank(flat)(alike.columns)[found.mask] == 0).all()
+
+
+# --- the commands
+
+
+def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path) -> None:
+    root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=30)
+    for run, words in (("exp001", []), ("exp001-other", ["--seed=3"])):
+        for stage in ("train", "infer"):
+            command = ["common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words]
+            code, output = tiny.run(root, *command)
+            assert code == 0, output
+    (root / "submissions").mkdir()
+    (root / "submissions" / "two.toml").write_text(
+        'competition = "daily_talk"\nmethod = "stack"\nnear_copy = 0.999\ncandidates = 4\n'
+        'members = [{ run = "exp001" }, { run = "exp001-other" }]\n',
+        encoding="utf-8",
+    )
+    blend = ["--competition=daily_talk", "--blend=two"]
+    code, output = tiny.run(root, "common", "blend-report", *blend)
+    assert code == 0, output
+    for name in (*METHODS, "oracle", "exp001-other"):
+        assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
+    assert "daily_talk dev: 30 dialogues" in output
+    assert re.search(r"(send exp001|is better than exp001)", output)
+
+    code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
+    assert code == 0, output
+    entry = json.loads(output.splitlines()[-1])
+    assert entry["method"] == "stack"
+    assert set(entry["verdict"]) == {"best", "difference", "low", "high", "supported"}
+    lines = (root / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 31
+
+    code, output = tiny.run(root, "common", "blend-report", *blend, "--near-copy=0.01")
+    assert code == 1
+    assert "Raise near_copy" in output
+
+
+def test_every_recipe_of_the_repository_can_be_read() -> None:
+    found = [read_recipe(path) for path in sorted((tiny.REPOSITORY / "submissions").glob("*.toml"))]
+    assert {recipe.name for recipe in found} >= {"daily_talk", "dialogue_summarization", "final"}
+    there = {path.parent.name for path in (tiny.REPOSITORY / "experiments").glob("*/config.py")}
+    for recipe in found:
+        assert {member.run for member in recipe.members} <= there
+        assert recipe.competition in names_of_competitions()

@@ -37,9 +37,16 @@ def recipe(house: Path, text: str | None = None) -> Recipe:
 
 
 def submit(
-    house: Path, *, missing: str = "stop", allow_stale: bool = False, text: str | None = None
+    house: Path,
+    *,
+    missing: str = "stop",
+    allow_stale: bool = False,
+    text: str | None = None,
+    force: bool = True,  # two dev rows show nothing
 ) -> Submitted:
-    return submission.submit(recipe(house, text), competitions.load("talk"), missing, allow_stale=allow_stale)
+    return submission.submit(
+        recipe(house, text), competitions.load("talk"), missing, allow_stale=allow_stale, force=force
+    )
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -67,6 +74,42 @@ def refused(house: Path, *parts: str, **options: object) -> str:
 
 def solo(method: str = "vote", more: str = "") -> str:
     return f'competition = "talk"\nmethod = "{method}"\n{more}\nmembers = [{{ run = "exp001" }}]\n'
+
+
+# What dev does not support
+
+
+def test_a_blend_that_may_be_chance_is_refused_unless_forced(house: Path) -> None:
+    worse = houses.RECIPE.replace("2.0", "0.5")  # the vote is then exp001's, and exp002 is better
+    recipe(house, worse)
+    message = refused(
+        house,
+        "submissions/talk.toml: on dev the blend is ",
+        "95 % interval",
+        "that may be chance. Nothing was written. Send exp00",
+        "make blend-report blend=talk, or insist with force=1.",
+        force=False,
+    )
+    made = submit(house)
+    judged = made.entry["verdict"]
+    assert not judged["supported"]
+    assert f"{judged['difference']:+.2f} leaderboard over {judged['best']} alone" in message
+    assert judged["low"] <= judged["difference"] <= judged["high"]
+    assert judged["low"] <= 0
+    assert ledger.entries()[-1]["verdict"] == judged
+
+
+def test_one_member_as_it_is_needs_no_support(house: Path) -> None:
+    made = submit(house, text=solo(), force=False)
+    assert made.entry["verdict"] == {
+        "best": "exp001", "difference": 0.0, "low": 0.0, "high": 0.0, "supported": True
+    }  # fmt: skip
+
+
+def test_a_method_that_learns_wants_more_than_two_dialogues(house: Path) -> None:
+    text = 'competition = "talk"\nmethod = "stack"\nmembers = [{ run = "exp001" }, { run = "exp002" }]\n'
+    recipe(house, text)
+    refused(house, "fall into", "5 folds cannot all have rows")
 
 
 # What is made
@@ -133,7 +176,7 @@ def test_the_same_again_is_the_same_file(house: Path) -> None:
 def test_mbr_chooses_by_the_definition(house: Path) -> None:
     text = houses.RECIPE.replace('"vote"', '"mbr"\ncandidates = 2')
     made, asked = submit(house, text=text), recipe(house)
-    pool = submission.member_texts(asked, competitions.load("talk"), "test")
+    pool = submission.texts_of(submission.member_candidates(asked, competitions.load("talk"), "test"))
     picked = {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))}
     for name in houses.SAMPLE:
         group = [t for run in ("exp001", "exp002") for t in pool[run][name]]

@@ -1,7 +1,7 @@
 """Commands about results: score, submit, leaderboard, lb."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import click
 
 from common import competition, files, leaderboard, ledger, members, recipes, rows, scoring, submission
 from common.errors import UserError
-from common.prompts.copies import NEAR_COPY
 from common.rouge import PROFILES
 
 
@@ -100,22 +99,33 @@ def compare(
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Members trained at a time."
 )
+@click.option(
+    "--force", is_flag=True, help="Also when dev does not show the blend to be better than its best member."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def submit(
-    competition_name: str | None, name: str | None, missing: str, stale: str, jobs: int, as_json: bool
+    competition_name: str | None,
+    name: str | None,
+    missing: str,
+    stale: str,
+    jobs: int,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Blend members into a validated CSV and enter it in the ledger."""
     chosen = competition.load(competition_name or competition.active())
     recipe = _recipe(chosen, name)
-    made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs)
+    made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs, force=force)
     if as_json:
         click.echo(json.dumps(made.entry, ensure_ascii=False))
         return
-    choice = made.entry["choice"]
+    choice, judged = made.entry["choice"], made.entry["verdict"]
     click.echo(leaderboard.text(leaderboard.members(chosen, made.entry)))
     click.echo(
         f"{files.shown(made.path)}: valid; {choice['all_alike']:.0%} of dialogues with all texts alike, "
-        f"{choice['all_different']:.0%} with all different. Ledger id {made.entry['id']}."
+        f"{choice['all_different']:.0%} with all different. Ledger id {made.entry['id']}.\n"
+        f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
+        f"{judged['low']:+.2f} … {judged['high']:+.2f}{'' if judged['supported'] else ': that may be chance'}."
     )
 
 
@@ -128,24 +138,25 @@ def submit(
 @click.option(
     "--near-copy",
     type=click.FloatRange(0, 1, min_open=True),
-    default=NEAR_COPY,
-    show_default=True,
-    help="Similarity from which two dialogues stay in one fold; dialogues made from templates want more (0.6).",
+    help="Similarity from which two dialogues stay in one fold; default: the recipe's.",
 )
 def blend_report_command(
     competition_name: str | None, name: str | None, candidates: int, near_copy: float
 ) -> None:
     """What each way of blending a recipe's members is worth on dev, by nested cross-validation."""
-    from common import blend_report  # scikit-learn, which nothing else here needs
+    from common import blend_report, blending  # scikit-learn, which nothing else here needs
 
     chosen = competition.load(competition_name or competition.active())
-    recipe = _recipe(chosen, name)
+    recipe = replace(_recipe(chosen, name), candidates=candidates)
+    if near_copy:
+        recipe = replace(recipe, near_copy=near_copy)
     members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
-    found = blend_report.report(blend_report.known(recipe, chosen, near_copy, candidates), chosen)
-    methods, by_length = blend_report.tables(found)
-    click.echo(f"{chosen.name} dev: {found.dialogues} dialogues, {found.candidates} candidates\n")
+    found = submission.member_candidates(recipe, chosen, "dev")
+    report = blend_report.report(blending.measured(found, chosen, "dev", recipe), chosen)
+    methods, by_length = blend_report.tables(report)
+    click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates\n")
     click.echo(
-        f"{leaderboard.text(by_length)}\n\n{leaderboard.text(methods)}\n\n{blend_report.advice(found)}"
+        f"{leaderboard.text(by_length)}\n\n{leaderboard.text(methods)}\n\n{blend_report.advice(report)}"
     )
 
 
