@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from common import checkpoints, models, processes
 from common.errors import UserError
 from common.files import read_lines
+from common.models.pretrained import device
 
 TESTS = Path(__file__).resolve().parent
 
@@ -104,6 +105,25 @@ def test_two_processes_learn_what_one_learns(
         assert line["distinct"] == same["distinct"]
 
 
+@pytest.mark.parametrize("sharding", ["none", "fsdp"])
+@pytest.mark.parametrize("kind", ["bart", "qwen2"])
+def test_two_processes_have_the_gradient_of_one(
+    together: tuple[Path, list[dict[str, Any]]], tmp_path: Path, kind: str, sharding: str
+) -> None:
+    """Unclipped, so in size too, which Adam would hide; with accumulation, and with a process that has no batch."""
+    alone = worker.train(kind, tmp_path / "run", replace(worker.STILL, accumulation=4))["gradients"]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert len(alone) == 2
+    for found in together[1]:
+        theirs = found[f"still {sharding} {kind}"]["gradients"]
+        assert len(theirs) == 2
+        for ours, other in zip(alone, theirs, strict=True):
+            assert other.keys() == ours.keys()
+            assert max(float(gradient.abs().max()) for gradient in ours.values()) > 1e-2
+            for name, gradient in ours.items():
+                torch.testing.assert_close(other[name], gradient, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["bart", "qwen2"])
 def test_sharded_processes_hold_a_share_of_the_weights(
     together: tuple[Path, list[dict[str, Any]]], kind: str
@@ -184,6 +204,28 @@ def test_processes_that_do_not_find_each_other_are_refused(
         UserError, match=r"2 processes were started and 1 work together; start them with make … gpus=N"
     ):
         processes.require_together(1)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_more_processes_than_gpus_are_refused_before_they_meet(
+    monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """By every process of the machine, so that the first says it."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    for name, value in {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for act in (processes.wait, lambda: processes.gather([rank]), device):
+        with pytest.raises(
+            UserError, match=r"^gpus= asks for at least 2 GPUs and this machine has 1; lower it\.$"
+        ):
+            act()
+    assert not PartialState._shared_state
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device() == torch.device("cuda", rank)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device() == torch.device("cpu")
 
 
 def test_one_process_cannot_shard(tmp_path: Path) -> None:
