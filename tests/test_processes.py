@@ -53,7 +53,7 @@ def together(tmp_path_factory: pytest.TempPathFactory, cache: None) -> tuple[Pat
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The same training in this process, which takes two batches a step: weights and metrics by kind."""
+    """The same training in this process, which takes twice the batches a step: weights and metrics by kind."""
     found: dict[str, Any] = {}
     for kind in worker.COLLATE:
         folder = tmp_path_factory.mktemp("alone") / "run"
@@ -63,6 +63,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             list(read_lines(folder / "metrics.jsonl")),
             result,
         )
+        still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation)
+        found[f"still {kind}"] = worker.train(kind, folder.with_name("still"), still)
     AcceleratorState._reset_state(reset_partial_state=True)
     return found
 
@@ -108,16 +110,15 @@ def test_two_processes_learn_what_one_learns(
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
 @pytest.mark.parametrize("kind", ["bart", "qwen2"])
 def test_two_processes_have_the_gradient_of_one(
-    together: tuple[Path, list[dict[str, Any]]], tmp_path: Path, kind: str, sharding: str
+    together: tuple[Path, list[dict[str, Any]]], alone: dict[str, Any], kind: str, sharding: str
 ) -> None:
     """Unclipped, so in size too, which Adam would hide; with accumulation, and with a process that has no batch."""
-    alone = worker.train(kind, tmp_path / "run", replace(worker.STILL, accumulation=4))["gradients"]
-    AcceleratorState._reset_state(reset_partial_state=True)
-    assert len(alone) == 2
+    steps = alone[f"still {kind}"]["gradients"]
+    assert len(steps) == 2
     for found in together[1]:
         theirs = found[f"still {sharding} {kind}"]["gradients"]
         assert len(theirs) == 2
-        for ours, other in zip(alone, theirs, strict=True):
+        for ours, other in zip(steps, theirs, strict=True):
             assert other.keys() == ours.keys()
             assert max(float(gradient.abs().max()) for gradient in ours.values()) > 1e-2
             for name, gradient in ours.items():
