@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import candidates as candidates_on_disk
-from common import processes
+from common import memory, processes
 from common.candidates import Candidate
 from common.competition import Competition
 from common.decoding import Decoder, DecodingConfig, decode
@@ -51,7 +51,7 @@ def generate(
     After a crash the same call goes on where it stopped and ends with the same candidates, sampled ones too.
     Several processes share the batches; each returns them all.
     `key` names what they depend on (model, data, settings): lines of another key are made again.
-    Raises UserError when the file names ids that `sources` has not.
+    Raises UserError when the file names ids that `sources` has not, and when the memory does not suffice.
     """
     part = path.with_name(f"{path.stem}.{processes.rank()}{path.suffix}")
     if processes.rank() == 0:
@@ -75,7 +75,8 @@ def generate(
             continue
         # By batch, so that a resume, and another number of processes, sample alike.
         batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
-        decoded = _decode_with_samples(decoder, [sources[i] for i in ids], config, batch_seed)
+        with memory.must_suffice(f"infer again with a lower --tokens-at-once (now {config.tokens_at_once})."):
+            decoded = _decode_with_samples(decoder, [sources[i] for i in ids], config, batch_seed)
         for name, found in zip(ids, decoded, strict=True):
             if name not in done:
                 candidates_on_disk.append(part, name, found)
@@ -124,12 +125,14 @@ def dev_evaluation(
     tokenizer: PreTrainedTokenizerFast,
     lengths: LengthConfig,
     frame: Frame | FrameOf,
+    decoding: DecodingConfig,
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
     """A function from a model to its scores on the rows, decoded greedily; `score` is the dev profile's headline.
 
+    Of `decoding` the longest summary, n-gram blocking and the batches' size hold.
     Several processes share the rows; each gets the scores of all.
     """
-    config = DecodingConfig(candidates=1, beams=1)
+    config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
     inputs = sources(rows, tokenizer, lengths, frame)
     references = {row.id: row.summaries for row in rows}
 

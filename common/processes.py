@@ -59,13 +59,30 @@ def require_together(found: int) -> None:
         )
 
 
-def _state() -> Any:
-    """What holds the group of processes; the first call forms it. Raises UserError as `require_together` does."""
+def gpu() -> int | None:
+    """The number of this process's GPU on this machine; None on a machine without any.
+
+    Raises UserError when this machine has fewer GPUs than processes.
+    """
     import torch
+
+    if not torch.cuda.is_available():
+        return None
+    number, there = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    # All processes of the machine refuse together, so that the first can say it.
+    wanted = max(number + 1, int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    if wanted > there:
+        raise UserError(f"gpus= asks for at least {wanted} GPUs and this machine has {there}; lower it.")
+    return number
+
+
+def _state() -> Any:
+    """What holds the group of processes; the first call forms it. Raises UserError as `gpu` and `require_together`."""
     from accelerate import PartialState
 
+    cpu = gpu() is None  # two processes on one GPU would fail inside NCCL
     try:
-        state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+        state = PartialState(cpu=cpu, timeout=PATIENCE)
     except ValueError as error:  # WORLD_SIZE says there are others, and nothing says where
         raise UserError(f"{count()} processes were started and do not find each other ({error}).") from error
     require_together(state.num_processes)

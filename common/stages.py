@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedConfig as ModelConfig
 
 from common import candidates, generation, models, postprocess, predictions, processes, tokenization, training
 from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig
+from common.engines import saved
 from common.errors import UserError
 from common.models import PretrainedConfig
 from common.postprocess import PostprocessConfig
@@ -50,25 +52,30 @@ def fit(
 ) -> None:
     """Train on the competition's rows; the best checkpoint by ROUGE of decoded dev summaries is recorded.
 
-    `base`: where an adapter's weights came from. `rows`: other training rows than the split's own. Raises UserError as `training.fit` does.
+    `base`: where an adapter's weights came from. `rows`: other training rows than the split's own.
+    Raises UserError as `training.fit` does.
     """
     config: TrainSettings = run.config
     own, dev = run.split("train").rows, run.split("dev").rows
     tokenization.require_ids(tokenizer)
-    require_context(model, config)
-    examples, run.notes["train_cuts"] = tokenization.examples(
-        own if rows is None else rows, tokenizer, config.lengths, frame
-    )
+    require_context(model.config, config)
+    if source := getattr(model, "base_source", None):
+        run.notes["base"] = source
+    chosen = own if rows is None else rows
+    examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
     collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
     result = training.fit(
         model,
         examples,
         partial(collate, pad=tokenizer.pad_token_id),
-        generation.dev_evaluation(run.competition, dev[: config.dev_rows], tokenizer, config.lengths, frame),
+        generation.dev_evaluation(
+            run.competition, dev[: config.dev_rows], tokenizer, config.lengths, frame, config.decoding
+        ),
         config.training,
         run.folder,
         seed=config.seed,
-        fingerprint=run.training_key,
+        # Scores of summaries that were decoded otherwise do not tell which checkpoint is the best.
+        fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}",
         save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
         loss=loss,
         follow=run.tracker.follow,
@@ -76,16 +83,22 @@ def fit(
     run.finish(result=result)
 
 
-def require_context(model: PreTrainedModel, config: TrainSettings) -> None:
-    """Raises UserError when the longest source (and, of a causal model, its summary) exceeds what the model can read."""
-    context = getattr(model.config, "max_position_embeddings", None)
-    summary = 0 if model.config.is_encoder_decoder else config.decoding.max_new_tokens
-    if context and config.lengths.max_source_tokens + summary > context:
+def require_context(model: ModelConfig, config: InferSettings) -> None:
+    """Raises UserError when the longest source and summary, which a causal model reads as one, exceed its context."""
+    context = getattr(model, "max_position_embeddings", None)
+    source, summary = config.lengths.max_source_tokens, config.decoding.max_new_tokens
+    longest = max(source, summary) if model.is_encoder_decoder else source + summary
+    if context and longest > context:
         raise UserError(
-            f"this model reads {context} tokens, and --max-source-tokens {config.lengths.max_source_tokens}"
-            f"{f' and --max-new-tokens {summary}' if summary else ''} make more; lower them: longer dialogues lose "
-            "whole turns from the middle."
+            f"this model reads {context} tokens, and --max-source-tokens {source} "
+            f"{'or' if model.is_encoder_decoder else 'and'} --max-new-tokens {summary} make more; lower them (after "
+            "training the former wants restart=1): longer dialogues lose whole turns from the middle."
         )
+
+
+def _require_context_of_saved(run: Run[Any]) -> None:
+    folder, _ = saved.weights(run.folder / "best")
+    require_context(AutoConfig.from_pretrained(folder, trust_remote_code=False), run.config)
 
 
 def infer(
@@ -98,8 +111,10 @@ def infer(
     """Candidates of dev and test → post-processed predictions → dev scores.
 
     Several frames (prompts) give a dialogue as many times the candidates; the first one's best is the prediction.
+    Raises UserError as `require_context` and `generation.generate` do.
     """
     config: InferSettings = run.config
+    _require_context_of_saved(run)
     files = []
     for split in predictions.SPLITS:
         rows = run.split(split).rows
@@ -136,6 +151,7 @@ def best_decoding(
     The best of many tries flatters itself: its dev score is no fair estimate, and the note says of how many it is.
     """
     config: InferSettings = run.config
+    _require_context_of_saved(run)
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
     inputs = tokenization.sources(rows, tokenizer, config.lengths, frame)

@@ -37,6 +37,7 @@ PLUMBING = {
     "errors.py",
     "files.py",
     "launch.py",
+    "memory.py",
     "processes.py",
     "progress.py",
     "runs.py",

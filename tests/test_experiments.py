@@ -34,6 +34,7 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert output.splitlines() == [f"{name}: train and infer run" for name in runs.experiments()]
     assert {"exp001", "exp002", "exp011"} <= set(runs.experiments())
     competition = load("daily_talk")
+    begun = set()
     for name in runs.experiments():
         folder = runs.outputs("daily_talk", smoke=True) / name
         record = runs.record(folder)
@@ -45,6 +46,16 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
             record["infer"]["code"]
         )
         assert runs.stale_reasons(folder) == []
+        pretrained = record["train"]["config"].get("base.model")
+        if pretrained:  # adapter or every weight trained: which commit it began with
+            nothing_trained = (folder / "best" / "base.json").exists() and "result" not in record["train"]
+            base = (
+                json.loads((folder / "best" / "base.json").read_text(encoding="utf-8"))["source"]
+                if nothing_trained
+                else record["train"]["notes"]["base"]
+            )
+            assert (base["model"], len(base["config_sha256"]), "commit" in base) == (pretrained, 64, True)
+            begun.add(name)
         for split in SPLITS:
             ids = [f"{split}_{number}" for number in range(4)]
             found = read_candidates(folder / split / "candidates.jsonl")
@@ -52,6 +63,7 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert len({len(group) for group in found.values()}) == 1
             assert list(read_predictions(folder / split / "predictions.csv", competition)) == ids
         assert not [p for p in folder.rglob(".*") if p.suffix != ".lock"]
+    assert {"exp003", "exp004", "exp005", "exp007", "exp009", "exp012"} <= begun
     # Nothing of a smoke run counts as a run.
     assert [path.name for path in (copy / "outputs").iterdir()] == ["smoke"]
 

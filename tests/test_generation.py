@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -348,17 +349,47 @@ def test_a_broken_line_is_named(trained: dict[str, PreTrainedModel], tmp_path: P
         make(trained["bart"], path)
 
 
-def test_the_dev_evaluation_scores_greedy_summaries(trained: dict[str, PreTrainedModel]) -> None:
+def test_memory_that_does_not_suffice_names_the_setting_to_lower(tmp_path: Path) -> None:
+    def exhaust(*_: Any) -> Any:
+        return torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
+
+    with pytest.raises(
+        UserError,
+        match=r"^the memory did not suffice; infer again with a lower --tokens-at-once \(now 700\)\.$",
+    ):
+        generate(exhaust, sources_of("bart"), SMALL_BATCHES, tmp_path / "found.jsonl", key="k", seed=1)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_the_dev_evaluation_scores_greedy_summaries(
+    trained: dict[str, PreTrainedModel], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """As long as the run's summaries, n-grams blocked as in them, in batches of their budget; one each, no sample."""
     chosen, rows = competition.load("daily_talk"), tiny.rows(6, "dev", seed=4)
+    decoding = DecodingConfig(candidates=2, beams=4, samples=4, temperature=0.7, max_new_tokens=14,
+                              no_repeat_ngram=size, tokens_at_once=250)  # fmt: skip
+    at_once: list[int] = []
+
+    def watched(model: PreTrainedModel, words: object, given: list[list[int]], *rest: Any, **how: Any) -> Any:
+        at_once.append(len(given) * (max(map(len, given)) + 14))
+        return decode(model, words, given, *rest, **how)
+
+    monkeypatch.setattr(generation, "decode", watched)
     for kind in KINDS:
-        evaluate = generation.dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind])
+        evaluate = generation.dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding)
         sources = tokenization.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
-        longer = replace(GREEDY, max_new_tokens=DecodingConfig().max_new_tokens)
-        texts = {
-            name: WORDS.decode(plain(trained[kind], source, longer)[0], skip_special_tokens=True).strip()
+        written = {
+            name: greedy_by_hand(trained[kind], source, size, 14)
+            if size
+            else plain(trained[kind], source, replace(GREEDY, max_new_tokens=14))[0]
             for name, source in sources.items()
         }
+        assert max(map(len, written.values())) == 14  # the limit is felt
+        texts = {name: WORDS.decode(ids, skip_special_tokens=True).strip() for name, ids in written.items()}
+        at_once.clear()
         found = evaluate(trained[kind])
+        assert 1 < len(at_once) < 6
+        assert max(at_once) <= 250
         references = {row.id: row.summaries for row in rows}
         expected, rouge_sum = (
             scoring.score(texts, references, profile).headline for profile in (chosen.dev_profile, "rouge101")

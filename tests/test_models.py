@@ -43,6 +43,7 @@ LORA = LoRAConfig(rank=8, alpha=16, dropout=0.0)
 TAGS = ("#Person1#", "#Person2#", "#PhoneNumber#")
 SOURCES = [[7, 8, 9, 10, 11], [14], [20, 21, 22]]
 LESSON = ([30, 31, 32, 33], [40, 41, 42, 43, 44])  # what adapters learn by heart
+HARDWARE = sys.modules["common.models.pretrained"]  # the package has a function of that name
 PACKS = torch.cpu._is_avx512_bf16_supported()  # processors on which bitsandbytes packs 4-bit weights
 
 
@@ -405,6 +406,80 @@ def test_a_gpu_that_is_not_here_is_said_before_any_work() -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match=r"needs a GPU with 24 GB and this machine has no GPU.*exp010"):
         models.pretrained(PretrainedConfig(model="no/such-model", gpu_memory=24), frozen=True)
+
+
+# ---- what the hardware decides
+
+
+def hardware(
+    patch: pytest.MonkeyPatch, *, gpu: bool, ampere: bool = False, flash: bool = False, cpu_bf16: bool = False
+) -> None:
+    """A machine with or without a GPU; those before Ampere emulate bfloat16, slowly."""
+    patch.setattr(torch.cuda, "is_available", lambda: gpu)
+    patch.setattr(torch.cuda, "device_count", lambda: int(gpu))
+    patch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: ampere or including_emulation
+    )
+    patch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0) if ampere else (7, 5))
+    patch.setattr(HARDWARE, "is_flash_attn_2_available", lambda: flash)
+    patch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: cpu_bf16)
+    patch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "ampere", "cpu_bf16", "expected"),
+    [
+        (True, True, False, True),
+        (True, False, False, False),
+        (True, False, True, False),  # the processor beside an old GPU does not count
+        (False, False, True, True),
+        (False, False, False, False),
+        (False, True, False, False),
+    ],
+)
+def test_bf16_is_computed_where_the_device_has_it(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, ampere: bool, cpu_bf16: bool, expected: bool
+) -> None:
+    hardware(monkeypatch, gpu=gpu, ampere=ampere, cpu_bf16=cpu_bf16)
+    assert HARDWARE.computes_in_bf16() is expected
+    for frozen in (True, False):  # what is trained is held in 32 bits
+        auto = torch.bfloat16 if frozen and expected else torch.float32
+        assert HARDWARE._dtype(PretrainedConfig(), frozen) == auto
+        for name in ("float32", "bfloat16", "float16"):
+            assert HARDWARE._dtype(PretrainedConfig(dtype=name), frozen) == getattr(torch, name)
+
+
+def test_amx_computes_bf16_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    hardware(monkeypatch, gpu=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert HARDWARE.computes_in_bf16()
+
+
+@pytest.mark.parametrize(
+    ("choice", "dtype", "gpu", "ampere", "flash", "expected"),
+    [
+        ("auto", torch.bfloat16, True, True, True, "flash_attention_2"),
+        ("auto", torch.float16, True, True, True, "flash_attention_2"),
+        ("auto", torch.float32, True, True, True, "sdpa"),
+        ("auto", torch.bfloat16, True, False, True, "sdpa"),
+        ("auto", torch.bfloat16, True, True, False, "sdpa"),
+        ("auto", torch.bfloat16, False, False, True, "sdpa"),
+        ("eager", torch.bfloat16, True, True, True, "eager"),
+        ("sdpa", torch.bfloat16, True, True, True, "sdpa"),
+        ("flash_attention_2", torch.float32, False, False, False, "flash_attention_2"),
+    ],
+)
+def test_attention_is_what_weights_and_gpu_can(
+    monkeypatch: pytest.MonkeyPatch,
+    choice: str,
+    dtype: torch.dtype,
+    gpu: bool,
+    ampere: bool,
+    flash: bool,
+    expected: str,
+) -> None:
+    hardware(monkeypatch, gpu=gpu, ampere=ampere, flash=flash)
+    assert HARDWARE._attention(choice, dtype) == expected
 
 
 # ---- what comes with the weights

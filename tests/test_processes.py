@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from common import checkpoints, models, processes
 from common.errors import UserError
 from common.files import read_lines
+from common.models.pretrained import device
 
 TESTS = Path(__file__).resolve().parent
 
@@ -52,7 +53,7 @@ def together(tmp_path_factory: pytest.TempPathFactory, cache: None) -> tuple[Pat
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The same training in this process, which takes two batches a step: weights and metrics by kind."""
+    """The same training in this process, which takes twice the batches a step: weights and metrics by kind."""
     found: dict[str, Any] = {}
     for kind in worker.COLLATE:
         folder = tmp_path_factory.mktemp("alone") / "run"
@@ -62,6 +63,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             list(read_lines(folder / "metrics.jsonl")),
             result,
         )
+        still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation)
+        found[f"still {kind}"] = worker.train(kind, folder.with_name("still"), still)
     AcceleratorState._reset_state(reset_partial_state=True)
     return found
 
@@ -102,6 +105,24 @@ def test_two_processes_learn_what_one_learns(
         # Every id counts once: the scores of the whole split, in both processes.
         assert line["rouge"] == pytest.approx(same["rouge"], abs=1e-6)
         assert line["distinct"] == same["distinct"]
+
+
+@pytest.mark.parametrize("sharding", ["none", "fsdp"])
+@pytest.mark.parametrize("kind", ["bart", "qwen2"])
+def test_two_processes_have_the_gradient_of_one(
+    together: tuple[Path, list[dict[str, Any]]], alone: dict[str, Any], kind: str, sharding: str
+) -> None:
+    """Unclipped, so in size too, which Adam would hide; with accumulation, and with a process that has no batch."""
+    steps = alone[f"still {kind}"]["gradients"]
+    assert len(steps) == 2
+    for found in together[1]:
+        theirs = found[f"still {sharding} {kind}"]["gradients"]
+        assert len(theirs) == 2
+        for ours, other in zip(steps, theirs, strict=True):
+            assert other.keys() == ours.keys()
+            assert max(float(gradient.abs().max()) for gradient in ours.values()) > 1e-2
+            for name, gradient in ours.items():
+                torch.testing.assert_close(other[name], gradient, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["bart", "qwen2"])
@@ -184,6 +205,28 @@ def test_processes_that_do_not_find_each_other_are_refused(
         UserError, match=r"2 processes were started and 1 work together; start them with make … gpus=N"
     ):
         processes.require_together(1)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_more_processes_than_gpus_are_refused_before_they_meet(
+    monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """By every process of the machine, so that the first says it."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    for name, value in {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for act in (processes.wait, lambda: processes.gather([rank]), device):
+        with pytest.raises(
+            UserError, match=r"^gpus= asks for at least 2 GPUs and this machine has 1; lower it\.$"
+        ):
+            act()
+    assert not PartialState._shared_state
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device() == torch.device("cuda", rank)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device() == torch.device("cpu")
 
 
 def test_one_process_cannot_shard(tmp_path: Path) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import tiny
+from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
-from common import models, prompts, tokenization
+from common import models, prompts, stages, tokenization
 from common.candidates import read
+from common.decoding import DecodingConfig, decode
 from common.errors import UserError
 from common.models import PretrainedConfig
 from common.rows import Row
 from common.tokenization import Frame, LengthConfig
+from experiments.exp002.config import Config
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,18 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     base = json.loads((folder.parent / "best" / "base.json").read_text(encoding="utf-8"))
     assert base["source"]["model"] == "tiny:qwen2"
     assert not list((folder.parent / "best").glob("*.safetensors"))
+    before = (folder / "candidates.jsonl").read_bytes()
+    code, output = tiny.run(copy, "experiments.exp005.infer", "--smoke", "--competition=daily_talk",
+                            "--max-new-tokens=4097")  # fmt: skip
+    assert code == 1
+    assert (
+        output.strip()
+        .splitlines()[-1]
+        .startswith(
+            "error: this model reads 8192 tokens, and --max-source-tokens 4096 and --max-new-tokens 4097 make more; lower"
+        )
+    )
+    assert (folder / "candidates.jsonl").read_bytes() == before
 
 
 def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None:
@@ -104,13 +119,58 @@ def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None
         "setting-0.jsonl",
         "setting-1.jsonl",
     ]
+    before = [path.read_bytes() for path in sorted((folder / "grid").glob("setting-?.jsonl"))]
+    code, output = tiny.run(copy, "experiments.exp009.infer", "--smoke", "--competition=daily_talk",
+                            "--max-new-tokens=2049")  # fmt: skip
+    assert code == 1
+    assert "error: this model reads 2048 tokens" in output and "or --max-new-tokens 2049 make more" in output
+    assert [path.read_bytes() for path in sorted((folder / "grid").glob("setting-?.jsonl"))] == before
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
     code, output = tiny.run(copy, "experiments.exp003.train", "--smoke", "--competition=daily_talk",
                             "--max-source-tokens=5000")  # fmt: skip
     assert code == 1
-    assert "error: this model reads 2048 tokens, and --max-source-tokens 5000 make more" in output
+    assert (
+        "error: this model reads 2048 tokens, and --max-source-tokens 5000 or --max-new-tokens 8 make more"
+        in output
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "summary", "fits"),
+    [
+        (Qwen2Config(max_position_embeddings=100), 60, 40, True),
+        (Qwen2Config(max_position_embeddings=100), 60, 41, False),
+        (BartConfig(max_position_embeddings=100), 100, 100, True),
+        (BartConfig(max_position_embeddings=100), 101, 40, False),
+        (BartConfig(max_position_embeddings=100), 60, 101, False),
+        (T5Config(), 10**6, 10**6, True),  # relative positions: no limit
+    ],
+)
+def test_source_and_summary_fit_the_context(
+    model: PreTrainedConfig, source: int, summary: int, fits: bool
+) -> None:
+    config = replace(Config(), lengths=LengthConfig(source), decoding=DecodingConfig(max_new_tokens=summary))
+    if fits:
+        stages.require_context(model, config)
+        return
+    with pytest.raises(UserError, match=f"this model reads 100 tokens, .* {source} .* {summary} make more"):
+        stages.require_context(model, config)
+
+
+@pytest.mark.parametrize(("kind", "room"), [("bart", 0), ("qwen2", 5)])
+def test_the_context_is_just_enough_for_what_is_let_through(kind: str, room: int) -> None:
+    tokenizer = tiny.tokenizer()
+    model = tiny.model(kind, tokenizer, replace(tiny.SIZE, positions=32)).eval()
+    model.lm_head.weight.data[tokenizer.eos_token_id] = 0  # summaries as long as they may be
+    config = replace(
+        Config(), lengths=LengthConfig(room or 32), decoding=DecodingConfig(max_new_tokens=32 - room)
+    )
+    stages.require_context(model.config, config)
+    greedy = replace(config.decoding, candidates=1, beams=1)
+    ((found,),) = decode(model, tokenizer, [[7] * (room or 32)], greedy)
+    assert found.tokens == 32 - room
 
 
 @pytest.mark.parametrize(("experiment", "model"), [("exp003", "tiny:qwen2"), ("exp007", "tiny:bart")])

@@ -1,5 +1,6 @@
 """fit(): what it optimises, which model it keeps, and that a crash at any moment changes nothing."""
 
+import itertools
 import json
 import logging
 import math
@@ -19,17 +20,19 @@ import house as houses
 import pytest
 import tiny
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch.nn import functional
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import PreTrainedModel
 
-from common import checkpoints, models, tokenization
+from common import checkpoints, memory, models, tokenization
 from common.errors import UserError
 from common.files import read_lines
 from common.models import SmallModelConfig
 from common.tokenization import IGNORE, Frame, LengthConfig
-from common.training import FitResult, TrainingConfig, cross_entropy, fit
+from common.training import FitResult, TrainingConfig, cross_entropy, fit, loop
 from common.training.plan import Plan
 
 WORDS = tiny.tokenizer()
@@ -323,7 +326,8 @@ def test_a_loss_that_is_not_finite_ends_with_the_batches_kept(
                             weight_decay=0.0, precision="no", checkpoint_minutes=0.0)  # fmt: skip
     folder = tmp_path / "run"
     with pytest.raises(
-        UserError, match=r"the loss became (nan|inf).*bad_batch\.pt.*--learning-rate"
+        UserError,
+        match=r"the loss became (nan|inf).*bad_batch\.pt\. Train anew with restart=1 and a lower --learning-rate",
     ) as refusal:
         train(folder, examples, config=config)
     assert "1e+30" in str(refusal.value)
@@ -334,20 +338,88 @@ def test_a_loss_that_is_not_finite_ends_with_the_batches_kept(
         assert math.isfinite(line.get("train_loss", 0.0))
 
 
-def test_memory_that_does_not_suffice_names_the_setting_to_lower(
+def endless(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+    """The usual loss, whose gradient is not a number: 0 times the infinite slope of the root at 0."""
+    nothing = next(iter(model.parameters())).sum() * 0
+    return cross_entropy(model, batch, smoothing) + nothing.sqrt()
+
+
+def test_a_gradient_that_is_not_finite_ends_before_the_weights_are_touched(
     examples: datasets.Dataset, tmp_path: Path
 ) -> None:
-    def greedy(*_: Any) -> torch.Tensor:
-        raise RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"
-        )
+    seen: list[torch.Tensor] = []
 
-    config = replace(CONFIG, tokens_per_batch=640)
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        seen.append(batch["input_ids"])
+        return (endless if len(seen) > 4 else cross_entropy)(model, batch, smoothing)
+
+    folder = tmp_path / "run"
     with pytest.raises(
-        UserError, match=r"lower --tokens-per-batch \(now 640\) and raise --accumulation"
-    ) as refusal:
-        train(tmp_path / "run", examples, config=config, loss=greedy)
-    assert "The last checkpoint is intact" in str(refusal.value)
+        UserError,
+        match=r"^the gradient norm became nan; .*bad_batch\.pt\. Train anew with restart=1 and a lower --learning",
+    ):
+        train(folder, examples, config=replace(CONFIG, accumulation=2), loss=loss)
+    kept = torch.load(folder / "bad_batch.pt", weights_only=True)
+    assert len(seen) == 6
+    assert all(torch.equal(batch["input_ids"], mine) for batch, mine in zip(kept, seen[4:], strict=True))
+    last = checkpoints.steps(folder / "checkpoints")[-1]
+    assert last.name == "step-00000002"
+    assert all(bool(weight.isfinite().all()) for weight in load_file(last / "trained.safetensors").values())
+
+
+def test_a_scaler_of_gradients_skips_what_is_not_finite_by_itself(
+    examples: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As fp16's does, with one that works on a CPU."""
+    start = Accelerator.__init__
+
+    def scaling(self: Accelerator, **settings: Any) -> None:
+        start(self, **settings)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+
+    monkeypatch.setattr(Accelerator, "__init__", scaling)
+    calls = [0]
+
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        calls[0] += 1
+        return (endless if calls[0] == 2 else cross_entropy)(model, batch, smoothing)
+
+    folder = tmp_path / "run"
+    result = train(folder, examples, config=replace(CONFIG, keep_checkpoints=99), loss=loss)
+    weights = [load_file(path / "trained.safetensors") for path in checkpoints.steps(folder / "checkpoints")]
+    assert len(weights) == result.steps == calls[0] > 3
+    moved = [any(not torch.equal(a[name], b[name]) for name in a) for a, b in itertools.pairwise(weights)]
+    assert moved == [False, *[True] * (result.steps - 2)]
+    assert all(bool(weight.isfinite().all()) for weight in weights[-1].values())
+
+
+def exhaust(*_: Any) -> Any:
+    """Ask for more memory than any machine has."""
+    return torch.empty(2**60, dtype=torch.uint8)
+
+
+def test_memory_that_does_not_suffice_names_the_setting_to_lower(
+    examples: datasets.Dataset, tmp_path: Path, calm: dict[str, bytes]
+) -> None:
+    config = replace(CONFIG, tokens_per_batch=640)
+    step = (
+        r"^the memory did not suffice; train anew with restart=1, a lower --tokens-per-batch \(now 640\) and "
+        r"--accumulation raised by the same factor: the same rows a step in the mean\. The last checkpoint is intact"
+    )
+    with pytest.raises(UserError, match=step):
+        train(tmp_path / "run", examples, config=config, loss=exhaust)
+    hook = register_optimizer_step_pre_hook(exhaust)  # where Adam allocates its state
+    with pytest.raises(UserError, match=step):
+        train(tmp_path / "run", examples, config=config)
+    hook.remove()
+
+    with pytest.raises(
+        UserError,
+        match=r"^the memory did not suffice; the same command with a lower --tokens-at-once goes on",
+    ):
+        train(tmp_path / "evaluated", examples, evaluate=exhaust)
+    train(tmp_path / "evaluated", examples)
+    assert ending(tmp_path / "evaluated") == calm
 
     def broken(*_: Any) -> torch.Tensor:
         raise RuntimeError("shapes do not fit")
@@ -356,6 +428,47 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(
         RuntimeError, match="shapes do not fit"
     ):  # what is no lack of memory is not called one
         train(tmp_path / "run", examples, config=config, loss=broken)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA failed with error out of memory"),  # CTranslate2
+        MemoryError(),
+    ],
+)
+def test_every_lack_of_memory_is_called_one(error: Exception) -> None:
+    said = pytest.raises(UserError, match=r"^the memory did not suffice; lower it\.$")
+    with said as refusal, memory.must_suffice("lower it."):
+        raise error
+    assert refusal.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("choice", "gpu", "has_bf16", "held", "expected"),
+    [
+        ("auto", False, False, torch.float32, "no"),
+        ("auto", False, False, torch.bfloat16, "bf16"),
+        ("auto", False, False, torch.float16, "no"),
+        ("auto", True, True, torch.float32, "bf16"),
+        ("auto", True, False, torch.float32, "fp16"),
+        ("auto", True, False, torch.bfloat16, "fp16"),
+        ("no", True, True, torch.bfloat16, "no"),
+        ("fp16", True, True, torch.float32, "fp16"),
+        ("bf16", False, False, torch.float32, "bf16"),
+    ],
+)
+def test_the_precision_is_what_the_device_has(
+    monkeypatch: pytest.MonkeyPatch, choice: str, gpu: bool, has_bf16: bool, held: torch.dtype, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    # An older GPU emulates bf16, slowly.
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: has_bf16 or including_emulation
+    )
+    assert loop._precision(choice, tiny.model("bart", WORDS).to(held)) == expected
 
 
 def test_gradients_that_do_not_arrive_are_an_error(examples: datasets.Dataset, tmp_path: Path) -> None:
@@ -367,7 +480,8 @@ def test_gradients_that_do_not_arrive_are_an_error(examples: datasets.Dataset, t
 
     for loss in (cut_off, halfway):
         with pytest.raises(
-            UserError, match=r"no gradient reached the trained weights.*--gradient-checkpointing false"
+            UserError,
+            match=r"no gradient reached the trained weights.*restart=1 and --gradient-checkpointing false",
         ):
             train(tmp_path / "run", examples, loss=loss)
 
@@ -686,3 +800,20 @@ def test_an_interrupted_run_with_other_data_does_not_resume(copy: Path, tmp_path
     refusal = spoken(root, "exp002", "train", *tiny.SETTINGS, "--epochs=1")
     assert "was made with other settings, data or number of processes" in refusal
     assert "restart=1" in refusal
+
+
+def test_an_interrupted_run_resumes_only_with_the_same_evaluation(copy: Path, tmp_path: Path) -> None:
+    """Scores of longer or otherwise blocked summaries do not tell which checkpoint is the best."""
+    root = tmp_path / "repository"
+    shutil.copytree(copy, root, ignore=shutil.ignore_patterns("outputs", "__pycache__"))
+    shorter(root)
+    path = root / "outputs" / "daily_talk" / "exp002" / "run.json"
+    finished = json.loads(path.read_text(encoding="utf-8"))
+    interrupted = {"train": finished["train"] | {"status": "running"}}
+    path.write_text(json.dumps(interrupted), encoding="utf-8")
+    for other in ("--max-new-tokens=9", "--no-repeat-ngram=2"):
+        refusal = spoken(root, "exp002", "train", *tiny.SETTINGS, "--epochs=1", other)
+        assert "was made with other settings" in refusal and "restart=1" in refusal
+    shorter(root, "--tokens-at-once=999", "--beams=2")
+    resumed = json.loads(path.read_text(encoding="utf-8"))["train"]
+    assert (resumed["status"], resumed["checkpoint"]) == ("finished", finished["train"]["checkpoint"])

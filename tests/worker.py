@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import pytest
 import tiny
 import torch
 from accelerate.state import AcceleratorState
 from torch.distributed.tensor import DTensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import competition, generation, models, processes, tokenization
@@ -33,6 +33,8 @@ LENGTHS = LengthConfig(120)
 CONFIG = TrainingConfig(epochs=2, tokens_per_batch=60, learning_rate=3e-3, warmup=0.0, max_gradient_norm=0.5,
                         precision="no", ema=0.9, evaluate_every=2.0)  # fmt: skip
 SHARDED = replace(CONFIG, sharding="fsdp")
+# One epoch of five batches in steps of four and one, in which the weights stay: every step's gradient as it arrives.
+STILL = replace(CONFIG, epochs=1, accumulation=2, learning_rate=0.0, max_gradient_norm=1e9, ema=0.0)
 DECODING = {
     "beam": DecodingConfig(candidates=2, beams=3, max_new_tokens=10, tokens_at_once=500),
     "sampled": DecodingConfig(candidates=2, beams=1, temperature=1.2, max_new_tokens=10, tokens_at_once=400),
@@ -52,10 +54,8 @@ def examples() -> datasets.Dataset:
 def evaluation(words: PreTrainedTokenizerFast, frame: Frame) -> Callable[[PreTrainedModel], dict[str, float]]:
     """The real one, in batches of two or three dialogues and with short summaries; its score is called rouge."""
     rows = tiny.rows(7, "dev", seed=4)
-    with pytest.MonkeyPatch.context() as patch:
-        short = partial(DecodingConfig, max_new_tokens=12, tokens_at_once=200)
-        patch.setattr(generation, "DecodingConfig", short)
-        real = generation.dev_evaluation(competition.load("daily_talk"), rows, words, LENGTHS, frame)
+    short = DecodingConfig(max_new_tokens=12, tokens_at_once=200)
+    real = generation.dev_evaluation(competition.load("daily_talk"), rows, words, LENGTHS, frame, short)
     return lambda model: {"rouge" if name == "score" else name: value for name, value in real(model).items()}
 
 
@@ -91,6 +91,14 @@ def train(
             raise CrashError
         return cross_entropy(model, batch, smoothing)
 
+    gradients: list[dict[str, torch.Tensor]] = []
+
+    def keep(*_: Any) -> None:
+        now = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        whole = {name: g.full_tensor() if isinstance(g, DTensor) else g for name, g in now.items()}
+        gradients.append({name: gradient.clone() for name, gradient in whole.items()})
+
+    hook = register_optimizer_step_pre_hook(keep)
     AcceleratorState._reset_state()
     if processes.count() == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
@@ -106,9 +114,11 @@ def train(
         save_best=lambda best, into, weights: models.save(best, words, into, base, weights),
         loss=loss,
     )
+    hook.remove()
     held = [p for p in model.parameters() if isinstance(p, DTensor)]
     return seen | {
         "result": result,
+        "gradients": gradients if not config.learning_rate else [],
         "sharded": len(held),
         "parameters": len(list(model.parameters())),
         "held": sum(p.to_local().numel() for p in held),
@@ -129,6 +139,10 @@ def main(folder: Path) -> None:
     found: dict[str, Any] = {"gathered": processes.gather([rank, f"of {processes.count()}"])}
     for kind, config in (("bart", CONFIG), ("qwen2", CONFIG), ("bart", SHARDED), ("qwen2", SHARDED)):
         found[f"{config.sharding} {kind}"] = train(kind, folder / f"{config.sharding}-{kind}", config)
+    for kind in COLLATE:
+        for sharding in ("none", "fsdp"):
+            config = replace(STILL, sharding=sharding)
+            found[f"still {sharding} {kind}"] = train(kind, folder / f"still-{sharding}-{kind}", config)
     for kind, config in (("bart", CONFIG), ("qwen2", SHARDED)):
         often = replace(config, checkpoint_minutes=0.0)
         killed = folder / f"{config.sharding}-{kind}-killed"

@@ -1,6 +1,5 @@
 """Pretrained weights in the precision, attention and quantization that the hardware and the recipe ask for."""
 
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,12 +153,8 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def device() -> torch.device:
     """This process's GPU, or the CPU. Raises UserError when there are fewer GPUs than processes."""
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    number, there = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-    if number >= there:
-        raise UserError(f"gpus= asks for at least {number + 1} GPUs and this machine has {there}; lower it.")
-    return torch.device("cuda", number)
+    number = processes.gpu()
+    return torch.device("cpu") if number is None else torch.device("cuda", number)
 
 
 def require_hardware(config: PretrainedConfig) -> None:

@@ -17,7 +17,7 @@ from datasets import Dataset
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel, get_scheduler
 
-from common import checkpoints, processes
+from common import checkpoints, memory, processes
 from common.errors import UserError
 from common.files import append_line, read_json, read_lines, shown, write_json, write_text
 from common.progress import progress
@@ -29,7 +29,7 @@ from common.training.state import MovingAverage, Progress, keep_trained_weights_
 log = logging.getLogger(__name__)
 NO_GRADIENT = (
     "no gradient reached the trained weights: this model, quantization and gradient checkpointing do not go together "
-    "here. Try --gradient-checkpointing false or --quantization none."
+    "here. Train anew with restart=1 and --gradient-checkpointing false or --quantization none."
 )
 Collate = Callable[[Sequence[dict[str, Any]]], Batch]
 Evaluate = Callable[[PreTrainedModel], Mapping[str, float]]
@@ -109,8 +109,8 @@ def fit(
     In several processes each takes its share of every step's batches; N processes with `accumulation` A do what one
     does with N times A. `evaluate` is called in all of them and must return the same scores.
     `follow` is called in the first process after lines went into metrics.jsonl, and when training begins.
-    Raises UserError when a checkpoint has another fingerprint, the loss is not finite, no gradient arrives, the
-    memory does not suffice, or the processes do not work together.
+    Raises UserError when a checkpoint has another fingerprint, the loss or a gradient is not finite, no gradient
+    arrives, the memory does not suffice, or the processes do not work together.
     """
     set_seed(
         seed + processes.rank()
@@ -155,7 +155,12 @@ def _run(training: _Training, state: Progress, total: int) -> None:
             continue
         if state.bad_evaluations >= config.patience:
             break
-        value, norm = _step(training, batches)
+        with memory.must_suffice(
+            f"train anew with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
+            "raised by the same factor: the same rows a step in the mean. The last checkpoint is intact: if another "
+            "program held the memory, the same command goes on from it."
+        ):
+            value, norm = _step(training, batches)
         state.step = position
         state.loss_sum += value
         state.loss_steps += 1
@@ -168,7 +173,10 @@ def _run(training: _Training, state: Progress, total: int) -> None:
             training.follow()
         due = position == total or (position % every == 0 and total - position >= every / 2)
         if due:
-            _evaluate(training, state)
+            with memory.must_suffice(
+                "the same command with a lower --tokens-at-once goes on from the last checkpoint."
+            ):
+                _evaluate(training, state)
         late = [main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes]
         if due or processes.gather(late)[0]:
             _save(training, state)
@@ -199,28 +207,18 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
                 # the exchange takes the mean over processes.
                 accelerator.backward(part * accelerator.num_processes / tokens)
             total += part.detach()
-    except (torch.cuda.OutOfMemoryError, RuntimeError) as error:
+    except RuntimeError as error:
         if "does not require grad" in str(error):
             raise UserError(NO_GRADIENT) from error
-        if not _out_of_memory(error):
-            raise
-        raise UserError(
-            f"the memory did not suffice; lower --tokens-per-batch (now {config.tokens_per_batch}) and raise "
-            "--accumulation by the same factor: the result stays the same. The last checkpoint is intact."
-        ) from error
+        raise
     value = float(accelerator.reduce(total, "sum")) / tokens
-    if not math.isfinite(value):
-        kept = training.folder / "bad_batch.pt"
-        if accelerator.is_main_process:
-            torch.save([training.collate(_rows(training.examples, indices)) for indices in batches], kept)
-        raise UserError(
-            f"the loss became {value}; the batches of that step are kept in {shown(kept)}. "
-            f"Lower --learning-rate (now {config.learning_rate}) or use --precision no."
-        )
+    _require_finite(training, batches, "the loss", value)
     clipped = accelerator.clip_grad_norm_(training.model.parameters(), config.max_gradient_norm)
     norm = float(clipped.full_tensor() if isinstance(clipped, DTensor) else clipped)
     if norm == 0:
         raise UserError(NO_GRADIENT)
+    if accelerator.scaler is None:  # fp16's skips such a step, and scales less from then on
+        _require_finite(training, batches, "the gradient norm", norm)
     training.optimizer.step()
     training.schedule.step()
     if config.ema:
@@ -228,9 +226,17 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
     return value, norm
 
 
-def _out_of_memory(error: Exception) -> bool:
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, torch.cuda.OutOfMemoryError) or any(word in str(error) for word in words)
+def _require_finite(training: _Training, batches: list[list[int]], name: str, value: float) -> None:
+    """Raises UserError when the value is not finite; the batches of the step are then kept in a file."""
+    if math.isfinite(value):
+        return
+    kept = training.folder / "bad_batch.pt"
+    if training.accelerator.is_main_process:
+        torch.save([training.collate(_rows(training.examples, indices)) for indices in batches], kept)
+    raise UserError(
+        f"{name} became {value}; the batches of that step are kept in {shown(kept)}. Train anew with restart=1 and "
+        f"a lower --learning-rate (now {training.config.learning_rate}) or --precision no."
+    )
 
 
 def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
