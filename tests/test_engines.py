@@ -335,7 +335,10 @@ def test_models_that_ctranslate2_is_not_trusted_with_are_refused(
     with pytest.raises(UserError, match=r"is t5: use --engine hf\.$"):
         engines.decoder(saved(t5, WORDS, place / "t5"), ct2_of(GREEDY))
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
-    with pytest.raises(UserError, match=r"not installed; run: pip install -e '\.\[ctranslate2\]' .*hf"):
+    with pytest.raises(
+        UserError,
+        match=r"not installed; run: \.venv/bin/pip install -c constraints\.txt -e '\.\[ctranslate2\]' .*hf",
+    ):
         engines.decoder(qwen2, ct2_of(GREEDY))
 
 
@@ -354,7 +357,7 @@ def test_vllm_wants_a_gpu_and_its_package(qwen2: Path, monkeypatch: pytest.Monke
         engines.decoder(qwen2, vllm_of(GREEDY))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(UserError, match=r"run: pip install -e '\.\[vllm\]'"):
+    with pytest.raises(UserError, match=r"pip install -c constraints-vllm\.txt -e '\.\[train,vllm\]'"):
         engines.decoder(qwen2, vllm_of(GREEDY))
 
 

@@ -26,7 +26,7 @@ from common.files import read_json, root, shown, write_json
 from common.runs import code_hash
 from common.tokenization import load_tokenizer
 
-INSTALL = "pip install -e '.[ctranslate2]'"
+INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[ctranslate2]'"
 STARTS = "starts.json"
 _PRE_NORM = {"bart": False, "mbart": True}  # whether layers normalise before they attend
 

@@ -1,6 +1,7 @@
 """Decoding by vLLM: causal models on GPUs, whole or as LoRA adapters on their base.
 
 Written against vLLM's documented Python API (0.11 and later: LLM, SamplingParams, TokensPrompt, LoRARequest).
+It wants older packages than training does, hence a virtual environment of its own: what it writes are files like any.
 Its numbers depend a little on what else is in the batch, so two runs need not agree to the last token.
 """
 
@@ -21,7 +22,10 @@ from common.files import read_json, shown
 from common.models import PretrainedConfig
 from common.tokenization import load_tokenizer
 
-INSTALL = "pip install -e '.[vllm]'"
+INSTALL = (
+    "python3.11 -m venv .venv-vllm && .venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]', then "
+    ".venv-vllm/bin/python -m common infer EXPERIMENT --engine vllm"
+)
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what --max-lora-rank may be
 
 

@@ -50,7 +50,7 @@ class PretrainedConfig:
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: a third slower, a fraction of the memory."""
     gpu_memory: float = 0.0
-    """Gigabytes of GPU memory the recipe needs; 0: it runs on a CPU too."""
+    """Least memory of a GPU in gigabytes, checked before any work and never reserved; 0: no check, a CPU will do."""
 
 
 def pretrained(
