@@ -252,6 +252,20 @@ def test_adapters_are_merged_before_the_conversion(adapted: Path) -> None:
     assert [g[0].logprob for g in found] == pytest.approx([g[0].logprob for g in expected], abs=1e-3)
 
 
+def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -> None:
+    base = replace(MBART, quantization="nf4", dtype="auto")
+    model, words = models.pretrained(base, frozen=True)
+    torch.manual_seed(0)
+    model = models.add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
+    taught(model, words, frame_of(model, words, "ko_KR"), 40)
+    folder = saved(model, words, place / "quantized", base)
+    decoder, _ = engines.decoder(folder, replace(GREEDY, merge=True))
+    other, _ = engines.decoder(folder, ct2_of(GREEDY))
+    sources = sources_of(words, frame_of(model, words, "ko_KR"))
+    expected, found = decoder(sources, GREEDY, 1), other(sources, GREEDY, 1)
+    assert [group[0].text for group in found] == [group[0].text for group in expected]
+
+
 def test_samples_follow_their_seed(bart: Path) -> None:
     decoder, words = engines.decoder(bart, ct2_of(SAMPLED))
     sources = sources_of(words, Frame(after=(words.eos_token_id,)), 8)

@@ -112,7 +112,7 @@ def _package() -> Any:
 def convert(folder: Path, weights: str) -> Path:
     """The folder of the converted model, made once for each checkpoint and kind of weights; adapters are merged.
 
-    Raises UserError when the model is no BART or mBART, or its adapters sit on quantized weights.
+    Raises UserError when the model is no BART or mBART.
     """
     package = _package()
     name = f"{checkpoints.fingerprint(folder)[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
@@ -121,7 +121,8 @@ def convert(folder: Path, weights: str) -> Path:
     with FileLock(str(converted) + ".lock"):  # of several processes one converts
         if not converted.exists() or checkpoints.problem(converted):
             _require_supported(folder)
-            model, tokenizer = models.load(folder, together=False, dtype="float32")
+            # As `--merge` does: adapters that were trained on quantized weights go into whole ones.
+            model, tokenizer = models.load(folder, together=False, dtype="float32", quantization="none")
             whole = models.merged(model).cpu()
             checkpoints.save(converted, lambda staging: _write(whole, tokenizer, weights, staging))
     return converted
