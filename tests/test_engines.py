@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from common import candidates as on_disk
 from common import checkpoints, decoding, engines, generation, models, tokenization
@@ -456,9 +462,15 @@ def answers(place: Path, bart: Path, qwen2: Path) -> dict[str, Any]:
     for kind, lora in (("adapter", LoRAConfig(rank=12)), ("tagged", LoRAConfig(rank=2, added_tags=True))):
         model, words = models.pretrained(base, frozen=True)
         saved(models.add_lora(model, words, lora, ["#Person1#"]), words, place / kind, base)
+    saved(models.load(qwen2)[0], WORDS, place / "ends")
+    GenerationConfig(eos_token_id=[WORDS.eos_token_id, 50, 51]).save_pretrained(place / "ends")
+    (place / "on-its-base").mkdir()
+    models.save_base(PretrainedConfig(model=str(place / "ends")), "causal", place / "on-its-base")
     cases: dict[str, Any] = {
         "sampled": [str(qwen2), [[7, 8, 1], [9, 1]], SAMPLING],
         "adapter": [str(place / "adapter"), [[7, 8]], ONE],
+        "ends": [str(place / "ends"), [[7, 8]], ONE],
+        "on its base": [str(place / "on-its-base"), [[7, 8]], ONE],
         "tagged": [str(place / "tagged"), [[7, 8]], ONE],
         "bart": [str(bart), [[7]], ONE],
         "beams": [str(qwen2), [[7]], {}],
@@ -509,6 +521,13 @@ def test_vllm_loads_adapters_on_the_base_they_were_trained_on(place: Path, answe
     assert (made["dtype"], made["enable_lora"], made["max_lora_rank"]) == ("bfloat16", True, 16)
     assert lora == {"name": "best", "id": 1, "path": str(place / "adapter")}
     assert (params[0]["n"], params[0]["temperature"], params[0]["top_p"]) == (1, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("case", ["ends", "on its base"])
+def test_vllm_stops_at_every_end_that_the_checkpoint_names(answers: dict[str, Any], case: str) -> None:
+    """Tests only how our settings are mapped, on a stand-in for vLLM; no vLLM is installed here."""
+    _, (_, _, (params,), _) = answers[case]["calls"]
+    assert params["stop_token_ids"] == [WORDS.eos_token_id, 50, 51]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,15 @@ def test_a_base_model_without_a_chat_template_is_refused() -> None:
         tokenization.chat_frame(words("gemma3"), prompts.prompt())
 
 
+def test_tags_that_are_asked_for_are_added(copy: Path) -> None:
+    words = ("--smoke", "--competition=daily_talk", "--added-tags")
+    code, output = tiny.run(copy, "experiments.exp007.train", *words)
+    assert code == 0, output
+    best = copy / "outputs" / "smoke" / "daily_talk" / "exp007" / "best"
+    assert len(read_json(best / "adapter_config.json")["trainable_token_indices"]) >= 2
+    assert "#Person1#" in tokenization.load_tokenizer(best).get_vocab()
+
+
 def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     for stage in ("train", "infer"):
         code, output = tiny.run(copy, f"experiments.exp005.{stage}", "--smoke", "--competition=daily_talk")
@@ -178,7 +187,7 @@ def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPat
         "common.models.pretrained"
     )  # the package has a function of that name
     asked = []
-    monkeypatch.setattr("common.hub.locate", lambda name, revision: asked.append((name, revision)))
+    monkeypatch.setattr("common.hub.locate", lambda name, revision, kind: asked.append((name, revision)))
     config = PretrainedConfig(model="Qwen/Qwen2.5-14B-Instruct")
     pretrained.locate(config)
     pretrained.locate(replace(config, revision="b" * 40))
