@@ -132,6 +132,16 @@ def require_beams(config: DecodingConfig) -> None:
         )
 
 
+def end_tokens(checkpoint: HFGenerationConfig, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The ids of the tokens that end a summary: the tokenizer's, then what else the checkpoint names.
+
+    An instruct model may end a turn with another token than a text (Gemma's <end_of_turn>).
+    """
+    named = checkpoint.eos_token_id
+    more = [named] if isinstance(named, int) else named or []
+    return list(dict.fromkeys([tokenizer.eos_token_id, *more]))
+
+
 def _hf_config(
     model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTrainedTokenizerFast, returned: int
 ) -> Any:
@@ -143,7 +153,7 @@ def _hf_config(
         "do_sample": sampled,
         "num_beams": 1 if sampled else config.beams,
         "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
+        "eos_token_id": end_tokens(model.generation_config, tokenizer),
         "decoder_start_token_id": getattr(model.config, "decoder_start_token_id", None),
         "forced_bos_token_id": getattr(model.generation_config, "forced_bos_token_id", None),
         # Whatever is unset comes from the checkpoint's own generation_config.json.
@@ -237,13 +247,14 @@ def decode(
     finally:
         if hook is not None:
             hook.remove()
-    generated = [_until_end(row, tokenizer.eos_token_id, pad) for row in sequences[:, start:].tolist()]
+    ends = end_tokens(model.generation_config, tokenizer)
+    generated = [_until_end(row, ends, pad) for row in sequences[:, start:].tolist()]
     repeated = [source for source in sources for _ in range(config.candidates)]
     if summing:
         scores = chosen.sums([len(tokens) for tokens in generated])
     else:
         scores = sequence_logprobs(model, repeated, generated, pad) if logprobs else [0.0] * len(generated)
-    return candidates_of(generated, scores, tokenizer, config)
+    return candidates_of(generated, scores, tokenizer, config, ends)
 
 
 def candidates_of(
@@ -251,12 +262,15 @@ def candidates_of(
     logprobs: Sequence[float],
     tokenizer: PreTrainedTokenizerFast,
     config: DecodingConfig,
+    ends: Sequence[int] = (),
 ) -> list[list[Candidate]]:
-    """`config.candidates` of each source from the tokens an engine generated, end token included.
+    """`config.candidates` of each source from the tokens an engine generated, end token (one of `ends`) included.
 
     Sampled ones are put in order, best mean log-probability first; a search has its own order.
     """
-    texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
+    # To the tokenizer the checkpoint's own end tokens may be words like any.
+    words = [tokens[:-1] if tokens and tokens[-1] in ends else tokens for tokens in generated]
+    texts = tokenizer.batch_decode(words, skip_special_tokens=True)
     flat = [
         Candidate(text.strip(), logprob, len(tokens))
         for text, logprob, tokens in zip(texts, logprobs, generated, strict=True)
@@ -271,10 +285,11 @@ def _by_mean_logprob(candidate: Candidate) -> float:
     return (candidate.logprob or 0.0) / max(1, candidate.tokens)
 
 
-def _until_end(tokens: list[int], eos: int, pad: int) -> list[int]:
-    """The tokens up to and with the end token, padding dropped."""
-    if eos in tokens:
-        return tokens[: tokens.index(eos) + 1]
+def _until_end(tokens: list[int], ends: Sequence[int], pad: int) -> list[int]:
+    """The tokens up to and with the first end token, padding dropped."""
+    for place, token in enumerate(tokens):
+        if token in ends:
+            return tokens[: place + 1]
     while tokens and tokens[-1] == pad:
         tokens = tokens[:-1]
     return tokens

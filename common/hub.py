@@ -56,13 +56,13 @@ class Source:
     """The hub's commit, 40 hex digits; None for a local folder and for the offline model."""
 
 
-def locate(name: str, revision: str | None = None) -> Source:
+def locate(name: str, revision: str | None = None, kind: Architecture | None = None) -> Source:
     """The model's local folder with config, tokenizer and safetensors; downloads or converts what is not there yet.
 
     `name` is a folder (absolute, or relative to the working directory or the repository), a hub id "owner/name",
     or "offline:gemma-3-270m". `revision` is a hub branch, tag or commit, None the hub's main: what is in the hub's
     local cache is taken unasked, so a main once downloaded stays the same. Pickled weights (only *.bin) are
-    converted once into `cache_folder()`.
+    converted once into `cache_folder()`. `kind`: what a model must be to be downloaded; None takes both.
     Raises UserError, one line, when the model cannot be had: what was found and the ways out.
     """
     if name in OFFLINE:
@@ -75,7 +75,17 @@ def locate(name: str, revision: str | None = None) -> Source:
             f"model {name!r}: neither a folder that exists nor a hub id; wanted a folder with config.json, "
             f"tokenizer and safetensors, owner/name of the Hugging Face hub, or {' or '.join(OFFLINE)}."
         )
-    return _from_hub(name, revision)
+    return _from_hub(name, revision, kind)
+
+
+def is_local(name: str) -> bool:
+    """Whether `locate` finds the model on this machine whatever the hub has: a folder, or the offline model."""
+    return name in OFFLINE or _local(name) is not None
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a located model that from_pretrained reads, in order of their names."""
+    return [folder / name for name in _needed(folder, SAFE)]
 
 
 def architecture(folder: Path) -> Architecture:
@@ -280,9 +290,7 @@ def _lack(folder: Path, weights: str = SAFE) -> str | None:
     names = _names(folder)
     if not _has_tokenizer(names):
         return f"no tokenizer ({', '.join(TOKENIZERS)})"
-    needed = [weights]
-    if weights not in names and f"{weights}.index.json" in names:
-        needed = sorted(set(read_json(folder / f"{weights}.index.json")["weight_map"].values()))
+    needed = _needed(folder, weights)
     missing = [name for name in needed if name not in names]
     if missing:
         found = sorted(
@@ -291,6 +299,14 @@ def _lack(folder: Path, weights: str = SAFE) -> str | None:
         return f"no {missing[0]}" + (f" (found {', '.join(found[:3])})" if found else "")
     broken = [name for name in needed if name.endswith(".safetensors") and not _opens(folder / name)]
     return f"{broken[0]} is damaged or cut short" if broken else None
+
+
+def _needed(folder: Path, weights: str) -> list[str]:
+    """The names of the files that hold the weights: one, or the shards that its index names."""
+    index = folder / f"{weights}.index.json"
+    if (folder / weights).exists() or not index.exists():
+        return [weights]
+    return sorted(set(read_json(index)["weight_map"].values()))
 
 
 def _has_tokenizer(names: Collection[str]) -> bool:
@@ -341,13 +357,13 @@ def _pickled(files: Collection[str]) -> list[str]:
     return _weights(files, PICKLED)
 
 
-def _from_hub(name: str, revision: str | None) -> Source:
+def _from_hub(name: str, revision: str | None, kind: Architecture | None) -> Source:
     folder = _cached(name, revision)
     if folder is None and revision and re.fullmatch(r"[0-9a-f]{40}", revision):
         converted = _converted(name, revision)  # the pickled original may be gone since
         if checkpoints.problem(converted) is None:
             return Source(converted, name, revision)
-    folder = folder or _download(name, revision)
+    folder = folder or _download(name, revision, kind)
     commit = folder.name
     if _lack(folder) is not None:
         folder = convert(folder, _converted(name, commit))
@@ -378,9 +394,12 @@ def _cached(name: str, revision: str | None) -> Path | None:
     return Path(found) if _whole(Path(found)) else None
 
 
-def _download(name: str, revision: str | None) -> Path:
-    """The snapshot folder, named by its commit, with the wanted files. Raises UserError when they cannot be had."""
-    from huggingface_hub import HfApi, snapshot_download
+def _download(name: str, revision: str | None, kind: Architecture | None) -> Path:
+    """The snapshot folder, named by its commit, with the wanted files.
+
+    Raises UserError when they cannot be had and, before the weights are fetched, when they are of no use.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
     try:
         info = HfApi().model_info(name, revision=revision, timeout=SECONDS, files_metadata=True)
@@ -388,6 +407,8 @@ def _download(name: str, revision: str | None) -> Path:
         files = wanted(sizes)
         _check_files(name, files, sizes)
         _check_room(name, str(info.sha), {file: sizes[file] for file in files})
+        first = Path(hf_hub_download(name, "config.json", revision=info.sha, etag_timeout=SECONDS)).parent
+        require(first, kind or architecture(first))
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=files, etag_timeout=SECONDS))
     except UserError:
         raise

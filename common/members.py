@@ -54,13 +54,18 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
 
 def _command(run: str, stage: str, folder: Path, comp: str) -> str:
     """The make command that runs a stage as it was run before."""
+    before = runs.record(folder).get(stage, {})
     option = f" run={run}" if "-" in run else ""
-    words = " ".join(runs.words(runs.record(folder).get(stage, {}).get("overrides", {})))
+    option += f" gpus={before['processes']}" if before.get("processes", 1) > 1 else ""
+    words = " ".join(runs.words(before.get("overrides", {})))
     return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (f' args="{words}"' if words else "")
 
 
 def _renewing(run: str, competition: Competition) -> list[list[str]]:
-    """The commands that train (where absent, interrupted or outdated) and infer a run with the settings it had."""
+    """The commands that train (where absent, interrupted or outdated) and infer a run with the settings it had.
+
+    In as many processes as it had, too: in fewer the same settings would make smaller steps.
+    """
     experiment = run.split("-")[0]
     runs.require_experiment(experiment)
     before = runs.record(runs.run_folder(competition.name, run))
@@ -69,13 +74,21 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
             f"{run}: no record says what sets it apart from {experiment}; train it yourself: "
             f'make exp={experiment} train run={run} args="…" && make exp={experiment} infer run={run}'
         )
-    words = ["--competition", competition.name, "--run", run]
-    said = {stage: runs.words(before.get(stage, {}).get("overrides", {})) for stage in ("train", "infer")}
-    python = [sys.executable, "-m"]
-    return [
-        [*python, f"experiments.{experiment}.train", *words, "--renew", *said["train"]],
-        [*python, f"experiments.{experiment}.infer", *words, *said["infer"]],
-    ]
+
+    def command(stage: str, *more: str) -> list[str]:
+        last = before.get(stage, {})
+        words = [
+            "--competition",
+            competition.name,
+            "--run",
+            run,
+            *more,
+            *runs.words(last.get("overrides", {})),
+        ]
+        several = ["--gpus", str(last.get("processes", 1))]
+        return [sys.executable, "-m", "common", stage, *several, experiment, *words]
+
+    return [command("train", "--renew"), command("infer")]
 
 
 def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:
@@ -91,9 +104,7 @@ def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) 
             if line.strip():
                 print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
         if process.wait() != 0:
-            raise UserError(
-                f"{name}: {command[2].rsplit('.', 1)[-1]} failed (see above); mend that and run make submit again."
-            )
+            raise UserError(f"{name}: {command[3]} failed (see above); mend that and run make submit again.")
 
 
 def renew(names: Sequence[str], competition: Competition, jobs: int) -> None:

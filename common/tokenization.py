@@ -5,7 +5,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ class Frame:
     """Before the summary, such as the language of mBART."""
     safe: bool = False
     """Whether the dialogue must be kept from imitating what stands around it (`prompts.safe`)."""
+    shots_dropped: int = 0
+    """Examples left out because the dialogue would not have fitted whole beside them."""
 
 
 FrameOf = Callable[[Row], Frame]
@@ -152,11 +154,13 @@ def chat_frame(tokenizer: PreTrainedTokenizerFast, prompt: prompts.Prompt) -> Fr
 def chat_frames(
     tokenizer: PreTrainedTokenizerFast,
     config: prompts.PromptConfig,
+    lengths: LengthConfig,
     train: Sequence[Row],
     others: Sequence[Row],
 ) -> Frame | FrameOf:
     """The frame of the configured prompt; with shots, each row's own, its examples chosen among `train`.
 
+    Examples give way to the dialogue: the least similar ones are dropped until it fits whole or none is left.
     `others`: the rows of dev and test, which are never examples. Raises UserError as `prompts.shot_index` does.
     """
     if not config.shots:
@@ -167,10 +171,21 @@ def chat_frames(
     def frame(row: Row) -> Frame:
         if row not in made:
             shots = index.select(row, config.shots).shots
-            made[row] = chat_frame(tokenizer, prompts.prompt(shots, config))
+            needed = max(MIN_DIALOGUE_TOKENS, token_count(tokenizer)(prompts.safe(row.dialogue)))
+            for dropped in range(len(shots) + 1):  # the least similar stand first
+                one = chat_frame(tokenizer, prompts.prompt(shots[dropped:], config))
+                if needed <= lengths.max_source_tokens - len(one.before) - len(one.after):
+                    break
+            made[row] = replace(one, shots_dropped=dropped)
         return made[row]
 
     return frame
+
+
+def shots_dropped(frame: Frame | FrameOf, rows: Sequence[Row]) -> dict[str, int]:
+    """How many examples gave way to how many of the rows' dialogues, for a run's notes: `shots` and `dialogues`."""
+    counts = [_frame(frame, row).shots_dropped for row in rows]
+    return {"shots": sum(counts), "dialogues": sum(count > 0 for count in counts)}
 
 
 def source_ids(

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from common import candidates as on_disk
 from common import checkpoints, decoding, engines, generation, models, tokenization
@@ -252,6 +258,20 @@ def test_adapters_are_merged_before_the_conversion(adapted: Path) -> None:
     assert [g[0].logprob for g in found] == pytest.approx([g[0].logprob for g in expected], abs=1e-3)
 
 
+def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -> None:
+    base = replace(MBART, quantization="nf4", dtype="auto")
+    model, words = models.pretrained(base, frozen=True)
+    torch.manual_seed(0)
+    model = models.add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
+    taught(model, words, frame_of(model, words, "ko_KR"), 40)
+    folder = saved(model, words, place / "quantized", base)
+    decoder, _ = engines.decoder(folder, replace(GREEDY, merge=True))
+    other, _ = engines.decoder(folder, ct2_of(GREEDY))
+    sources = sources_of(words, frame_of(model, words, "ko_KR"))
+    expected, found = decoder(sources, GREEDY, 1), other(sources, GREEDY, 1)
+    assert [group[0].text for group in found] == [group[0].text for group in expected]
+
+
 def test_samples_follow_their_seed(bart: Path) -> None:
     decoder, words = engines.decoder(bart, ct2_of(SAMPLED))
     sources = sources_of(words, Frame(after=(words.eos_token_id,)), 8)
@@ -335,7 +355,10 @@ def test_models_that_ctranslate2_is_not_trusted_with_are_refused(
     with pytest.raises(UserError, match=r"is t5: use --engine hf\.$"):
         engines.decoder(saved(t5, WORDS, place / "t5"), ct2_of(GREEDY))
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
-    with pytest.raises(UserError, match=r"not installed; run: pip install -e '\.\[ctranslate2\]' .*hf"):
+    with pytest.raises(
+        UserError,
+        match=r"not installed; run: \.venv/bin/pip install -c constraints\.txt -e '\.\[ctranslate2\]' .*hf",
+    ):
         engines.decoder(qwen2, ct2_of(GREEDY))
 
 
@@ -354,7 +377,7 @@ def test_vllm_wants_a_gpu_and_its_package(qwen2: Path, monkeypatch: pytest.Monke
         engines.decoder(qwen2, vllm_of(GREEDY))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(UserError, match=r"run: pip install -e '\.\[vllm\]'"):
+    with pytest.raises(UserError, match=r"pip install -c constraints-vllm\.txt -e '\.\[train,vllm\]'"):
         engines.decoder(qwen2, vllm_of(GREEDY))
 
 
@@ -439,9 +462,15 @@ def answers(place: Path, bart: Path, qwen2: Path) -> dict[str, Any]:
     for kind, lora in (("adapter", LoRAConfig(rank=12)), ("tagged", LoRAConfig(rank=2, added_tags=True))):
         model, words = models.pretrained(base, frozen=True)
         saved(models.add_lora(model, words, lora, ["#Person1#"]), words, place / kind, base)
+    saved(models.load(qwen2)[0], WORDS, place / "ends")
+    GenerationConfig(eos_token_id=[WORDS.eos_token_id, 50, 51]).save_pretrained(place / "ends")
+    (place / "on-its-base").mkdir()
+    models.save_base(PretrainedConfig(model=str(place / "ends")), "causal", place / "on-its-base")
     cases: dict[str, Any] = {
         "sampled": [str(qwen2), [[7, 8, 1], [9, 1]], SAMPLING],
         "adapter": [str(place / "adapter"), [[7, 8]], ONE],
+        "ends": [str(place / "ends"), [[7, 8]], ONE],
+        "on its base": [str(place / "on-its-base"), [[7, 8]], ONE],
         "tagged": [str(place / "tagged"), [[7, 8]], ONE],
         "bart": [str(bart), [[7]], ONE],
         "beams": [str(qwen2), [[7]], {}],
@@ -492,6 +521,13 @@ def test_vllm_loads_adapters_on_the_base_they_were_trained_on(place: Path, answe
     assert (made["dtype"], made["enable_lora"], made["max_lora_rank"]) == ("bfloat16", True, 16)
     assert lora == {"name": "best", "id": 1, "path": str(place / "adapter")}
     assert (params[0]["n"], params[0]["temperature"], params[0]["top_p"]) == (1, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("case", ["ends", "on its base"])
+def test_vllm_stops_at_every_end_that_the_checkpoint_names(answers: dict[str, Any], case: str) -> None:
+    """Tests only how our settings are mapped, on a stand-in for vLLM; no vLLM is installed here."""
+    _, (_, _, (params,), _) = answers[case]["calls"]
+    assert params["stop_token_ids"] == [WORDS.eos_token_id, 50, 51]
 
 
 @pytest.mark.parametrize(

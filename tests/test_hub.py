@@ -248,6 +248,20 @@ def test_a_hub_model_is_downloaded_once_and_then_found_offline(original: Origina
     assert home.models() == []
 
 
+def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
+    original: Original, tmp_path: Path
+) -> None:
+    bert = original.safe | {
+        "config.json": BertConfig(architectures=["BertForMaskedLM"]).to_json_string().encode()
+    }
+    with served(Hub({"team/bart": original.safe, "team/bert": bert})) as it:
+        home = Home(tmp_path, it.url)
+        assert "wanted a decoder-only language model" in home.refusal("team/bart", "main", "causal")
+        assert "BertForMaskedLM cannot write text" in home.refusal("team/bert")
+        assert not [asked for asked in it.requests if "safetensors" in asked]
+        assert names(home.locate("team/bart", "main", "seq2seq").folder) == set(original.safe)
+
+
 def test_an_unfinished_download_is_finished(original: Original, tmp_path: Path) -> None:
     with served(Hub({"team/tiny": original.safe})) as it:
         home = Home(tmp_path, it.url)

@@ -2,8 +2,10 @@
 
 import gc
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import tiny
 import torch
 from accelerate.state import AcceleratorState
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -34,6 +38,7 @@ from common.models import LoRAConfig, PretrainedConfig
 from common.models.pretrained import pretrained_tokenizer
 from common.models.storage import merged
 from common.models.tiny import tiny as tiny_folder
+from common.models.weights import weights_sha256
 from common.tokenization import Frame, LengthConfig, seq2seq_frame, text_frame
 from common.training import TrainingConfig, cross_entropy, fit
 
@@ -188,6 +193,33 @@ def test_targets_that_match_nothing_list_what_there_is() -> None:
     assert layers == {"fc1", "q_proj"}
 
 
+def test_added_tags_without_tags_are_refused() -> None:
+    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=True)
+    with pytest.raises(UserError, match=r"^--added-tags true: there are no tags to add"):
+        models.add_lora(model, tokenizer, LoRAConfig(added_tags=True))
+
+
+def test_a_tiny_model_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    expected = r"model 'tiny:bert': no tiny .* there are tiny:bart, tiny:mbart, tiny:qwen2, tiny:gemma3\."
+    with pytest.raises(UserError, match=expected):
+        models.pretrained(PretrainedConfig(model="tiny:bert"), frozen=True)
+
+
+def test_a_revision_of_what_is_not_the_hubs_is_refused(tmp_path: Path) -> None:
+    for name in ("tiny:qwen2", str(tiny_folder("tiny:qwen2")), "offline:gemma-3-270m"):
+        with pytest.raises(
+            UserError, match=f"^--revision v2: {name} is on this machine and has no revisions"
+        ):
+            models.pretrained(PretrainedConfig(model=name, revision="v2"), frozen=True)
+    # An adapter's recorded commit is no revision that anybody asked for.
+    base = base_of("qwen2")
+    model, tokenizer = adapted(base)
+    model.get_base_model().base_source["commit"] = "c" * 40
+    models.save(model, tokenizer, tmp_path, base)
+    for changes in ({}, {"model": str(louder("qwen2"))}):
+        torch.testing.assert_close(logits_of(models.load(tmp_path, **changes)[0]), logits_of(model.eval()))
+
+
 def test_an_adapter_without_its_base_is_refused(tmp_path: Path) -> None:
     base = PretrainedConfig(model="tiny:qwen2", dtype="float32")
     model, tokenizer = adapted(base)
@@ -198,6 +230,44 @@ def test_an_adapter_without_its_base_is_refused(tmp_path: Path) -> None:
     torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()))
     with pytest.raises(ValueError, match="name of its base"):
         models.save(model, tokenizer, tmp_path)
+
+
+def test_an_adapter_is_refused_by_a_sibling_of_its_base(tmp_path: Path) -> None:
+    """Another fine-tuning of the same model has the same config.json; here one matrix differs, in its last number."""
+    base = base_of("qwen2")
+    model, tokenizer = adapted(base)
+    best, sibling = tmp_path / "best", tmp_path / "sibling"
+    best.mkdir()
+    models.save(model, tokenizer, best, base)
+    shutil.copytree(louder("qwen2"), sibling)
+    tensors = load_file(sibling / "model.safetensors")
+    tensors["model.layers.1.self_attn.q_proj.weight"][-1, -1] += 1
+    save_file(tensors, sibling / "model.safetensors", metadata={"format": "pt", "other": "metadata"})
+    with pytest.raises(UserError, match=r"is an adapter for .*\(weights .* is another model"):
+        models.load(best, model=str(sibling))
+    # The same numbers in a file whose metadata differ are the same model.
+    tensors = load_file(louder("qwen2") / "model.safetensors")
+    save_file(tensors, sibling / "model.safetensors", metadata={"format": "pt", "other": "metadata"})
+    expected = logits_of(model.eval())
+    torch.testing.assert_close(logits_of(models.load(best, model=str(sibling))[0]), expected)
+    old = json.loads((best / "base.json").read_text(encoding="utf-8"))
+    del old["source"]["weights_sha256"]
+    (best / "base.json").write_text(json.dumps(old), encoding="utf-8")
+    torch.testing.assert_close(logits_of(models.load(best)[0]), expected)
+
+
+def test_shards_are_weights_like_one_file(tmp_path: Path) -> None:
+    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=False)
+    tokenizer.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    before = weights_sha256(tmp_path)
+    assert before == weights_sha256(tmp_path) != weights_sha256(louder("qwen2"))
+    shard = sorted(tmp_path.glob("*.safetensors"))[-1]
+    tensors = load_file(shard)
+    next(iter(tensors.values())).view(-1)[0] += 1
+    save_file(tensors, shard, metadata={"format": "pt"})
+    assert weights_sha256(tmp_path) != before
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -304,8 +374,6 @@ def test_checkpoints_hold_adapters_alone(tmp_path: Path, kind: str) -> None:
     model, _, losses = fitted(tmp_path / "run", base)
     assert losses[-1] < losses[0]
     (newest, *_) = sorted((tmp_path / "run" / "checkpoints").glob("step-*"), reverse=True)
-    from safetensors.torch import load_file
-
     held = load_file(newest / "trained.safetensors")
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     assert held.keys() == trained.keys()
@@ -502,6 +570,30 @@ def test_habits_of_the_weights_do_not_decide_how_we_decode(tmp_path: Path) -> No
     assert written(other, tokenizer) == expected
 
 
+def test_every_end_that_the_checkpoint_names_ends_a_summary(tmp_path: Path) -> None:
+    """Instruct models end a turn with another token than the tokenizer's eos_token."""
+    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=False)
+    free = generated(model, tokenizer, GREEDY)
+    turn = free[0][5]
+    assert turn not in tokenizer.all_special_ids  # to the tokenizer a word like any
+    expected = [ids[: ids.index(turn)] if turn in ids else ids for ids in free]
+    (tmp_path / "named").mkdir()
+    models.save(model, tokenizer, tmp_path / "named")
+    GenerationConfig(eos_token_id=[tokenizer.eos_token_id, turn]).save_pretrained(tmp_path / "named")
+
+    named = PretrainedConfig(model=str(tmp_path / "named"), dtype="float32")
+    adapter, words = adapted(named)
+    (tmp_path / "best").mkdir()
+    models.save(adapter, words, tmp_path / "best", named)
+    whole, loaded = models.load(tmp_path / "named")[0], models.load(tmp_path / "best")[0]
+    for each in (models.pretrained(named, frozen=True)[0], whole, adapter.eval(), loaded):
+        assert generated(each, words, GREEDY) == expected
+        counts = [group[0].tokens for group in decode(each, words, SOURCES, GREEDY)]
+        assert counts[0] == len(expected[0]) + 1  # the end counts
+        beams = replace(GREEDY, candidates=2, beams=2)
+        assert not any(turn in ids for ids in generated(each, words, beams))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tokenizer_is_the_same_after_a_run(tmp_path: Path, kind: str) -> None:
     model, tokenizer = models.pretrained(base_of(kind), frozen=False)
@@ -526,6 +618,44 @@ def test_a_tokenizer_without_padding_pads_with_another_token(tmp_path: Path) -> 
     path.write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(UserError, match="has no eos_token, so summaries would never end"):
         pretrained_tokenizer(tmp_path)
+
+
+def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: Path) -> None:
+    """facebook/mbart-large-50 has no tokenizer.json. Its ids by fairseq: <s>, <pad>, </s>, <unk>, pieces, languages."""
+    texts = [text for row in tiny.rows(60) for text in (row.dialogue.replace("\n", " "), *row.summaries)]
+    name = str(tmp_path / "sentencepiece.bpe")
+    SentencePieceTrainer.train(sentence_iterator=iter(texts), model_prefix=name, vocab_size=100,
+                               character_coverage=1.0, minloglevel=2)  # fmt: skip
+    (tmp_path / "sentencepiece.bpe.vocab").unlink()
+    pieces = SentencePieceProcessor(model_file=f"{name}.model")
+    assert pieces.vocab_size() == 100
+    settings = {"tokenizer_class": "MBart50Tokenizer", "src_lang": None, "tgt_lang": None}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    model, _ = models.pretrained(base_of("mbart"), frozen=False)
+    model.config.save_pretrained(tmp_path)
+
+    tokenizer = pretrained_tokenizer(tmp_path)
+    assert tokenizer.convert_tokens_to_ids(["<s>", "<pad>", "</s>", "<unk>"]) == [0, 1, 2, 3]
+    assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (1, 2)
+    korean = tokenizer.convert_tokens_to_ids("ko_KR")
+    assert korean == 100 + 1 + 13  # the 14th language; of the real one 250014
+    saved = tmp_path / "best"
+    saved.mkdir()
+    model.resize_token_embeddings(len(tokenizer))
+    models.save(model, tokenizer, saved)
+    _, loaded = models.load(saved)
+    frame = seq2seq_frame(tokenizer, "ko_KR")
+    assert frame == seq2seq_frame(loaded, "ko_KR") == Frame((korean,), (2,), (korean,))
+    for row in tiny.rows(5, "dev", 9):
+        # A piece's id is one higher than sentencepiece's, where <unk> is 0 and there is no <pad>.
+        expected = [token + 1 if token else 3 for token in pieces.encode(row.summaries[0])]
+        for words in (tokenizer, loaded):
+            assert words.encode(row.summaries[0], add_special_tokens=False) == expected
+            target = [korean, *expected, words.eos_token_id]
+            assert words.batch_decode([target], skip_special_tokens=True) == [row.summaries[0]]
+            (source,) = tokenization.sources([row], words, LengthConfig(400), frame).values()
+            assert (source[0], source[-1]) == (korean, 2)
+            assert words.decode(source[1:-1]).split() == row.dialogue.split()
 
 
 # ---- frames
@@ -579,25 +709,24 @@ def test_mbart_reads_and_writes_its_language(tmp_path: Path) -> None:
     models.set_language(model, tokenizer, "ko_KR")
     config = DecodingConfig(candidates=2, beams=2, max_new_tokens=4)
     for settings in (config, GREEDY):
-        ids = beginnings(model, tokenizer, settings)
-        assert set(ids) == {korean}
+        assert {ids[0] for ids in generated(model, tokenizer, settings)} == {korean}
     (tmp_path / "best").mkdir()
     models.save(model, tokenizer, tmp_path / "best")
     loaded, words = models.load(tmp_path / "best")
-    assert set(beginnings(loaded, words, config)) == {korean}
+    assert {ids[0] for ids in generated(loaded, words, config)} == {korean}
     with pytest.raises(UserError, match="language 'xx_XX' is not a token of"):
         seq2seq_frame(tokenizer, "xx_XX")
 
 
-def beginnings(
+def generated(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, config: DecodingConfig
-) -> list[int]:
-    """The tokens that summaries begin with."""
-    seen: list[int] = []
+) -> list[list[int]]:
+    """The tokens of summaries that are decoded to text."""
+    seen: list[list[int]] = []
     real = tokenizer.batch_decode
 
     def spy(ids: Any, **settings: Any) -> Any:
-        seen.extend(row[0] for row in ids)
+        seen.extend(ids)
         return real(ids, **settings)
 
     with pytest.MonkeyPatch.context() as patch:

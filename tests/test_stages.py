@@ -2,17 +2,21 @@
 
 import importlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
 from common import models, prompts, stages, tokenization
 from common.candidates import read
 from common.decoding import DecodingConfig, decode
 from common.errors import UserError
+from common.files import read_json
 from common.models import PretrainedConfig
 from common.rows import Row
 from common.tokenization import Frame, LengthConfig
@@ -26,6 +30,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(kind: str = "qwen2") -> tokenization.PreTrainedTokenizerFast:
     return models.pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)[1]
+
+
+@pytest.fixture(scope="module")
+def qwen() -> tokenization.PreTrainedTokenizerFast:
+    return words()
 
 
 def test_a_chat_frame_and_the_dialogue_make_the_rendered_template() -> None:
@@ -68,18 +77,58 @@ def test_shots_are_each_rows_own_and_never_its_copy() -> None:
     train = [*tiny.rows(20), Row("train_copy", tiny.rows(1, "dev", 5)[0].dialogue, ("베낀 요약",), "")]
     dev = tiny.rows(3, "dev", 5)
     config = prompts.PromptConfig(shots=2, near_copy=0.9)
-    frames = tokenization.chat_frames(tokenizer, config, train, dev)
+    frames = tokenization.chat_frames(tokenizer, config, LengthConfig(4000), train, dev)
     assert not isinstance(frames, Frame)
     texts = [tokenizer.decode(frames(row).before) for row in dev]
     assert "베낀 요약" not in texts[0]
     assert all(text.count("<|im_start|>assistant") == 2 for text in texts)
     with pytest.raises(UserError, match="one of the dev and test rows"):
-        tokenization.chat_frames(tokenizer, config, [*train, dev[0]], dev)
+        tokenization.chat_frames(tokenizer, config, LengthConfig(4000), [*train, dev[0]], dev)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 3), st.integers(1, 30), st.integers(-20, 1500))
+def test_the_least_similar_shots_give_way_to_the_dialogue(
+    qwen: tokenization.PreTrainedTokenizerFast, shots: int, turns: int, spare: int
+) -> None:
+    """`spare`: how much longer the limit is than instruction and whole dialogue."""
+    lines = [f"#Person{n % 2 + 1}#: {n}번째로 우산 이야기를 합니다." for n in range(turns)]
+    row, train = Row("dev_0", "\n".join(lines), (), ""), tiny.rows(8)
+    config = prompts.PromptConfig(shots=shots, near_copy=1.0)
+    bare = tokenization.chat_frame(qwen, prompts.prompt())
+    whole = tokenization.token_count(qwen)(prompts.safe(row.dialogue))
+    room = max(tokenization.MIN_DIALOGUE_TOKENS, whole)
+    lengths = LengthConfig(len(bare.before) + len(bare.after) + max(room + spare, 25))
+    frames = tokenization.chat_frames(qwen, config, lengths, train, [row])
+    frame = frames if isinstance(frames, Frame) else frames(row)
+    dropped, chosen = frame.shots_dropped, prompts.shot_index(train, near_copy=1.0).select(row, shots).shots
+
+    def framed(kept: Sequence[Row]) -> Frame:
+        return tokenization.chat_frame(qwen, prompts.prompt(kept))
+
+    assert replace(frame, shots_dropped=0) == framed(chosen[dropped:])
+    ids, cut, _ = tokenization.source_ids(row.dialogue, qwen, lengths, frame)
+    assert len(ids) <= lengths.max_source_tokens
+    assert cut == 0 or dropped == len(chosen)
+    if dropped:  # not one more than had to go
+        larger = framed(chosen[dropped - 1 :])
+        assert len(larger.before) + len(larger.after) + room > lengths.max_source_tokens
+    counted = tokenization.shots_dropped(frames, [row, row])
+    assert counted == {"shots": 2 * dropped, "dialogues": 2 * (dropped > 0)}
 
 
 def test_a_base_model_without_a_chat_template_is_refused() -> None:
     with pytest.raises(UserError, match="has no chat template: it is a base model"):
         tokenization.chat_frame(words("gemma3"), prompts.prompt())
+
+
+def test_tags_that_are_asked_for_are_added(copy: Path) -> None:
+    words = ("--smoke", "--competition=daily_talk", "--added-tags")
+    code, output = tiny.run(copy, "experiments.exp007.train", *words)
+    assert code == 0, output
+    best = copy / "outputs" / "smoke" / "daily_talk" / "exp007" / "best"
+    assert len(read_json(best / "adapter_config.json")["trainable_token_indices"]) >= 2
+    assert "#Person1#" in tokenization.load_tokenizer(best).get_vocab()
 
 
 def test_two_prompts_pool_their_candidates(copy: Path) -> None:
@@ -91,6 +140,8 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     parts = [read(folder / f"prompt-{number}.jsonl") for number in range(2)]
     assert pooled == {name: parts[0][name] + parts[1][name] for name in pooled}
     assert {len(group) for group in pooled.values()} == {4}
+    record = read_json(folder.parent / "run.json")["infer"]
+    assert record["notes"]["shots_dropped"] == [{"shots": 0, "dialogues": 0}] * 2
     base = json.loads((folder.parent / "best" / "base.json").read_text(encoding="utf-8"))
     assert base["source"]["model"] == "tiny:qwen2"
     assert not list((folder.parent / "best").glob("*.safetensors"))
@@ -196,7 +247,7 @@ def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPat
         "common.models.pretrained"
     )  # the package has a function of that name
     asked = []
-    monkeypatch.setattr("common.hub.locate", lambda name, revision: asked.append((name, revision)))
+    monkeypatch.setattr("common.hub.locate", lambda name, revision, kind: asked.append((name, revision)))
     config = PretrainedConfig(model="Qwen/Qwen2.5-14B-Instruct")
     pretrained.locate(config)
     pretrained.locate(replace(config, revision="b" * 40))

@@ -314,6 +314,21 @@ def test_a_variant_is_named_with_its_settings(house: Path) -> None:
     assert again.entry["stale"] == {}
 
 
+def test_a_member_is_made_again_in_as_many_processes_as_it_was(house: Path) -> None:
+    """In fewer, the same settings would make smaller steps, and nothing would say so."""
+    record = runs.record(house / RUN)
+    record["train"]["processes"] = 2
+    (house / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    # The checkpoint is the first process's to write, and stale in any case.
+    save = "checkpoints.save(run.folder"
+    edit(house / "experiments/exp001/train.py", save, f"processes.rank() or {save}")
+    edit(house / "experiments/exp001/train.py", "import checkpoints, ", "import checkpoints, processes, ")
+    refused(house, "run: make exp=exp001 train gpus=2 restart=1 && make exp=exp001 infer\n")
+    assert submit(house, text=solo(), missing="train").entry["stale"] == {}
+    made = runs.record(house / RUN)
+    assert (made["train"]["processes"], made["infer"]["processes"]) == (2, 1)
+
+
 def test_a_variant_nobody_recorded_is_not_made_up(house: Path) -> None:
     (house / "submissions/talk.toml").write_text(
         solo().replace('"exp001"', '"exp001-third"'), encoding="utf-8"

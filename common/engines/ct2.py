@@ -26,7 +26,7 @@ from common.files import read_json, root, sha256_file, sha256_texts, shown, writ
 from common.runs import code_hash
 from common.tokenization import load_tokenizer
 
-INSTALL = "pip install -e '.[ctranslate2]'"
+INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[ctranslate2]'"
 STARTS = "starts.json"
 _PRE_NORM = {"bart": False, "mbart": True}  # whether layers normalise before they attend
 _TRANSLATING = {"mbart": True, "m2m_100": True}
@@ -113,7 +113,7 @@ def _package() -> Any:
 def convert(folder: Path, weights: str) -> Path:
     """The folder of the converted model, made once for each checkpoint and kind of weights; adapters are merged.
 
-    Raises UserError when the model is no BART or mBART, or its adapters sit on quantized weights.
+    Raises UserError when the model is no BART or mBART.
     """
     package = _package()
     name = f"{checkpoints.fingerprint(folder)[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
@@ -122,7 +122,8 @@ def convert(folder: Path, weights: str) -> Path:
     with FileLock(str(converted) + ".lock"):  # of several processes one converts
         if not converted.exists() or checkpoints.problem(converted):
             _require_supported(folder)
-            model, tokenizer = models.load(folder, together=False, dtype="float32")
+            # As `--merge` does: adapters that were trained on quantized weights go into whole ones.
+            model, tokenizer = models.load(folder, together=False, dtype="float32", quantization="none")
             whole = models.merged(model).cpu()
             checkpoints.save(converted, lambda staging: _write(whole, tokenizer, weights, staging))
     return converted

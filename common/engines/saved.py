@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from transformers import AutoConfig, GenerationConfig
+from transformers.utils import GENERATION_CONFIG_NAME
+
 from common.models import PretrainedConfig
 from common.models.pretrained import locate, source_record
 from common.models.storage import BASE, recorded_base, require_same_base
@@ -20,3 +23,11 @@ def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
     source = locate(config)
     require_same_base(folder, wanted, source_record(source))
     return source.folder, config
+
+
+def generation_config(folder: Path, weights: Path) -> GenerationConfig:
+    """How the saved model begins and ends its texts: as recorded in its folder, else as its weights say."""
+    for place in (folder, weights):
+        if (place / GENERATION_CONFIG_NAME).exists():
+            return GenerationConfig.from_pretrained(place)
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(weights, trust_remote_code=False))

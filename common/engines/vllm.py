@@ -1,6 +1,7 @@
 """Decoding by vLLM: causal models on GPUs, whole or as LoRA adapters on their base.
 
 Written against vLLM's documented Python API (0.11 and later: LLM, SamplingParams, TokensPrompt, LoRARequest).
+It wants older packages than training does, hence a virtual environment of its own: what it writes are files like any.
 Its numbers depend a little on what else is in the batch, so two runs need not agree to the last token.
 """
 
@@ -14,14 +15,17 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from common import processes
 from common.candidates import Candidate
-from common.decoding import Decoder, DecodingConfig, candidates_of, require_beams
+from common.decoding import Decoder, DecodingConfig, candidates_of, end_tokens, require_beams
 from common.engines import saved
 from common.errors import UserError
 from common.files import read_json, shown
 from common.models import PretrainedConfig
 from common.tokenization import load_tokenizer
 
-INSTALL = "pip install -e '.[vllm]'"
+INSTALL = (
+    "python3.11 -m venv .venv-vllm && .venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]', then "
+    ".venv-vllm/bin/python -m common infer EXPERIMENT --engine vllm"
+)
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what --max-lora-rank may be
 
 
@@ -37,6 +41,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     tokenizer = load_tokenizer(folder)
     weights, base = saved.weights(folder)
     _require_causal(weights)
+    ends = end_tokens(saved.generation_config(folder, weights), tokenizer)
     adapter, rank = _adapter(folder)
     model = package.LLM(**_arguments(weights, base, rank, decoding.vllm_gpus))
     prompt = import_module("vllm.inputs").TokensPrompt
@@ -45,16 +50,13 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
         _require_no_search(config)
         found = model.generate(
             [prompt(prompt_token_ids=list(source)) for source in sources],
-            [
-                _sampling(package, config, seed, number, tokenizer.eos_token_id)
-                for number in range(len(sources))
-            ],
+            [_sampling(package, config, seed, number, ends) for number in range(len(sources))],
             lora_request=adapter,
             use_tqdm=False,
         )
         outputs = [output for request in found for output in request.outputs]
         generated = [list(output.token_ids) for output in outputs]
-        return candidates_of(generated, [_logprob(output) for output in outputs], tokenizer, config)
+        return candidates_of(generated, [_logprob(output) for output in outputs], tokenizer, config, ends)
 
     return run, tokenizer
 
@@ -134,7 +136,7 @@ def _arguments(weights: Path, base: PretrainedConfig | None, rank: int, gpus: in
     return settings
 
 
-def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, end: int) -> Any:
+def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, ends: Sequence[int]) -> Any:
     """The settings of the prompt with this number; every sample of every prompt draws with a seed of its own."""
     return package.SamplingParams(
         n=config.candidates,
@@ -142,8 +144,8 @@ def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, end:
         top_p=config.top_p if config.temperature else 1.0,
         max_tokens=config.max_new_tokens,
         seed=seed % 2**62 + number * config.candidates,  # sample i adds i
-        ignore_eos=True,  # the model's own list of end tokens may be longer than ours
-        stop_token_ids=[end],
+        ignore_eos=True,  # the end tokens that count are those of `decoding.end_tokens`
+        stop_token_ids=list(ends),
         logprobs=0,  # only of the tokens chosen
         detokenize=False,
     )

@@ -107,8 +107,13 @@ def add_lora(
 ) -> PeftModel:
     """The model with fresh adapters, which alone (and the rows of added tags) are trainable.
 
-    Raises UserError when no layer matches `config.targets`.
+    Raises UserError when no layer matches `config.targets`, and when tags are to be added and there are none.
     """
+    if config.added_tags and not tags:
+        raise UserError(
+            "--added-tags true: there are no tags to add; this competition's competition.toml names none under [tags], "
+            "or this experiment's train.py does not pass run.competition.tags to add_lora. Leave --added-tags out."
+        )
     targets = lora_targets(model, config.targets)
     rows = add_tags(model, tokenizer, tags) if config.added_tags else []
     for parameter in model.parameters():

@@ -22,6 +22,7 @@ from common import hub, processes
 from common.errors import UserError
 from common.files import sha256_file
 from common.models.tiny import PREFIX, tiny
+from common.models.weights import weights_sha256
 from common.tokenization import load_tokenizer
 
 PINNED = {
@@ -49,7 +50,7 @@ class PretrainedConfig:
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: a third slower, a fraction of the memory."""
     gpu_memory: float = 0.0
-    """Gigabytes of GPU memory the recipe needs; 0: it runs on a CPU too."""
+    """Least memory of a GPU in gigabytes, checked before any work and never reserved; 0: no check, a CPU will do."""
 
 
 def pretrained(
@@ -66,13 +67,13 @@ def pretrained(
     `frozen`: only adapters will be trained, so the weights may be held in 16 or 4 bits.
     `sharded`: training will spread the weights over GPUs, none of which could hold them all: they stay on the CPU.
     `together`: every process calls this, so that one downloads and the others wait.
-    `model.base_source` says where they came from: name, commit and the sha256 of config.json.
+    `model.base_source` says where they came from: their `source_record`.
     Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are of another
     architecture, before any work.
     """
     require_hardware(config)
     with processes.first_alone() if together else nullcontext():
-        source = locate(config)
+        source = locate(config, kind)
     if config.quantization != "none" and not frozen:
         raise UserError(
             f"--quantization {config.quantization} holds weights that cannot be trained; add LoRA."
@@ -110,11 +111,12 @@ def pretrained(
 
 
 def source_record(source: hub.Source) -> dict[str, str | None]:
-    """What tells these weights from others: name, commit, and the sha256 of config.json."""
+    """What tells these weights from others: name, commit, the sha256 of config.json and `weights_sha256`."""
     return {
         "model": source.name,
         "commit": source.commit,
         "config_sha256": sha256_file(source.folder / "config.json"),
+        "weights_sha256": weights_sha256(source.folder),
     }
 
 
@@ -123,11 +125,19 @@ def set_language(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, lan
     model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(language)
 
 
-def locate(config: PretrainedConfig) -> hub.Source:
-    """Where the weights are, downloaded or made if need be. Raises UserError as `hub.locate` does."""
+def locate(config: PretrainedConfig, kind: hub.Architecture | None = None) -> hub.Source:
+    """Where the weights are, downloaded (when of that kind) or made if need be.
+
+    Raises UserError as `hub.locate` does, and for a revision of a model that is not the hub's.
+    """
+    if config.revision and (config.model.startswith(PREFIX) or hub.is_local(config.model)):
+        raise UserError(
+            f"--revision {config.revision}: {config.model} is on this machine and has no revisions; leave --revision out, "
+            "or name the model as the hub does: --model owner/name."
+        )
     if config.model.startswith(PREFIX):
         return hub.Source(tiny(config.model), config.model, None)
-    return hub.locate(config.model, config.revision or PINNED.get(config.model))
+    return hub.locate(config.model, config.revision or PINNED.get(config.model), kind)
 
 
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -203,11 +213,14 @@ def _attention(choice: str, dtype: torch.dtype) -> str:
 def forget_decoding_habits(model: PreTrainedModel) -> None:
     """Drop the settings that came with the weights (a repetition penalty, a shortest length): ours alone decide.
 
-    `generate` would fill in theirs wherever a setting of ours is at its default. Which tokens a text begins with stays.
+    `generate` would fill in theirs wherever a setting of ours is at its default. Which tokens a text begins and ends
+    with stays.
     """
     theirs = model.generation_config
     model.generation_config = GenerationConfig(
-        decoder_start_token_id=theirs.decoder_start_token_id, forced_bos_token_id=theirs.forced_bos_token_id
+        decoder_start_token_id=theirs.decoder_start_token_id,
+        forced_bos_token_id=theirs.forced_bos_token_id,
+        eos_token_id=theirs.eos_token_id,
     )
 
 

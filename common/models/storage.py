@@ -67,7 +67,7 @@ def save_base(config: PretrainedConfig, kind: hub.Architecture, folder: Path) ->
     kind.
     """
     require_hardware(config)
-    source = locate(config)
+    source = locate(config, kind)
     hub.require(source.folder, kind)
     pretrained_tokenizer(source.folder).save_pretrained(folder)
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
@@ -99,6 +99,8 @@ def _on_base(
     config = replace(config, gradient_checkpointing=False)
     if device().type == "cpu" and config.quantization == "none":
         changes = {"dtype": "float32"} | changes  # decoding in 16 bits took a CPU twice as long
+    if "model" in changes:
+        changes = {"revision": None} | changes  # the recorded one is of the other place
     model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
     require_same_base(folder, source, model.base_source)
     grow_embeddings(model, tokenizer)
@@ -113,17 +115,23 @@ def recorded_base(folder: Path) -> tuple[PretrainedConfig, dict[str, str | None]
     """An adapter's base as it was trained on: how to load it, at the recorded commit, and its `source_record`."""
     saved = read_json(folder / BASE)
     config = PretrainedConfig(**saved["config"])
-    return replace(config, revision=saved["source"]["commit"] or config.revision), saved["source"]
+    # A folder that was put in the hub's place since has no commits; `require_same_base` compares what is in it.
+    revision = None if hub.is_local(config.model) else saved["source"]["commit"] or config.revision
+    return replace(config, revision=revision), saved["source"]
 
 
 def require_same_base(folder: Path, wanted: dict[str, str | None], found: dict[str, str | None]) -> None:
-    """Raises UserError when the weights found are not those that the folder's adapter was trained on."""
-    if wanted["config_sha256"] != found["config_sha256"]:
-        raise UserError(
-            f"{shown(folder)} is an adapter for {wanted['model']} (config.json {str(wanted['config_sha256'])[:12]}), and "
-            f"{found['model']} is another model ({str(found['config_sha256'])[:12]}). Put the former back, or train "
-            "anew with restart=1."
-        )
+    """Raises UserError when the weights found are not those that the folder's adapter was trained on.
+
+    Records from before the weights were looked at have the sha256 of config.json alone.
+    """
+    for part, key in (("config.json", "config_sha256"), ("weights", "weights_sha256")):
+        before, now = wanted.get(key), found.get(key)
+        if before and now and before != now:
+            raise UserError(
+                f"{shown(folder)} is an adapter for {wanted['model']} ({part} {before[:12]}), and {found['model']} is "
+                f"another model ({now[:12]}). Put the former back, or train anew with restart=1."
+            )
 
 
 def merged(model: PreTrainedModel) -> PreTrainedModel:

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from common import checkpoints, tokenization
+from common.errors import UserError
 from common.hub import cache_folder
 
 PREFIX = "tiny:"
@@ -44,9 +45,12 @@ def tiny(name: str) -> Path:
     """The folder of a tiny random model, made on first use: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb,
     tiny:qwen2 or tiny:gemma3.
 
-    Raises KeyError for another name.
+    Raises UserError for another name.
     """
     kind = name.removeprefix(PREFIX)
+    if kind not in _MODELS:
+        kinds = ", ".join(PREFIX + known for known in _MODELS)
+        raise UserError(f"model {name!r}: no tiny model of that kind; there are {kinds}.")
     make = _MODELS[kind]
     folder = cache_folder() / f"tiny-{kind}"
     folder.parent.mkdir(parents=True, exist_ok=True)

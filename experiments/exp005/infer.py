@@ -11,10 +11,11 @@ def infer(run: tracking.Run[Config]) -> None:
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
+    prompts = [replace(config.prompt, style=style) for style in config.styles]
     frames = [
-        tokenization.chat_frames(tokenizer, replace(config.prompt, style=style), train, others)
-        for style in config.styles
+        tokenization.chat_frames(tokenizer, prompt, config.lengths, train, others) for prompt in prompts
     ]
+    run.notes["shots_dropped"] = [tokenization.shots_dropped(frame, others) for frame in frames]
     stages.infer(run, decoder, tokenizer, *frames)
 
 

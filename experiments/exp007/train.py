@@ -11,7 +11,7 @@ def train(run: tracking.Run[Config]) -> None:
     config = run.config
     model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)
-    model = models.add_lora(model, tokenizer, config.lora)
+    model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
     frame = tokenization.chat_frame(tokenizer, prompts.prompt(config=config.prompt))
     stages.fit(run, model, tokenizer, frame, base=config.base)
 

@@ -9,7 +9,9 @@ def infer(run: tracking.Run[Config]) -> None:
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     others = [*run.split("dev").rows, *run.split("test").rows]
-    frames = tokenization.chat_frames(tokenizer, config.prompt, run.split("train").rows, others)
+    train = run.split("train").rows
+    frames = tokenization.chat_frames(tokenizer, config.prompt, config.lengths, train, others)
+    run.notes["shots_dropped"] = tokenization.shots_dropped(frames, others)
     stages.infer(run, decoder, tokenizer, frames)
 
 
