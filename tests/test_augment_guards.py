@@ -24,7 +24,7 @@ TALK = (
     "#Person1#: 어제 산 우산을 버스에 두고 내렸어요. 정말 속상하네요.\n"
     "#Person2#: 아이고, 저런.\n"
     "#Person1#: 분실물 센터에 전화해 보려고 해요.\n"
-    "#Person2#: 번호는 #PhoneNumber#입니다. 지금 바로 해 보세요.\n"
+    "#Person2#: 전화는 #PhoneNumber#이고요. 지금 바로 해 보세요.\n"
     "#Person1#: 고맙습니다. 얼른 걸어 볼게요."
 )
 PARENT = Row(
@@ -37,7 +37,7 @@ TOLD = (
     "#Person1#: 어제 산 우산을 그만 버스에 놓고 내렸답니다. 정말 속상해요.\n"
     "#Person2#: 아이고, 어쩌나.\n"
     "#Person1#: 분실물 센터에 전화를 걸어 볼까 해요.\n"
-    "#Person2#: 번호는 #PhoneNumber#입니다. 바로 지금 걸어 보세요.\n"
+    "#Person2#: 전화는 #PhoneNumber#이고요. 바로 지금 걸어 보세요.\n"
     "#Person1#: 고마워요. 얼른 전화해 볼게요."
 )
 GOOD = Product(TOLD, PARENT.summaries)
@@ -186,9 +186,9 @@ def test_dev_and_test_other_folds_and_twins() -> None:
 
 
 def test_particles_follow_how_the_number_is_read() -> None:
-    text = "#Person1#는 #Person2#을 만나 #Person1#가 #Person2#과 함께 #Person3#를 돕고 #Person2#이 #Person1#와의 약속을 #Person2#이랑 지킨다."
+    text = "#Person1#는 오늘 #Person2#을 만나 #Person1#가 또 #Person2#과 함께 #Person3#를 돕고 #Person2#이 #Person1#와의 약속을 #Person2#이랑 지킨다."
     assert agree(text) == (
-        "#Person1#은 #Person2#를 만나 #Person1#이 #Person2#와 함께 #Person3#을 돕고 #Person2#가 #Person1#과의 약속을 #Person2#랑 지킨다."
+        "#Person1#은 오늘 #Person2#를 만나 #Person1#이 또 #Person2#와 함께 #Person3#을 돕고 #Person2#가 #Person1#과의 약속을 #Person2#랑 지킨다."
     )
     for kept in (
         "#Person2#에게",
@@ -208,7 +208,11 @@ dialogue = st.lists(
     st.tuples(st.sampled_from(["#Person1#", "#Person2#", "#Person3#"]), turn_text), min_size=1, max_size=9
 ).map(lambda turns: clean("\n".join(f"{speaker}: {text}" for speaker, text in turns)))
 summary = st.sampled_from(
-    ["#Person1#은 우산을 산다.", "#Person2#는 #Person1#과 7시에 만난다.", "비가 온다고 #Person2#가 알린다."]
+    [
+        "#Person1#은 우산을 산다.",
+        "#Person2#는 저녁 #Person1#과 7시에 만난다.",
+        "비가 온다고 #Person2#가 알린다.",
+    ]
 )
 any_row = st.builds(lambda d, s: Row("train_1", d, (s,), ""), dialogue, summary)
 
@@ -325,11 +329,11 @@ def test_an_honest_translator_passes_and_tags_stay_in_their_places() -> None:
     made = run(synonyms)
     assert isinstance(made, Product)
     assert verdict(made) == ""
-    assert made.dialogue.split("\n")[3] == "#Person2#: 번호는 #PhoneNumber#입니다. 지금 바로 해 보세요."
+    assert made.dialogue.split("\n")[3] == "#Person2#: 전화는 #PhoneNumber#이고요. 지금 바로 해 보세요."
     assert made.summaries == PARENT.summaries
     split_up = run(lambda text: f"{text}!", BackTranslationConfig(inner_tags="split", summaries=True))
     assert isinstance(split_up, Product)
-    assert split_up.dialogue.split("\n")[3] == "#Person2#: 번호는! #PhoneNumber#입니다. 지금 바로 해 보세요.!"
+    assert split_up.dialogue.split("\n")[3] == "#Person2#: 전화는! #PhoneNumber#이고요. 지금 바로 해 보세요.!"
     assert tags(split_up.summaries[0]) == ["#Person1#", "#Person2#"]
     assert split_up.summaries[0].count("!") == 2
     assert run(synonyms, BackTranslationConfig(inner_tags="reject")) == "inner_tags: a turn holds a tag"

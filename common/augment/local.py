@@ -20,7 +20,7 @@ _QUESTION = re.compile(r"[?？]")
 
 @dataclass(frozen=True)
 class SpeakerSwapConfig:
-    """Exchange of #Person1# and #Person2#: nothing to set."""
+    """Exchange of the first two speakers: nothing to set."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SentenceDropConfig:
 
 
 def speaker_swap(row: Row) -> Product | str:
-    """The row with #Person1# and #Person2# exchanged in dialogue and summaries, or why it cannot be done.
+    """The row with the first two speakers exchanged in dialogue and summaries, or why it cannot be done.
 
     All other tags stay. Particles behind a speaker tag take the form that the tag's number wants: of the corpus's
     summaries 91 % write #Person1#은, 이, 을, 과 (일) and 95 % #Person2#는, 가, 를, 와 (이), so left alone they would

@@ -19,7 +19,7 @@ class Product:
     removed: tuple[str, ...] = ()
     """Speaker tag of every turn that is gone (dropped, or joined to the one before), in order."""
     exchanged: bool = False
-    """Whether #Person1# and #Person2# have changed places everywhere."""
+    """Whether the first two speakers have changed places everywhere."""
 
     def expected(self, text: str) -> Counter[str]:
         """The tags that a text of the parent should have become."""
@@ -27,7 +27,7 @@ class Product:
 
 
 def exchange(text: str) -> str:
-    """The text with #Person1# and #Person2# exchanged; particles stay as they were. Its own inverse."""
+    """The text with the first two speakers exchanged; particles stay as they were. Its own inverse."""
     return _EITHER.sub(lambda match: SECOND if match[0] == FIRST else FIRST, text)
 
 

@@ -21,7 +21,7 @@ TALK = (
     "#Person2#: 원래 두 시였는데 네 시로 미뤄졌어요. 모르는 게 있으면 #PhoneNumber#로 전화하세요.\n"
     "#Person1#: 다행이네요. 美術 수업 자료도 넣어야 해서 시간이 더 필요했거든요."
 )
-GOOD = "#Person2#는 #Person1#에게 금요일 회의가 네 시로 늦춰졌다고 알려 준다."
+GOOD = "#Person2#는 상대인 #Person1#에게 금요일 회의가 네 시로 늦춰졌다고 알려 준다."
 
 
 def problem(text: str, talk: str = TALK) -> str:
@@ -81,7 +81,7 @@ def test_summaries_that_people_wrote_pass(split: str) -> None:
         ("#Person1#은 カメラ를 산다고 한다.", "섞임: カ メ ラ"), ("#Person1#은 встреча에 간다.", "섞임"),
         ("#Person1#은 ประชุม에 간다.", "섞임"), ("#Person1#은 اجتماع에 간다.", "섞임"), ("#Person1#은 बैठक에 간다.", "섞임"),
         ("#Person1#은 σ값을 구한다고 한다.", "섞임: σ"), ("#Person1#은 회\ufffd에 간다.", "깨진 글자"),
-        ("#Person2# tells #Person1# that the meeting was moved to four.", "한국어로 쓰이지 않음"),
+        ("#Person2# says to #Person1#: the meeting got moved to four.", "한국어로 쓰이지 않음"),
         (TALK, "대화의 형식"), ("#Person1#: 회의가 언제예요?", "대화의 형식"),
         ("발표 자료를 아직 다 못 만들었어요. 원래 두 시였는데 네 시로 미뤄졌어요.", "그대로 옮김"), ("네 시로 미뤄졌어요", "그대로 옮김"), ("지수", "그대로 옮김"),
         ("**#Person1#**은 회의가 늦춰져 안도한다.", "마크다운"), ("- #Person1#은 안도한다.\n- #Person2#는 알린다.", "마크다운"),
