@@ -10,9 +10,10 @@ from common import llm
 from common.augment.products import Product, speakers
 from common.dialogue import clean, parse, tags
 from common.errors import UserError
-from common.files import sha256_texts, shown
+from common.files import sha256_texts
 from common.llm import LLMConfig, checks
-from common.prompts import PLACEHOLDER, Message, safe, split
+from common.prompts import Message, safe, split
+from common.prompts.templates import template
 from common.rows import Row
 
 Ask = Callable[[Sequence[llm.Request], llm.Check], list[llm.Answer]]
@@ -111,16 +112,4 @@ def _parts(config: ParaphraseConfig) -> tuple[str, ...]:
 
 
 def _read(name: str, places: int) -> str:
-    path = _FOLDER / f"{name}.txt"
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{shown(path)}: cannot be read ({error}); restore it: git checkout {shown(path)}"
-        ) from None
-    if not text or text.count(PLACEHOLDER) != places:
-        raise UserError(
-            f"{shown(path)}: holds {PLACEHOLDER} {text.count(PLACEHOLDER)} times; wanted {places}. "
-            f"Mend it, or: git checkout {shown(path)}"
-        )
-    return text
+    return template(_FOLDER / f"{name}.txt", places)

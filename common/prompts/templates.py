@@ -166,11 +166,12 @@ def _templates(style: str) -> tuple[str, str, str]:
             f"prompt: there is no style {style!r}; there are: {', '.join(known)}. "
             f"Choose one, or write {shown(_FOLDER / 'styles')}/NAME.txt."
         )
-    return _read(f"styles/{style}.txt", 0), _read("system.txt", 0), _read("turn.txt", 1)
+    styled, system, turn = (_FOLDER / name for name in (f"styles/{style}.txt", "system.txt", "turn.txt"))
+    return template(styled, 0), template(system, 0), template(turn, 1)
 
 
-def _read(name: str, places: int) -> str:
-    path = _FOLDER / name
+def template(path: Path, places: int) -> str:
+    """The text of a template file that holds PLACEHOLDER so many times. Raises UserError when it does not, or is empty."""
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
