@@ -134,7 +134,9 @@ def test_summaries_from_an_api_end_in_a_blend(
         'members = [{ run = "exp006", weight = 1.0 }, { run = "exp001", weight = 0.5 }]\n',
         encoding="utf-8",
     )
-    code, output = tiny.run(root, "common", "submit", "--competition", "daily_talk", "--blend", "solar")
+    code, output = tiny.run(
+        root, "common", "submit", "--competition", "daily_talk", "--blend", "solar", "--force"
+    )
     assert code == 0, output
     with (root / "submissions" / "solar.csv").open(encoding="utf-8", newline="") as lines:
         sent = list(csv.DictReader(lines))

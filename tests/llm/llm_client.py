@@ -34,6 +34,7 @@ def ask(settings: dict[str, Any]) -> None:
 def child(settings: dict[str, Any]) -> int:
     """Exit code of one client; its output goes to files."""
     os.environ["KDS_ROOT"] = str(Path(settings["out"]).parent)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(settings[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     try:
