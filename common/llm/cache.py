@@ -3,9 +3,11 @@
 import contextlib
 import hashlib
 import json
+import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
@@ -21,6 +23,7 @@ from common.llm.config import LLMConfig, endpoint
 from common.prompts import Message
 
 _VERSION = 1
+_SYNC = 1.0  # seconds of paid answers that a power cut may take; no other end of the process takes any
 _PATIENCE = 60.0  # seconds that another process may hold the file
 
 
@@ -80,7 +83,8 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        # A commit waits for the disk: one thread commits for all that wait, and readers do not wait for it.
+        self._synced = time.monotonic()
+        # One thread commits for all that wait, and readers do not wait for it.
         self._waiting: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
         self._committer = threading.Thread(target=self._commit_all, daemon=True)
         with self._explained():
@@ -105,7 +109,8 @@ class Cache:
         ):  # fmt: skip
             with attempt:
                 mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-                self._connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut
+                # A commit survives whatever ends the process; what a power cut spares is `_SYNC`'s business.
+                self._connection.execute("PRAGMA synchronous=NORMAL")
                 version = self._connection.execute("PRAGMA user_version").fetchone()[0]
                 if version == 0:
                     self._connection.execute(
@@ -180,6 +185,19 @@ class Cache:
                     put.error = error
             for put in batch:
                 put.done.set()
+            self._sync()
+
+    def _sync(self) -> None:
+        """Bring commits to the disk, when the last time is `_SYNC` seconds ago; closing does so too."""
+        if time.monotonic() - self._synced < _SYNC:
+            return
+        with contextlib.suppress(OSError):  # the next commit says what is wrong with the disk
+            log = os.open(f"{self.path}-wal", os.O_RDONLY)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        self._synced = time.monotonic()
 
     def _commit(self, batch: Sequence[_Put]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")

@@ -1,5 +1,6 @@
 """The cache file: broken, not writable, on a full disk."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from llm_world import config, no_check, questions, stored
 
 from common import llm
 from common.errors import UserError
+from common.llm import cache as caching
 from common.llm import loopback
 from common.llm.cache import Cache, Stored
 
@@ -18,10 +20,21 @@ def ask(path: Path) -> None:
     llm.ask(questions(2), config("loopback:"), no_check, cache=path)
 
 
-def test_commits_survive_a_power_cut_and_readers_do_not_wait(tmp_path: Path) -> None:
+def test_commits_reach_the_file_at_once_and_the_disk_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(caching, "_SYNC", 0.0)
     cache = Cache(tmp_path / "new" / "c.sqlite")
     assert cache._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert cache._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert cache._connection.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL
     first = cache.put("a", Stored("하나", "stop", 1, 2))
     assert cache.put("a", Stored("둘", "stop", 3, 4)) == first == cache.get("a")
     second = cache.put("a", Stored("셋", "stop", 5, 6), replace=True)
@@ -29,6 +42,8 @@ def test_commits_survive_a_power_cut_and_readers_do_not_wait(tmp_path: Path) -> 
     assert stored(tmp_path / "new" / "c.sqlite") == {"a": "셋"}  # another connection sees it
     assert cache.get_all(["b", "a"]) == {"a": second}
     cache.close()
+    assert set(synced) == {str(tmp_path / "new" / "c.sqlite-wal")}
+    assert len(synced) == 3  # a commit each, since none waits for company here
 
 
 def test_a_file_that_is_no_cache_is_named_and_left_alone(tmp_path: Path) -> None:
