@@ -9,7 +9,6 @@ turn, each round in processes of their own; the peer has neither cache nor check
 
 import argparse
 import json
-import math
 import os
 import statistics
 import subprocess
@@ -134,7 +133,7 @@ def main() -> None:
 
 def report(rounds: dict[str, list[dict[str, Any]]], load: float) -> None:
     """Write and print the table."""
-    ideal = math.ceil(COUNT / WORKERS) * DELAY  # whole waves: no client can be faster
+    ideal = COUNT * DELAY / WORKERS
     names = {"ours": "common.llm (cached, checked)", "peer": "openai SDK, ThreadPoolExecutor"}
     body = []
     for side, found in rounds.items():
