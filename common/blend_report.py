@@ -1,14 +1,17 @@
 """Members × methods on dev: what blending is really worth, by nested cross-validation, and which member wins where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from common import blending
+from common.blending import Members, distinct
 from common.competition import Competition
 from common.dialogue import clean, parse
 from common.ensemble import nested
-from common.ensemble.nested import Known, Verdicts
+from common.ensemble.nested import Verdicts
+from common.recipes import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +22,17 @@ class BlendReport:
     dialogues: int
     candidates: int
     """Of all members and dialogues."""
+    copies: Mapping[str, str]
+    """Member → the member whose predictions it repeats: the two count as one."""
     verdicts: Verdicts
     by_length: Mapping[str, Mapping[str, float]]
     """Thirds of the dialogues by their number of turns → member → its mean score there."""
 
 
-def report(measured: Known, competition: Competition) -> BlendReport:
-    """Every method's verdict. Raises UserError when there are too few dialogues for folds."""
+def report(recipe: Recipe, competition: Competition, members: Members) -> BlendReport:
+    """Every method's verdict on a recipe's members on dev. Raises UserError when there are too few dialogues for folds."""
+    recipe, members, copies = distinct(recipe, members)
+    measured = blending.measured(members, competition, "dev", recipe)
     rows = np.arange(len(measured.target))
     turns = np.array([len(parse(clean(row.dialogue))) for row in measured.rows])
     low, high = np.quantile(turns, [1 / 3, 2 / 3])
@@ -39,6 +46,7 @@ def report(measured: Known, competition: Competition) -> BlendReport:
         competition.dev_profile,
         len(rows),
         int(measured.pool.mask.sum()),
+        copies,
         nested.verdicts(measured),
         {
             third: {name: float(values[there].mean()) for name, values in per_member.items()}
@@ -69,13 +77,18 @@ def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def advice(found: BlendReport) -> str:
-    """What to send: the best method whose interval lies above the best single member, else that member."""
+    """What to send: by the interval of `auto`, which chooses a method by itself and is judged with that choice."""
     judged = found.verdicts
-    better: Sequence[nested.Verdict] = [v for v in judged.methods if v.against_best.low > 0]
-    if not better:
-        return f"no method is surely better than {judged.best} alone: send {judged.best}."
-    chosen = max(better, key=lambda verdict: verdict.score)
-    return (
-        f"{chosen.method} is better than {judged.best} alone (95 % interval above 0). It is the best of "
-        f"{len(judged.methods)} methods on the same dialogues, so its score flatters it a little."
+    auto = next(v for v in judged.methods if v.method == "auto")
+    if auto.against_best.low > 0:
+        return (
+            f'Blending pays: method = "auto" is better than {judged.best} alone (95 % interval above 0), the choice of '
+            "the method included. A row above that looks better still is the best of several, which flatters it."
+        )
+    better = [v.method for v in judged.methods if v.against_best.low > 0]
+    look = (
+        f" {', '.join(better)} alone would pass, but as the best of {len(judged.methods)} on the same dialogues."
+        if better
+        else ""
     )
+    return f"No blend is surely better than {judged.best} alone: send {judged.best}.{look}"

@@ -1,6 +1,7 @@
-"""A recipe's members with everything measured, and the texts of methods that learn on dev how to choose."""
+"""A recipe's members with everything measured, and the texts that its method chooses for dev and test."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,13 +9,68 @@ from common import rows as rows_of
 from common import scoring
 from common.candidates import Candidate
 from common.competition import Competition
-from common.ensemble.consensus import agreement
+from common.ensemble.consensus import agreement, scores, vote
 from common.ensemble.features import features
 from common.ensemble.nested import METHODS, Known, out_of_fold
-from common.ensemble.pool import Floats, Ints, Pool, choose, pool
+from common.ensemble.pool import Floats, Ints, Pool, choose, copies, pool
 from common.recipes import Recipe
 
 Members = Mapping[str, Mapping[str, list[Candidate]]]  # member -> id -> its candidates, the prediction first
+Texts = Mapping[str, str]  # id -> text
+
+
+@dataclass(frozen=True)
+class Blended:
+    """What a recipe's method chose."""
+
+    dev: Texts
+    """By id; of methods that learn, each by what the other folds taught."""
+    test: Texts
+    choice: Mapping[str, float]
+    """On test, in [0, 1]: shares of dialogues whose candidates are all alike, all different, and (of a vote) tied."""
+    copies: Mapping[str, str]
+    """Member → the member whose predictions it repeats: the two count as one."""
+
+
+def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members) -> Blended:
+    """The texts chosen for dev and for test.
+
+    Raises UserError when the members differ in their ids, or dev is too small for the folds of a method that learns.
+    """
+    recipe, dev, repeated = distinct(recipe, dev)
+    test = {member.run: test[member.run] for member in recipe.members}
+    if recipe.learns:
+        known, asked = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
+        method = METHODS[recipe.method]
+        found, wanted = known.pool, asked.pool
+        on_dev, on_test = out_of_fold(known, method), choose(method(known)(asked))
+        ties = 0.0
+    else:
+        found, wanted = pool(dev, recipe.utility), pool(test, recipe.utility)
+        (on_dev, _), (on_test, ties) = _told(recipe, found), _told(recipe, wanted)
+    groups = wanted.texts
+    choice = {
+        "tied": ties,
+        "all_alike": sum(len(set(group)) == 1 for group in groups) / len(groups),
+        "all_different": sum(len(set(group)) == len(group) for group in groups) / len(groups),
+    }
+    return Blended(_texts(found, on_dev), _texts(wanted, on_test), choice, repeated)
+
+
+def _told(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
+    """The choice by a recipe that says whom to trust, and the share of dialogues in which a vote was tied."""
+    measured_once = agreement(found)
+    if recipe.method == "mbr":
+        return choose(scores(measured_once, recipe.consensus)), 0.0
+    counted, ties = vote(found, measured_once, recipe.consensus)
+    return choose(counted), float(ties.mean())
+
+
+def distinct(recipe: Recipe, dev: Members) -> tuple[Recipe, Members, dict[str, str]]:
+    """Recipe and members without those whose dev predictions repeat another's, and who repeats whom."""
+    repeated = copies(dev)
+    recipe = recipe.without(repeated)
+    return recipe, {member.run: dev[member.run] for member in recipe.members}, repeated
 
 
 def measured(members: Members, competition: Competition, split: rows_of.SplitName, recipe: Recipe) -> Known:
@@ -42,19 +98,6 @@ def targets(found: Pool, competition: Competition) -> Floats:
     values = np.zeros(found.owner.shape)
     values[tuple(np.array(flat).T)] = scored.per_example[scored.headline_key]
     return values
-
-
-def learned(
-    recipe: Recipe, competition: Competition, dev: Members, test: Members
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The texts chosen for dev, each by what the other folds taught, and for test, by what all of dev taught.
-
-    Raises UserError when dev is too small for folds.
-    """
-    method = METHODS[recipe.method]
-    known = measured(dev, competition, "dev", recipe)
-    asked = measured(test, competition, "test", recipe)
-    return _texts(known.pool, out_of_fold(known, method)), _texts(asked.pool, choose(method(known)(asked)))
 
 
 def _texts(found: Pool, chosen: Ints) -> dict[str, str]:

@@ -2,16 +2,22 @@
 
 import math
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from common import files
+from common.ensemble.consensus import Consensus
+from common.ensemble.pool import UTILITIES
 from common.errors import UserError
 from common.prompts.copies import NEAR_COPY
 from common.rouge import PROFILES
 
-METHODS = ("vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank")
+TOLD = ("vote", "mbr")
+"""Methods that are told whom to trust; the others learn it on dev."""
+METHODS = (*TOLD, "mbr_searched", "stack", "stack_boosting", "rank", "auto")
+DEFAULT_MIX = {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,8 @@ class Member:
 
     run: str
     weight: float
+    choose: bool = True
+    """Whether its candidates may be chosen; if not, they only tell how good others are (mbr)."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +36,42 @@ class Recipe:
 
     name: str
     competition: str
-    method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank"]
+    method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank", "auto"]
     members: tuple[Member, ...]
     candidates: int
     """How many candidates of each member take part (mbr); 1 uses the post-processed predictions."""
     utility: str
     """ROUGE profile that measures agreement (all but vote)."""
+    mix: tuple[float, ...] = (1.0, 1.0, 1.0, 0.0)
+    """Share of each of `ensemble.pool.UTILITIES` in agreement (vote when tied, mbr)."""
+    length: float = 0.0
+    """Utility added for the logarithm of a candidate's length over its dialogue's median (vote when tied, mbr)."""
     near_copy: float = NEAR_COPY
     """Similarity from which two dev dialogues stay in one fold of cross-validation (methods that learn)."""
 
     @property
     def learns(self) -> bool:
         """Whether the method learns on dev how to choose; weights then say nothing."""
-        return self.method not in ("vote", "mbr")
+        return self.method not in TOLD
+
+    @property
+    def consensus(self) -> Consensus:
+        """What vote and mbr were told."""
+        places = tuple(place for place, member in enumerate(self.members) if member.choose)
+        return Consensus(
+            tuple(member.weight for member in self.members),
+            self.mix,
+            self.length,
+            places if len(places) < len(self.members) else (),
+        )
+
+    def without(self, copies: Mapping[str, str]) -> "Recipe":
+        """The recipe without members that repeat another, which keeps the greatest weight of them."""
+        weights = {member.run: member.weight for member in self.members}
+        for copy, original in copies.items():
+            weights[original] = max(weights[original], weights[copy])
+        kept = [replace(m, weight=weights[m.run]) for m in self.members if m.run not in copies]
+        return replace(self, members=tuple(kept))
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -53,7 +84,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: not there; recipes here: {there}. Copy one and name it so.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
-    known = {"competition", "method", "members", "candidates", "utility", "near_copy"}
+    known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "near_copy"}
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
     members = content.get("members")
@@ -67,8 +98,14 @@ def read_recipe(path: Path) -> Recipe:
     method = content.get("method", "mbr")
     if method not in METHODS:
         raise UserError(f"{where}: method {method!r} is unknown; wanted one of {', '.join(METHODS)}.")
-    if method not in ("vote", "mbr") and any(m.weight != 1 for m in found):
-        raise UserError(f"{where}: {method} learns on dev whom to trust; leave the weights out.")
+    if method not in TOLD and (
+        {"mix", "length"} & set(content) or any(m.weight != 1 or not m.choose for m in found)
+    ):
+        raise UserError(
+            f"{where}: {method} learns on dev whom to trust; leave out weight, choose, mix and length."
+        )
+    if not any(m.choose for m in found):
+        raise UserError(f"{where}: no member may be chosen; leave choose = false out of one at least.")
     candidates = content.get("candidates", 1)
     if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
         raise UserError(f"{where}: candidates {candidates!r}; wanted a whole number from 1.")
@@ -79,23 +116,50 @@ def read_recipe(path: Path) -> Recipe:
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
         raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
+    mix = content.get("mix", DEFAULT_MIX)
+    if not isinstance(mix, dict) or set(mix) - set(UTILITIES) or not any(mix.values()):
+        raise UserError(
+            f"{where}: mix {mix!r}; wanted shares of {', '.join(UTILITIES)}: {{ rouge1 = 1, chrf = 1 }}."
+        )
+    shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in UTILITIES)
+    length = _number(content.get("length", 0.0), f"{where}: length", low=-math.inf)
     near_copy = content.get("near_copy", NEAR_COPY)
     if isinstance(near_copy, bool) or not isinstance(near_copy, int | float) or not 0 < near_copy <= 1:
         raise UserError(f"{where}: near_copy {near_copy!r}; wanted a number above 0 and at most 1.")
     if not isinstance(content.get("competition"), str):
         raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
-    return Recipe(path.stem, content["competition"], method, found, candidates, utility, float(near_copy))
+    return Recipe(
+        path.stem,
+        content["competition"],
+        method,
+        found,
+        candidates,
+        utility,
+        shares,
+        length,
+        float(near_copy),
+    )
+
+
+def _number(value: Any, where: str, low: float = 0.0) -> float:
+    """A number of a recipe. Raises UserError when it is none, not finite, or below `low`."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or value < low
+    ):
+        raise UserError(f"{where} is {value!r}; wanted a number{' from 0' if low == 0 else ''}.")
+    return float(value)
 
 
 def _member(entry: Any, where: str) -> Member:
-    if not isinstance(entry, dict) or not isinstance(entry.get("run"), str) or set(entry) - {"run", "weight"}:
-        raise UserError(f'{where}: member {entry!r}; wanted {{ run = "exp002", weight = 1.0 }}.')
-    weight = entry.get("weight", 1.0)
     if (
-        isinstance(weight, bool)
-        or not isinstance(weight, int | float)
-        or not math.isfinite(weight)
-        or weight < 0
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("run"), str)
+        or not isinstance(entry.get("choose", True), bool)
+        or set(entry) - {"run", "weight", "choose"}
     ):
-        raise UserError(f"{where}: weight {weight!r} of {entry['run']}; wanted a number from 0.")
-    return Member(entry["run"], float(weight))
+        raise UserError(f'{where}: member {entry!r}; wanted {{ run = "exp002", weight = 1.0 }}.')
+    weight = _number(entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
+    return Member(entry["run"], weight, entry.get("choose", True))

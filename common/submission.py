@@ -11,19 +11,18 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from common import candidates, files, ledger, postprocess, rows, runs, scoring, submission_csv
+from common.blending import Blended, Members, blend
 from common.candidates import Candidate
 from common.competition import Competition
-from common.ensemble import mbr, vote
 from common.errors import UserError
 from common.members import require_fresh
 from common.recipes import Recipe
-from common.rouge import paired_bootstrap, pairwise
+from common.rouge import paired_bootstrap
 
-UTILITIES = ("rouge1", "rouge2", "rougeL")
 SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 
 
-Pool = dict[str, dict[str, list[str]]]  # member -> id -> its candidate texts, best first
+Pool = dict[str, dict[str, str]]  # member -> id -> its prediction
 
 
 def member_candidates(
@@ -31,8 +30,9 @@ def member_candidates(
 ) -> dict[str, dict[str, list[Candidate]]]:
     """Each member's post-processed candidates by id, at most `recipe.candidates` different ones, the prediction first.
 
-    Raises UserError when ids differ from the split's: never an inner join.
+    Raises UserError when ids differ from the split's (never an inner join), or members saw different data.
     """
+    _require_one_data(recipe, competition, split)
     wanted = [row.id for row in rows.read_split(competition, split).rows]
     members: dict[str, dict[str, list[Candidate]]] = {}
     for member in recipe.members:
@@ -59,6 +59,22 @@ def member_candidates(
     return members
 
 
+def _require_one_data(recipe: Recipe, competition: Competition, split: rows.SplitName) -> None:
+    """Stale members may be blended, but not what was made of two versions of a split."""
+    place = files.shown(competition.path(split))
+    seen: dict[str, str] = {}
+    for member in recipe.members:
+        stage = runs.record(runs.run_folder(competition.name, member.run)).get("infer", {})
+        seen[member.run] = stage.get("data", {}).get(place, {}).get("sha256", "")
+    first = recipe.members[0].run
+    for run, sha in seen.items():
+        if sha != seen[first]:
+            raise UserError(
+                f"submissions/{recipe.name}.toml: {run} and {first} were inferred on different versions of {place}; "
+                "infer both on the data that is there now."
+            )
+
+
 def _different(prediction: str, proposed: Sequence[Candidate], most: int) -> list[Candidate]:
     """The prediction and the candidates whose text is another, each once, at most so many."""
     texts: dict[str, Candidate] = {prediction: Candidate(prediction, None, 0)}
@@ -68,38 +84,9 @@ def _different(prediction: str, proposed: Sequence[Candidate], most: int) -> lis
     return list(texts.values())[:most]
 
 
-def texts_of(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> Pool:
-    """The candidates' texts alone."""
-    return {
-        run: {name: [candidate.text for candidate in group] for name, group in by_id.items()}
-        for run, by_id in members.items()
-    }
-
-
-def blend(recipe: Recipe, pool: Pool) -> tuple[dict[str, str], dict[str, float]]:
-    """The chosen text by id, and how the choice went: shares of dialogues tied, all alike, all different.
-
-    A member's weight is shared evenly among its candidates of a dialogue. The utility of `mbr` is the mean
-    of ROUGE-1, 2 and L in the recipe's profile.
-    """
-    names = list(next(iter(pool.values())))
-    texts, weights = [], []
-    for name in names:
-        groups = [(pool[m.run][name], m.weight) for m in recipe.members]
-        texts.append([text for group, _ in groups for text in group])
-        weights.append([weight / len(group) for group, weight in groups for _ in group])
-    if recipe.method == "vote":
-        choices = [vote(group, w) for group, w in zip(texts, weights, strict=True)]
-    else:
-        matrices = pairwise(texts, recipe.utility)
-        utilities = [np.mean([matrix[key] for key in UTILITIES], axis=0) for matrix in matrices]
-        choices = [mbr(utility, w) for utility, w in zip(utilities, weights, strict=True)]
-    picked = {name: group[c.index] for name, group, c in zip(names, texts, choices, strict=True)}
-    return picked, {
-        "tied": sum(c.tied for c in choices) / len(names),
-        "all_alike": sum(len(set(group)) == 1 for group in texts) / len(names),
-        "all_different": sum(len(set(group)) == len(group) for group in texts) / len(names),
-    }
+def predictions_of(members: Members) -> Pool:
+    """Each member's prediction by id."""
+    return {run: {name: group[0].text for name, group in by_id.items()} for run, by_id in members.items()}
 
 
 @dataclass(frozen=True)
@@ -141,29 +128,24 @@ def submit(
     with held:
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
         members = {split: member_candidates(recipe, competition, split) for split in SPLITS}
-        pools = {split: texts_of(found) for split, found in members.items()}
-        picked, how = blend(recipe, pools["test"])
-        blended, _ = blend(recipe, pools["dev"])
-        if recipe.learns:
-            from common import blending  # scikit-learn, which the other methods need not wait for
-
-            blended, picked = blending.learned(recipe, competition, members["dev"], members["test"])
-        judged = verdict(competition, pools["dev"], blended)
+        pools = {split: predictions_of(found) for split, found in members.items()}
+        made = blend(recipe, competition, members["dev"], members["test"])
+        judged = verdict(competition, pools["dev"], made.dev)
         if not (judged["supported"] or force):
             raise UserError(_unsupported(recipe, competition, judged))
         with files.atomic_path(path) as temporary:
-            temporary.write_bytes(submission_csv.text(competition, picked).encode("utf-8"))
+            temporary.write_bytes(submission_csv.text(competition, made.test).encode("utf-8"))
             submission_csv.validate(competition, temporary, path)
-            entry = _entry(recipe, competition, temporary, how, stale)
-            entry["dev"] = _headlines(competition, "dev", pools["dev"], blended)
+            entry = _entry(recipe, competition, temporary, made, stale)
+            entry["dev"] = _headlines(competition, "dev", pools["dev"], made.dev)
             entry["verdict"] = judged
             if "solution" in competition.files:
-                entry["test"] = _headlines(competition, "test", pools["test"], picked)
+                entry["test"] = _headlines(competition, "test", pools["test"], made.test)
             ledger.append(entry)
     return Submitted(path, entry)
 
 
-def verdict(competition: Competition, pool: Pool, blended: Mapping[str, str]) -> dict[str, Any]:
+def verdict(competition: Competition, predictions: Pool, blended: Mapping[str, str]) -> dict[str, Any]:
     """The blend beside its best single member on dev: the difference with its 95 % paired-bootstrap interval.
 
     Supported is a blend whose interval lies above 0, or that is that member, text for text.
@@ -176,8 +158,7 @@ def verdict(competition: Competition, pool: Pool, blended: Mapping[str, str]) ->
         )
         return found.per_example[found.headline_key]
 
-    single = {run: {name: group[0] for name, group in by_id.items()} for run, by_id in pool.items()}
-    scored = {run: per_example(texts) for run, texts in single.items()}
+    scored = {run: per_example(texts) for run, texts in predictions.items()}
     best = max(scored, key=lambda run: scored[run].mean())
     interval, _ = paired_bootstrap(scored[best], per_example(blended))
     return {
@@ -185,7 +166,7 @@ def verdict(competition: Competition, pool: Pool, blended: Mapping[str, str]) ->
         "difference": interval.mean,
         "low": interval.low,
         "high": interval.high,
-        "supported": interval.low > 0 or dict(blended) == single[best],
+        "supported": interval.low > 0 or dict(blended) == predictions[best],
     }
 
 
@@ -200,17 +181,16 @@ def _unsupported(recipe: Recipe, competition: Competition, judged: Mapping[str, 
 
 
 def _headlines(
-    competition: Competition, split: rows.SplitName, pool: Pool, blended: Mapping[str, str]
+    competition: Competition, split: rows.SplitName, predictions: Pool, blended: Mapping[str, str]
 ) -> dict[str, dict[str, float]]:
     """Headline by profile of every member's prediction, of the blend and of the floor."""
     references = rows.read_references(competition, split)
-    texts = {run: {name: group[0] for name, group in by_id.items()} for run, by_id in pool.items()}
     found = {
         name: {
             p: scoring.score(t, references, p, competition.leaderboard_references).headline
             for p in scoring.profiles(competition)
         }
-        for name, t in {**texts, "blend": blended}.items()
+        for name, t in {**predictions, "blend": blended}.items()
     }
     return found | {
         "floor": {p: max(f.constant, f.lead) for p, f in scoring.floors(competition, split).items()}
@@ -221,7 +201,7 @@ def _entry(
     recipe: Recipe,
     competition: Competition,
     path: Path,
-    how: Mapping[str, float],
+    made: Blended,
     stale: Mapping[str, list[str]],
 ) -> dict[str, Any]:
     folders = {m.run: runs.run_folder(competition.name, m.run) for m in recipe.members}
@@ -238,7 +218,8 @@ def _entry(
             for m in recipe.members
         ],
         "stale": dict(stale),
-        "choice": dict(how),
+        "choice": dict(made.choice),
+        "copies": dict(made.copies),
         "git": runs.git_state(),
         "data": {kind: files.sha256_file(competition.path(kind)) for kind in competition.files},
     }

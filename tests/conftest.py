@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 
 import house as houses
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ["WANDB_MODE"] = "disabled"  # whoever runs the tests may well have a key
+hypothesis.settings.register_profile("untimed", deadline=None)  # a deadline would be an assertion on time
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

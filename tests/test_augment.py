@@ -19,7 +19,7 @@ import pandas
 import pytest
 import tiny
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import failed, make
 from transformers import M2M100ForConditionalGeneration, PreTrainedTokenizerFast
@@ -440,7 +440,6 @@ def new(number: int, parent: int, similarity: float) -> AugmentedRow:
     return AugmentedRow(row, f"train_{parent}", "turn_drop", "", "", 1, 0, similarity, 1.0)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.floats(0, 1)), max_size=30),
     st.integers(1, 10),

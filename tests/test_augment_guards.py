@@ -217,7 +217,7 @@ summary = st.sampled_from(
 any_row = st.builds(lambda d, s: Row("train_1", d, (s,), ""), dialogue, summary)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_row)
 def test_a_swap_swapped_back_is_the_row_with_its_particles_right(row: Row) -> None:
     made = speaker_swap(row)
@@ -241,7 +241,7 @@ def test_a_swap_swapped_back_is_the_row_with_its_particles_right(row: Row) -> No
 # --- what drops small talk
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_row, st.integers(0, 5), st.floats(0.1, 1.0), st.booleans())
 def test_dropped_turns_say_nothing_of_the_summary(row: Row, seed: int, share: float, join: bool) -> None:
     config = TurnDropConfig(share=share, join=join)
@@ -268,7 +268,7 @@ def test_dropped_turns_say_nothing_of_the_summary(row: Row, seed: int, share: fl
     assert verdict(made, row, loose) == ""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_row, st.integers(0, 5))
 def test_dropped_sentences_leave_every_turn(row: Row, seed: int) -> None:
     made = sentence_drop(row, SentenceDropConfig(), seed)
@@ -339,7 +339,6 @@ def test_an_honest_translator_passes_and_tags_stay_in_their_places() -> None:
     assert run(synonyms, BackTranslationConfig(inner_tags="reject")) == "inner_tags: a turn holds a tag"
 
 
-@settings(deadline=None)
 @given(turn_text, st.sampled_from(["keep", "split"]))
 def test_pieces_are_the_text_and_what_is_sent_holds_words_and_no_tag(text: str, how: str) -> None:
     text = clean(text)
@@ -406,7 +405,7 @@ BITS = ("#", "#Person1#", "#Person2#:", "# Person1 #", "#person2#", "Person1", "
         "\u200b", "1#", "#Person", "hello", "#Person12#", "##Person1##")  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(BITS), max_size=4), st.integers(0, 2**16), any_row)
 def test_nothing_with_a_broken_tag_passes(bits: list[str], seed: int, row: Row) -> None:
     """What passes has the parent's tags in the parent's turns, and nothing more that looks like one."""

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from common.candidates import Candidate
 from common.competition import names as names_of_competitions
-from common.ensemble import learned, mbr, nested
+from common.ensemble import learned, nested
 from common.ensemble.consensus import Consensus, agreement, scores, search
 from common.ensemble.features import OF_TEXT, features, names
-from common.ensemble.nested import METHODS, Known, out_of_fold, shuffled, verdicts
-from common.ensemble.pool import Pool, choose, pool
+from common.ensemble.nested import METHODS, PLAIN, Known, out_of_fold, shuffled, verdicts
+from common.ensemble.pool import Pool, choose, copies, pool
 from common.errors import UserError
 from common.recipes import read_recipe
 from common.rouge import corpus
@@ -118,13 +118,13 @@ def test_a_pool_that_cannot_be(members: dict[str, dict[str, list[Candidate]]], m
 # --- consensus
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     weights=st.lists(st.floats(0.05, 5), min_size=4, max_size=4),
-    mix=st.tuples(st.floats(0.1, 1), st.floats(0, 1), st.floats(0, 1)),
+    mix=st.tuples(st.floats(0.1, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
 )
-def test_consensus_is_mbr_of_every_dialogue(
-    alike: Known, weights: list[float], mix: tuple[float, float, float]
+def test_a_members_candidates_share_its_weight(
+    alike: Known, weights: list[float], mix: tuple[float, ...]
 ) -> None:
     found = scores(alike.agreement, Consensus(tuple(weights), mix))
     share = np.array(mix) / sum(mix)
@@ -132,10 +132,19 @@ def test_consensus_is_mbr_of_every_dialogue(
         size = len(texts)
         owner = alike.pool.owner[place, :size]
         utility = alike.pool.utility[place, :size, :size].astype(float) @ share
-        one = mbr(utility, [weights[number] / (owner == number).sum() for number in owner])
-        assert found[place].max() == pytest.approx(one.score, abs=1e-5)
-        assert found[place, one.index] == pytest.approx(one.score, abs=1e-5)
+        each = np.array([weights[number] / (owner == number).sum() for number in owner])
+        for one in range(size):
+            others = np.delete(each, one)
+            expected = np.delete(utility[one], one) @ others / others.sum()
+            assert found[place, one] == pytest.approx(expected, abs=1e-5)
         assert np.isneginf(found[place, size:]).all()
+
+
+def test_some_dialogues_of_an_agreement_are_the_agreement_of_some(alike: Known) -> None:
+    some = np.array([3, 1, 7])
+    one, two = alike.agreement.take(some), agreement(alike.pool.take(some))
+    for name in ("utility", "share", "log_length", "owner"):
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 def test_references_and_candidates_may_be_separate_sets(alike: Known) -> None:
@@ -156,7 +165,7 @@ def test_the_length_preference_prefers(alike: Known) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [Consensus((1.0,)), Consensus((1.0, 1.0, 1.0, -1.0)), Consensus((0.0,) * 4), Consensus((1.0,) * 4, (0.0, 0.0, 0.0)),
+    [Consensus((1.0,)), Consensus((1.0, 1.0, 1.0, -1.0)), Consensus((0.0,) * 4), Consensus((1.0,) * 4, (0.0,) * 4), Consensus((1.0,) * 4, (1.0, 1.0)),
      Consensus((1.0, 1.0, 1.0, float("nan")))],
 )  # fmt: skip
 def test_weights_that_do_not_match_are_refused(alike: Known, setting: Consensus) -> None:
@@ -230,7 +239,7 @@ def test_features_never_see_a_reference(rows: list[Row], alike: Known) -> None:
 
 
 def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: Known) -> None:
-    found = {verdict.method: verdict for verdict in verdicts(unequal).methods}
+    found = {verdict.method: verdict for verdict in verdicts(unequal, PLAIN).methods}
     assert found["best_member"].against_best.difference == 0
     assert found["mbr"].against_best.high < 0  # outvoted by members that only agree with each other
     for name in ("stack", "stack_boosting", "rank", "mbr_searched"):
@@ -239,7 +248,7 @@ def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: Known
 
 
 def test_on_members_alike_consensus_and_stacking_win(alike: Known) -> None:
-    found = {verdict.method: verdict for verdict in verdicts(alike).methods}
+    found = {verdict.method: verdict for verdict in verdicts(alike, PLAIN).methods}
     for name in ("mbr", "mbr_searched", "stack", "rank"):
         assert found[name].against_best.low > 0, name
         assert 0 < found[name].gap_closed < 1, name
@@ -249,7 +258,7 @@ def test_chance_is_not_taken_for_a_gain(alike: Known) -> None:
     """With every dialogue's scores shuffled among its candidates nothing can be learned."""
     above = 0
     for seed in range(3):
-        for verdict in verdicts(shuffled(alike, seed)).methods:
+        for verdict in verdicts(shuffled(alike, seed), PLAIN if seed else METHODS).methods:
             # The best member of a shuffle is best by luck, so nobody should pass it.
             assert verdict.against_best.difference < 1.5, verdict
             above += verdict.against_best.low > 0
@@ -269,16 +278,32 @@ def test_a_choice_is_never_learned_from_its_own_dialogue(alike: Known) -> None:
 
 
 def test_the_automatic_choice_is_judged_with_its_selection(unequal: Known) -> None:
-    some = {name: METHODS[name] for name in ("best_member", "mbr", "stack")}
-    found = verdicts(unequal, {"automatic": nested.automatic(some)}).methods[0]
+    found = verdicts(unequal, {"auto": METHODS["auto"]}).methods[0]
     assert found.score > 0
     assert found.against_best.low >= -0.5
+
+
+def test_a_member_that_is_there_five_times_changes_nothing(rows: list[Row]) -> None:
+    rng = random.Random(3)
+    members = {
+        f"exp00{n}": {row.id: texts_of(row, 0.2 + n / 10, rng, 3) for row in rows[:30]} for n in range(1, 4)
+    }
+    again = {**members, **{f"exp001-{n}": members["exp001"] for n in range(5)}}
+    assert copies(again) == {f"exp001-{n}": "exp001" for n in range(5)}
+    # What counting them would do: the twins vouch for each other until nobody else is heard.
+    counted = pool(again)
+    chosen = choose(scores(agreement(counted), Consensus((1.0,) * 8)))
+    own = np.isin(counted.owner[np.arange(30), chosen], [0, 3, 4, 5, 6, 7]).mean()
+    alone = pool(members)
+    before = choose(scores(agreement(alone), Consensus((1.0,) * 3)))
+    assert own > (alone.owner[np.arange(30), before] == 0).mean()
 
 
 def test_one_member_equal_candidates_and_one_dialogue(rows: list[Row]) -> None:
     alone = measured(rows, {"exp001": {row.id: [Candidate(CONSTANT, None, 9)] for row in rows}})
     for name, method in METHODS.items():
         assert (out_of_fold(alone, method) == 0).all(), name
+    assert set(METHODS) == {*PLAIN, "auto"}
     assert verdicts(alone).methods[0].gap_closed == 0
     with pytest.raises(UserError, match="folds"):
         verdicts(measured(rows[:1], {"exp001": {rows[0].id: [Candidate(CONSTANT, None, 9)]}}))
@@ -295,7 +320,8 @@ def test_a_ranker_without_differences_ranks_nothing(alike: Known) -> None:
 
 def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path) -> None:
     root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=30)
-    for run, words in (("exp001", []), ("exp001-other", ["--seed=3"])):
+    runs = {"exp001": [], "exp001-other": ["--most-turns=1"], "exp001-twin": ["--seed=3"]}
+    for run, words in runs.items():
         for stage in ("train", "infer"):
             command = ["common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words]
             code, output = tiny.run(root, *command)
@@ -303,7 +329,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     (root / "submissions").mkdir()
     (root / "submissions" / "two.toml").write_text(
         'competition = "daily_talk"\nmethod = "stack"\nnear_copy = 0.999\ncandidates = 4\n'
-        'members = [{ run = "exp001" }, { run = "exp001-other" }]\n',
+        'members = [{ run = "exp001" }, { run = "exp001-other" }, { run = "exp001-twin" }]\n',
         encoding="utf-8",
     )
     blend = ["--competition=daily_talk", "--blend=two"]
@@ -312,12 +338,14 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     for name in (*METHODS, "oracle", "exp001-other"):
         assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
     assert "daily_talk dev: 30 dialogues" in output
+    assert "exp001-twin repeats the predictions of exp001: the two count as one member." in output
     assert re.search(r"(send exp001|is better than exp001)", output)
 
     code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
     assert code == 0, output
     entry = json.loads(output.splitlines()[-1])
     assert entry["method"] == "stack"
+    assert entry["copies"] == {"exp001-twin": "exp001"}
     assert set(entry["verdict"]) == {"best", "difference", "low", "high", "supported"}
     lines = (root / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 31

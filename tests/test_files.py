@@ -131,7 +131,7 @@ def test_boundaries_between_texts_count() -> None:
     assert files.sha256_texts(iter(["가"])) == files.sha256_texts(["가"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(values=st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none()), max_size=4))
 def test_any_values_survive_append_and_read(tmp_path: Path, values: list[dict[str, object]]) -> None:
     path = tmp_path / "a.jsonl"

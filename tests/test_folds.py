@@ -23,7 +23,7 @@ def rows(texts: list[str]) -> list[Row]:
     return [Row(f"train_{number}", text, ("요약",), "") for number, text in enumerate(texts)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(talk, min_size=1, max_size=25), st.integers(2, 4), st.randoms(use_true_random=False))
 def test_near_copies_share_a_fold_whatever_the_order(texts: list[str], k: int, rng: random.Random) -> None:
     given_rows = rows(texts)

@@ -456,7 +456,7 @@ def test_absent_predictions(tiny: Competition, tmp_path: Path) -> None:
     refusal(lambda: rows.read_predictions(tmp_path / "none.csv", tiny), "none.csv: not there")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(texts=st.lists(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))))
 def test_predictions_come_back_as_written(tiny: Competition, tmp_path: Path, texts: list[str]) -> None:
     path = tmp_path / "predictions.csv"

@@ -86,7 +86,7 @@ def test_shots_are_each_rows_own_and_never_its_copy() -> None:
         tokenization.chat_frames(tokenizer, config, LengthConfig(4000), [*train, dev[0]], dev)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 3), st.integers(1, 30), st.integers(-20, 1500))
 def test_the_least_similar_shots_give_way_to_the_dialogue(
     qwen: tokenization.PreTrainedTokenizerFast, shots: int, turns: int, spare: int

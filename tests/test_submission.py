@@ -173,19 +173,49 @@ def test_the_same_again_is_the_same_file(house: Path) -> None:
     assert len(files.read_lines(house / "submissions/ledger.jsonl")) == 2
 
 
-def test_mbr_chooses_by_the_definition(house: Path) -> None:
-    text = houses.RECIPE.replace('"vote"', '"mbr"\ncandidates = 2')
+@pytest.mark.parametrize(
+    ("more", "mix"),
+    [("", (1, 1, 1)), ("mix = { rouge2 = 3, rougeL = 1 }", (0, 3, 1)), ("length = 0.5", (1, 1, 1))],
+)
+def test_mbr_chooses_by_the_definition(house: Path, more: str, mix: tuple[int, ...]) -> None:
+    text = houses.RECIPE.replace('"vote"', f'"mbr"\ncandidates = 2\n{more}')
     made, asked = submit(house, text=text), recipe(house)
-    pool = submission.texts_of(submission.member_candidates(asked, competitions.load("talk"), "test"))
+    members = submission.member_candidates(asked, competitions.load("talk"), "test")
     picked = {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))}
     for name in houses.SAMPLE:
-        group = [t for run in ("exp001", "exp002") for t in pool[run][name]]
-        assert [len(pool[run][name]) for run in pool] == [2, 2]
+        group = [c.text for run in ("exp001", "exp002") for c in members[run][name]]
+        assert [len(members[run][name]) for run in members] == [2, 2]
         weights = np.array([0.5, 0.5, 1.0, 1.0])
         matrix = pairwise([group], "leaderboard")[0]
-        utility = np.mean([matrix[k] for k in ("rouge1", "rouge2", "rougeL")], axis=0)
+        utility = np.average([matrix[k] for k in ("rouge1", "rouge2", "rougeL")], axis=0, weights=mix) / 100
         scores = [np.average(np.delete(utility[i], i), weights=np.delete(weights, i)) for i in range(4)]
+        lengths = np.log([len(t) for t in group])
+        scores += asked.length * (lengths - np.median(lengths))
         assert picked[name] == group[int(np.argmax(scores))]
+
+
+def test_a_member_may_only_tell_how_good_others_are(house: Path) -> None:
+    text = houses.RECIPE.replace('"vote"', '"mbr"').replace("weight = 2.0", "weight = 2.0, choose = false")
+    made = submit(house, text=text)
+    assert made.entry["dev"]["blend"] == made.entry["dev"]["exp001"]
+    recipe_path = house / "submissions" / "talk.toml"
+    recipe_path.write_text(text.replace("weight = 1.0", "choose = false"), encoding="utf-8")
+    refused(house, "no member may be chosen")
+
+
+def test_a_tied_vote_falls_to_consensus_and_says_so(house: Path) -> None:
+    made = submit(house, text=houses.RECIPE.replace("2.0", "1.0"))
+    assert made.entry["choice"]["tied"] == 1.0
+
+
+def test_members_of_two_versions_of_the_data_are_never_blended(house: Path) -> None:
+    record = house / RUN / "run.json"
+    content = json.loads(record.read_text(encoding="utf-8"))
+    for name, entry in content["infer"]["data"].items():
+        if name.endswith("dev.csv"):
+            entry["sha256"] = "0" * 64
+    record.write_text(json.dumps(content), encoding="utf-8")
+    refused(house, "exp002 and exp001 were inferred on different versions of", "dev.csv", allow_stale=True)
 
 
 # Texts that no site takes
@@ -194,8 +224,6 @@ def test_mbr_chooses_by_the_definition(house: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "is empty"),
-        ("  \u3000", "is empty"),
         ("비가 온다.\n우산이 없다.", "more than one line"),
         ("비가 온다.\n", "line break"),
         ("비가 온다.\r우산이 없다.", "more than one line"),
@@ -209,6 +237,13 @@ def test_a_bad_text_is_refused_and_the_old_csv_stays(house: Path, text: str, fau
     houses.infer_texts(house, "exp002", {"test_10": text})
     message = refused(house, "submissions/talk.csv: the summary of 'test_10'", fault)
     assert "submissions/.talk.csv" not in message
+
+
+@pytest.mark.parametrize("text", ["", "  \u3000"])
+def test_a_member_without_a_text_is_named(house: Path, text: str) -> None:
+    submit(house)
+    houses.infer_texts(house, "exp002", {"test_10": text})
+    refused(house, "exp002 has no text for 'test_10'; infer it again")
 
 
 def test_the_longest_and_oddest_texts_that_are_allowed_pass(house: Path) -> None:
@@ -384,15 +419,20 @@ def test_ids_are_joined_never_positions(house: Path) -> None:
         ('"vote"', '"vot"', "method 'vot' is unknown"),
         ('"vote"', '"vote', "not valid TOML"),
         ("method", "methods", "unknown key 'methods'"),
-        ("weight = 1.0", "weight = -1", "weight -1 of exp001"),
-        ("weight = 1.0", "weight = true", "weight True of exp001"),
-        ("weight = 1.0", "weight = nan", "weight nan of exp001"),
+        ("weight = 1.0", "weight = -1", "weight of exp001 is -1"),
+        ("weight = 1.0", "weight = true", "weight of exp001 is True"),
+        ("weight = 1.0", "weight = nan", "weight of exp001 is nan"),
         ("weight = 1.0", "wieght = 1", "wanted { run ="),
         ('"exp002"', '"exp001"', "named twice"),
         ("1.0", "0", ""),
         ('"vote"', '"vote"\ncandidates = 3', "an exact vote takes one text a member"),
         ('"vote"', '"mbr"\ncandidates = 0', "candidates 0"),
         ('"vote"', '"mbr"\nutility = "bleu"', "utility 'bleu'"),
+        ('"vote"', '"mbr"\nmix = { bleu = 1 }', "mix {'bleu': 1}; wanted shares of rouge1"),
+        ('"vote"', '"mbr"\nmix = { chrf = -1 }', "mix.chrf is -1"),
+        ('"vote"', '"mbr"\nlength = "long"', "length is 'long'"),
+        ('"vote"', '"stack"', "stack learns on dev whom to trust; leave out weight"),
+        ("weight = 1.0", 'choose = "no"', "wanted { run ="),
         ('competition = "talk"\n', "", '"competition" is missing'),
         ('"talk"', '"daily_talk"', "is for daily_talk"),
         ('"exp001"', '"../exp001"', "run '../exp001'"),

@@ -47,7 +47,7 @@ def encode(text: str) -> list[int]:
     return WORDS.encode(text, add_special_tokens=False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS)
 def test_any_text_survives_encoding_and_decoding(text: str) -> None:
     ids = encode(text)
@@ -55,7 +55,7 @@ def test_any_text_survives_encoding_and_decoding(text: str) -> None:
     assert WORDS.batch_decode([ids], skip_special_tokens=True) == [text]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS, st.sampled_from(["<s>", "</s>", "<pad>", ""]))
 def test_words_that_look_like_special_tokens_are_text(text: str, special: str) -> None:
     ids = encode(text + special + text)
@@ -65,7 +65,7 @@ def test_words_that_look_like_special_tokens_are_text(text: str, special: str) -
 NAMES = st.from_regex(r"#[A-Za-z]{1,12}[0-9]{0,3}#", fullmatch=True)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True), st.data())
 def test_any_declared_tags_are_one_token_each_and_survive(names: list[str], data: st.DataObject) -> None:
     words = tokenization.train_bpe(["안녕하세요 반갑습니다"], 300, names)
@@ -113,7 +113,7 @@ TURNS = st.lists(
 DIALOGUES = TURNS.map(lambda turns: "\n".join(f"{speaker}: {' '.join(said)}" for speaker, said in turns))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(DIALOGUES, TEXTS), st.integers(1, 120), st.integers(0, 3), st.integers(0, 4))
 def test_a_source_fits_and_keeps_its_frame_and_its_tags(
     text: str, limit: int, before: int, after: int
@@ -229,7 +229,7 @@ def test_examples_are_cached_until_something_that_decides_them_changes(tmp_path:
 LENGTHS = st.lists(st.integers(1, 300), max_size=200)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(LENGTHS, st.integers(1, 2000), st.one_of(st.none(), st.integers(0, 5)))
 def test_batches_hold_every_index_once_within_the_budget(
     lengths: list[int], budget: int, seed: int | None
@@ -266,7 +266,7 @@ PAIRS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PAIRS)
 def test_seq2seq_batches_pad_sources_and_labels(pairs: list[tuple[list[int], list[int]]]) -> None:
     batch = collate_seq2seq([tiny.example(s, t) for s, t in pairs], pad=0)
@@ -282,7 +282,7 @@ def test_seq2seq_batches_pad_sources_and_labels(pairs: list[tuple[list[int], lis
         assert batch["labels"][row, len(target) :].eq(IGNORE).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PAIRS)
 def test_causal_labels_are_those_of_a_plain_shift(
     pairs: list[tuple[list[int], list[int]]],

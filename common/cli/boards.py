@@ -7,9 +7,22 @@ from pathlib import Path
 
 import click
 
-from common import competition, files, leaderboard, ledger, members, recipes, rows, scoring, submission
+from common import (
+    blend_report,
+    competition,
+    files,
+    leaderboard,
+    ledger,
+    members,
+    recipes,
+    rows,
+    scoring,
+    submission,
+)
 from common.errors import UserError
 from common.rouge import PROFILES
+
+_COPY = "{copy} repeats the predictions of {original}: the two count as one member.\n"
 
 
 @click.command()
@@ -120,10 +133,15 @@ def submit(
         click.echo(json.dumps(made.entry, ensure_ascii=False))
         return
     choice, judged = made.entry["choice"], made.entry["verdict"]
+    for copy, original in made.entry["copies"].items():
+        click.echo(_COPY.format(copy=copy, original=original))
     click.echo(leaderboard.text(leaderboard.members(chosen, made.entry)))
+    tied = f", {choice['tied']:.0%} of votes tied and left to mbr" if recipe.method == "vote" else ""
     click.echo(
         f"{files.shown(made.path)}: valid; {choice['all_alike']:.0%} of dialogues with all texts alike, "
-        f"{choice['all_different']:.0%} with all different. Ledger id {made.entry['id']}.\n"
+        f"{choice['all_different']:.0%} with all different"
+        f"{tied}. "
+        f"Ledger id {made.entry['id']}.\n"
         f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
         f"{judged['low']:+.2f} … {judged['high']:+.2f}{'' if judged['supported'] else ': that may be chance'}."
     )
@@ -144,17 +162,17 @@ def blend_report_command(
     competition_name: str | None, name: str | None, candidates: int, near_copy: float
 ) -> None:
     """What each way of blending a recipe's members is worth on dev, by nested cross-validation."""
-    from common import blend_report, blending  # scikit-learn, which nothing else here needs
-
     chosen = competition.load(competition_name or competition.active())
     recipe = replace(_recipe(chosen, name), candidates=candidates)
     if near_copy:
         recipe = replace(recipe, near_copy=near_copy)
     members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = submission.member_candidates(recipe, chosen, "dev")
-    report = blend_report.report(blending.measured(found, chosen, "dev", recipe), chosen)
+    report = blend_report.report(recipe, chosen, found)
     methods, by_length = blend_report.tables(report)
     click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates\n")
+    for copy, original in report.copies.items():
+        click.echo(_COPY.format(copy=copy, original=original))
     click.echo(
         f"{leaderboard.text(by_length)}\n\n{leaderboard.text(methods)}\n\n{blend_report.advice(report)}"
     )

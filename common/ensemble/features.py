@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.dialogue import clean, parse, tags
-from common.ensemble.pool import Floats, Pool
+from common.ensemble.pool import UTILITIES, Floats, Pool
 from common.postprocess import sentences
 from common.rouge.tokenizers import get_tokenizer
 
@@ -37,7 +37,7 @@ OF_TEXT = (
 
 def names(pool: Pool) -> tuple[str, ...]:
     """The names of the columns of `features`, in order."""
-    agreement = [f"agrees_{metric}" for metric in ("rouge1", "rouge2", "rougeL")]
+    agreement = [f"agrees_{metric}" for metric in UTILITIES]
     return (
         *OF_TEXT,
         *agreement,

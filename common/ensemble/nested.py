@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.ensemble import learned
-from common.ensemble.consensus import Agreement, Consensus, agreement, scores, search
+from common.ensemble.consensus import Agreement, Consensus, scores, search, vote
 from common.ensemble.pool import Floats, Ints, Pool, choose
 from common.folds import folds
 from common.prompts.copies import NEAR_COPY
@@ -34,10 +34,9 @@ class Known:
 
     def take(self, dialogues: Ints) -> "Known":
         """The same of these dialogues alone."""
-        some = self.pool.take(dialogues)
         return Known(
-            some, agreement(some), self.columns[dialogues], self.target[dialogues],
-            tuple(self.rows[i] for i in dialogues), self.near_copy,
+            self.pool.take(dialogues), self.agreement.take(dialogues), self.columns[dialogues],
+            self.target[dialogues], tuple(self.rows[i] for i in dialogues), self.near_copy,
         )  # fmt: skip
 
     @property
@@ -66,6 +65,12 @@ def best_member(known: Known) -> Chooser:
     return scored
 
 
+def voted(known: Known) -> Chooser:
+    """Exact vote of all members alike; nothing is learned."""
+    setting = Consensus((1.0,) * len(known.pool.members))
+    return lambda other: vote(other.pool, other.agreement, setting)[0]
+
+
 def uniform(known: Known) -> Chooser:
     """Consensus with all members trusted alike; nothing is learned."""
     setting = Consensus((1.0,) * len(known.pool.members))
@@ -86,16 +91,6 @@ def _learned(fit: Callable[[learned.Examples], learned.Model]) -> Method:
     return method
 
 
-METHODS: Mapping[str, Method] = {
-    "best_member": best_member,
-    "mbr": uniform,
-    "mbr_searched": searched,
-    "stack": _learned(learned.ridge),
-    "stack_boosting": _learned(learned.boosting),
-    "rank": _learned(learned.rank),
-}
-
-
 def out_of_fold(known: Known, method: Method, k: int = FOLDS) -> Ints:
     """The choice for every dialogue by the method learned on the other folds, (dialogues,).
 
@@ -109,18 +104,30 @@ def out_of_fold(known: Known, method: Method, k: int = FOLDS) -> Ints:
     return chosen
 
 
-def automatic(methods: Mapping[str, Method]) -> Method:
-    """The method that does best in an inner cross-validation, then learned on everything: selection is part of it."""
+PLAIN: Mapping[str, Method] = {
+    "best_member": best_member,
+    "vote": voted,
+    "mbr": uniform,
+    "mbr_searched": searched,
+    "stack": _learned(learned.ridge),
+    "stack_boosting": _learned(learned.boosting),
+    "rank": _learned(learned.rank),
+}
 
-    def method(known: Known) -> Chooser:
-        rows = np.arange(len(known.target))
-        inner = {
-            name: known.target[rows, out_of_fold(known, one, INNER_FOLDS)].mean()
-            for name, one in methods.items()
-        }
-        return methods[max(inner, key=lambda name: inner[name])](known)
 
-    return method
+def automatic(known: Known) -> Chooser:
+    """The plain method that does best in an inner cross-validation, then learned on everything: selection is part of it.
+
+    Raises UserError as `folds` does.
+    """
+    rows = np.arange(len(known.target))
+    inner = {
+        name: known.target[rows, out_of_fold(known, one, INNER_FOLDS)].mean() for name, one in PLAIN.items()
+    }
+    return PLAIN[max(inner, key=lambda name: inner[name])](known)
+
+
+METHODS: Mapping[str, Method] = {**PLAIN, "auto": automatic}
 
 
 @dataclass(frozen=True)

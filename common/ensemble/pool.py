@@ -7,11 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.candidates import Candidate
+from common.ensemble.chrf import chrf
 from common.errors import UserError
+from common.prompts.copies import grams, similarity
 from common.rouge import METRICS, get_profile, pairwise
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+UTILITIES = (*METRICS, "chrf")
+"""What agreement is measured in."""
+SAME_VOICE = 0.95
+"""Mean similarity of two members' predictions (`prompts.copies`) from which they count as one member."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +35,7 @@ class Pool:
     logprob: Floats
     """(dialogues, n): mean log-probability of its tokens, in nats; NaN where the member gives none."""
     utility: NDArray[np.float32]
-    """(dialogues, n, n, 3): ROUGE-1, 2 and L F1 in [0, 1] of candidate i with j as the reference; 0 for padding."""
+    """(dialogues, n, n, 4): each of UTILITIES in [0, 1] of candidate i with j as the reference; 0 for padding."""
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -90,7 +96,7 @@ def pool(members: Mapping[str, Mapping[str, Sequence[Candidate]]], profile: str 
     shape = (len(ids), max(map(len, groups)))
     owner, place = np.full(shape, -1), np.full(shape, -1)
     logprob = np.full(shape, np.nan)
-    utility = np.zeros((*shape, shape[1], len(METRICS)), np.float32)
+    utility = np.zeros((*shape, shape[1], len(UTILITIES)), np.float32)
     texts = tuple(tuple(candidate.text for _, _, candidate in group) for group in groups)
     scale = get_profile(profile).scale
     for row, (group, matrices) in enumerate(zip(groups, pairwise(texts, profile), strict=True)):
@@ -100,11 +106,33 @@ def pool(members: Mapping[str, Mapping[str, Sequence[Candidate]]], profile: str 
         logprob[row, :size] = [_mean_logprob(candidate) for _, _, candidate in group]
         for k, metric in enumerate(METRICS):
             utility[row, :size, :size, k] = matrices[metric] / scale
+        utility[row, :size, :size, -1] = chrf(texts[row])
     return Pool(ids, tuple(members), texts, owner, place, logprob, utility)
 
 
 def _mean_logprob(candidate: Candidate) -> float:
     return np.nan if candidate.logprob is None else candidate.logprob / max(1, candidate.tokens)
+
+
+def copies(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> dict[str, str]:
+    """Member → the earlier member whose predictions it repeats but for a few letters; {} when all differ.
+
+    A member that is there twice would vouch for itself: consensus leaves out a candidate itself, not its twin.
+    """
+    letters = {
+        name: [grams(group[0].text) for group in by_id.values() if group] for name, by_id in members.items()
+    }
+    found: dict[str, str] = {}
+    for name, mine in letters.items():
+        for other in letters:
+            if other == name:
+                break
+            if other in found or len(letters[other]) != len(mine) or not mine:
+                continue
+            if np.mean([similarity(a, b) for a, b in zip(mine, letters[other], strict=True)]) >= SAME_VOICE:
+                found[name] = other
+                break
+    return found
 
 
 def choose(scores: Floats) -> Ints:

@@ -4,13 +4,12 @@ import contextlib
 import hashlib
 import json
 import os
-import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from common.prompts import Message
 
 _VERSION = 1
 _SYNC = 1.0  # seconds of paid answers that a power cut may take; no other end of the process takes any
+_AT_ONCE = 500  # hashes that one query asks for
 _PATIENCE = 60.0  # seconds that another process may hold the file
 
 
@@ -62,18 +62,6 @@ def request_hash(config: LLMConfig, messages: Sequence[Message], sample: int) ->
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-@dataclass(eq=False)
-class _Put:
-    """An answer on its way to the disk."""
-
-    key: str
-    answer: Stored
-    replace: bool
-    done: threading.Event = field(default_factory=threading.Event)
-    kept: Stored | None = None
-    error: BaseException | None = None
-
-
 class Cache:
     """The answers of one file, by `request_hash`; used from many threads.
 
@@ -83,20 +71,16 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()
         self._synced = time.monotonic()
-        # One thread commits for all that wait, and readers do not wait for it.
-        self._waiting: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
-        self._committer = threading.Thread(target=self._commit_all, daemon=True)
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connect()
             try:
                 self._set_up()
-                self._reader = self._connect()
             except BaseException:
                 self._connection.close()
                 raise
-        self._committer.start()
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -155,78 +139,64 @@ class Cache:
 
     def get_all(self, keys: Iterable[str]) -> dict[str, Stored]:
         """The answers there are, by hash."""
-        with self._lock, self._explained():
-            found = {key: self._select(self._reader, key) for key in keys}
-        return {key: answer for key, answer in found.items() if answer is not None}
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Stored] = {}
+        for first in range(0, len(wanted), _AT_ONCE):
+            some = wanted[first : first + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            with self._lock, self._explained():
+                rows = self._connection.execute(
+                    f"SELECT hash, text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash IN ({marks})",
+                    some,
+                ).fetchall()
+            found |= {key: Stored(*answer) for key, *answer in rows}
+        return found
 
     def put(self, key: str, answer: Stored, *, replace: bool = False) -> Stored:
         """Commit an answer durably; what is kept: another process may have been first, unless it is to be replaced."""
-        mine = _Put(key, answer, replace)
-        self._waiting.put(mine)
-        mine.done.wait()
-        if isinstance(mine.error, UserError):
-            raise UserError(str(mine.error))
-        if mine.error:
-            raise mine.error
-        return mine.kept or answer
-
-    def _commit_all(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch = [first]
-            with contextlib.suppress(queue.Empty):
-                while (more := self._waiting.get_nowait()) is not None:
-                    batch.append(more)
-                self._waiting.put(None)  # it ends the thread, after these
-            try:
-                with self._explained():
-                    self._commit(batch)
-            except BaseException as error:  # raised again by each that waits
-                for put in batch:
-                    put.error = error
-            for put in batch:
-                put.done.set()
-            self._sync()
+        with self._lock, self._explained():
+            kept = self._commit(key, answer, "REPLACE" if replace else "IGNORE")
+        self._sync()
+        return kept
 
     def _sync(self) -> None:
         """Bring commits to the disk, when the last time is `_SYNC` seconds ago; closing does so too."""
-        if time.monotonic() - self._synced < _SYNC:
+        if time.monotonic() - self._synced < _SYNC or not self._syncing.acquire(blocking=False):
             return
-        with contextlib.suppress(OSError):  # the next commit says what is wrong with the disk
-            log = os.open(f"{self.path}-wal", os.O_RDONLY)
-            try:
-                os.fsync(log)
-            finally:
-                os.close(log)
-        self._synced = time.monotonic()
+        try:
+            with contextlib.suppress(OSError):  # the next commit says what is wrong with the disk
+                log = os.open(f"{self.path}-wal", os.O_RDONLY)
+                try:
+                    os.fsync(log)
+                finally:
+                    os.close(log)
+            self._synced = time.monotonic()
+        finally:
+            self._syncing.release()
 
-    def _commit(self, batch: Sequence[_Put]) -> None:
+    def _commit(self, key: str, answer: Stored, how: str) -> Stored:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            for put in batch:
-                how = "REPLACE" if put.replace else "IGNORE"
-                self._connection.execute(
-                    f"INSERT OR {how} INTO answers (hash, text, finish, prompt_tokens, completion_tokens) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (put.key, *astuple(put.answer)),
-                )
-                put.kept = self._select(self._connection, put.key)
+            self._connection.execute(
+                f"INSERT OR {how} INTO answers (hash, text, finish, prompt_tokens, completion_tokens) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (key, answer.text, answer.finish, answer.prompt_tokens, answer.completion_tokens),
+            )
+            kept = self._select(key)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        return kept or answer
 
-    @staticmethod
-    def _select(connection: sqlite3.Connection, key: str) -> Stored | None:
-        row = connection.execute(
+    def _select(self, key: str) -> Stored | None:
+        row = self._connection.execute(
             "SELECT text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash = ?", (key,)
         ).fetchone()
         return Stored(*row) if row else None
 
     def close(self) -> None:
         """Give the file back."""
-        self._waiting.put(None)
-        self._committer.join()
         with self._lock:
-            self._reader.close()
             self._connection.close()

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from common.errors import UserError
@@ -96,7 +97,11 @@ def endpoint(config: LLMConfig) -> str:
 
     Raises UserError for a base_url that is none, and for plain http to another machine: it would show the key.
     """
-    base = config.base_url.strip()
+    return _endpoint(config.base_url.strip())
+
+
+@lru_cache(maxsize=8)  # every call asks for it
+def _endpoint(base: str) -> str:
     if base == LOOPBACK:
         return f"{LOOPBACK}/chat/completions"
     try:

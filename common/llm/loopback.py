@@ -40,7 +40,7 @@ class Reply:
     """The whole body in place of a chat completion."""
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
-    """Seconds before the answer begins."""
+    """Seconds from the request's arrival until the answer begins."""
     drop: Literal["", "before", "inside", "header"] = ""
     """Close the connection before the answer, inside its body, or inside its headers."""
     drip: float = 0.0
@@ -136,9 +136,14 @@ def serve(script: Script | None = None) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1  # headers and body leave together
+        arrived = 0.0
 
         def log_message(self, *_: Any) -> None:
             pass
+
+        def parse_request(self) -> bool:
+            self.arrived = time.monotonic()
+            return super().parse_request()
 
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -155,12 +160,12 @@ def serve(script: Script | None = None) -> Iterator[Server]:
                 server.leave()
 
         def answer(self, call: Call, reply: Reply) -> None:
-            time.sleep(reply.delay)
+            good = reply.status == 200 and reply.content is None
+            content = completion(call, reply) if reply.content is None else reply.content
+            time.sleep(max(0.0, self.arrived + reply.delay - time.monotonic()))
             if reply.drop == "before":
                 self.close_connection = True
                 return
-            good = reply.status == 200 and reply.content is None
-            content = completion(call, reply) if reply.content is None else reply.content
             if good:
                 server.charge(call)
             self.send_response(reply.status)

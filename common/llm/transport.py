@@ -6,7 +6,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -69,32 +70,82 @@ def open_session(target: Target) -> requests.Session:
     return session
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What the work gives, in a thread of its own. Raises what it raises, TimeoutError when it takes longer.
+class Aside:
+    """A thread that does a worker's blocking work, so that the worker can give up on it.
 
     A read timeout counts from the last byte: a server that drips one a minute, in a header say, would hold a worker for
-    ever. The thread of such a call is left behind; it ends with its connection or with this process.
+    ever. A thread that was given up on is left behind; it ends with its connection or with this process.
     """
-    outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
-    def run() -> None:
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], Any] | None] | None = None
+        self._outcomes: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def within(self, seconds: float, work: Callable[[], T]) -> T:
+        """What the work gives. Raises what it raises, TimeoutError when it takes longer."""
+        if self._work is None:
+            self._work, self._outcomes = queue.SimpleQueue(), queue.SimpleQueue()
+            threading.Thread(target=_do, args=(self._work, self._outcomes), daemon=True).start()
+        self._work.put(work)
         try:
-            outcome.put((True, work()))
-        except BaseException as error:  # it is raised again in the caller's thread
-            outcome.put((False, error))
+            good, value = self._outcomes.get(timeout=seconds)
+        except queue.Empty:
+            self.close()
+            raise TimeoutError from None
+        if not good:
+            raise value
+        result: T = value
+        return result
 
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        good, value = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if not good:
-        raise value
-    result: T = value
-    return result
+    def close(self) -> None:
+        """End the thread, after what it is at."""
+        if self._work:
+            self._work.put(None)
+        self._work = None
 
 
-def post(session: requests.Session, target: Target, body: dict[str, Any], config: LLMConfig) -> Stored:
+def _do(
+    waiting: "queue.SimpleQueue[Callable[[], Any] | None]", outcomes: "queue.SimpleQueue[tuple[bool, Any]]"
+) -> None:
+    while (work := waiting.get()) is not None:
+        try:
+            outcomes.put((True, work()))
+        except BaseException as error:  # it is raised again in the worker's thread
+            outcomes.put((False, error))
+        del work  # an answer must not be kept alive until the next
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a worker calls through."""
+
+    adapter: requests.adapters.BaseAdapter
+    """What sends, without a session's cookies and redirects: a redirect is not followed, the key is for one host."""
+    request: requests.PreparedRequest
+    """All of a call but its body: made once, as that takes longer than sending it."""
+    environment: Mapping[str, Any]
+    """Proxies and certificates."""
+    aside: Aside
+
+
+@contextmanager
+def open_line(target: Target) -> Iterator[Line]:
+    """A line of one worker, closed in the end. Raises UserError for a URL that nothing can be sent to."""
+    aside = Aside()
+    with open_session(target) as session:
+        try:
+            request = session.prepare_request(requests.Request("POST", target.url))
+        except requests.exceptions.RequestException as error:
+            raise _unsendable(target, error) from None
+        url = request.url or target.url
+        environment = session.merge_environment_settings(url, {}, True, None, None)
+        try:
+            yield Line(session.get_adapter(url), request, environment, aside)
+        finally:
+            aside.close()
+
+
+def post(line: Line, target: Target, body: dict[str, Any], config: LLMConfig) -> Stored:
     """The answer to one call, the key redacted; tokens that the server did not count are -1.
 
     Raises TransientError when another attempt may help, UserError when none will (401, 403, 400, 404, 422, …), and
@@ -102,8 +153,9 @@ def post(session: requests.Session, target: Target, body: dict[str, Any], config
     """
     data = json.dumps(body, ensure_ascii=True).encode("ascii")
     try:
-        status, headers, content = within(
-            config.connect_timeout + config.read_timeout, lambda: _exchange(session, target.url, data, config)
+        status, headers, content = line.aside.within(
+            config.connect_timeout + config.read_timeout,
+            lambda: _exchange(line, data, config),
         )
     except TimeoutError:
         raise TransientError(
@@ -127,21 +179,27 @@ def post(session: requests.Session, target: Target, body: dict[str, Any], config
     except (urllib3.exceptions.HTTPError, requests.exceptions.ContentDecodingError):
         raise TransientError("dropped", "the connection ended inside the answer", charged=True) from None
     except requests.exceptions.RequestException as error:
-        # Its own text may hold what was sent.
-        raise UserError(f"llm: {target.url}: the request cannot be made ({type(error).__name__}).") from None
+        raise _unsendable(target, error) from None
     if status == 200:
         return answer(content, target.key)
     raise _refused(status, headers, content, target)
 
 
-def _exchange(
-    session: requests.Session, url: str, data: bytes, config: LLMConfig
-) -> tuple[int, dict[str, str], bytes]:
+def _unsendable(target: Target, error: Exception) -> UserError:
+    # The error's own text may hold what was sent.
+    return UserError(
+        f"llm: {target.url}: the request cannot be made ({type(error).__name__}); check base_url."
+    )
+
+
+def _exchange(line: Line, data: bytes, config: LLMConfig) -> tuple[int, dict[str, str], bytes]:
     """Status, headers (lower case) and body."""
     ends = time.monotonic() + config.connect_timeout + config.read_timeout
-    # A redirect is not followed: the key is for this host alone.
-    response = session.post(url, data=data, timeout=(config.connect_timeout, config.read_timeout),
-                            allow_redirects=False, stream=True)  # fmt: skip
+    request = line.request.copy()
+    request.prepare_body(data, None)
+    response = line.adapter.send(
+        request, timeout=(config.connect_timeout, config.read_timeout), **line.environment
+    )
     try:
         content = _body(response.raw, ends)
     except BaseException:

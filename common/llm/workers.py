@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from requests import Session
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -29,7 +28,7 @@ from common.llm.config import LLMConfig, Request
 from common.llm.conversation import conversation
 from common.llm.limits import StoppedError
 from common.llm.results import Answer
-from common.llm.transport import Target, TransientError
+from common.llm.transport import Line, Target, TransientError
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
@@ -118,27 +117,32 @@ def _follow(run: Run, threads: Sequence[threading.Thread], total: int) -> None:
 
 
 def _worker(run: Run, requests: Sequence[Request], waiting: "queue.SimpleQueue[Sequence[int]]") -> None:
-    with transport.open_session(run.target) as session:
-        while not run.stop.is_set():
-            try:
-                job = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                # What an earlier run recorded as failed begins anew, and what that brings takes its place; others that
-                # ask the same take it from the cache.
-                anew = job[0] in run.answers
-                for place in job:
-                    _answer(run, session, requests[place], place, anew=anew and place == job[0])
-            except StoppedError:
-                return
-            except TransientError as error:
-                _give_up(run, error)
-            except BaseException as error:  # raised again by the thread that asked
-                run.fail(error)
+    try:
+        with transport.open_line(run.target) as line:
+            while not run.stop.is_set():
+                try:
+                    job = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                _work(run, line, requests, job)
+    except StoppedError:
+        return
+    except BaseException as error:  # raised again by the thread that asked
+        run.fail(error)
 
 
-def _answer(run: Run, session: Session, request: Request, place: int, *, anew: bool) -> None:
+def _work(run: Run, line: Line, requests: Sequence[Request], job: Sequence[int]) -> None:
+    try:
+        # What an earlier run recorded as failed begins anew, and what that brings takes its place; others that ask the
+        # same take it from the cache.
+        anew = job[0] in run.answers
+        for place in job:
+            _answer(run, line, requests[place], place, anew=anew and place == job[0])
+    except TransientError as error:
+        _give_up(run, error)
+
+
+def _answer(run: Run, line: Line, request: Request, place: int, *, anew: bool) -> None:
     """Fill in the answer to one request, with as many calls as it takes; `anew`: what the cache holds is replaced."""
     called = False
 
@@ -148,7 +152,7 @@ def _answer(run: Run, session: Session, request: Request, place: int, *, anew: b
         found = None if anew else run.cache.get(key)
         if found is None:
             called = True
-            found = _called(run, session, messages, key, replaces=anew)
+            found = _called(run, line, messages, key, replaces=anew)
         return found
 
     answer = conversation(request, run.check, fetch)
@@ -175,11 +179,11 @@ def _give_up(run: Run, error: TransientError) -> None:
 # --- one call ---
 
 
-def _called(run: Run, session: Session, messages: Sequence[Message], key: str, *, replaces: bool) -> Stored:
+def _called(run: Run, line: Line, messages: Sequence[Message], key: str, *, replaces: bool) -> Stored:
     """The endpoint's answer, committed. Raises TransientError when no attempt brought one, StoppedError, UserError."""
 
     def attempt() -> Stored:
-        answer = _attempt(run, session, messages)
+        answer = _attempt(run, line, messages)
         kept = run.cache.put(key, answer, replace=replaces)
         with run.lock:
             run.calls += 1
@@ -216,7 +220,7 @@ def _delay(state: RetryCallState, longest: float) -> float:
     return min(longest, max(asked, wait_random_exponential(multiplier=_FIRST_WAIT, max=longest)(state)))
 
 
-def _attempt(run: Run, session: Session, messages: Sequence[Message]) -> Stored:
+def _attempt(run: Run, line: Line, messages: Sequence[Message]) -> Stored:
     """One call within the limits and the budget; its tokens are the server's count, else the most there can be."""
     if run.stop.is_set():
         raise StoppedError
@@ -227,7 +231,7 @@ def _attempt(run: Run, session: Session, messages: Sequence[Message]) -> Stored:
     spent = lost = 0.0
     try:
         run.pace.wait(limits.likely_prompt_tokens(messages) + config.max_tokens)
-        answer = transport.post(session, run.target, caching.body(config, messages), config)
+        answer = transport.post(line, run.target, caching.body(config, messages), config)
         answer = replace(
             answer,
             prompt_tokens=prompt if answer.prompt_tokens < 0 else answer.prompt_tokens,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from llm_world import ask_about, config
 
@@ -139,7 +139,6 @@ def test_what_belongs_to_an_answer_stays(text: str) -> None:
     assert checks.tidy(text) == text
 
 
-@settings(deadline=None)
 @given(st.text() | st.lists(st.sampled_from(['"', "**", "요약:", "```\n", "#Person1#", "가다.", "\n", "'", "<think>", "</think>"])).map("".join))  # fmt: skip
 def test_tidying_twice_changes_nothing_more_and_no_text_breaks_a_check(text: str) -> None:
     once = checks.tidy(text)

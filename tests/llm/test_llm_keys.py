@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import llm_world
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from llm_world import KEY, bytes_under, config, no_check, questions
 
@@ -72,7 +72,6 @@ def test_a_key_in_place_of_its_name_is_not_shown() -> None:
     assert "canary" not in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text("abkzAZ019-._~+/", min_size=12, max_size=60), st.sampled_from(["", "=", "=="]))
 def test_no_spelling_of_a_key_survives(start: str, end: str) -> None:
     key = start + end

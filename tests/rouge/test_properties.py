@@ -15,7 +15,7 @@ WORDS = st.lists(st.sampled_from(["가", "나", "다", "라", "마."]), min_size
 TYPES = ["rouge1", "rouge2", "rouge3", "rougeL", "rougeLsum"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(WORDS, WORDS)
 def test_range_and_swap(a, b):
     scorer = RougeScorer(TYPES)
@@ -27,7 +27,7 @@ def test_range_and_swap(a, b):
             assert forth[key].fmeasure == back[key].fmeasure
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from("가나다라"), min_size=3, max_size=30).map(" ".join))
 def test_identity(text):
     assert all(tuple(score) == (1.0, 1.0, 1.0) for score in RougeScorer(TYPES).score(text, text).values())

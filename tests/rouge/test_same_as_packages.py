@@ -208,7 +208,7 @@ TEXT = st.text(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=40))
 def test_any_text_at_all(pairs):
     """Hypothesis: thousands of pairs of arbitrary Unicode, lone surrogates included, on both engines."""
@@ -232,7 +232,7 @@ def test_any_text_at_all(pairs):
             assert np.array_equal(corpus_f(pairs, "rouge101"), np.array(by_rouge101))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXT, TEXT)
 def test_any_text_against_the_rouge_package(target, prediction):
     try:
