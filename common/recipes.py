@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from common import files
 from common.errors import UserError
-from common.prompts.copies import NEAR_COPY
 from common.rouge import PROFILES
 
 METHODS = ("vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank")
@@ -34,8 +33,6 @@ class Recipe:
     """How many candidates of each member take part (mbr); 1 uses the post-processed predictions."""
     utility: str
     """ROUGE profile that measures agreement (all but vote)."""
-    near_copy: float = NEAR_COPY
-    """Similarity from which two dev dialogues stay in one fold of cross-validation (methods that learn)."""
 
     @property
     def learns(self) -> bool:
@@ -53,7 +50,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: not there; recipes here: {there}. Copy one and name it so.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
-    known = {"competition", "method", "members", "candidates", "utility", "near_copy"}
+    known = {"competition", "method", "members", "candidates", "utility"}
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
     members = content.get("members")
@@ -79,12 +76,9 @@ def read_recipe(path: Path) -> Recipe:
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
         raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
-    near_copy = content.get("near_copy", NEAR_COPY)
-    if isinstance(near_copy, bool) or not isinstance(near_copy, int | float) or not 0 < near_copy <= 1:
-        raise UserError(f"{where}: near_copy {near_copy!r}; wanted a number above 0 and at most 1.")
     if not isinstance(content.get("competition"), str):
         raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
-    return Recipe(path.stem, content["competition"], method, found, candidates, utility, float(near_copy))
+    return Recipe(path.stem, content["competition"], method, found, candidates, utility)
 
 
 def _member(entry: Any, where: str) -> Member:
