@@ -40,6 +40,9 @@ demo: setup ## train three small models on the embedded sample, blend, validate,
 data: setup ## comp=NAME from=PATH: check and copy the organisers' files, make the competition active
 	@$(call need,comp,comp=dialogue_summarization from=PATH)$(call need,from,comp=dialogue_summarization from=PATH)$(COMMON) data --competition "$$comp" --from "$$from"
 
+leaks: setup ## [comp=NAME]: copies and near-copies between train, dev, test and augmented rows, and what is done about each
+	@$(COMMON) leaks $${comp:+--competition "$$comp"}
+
 use: setup ## comp=NAME: make a competition the active one
 	@$(call need,comp,comp=daily_talk)$(COMMON) use --competition "$$comp"
 
@@ -76,7 +79,7 @@ compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME]: is b better? paire
 submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok] [force=1]: submissions/NAME.toml → validated CSV + ledger entry
 	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${jobs:+--jobs "$$jobs"} $${stale:+--stale "$$stale"} $(if $(call on,force),--force)
 
-blend-report: setup ## [blend=NAME] [args="--near-copy 0.6"]: what each way of blending is worth on dev, with intervals
+blend-report: setup ## [blend=NAME] [args="--candidates 4"]: what each way of blending is worth on dev, with intervals
 	@read -ra words <<< "$$args"; $(COMMON) blend-report $${comp:+--competition "$$comp"} $${blend:+--blend "$$blend"} "$${words[@]}"
 
 leaderboard: setup ## every submission with dev, local test and leaderboard scores, goals marked
@@ -103,4 +106,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data use list train infer augment smoke new track docs score compare submit blend-report leaderboard lb test check format
+.PHONY: help setup demo data leaks use list train infer augment smoke new track docs score compare submit blend-report leaderboard lb test check format

@@ -84,7 +84,7 @@ def measured(members: Members, competition: Competition, split: rows_of.SplitNam
     tokenizer = "mecab" if competition.language == "ko" else "whitespace"
     target = targets(found, competition) if split == "dev" else np.zeros(found.owner.shape)
     return Known(
-        found, agreement(found), features(found, dialogues, tokenizer), target, rows, recipe.near_copy
+        found, agreement(found), features(found, dialogues, tokenizer), target, rows, competition.near_copy
     )
 
 

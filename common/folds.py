@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 
+from common.competition import NEAR_COPY
 from common.errors import UserError
-from common.prompts.copies import NEAR_COPY, CopyIndex, copy_index
+from common.prompts.copies import CopyIndex, copy_index
 from common.rows import Row
 
 
@@ -26,7 +27,8 @@ def folds(
     if len(found) < k:
         raise UserError(
             f"folds: {len(rows)} rows fall into {len(found)} groups of near-copies at near_copy {near_copy}, and no "
-            f"group may be split: {k} folds cannot all have rows. Raise near_copy, or take fewer folds."
+            f"group may be split: {k} folds cannot all have rows. Raise [rules] near_copy of the competition.toml, or "
+            "take fewer folds."
         )
     sizes = [0] * k
     fold_of: dict[str, int] = {}

@@ -32,6 +32,7 @@ SKIPPED = (
     "tf_*",
 )  # subfolders hold copies for other frameworks
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
+CARD = "README.md"
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 WORDS = {"seq2seq": "an encoder-decoder", "causal": "a decoder-only language model"}
 HEADLESS = (
@@ -41,6 +42,12 @@ HEADLESS = (
     "ForQuestionAnswering",
 )  # nothing to write with
 ELSEWHERE = "or download it where the hub can be reached and name that folder: --model=FOLDER"
+PINNED = {
+    "Qwen/Qwen2.5-0.5B-Instruct": "7ae557604adf67be50417f59c2c2f167def9a775",
+    "Qwen/Qwen2.5-7B-Instruct": "a09a35458c702b33eeacc393d103063234e8bc28",
+    "Qwen/Qwen2.5-14B-Instruct": "cf98f3b3bbb457ad9e2bb7baf9a0125b6b88caa8",
+}
+"""Commits on the hub that experiments mean by a name."""
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +77,7 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     folder = _local(name)
     if folder is not None:
         return Source(_usable(folder), name, None)
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name, re.ASCII):
+    if not _is_id(name):
         raise UserError(
             f"model {name!r}: neither a folder that exists nor a hub id; wanted a folder with config.json, "
             f"tokenizer and safetensors, owner/name of the Hugging Face hub, or {' or '.join(OFFLINE)}."
@@ -81,6 +88,33 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
 def is_local(name: str) -> bool:
     """Whether `locate` finds the model on this machine whatever the hub has: a folder, or the offline model."""
     return name in OFFLINE or _local(name) is not None
+
+
+def on_this_machine(name: str, revision: str | None = None) -> Path | None:
+    """The folder of that name, or the hub's snapshot in its cache, as it is; None when nothing of it is here."""
+    return _local(name) or (_cached(name, revision) if _is_id(name) else None)
+
+
+def card(name: str, revision: str | None = None) -> dict[str, Any]:
+    """What the front matter of a model's card on the hub says; {} when it has none or the hub cannot be asked.
+
+    Nothing is downloaded. Why the hub cannot be asked is `locate`'s to say.
+    """
+    from huggingface_hub import HfApi
+
+    if not _is_id(name):
+        return {}
+    try:
+        found: Any = HfApi().model_info(name, revision=revision, timeout=SECONDS).card_data
+    except Exception as error:
+        if _refusal(name, revision, error) is None:
+            raise
+        return {}
+    return found.to_dict() if found else {}
+
+
+def _is_id(name: str) -> bool:
+    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name, re.ASCII) is not None
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -155,7 +189,7 @@ def convert(folder: Path, target: Path) -> Path:
 
     def write(staging: Path) -> None:
         log.info("converting the pickled weights of %s to safetensors in %s", shown(folder), shown(target))
-        for name in _texts(_names(folder)):
+        for name in [*_texts(_names(folder)), *({CARD} & set(_names(folder)))]:
             shutil.copyfile(folder / name, staging / name)
         index = folder / f"{PICKLED}.index.json"
         if (folder / PICKLED).exists():
@@ -409,7 +443,9 @@ def _download(name: str, revision: str | None, kind: Architecture | None) -> Pat
         _check_room(name, str(info.sha), {file: sizes[file] for file in files})
         first = Path(hf_hub_download(name, "config.json", revision=info.sha, etag_timeout=SECONDS)).parent
         require(first, kind or architecture(first))
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=files, etag_timeout=SECONDS))
+        folder = Path(
+            snapshot_download(name, revision=revision, allow_patterns=[*files, CARD], etag_timeout=SECONDS)
+        )
     except UserError:
         raise
     except Exception as error:

@@ -11,7 +11,6 @@ from common import files
 from common.ensemble.consensus import Consensus
 from common.ensemble.pool import UTILITIES
 from common.errors import UserError
-from common.prompts.copies import NEAR_COPY
 from common.rouge import PROFILES
 
 TOLD = ("vote", "mbr")
@@ -46,8 +45,6 @@ class Recipe:
     """Share of each of `ensemble.pool.UTILITIES` in agreement (vote when tied, mbr)."""
     length: float = 0.0
     """Utility added for the logarithm of a candidate's length over its dialogue's median (vote when tied, mbr)."""
-    near_copy: float = NEAR_COPY
-    """Similarity from which two dev dialogues stay in one fold of cross-validation (methods that learn)."""
 
     @property
     def learns(self) -> bool:
@@ -84,7 +81,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: not there; recipes here: {there}. Copy one and name it so.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
-    known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "near_copy"}
+    known = {"competition", "method", "members", "candidates", "utility", "mix", "length"}
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
     members = content.get("members")
@@ -123,9 +120,6 @@ def read_recipe(path: Path) -> Recipe:
         )
     shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in UTILITIES)
     length = _number(content.get("length", 0.0), f"{where}: length", low=-math.inf)
-    near_copy = content.get("near_copy", NEAR_COPY)
-    if isinstance(near_copy, bool) or not isinstance(near_copy, int | float) or not 0 < near_copy <= 1:
-        raise UserError(f"{where}: near_copy {near_copy!r}; wanted a number above 0 and at most 1.")
     if not isinstance(content.get("competition"), str):
         raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
     return Recipe(
@@ -137,7 +131,6 @@ def read_recipe(path: Path) -> Recipe:
         utility,
         shares,
         length,
-        float(near_copy),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from common import candidates, files, ledger, postprocess, rows, runs, scoring, submission_csv
+from common import candidates, files, leaks, ledger, postprocess, rows, runs, scoring, submission_csv
 from common.blending import Blended, Members, blend
 from common.candidates import Candidate
 from common.competition import Competition
@@ -108,9 +108,9 @@ def submit(
 ) -> Submitted:
     """Blend, validate, put the CSV in place and append the ledger entry.
 
-    Raises UserError when another submit runs, a member is absent or stale, dev does not show that the blend is better
-    than its best member (unless `force`), or the result breaks a rule; the CSV of an earlier submit then stays as it
-    was and the ledger has no new entry.
+    Raises UserError when another submit runs, a member is absent, stale, against the rules or leaks, dev does not show
+    that the blend is better than its best member (unless `force`), or the result breaks a rule; the CSV of an earlier
+    submit then stays as it was and the ledger has no new entry.
     """
     if recipe.competition != competition.name:
         raise UserError(
@@ -127,6 +127,7 @@ def submit(
         raise UserError(f"{files.shown(path)}: cannot be written ({error.strerror}).") from error
     with held:
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
+        leaks.require_clean([member.run for member in recipe.members], competition)
         members = {split: member_candidates(recipe, competition, split) for split in SPLITS}
         pools = {split: predictions_of(found) for split, found in members.items()}
         made = blend(recipe, competition, members["dev"], members["test"])

@@ -157,15 +157,17 @@ def chat_frames(
     lengths: LengthConfig,
     train: Sequence[Row],
     others: Sequence[Row],
+    near_copy: float,
 ) -> Frame | FrameOf:
     """The frame of the configured prompt; with shots, each row's own, its examples chosen among `train`.
 
     Examples give way to the dialogue: the least similar ones are dropped until it fits whole or none is left.
-    `others`: the rows of dev and test, which are never examples. Raises UserError as `prompts.shot_index` does.
+    `others`: the rows of dev and test, which are never examples. `near_copy`: the competition's, from which a row of
+    `train` is too like the dialogue to be one. Raises UserError as `prompts.shot_index` does.
     """
     if not config.shots:
         return chat_frame(tokenizer, prompts.prompt(config=config))
-    index = prompts.shot_index(train, forbidden=others, near_copy=config.near_copy)
+    index = prompts.shot_index(train, forbidden=others, near_copy=near_copy)
     made: dict[Row, Frame] = {}
 
     def frame(row: Row) -> Frame:

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from common import checkpoints, competition, processes, runs, wandb_log
+from common import checkpoints, competition, processes, rules, runs, wandb_log
 from common.competition import Competition
 from common.config import override, plain
 from common.errors import UserError
@@ -34,12 +34,14 @@ SAID_ONCE = (
     3.0  # seconds; a mistake that ends all processes is said by the first, which ends the others meanwhile
 )
 PLUMBING = {
+    "cards.py",
     "errors.py",
     "files.py",
     "launch.py",
     "memory.py",
     "processes.py",
     "progress.py",
+    "rules.py",
     "runs.py",
     "tracking.py",
     "wandb_log.py",
@@ -62,6 +64,8 @@ class Run(Generic[C]):
     tracker: wandb_log.Tracker
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, list[str]] = field(default_factory=dict)
+    """What the models of the config say they were made from (`cards.declared`)."""
     started: float = field(default_factory=time.time)
 
     def split(self, name: SplitName) -> Split:
@@ -81,6 +85,12 @@ class Run(Generic[C]):
         key = str(path.resolve().relative_to(root()))
         self.data[key] = {"sha256": sha256_file(path), "rows": rows, "warnings": {}}
 
+    @property
+    def near_copy(self) -> float:
+        """The competition's; asking for it notes in the record that the result depends on it."""
+        self.notes["near_copy"] = self.competition.near_copy
+        return self.competition.near_copy
+
     def key(self, *extra: str) -> str:
         """A hash of what candidates depend on: settings, code, the data read so far and whatever else is given.
 
@@ -89,7 +99,14 @@ class Run(Generic[C]):
         settings = {n: v for n, v in plain(self.config).items() if not n.startswith("postprocess.")}
         code = code_in_use(settings_too=False)
         code = {name: code[name] for name in sorted(code) if not name.startswith(AFTER_DECODING)}
-        content = [self.experiment, settings, code, {n: d["sha256"] for n, d in self.data.items()}, extra]
+        content: list[Any] = [
+            self.experiment,
+            settings,
+            code,
+            {n: d["sha256"] for n, d in self.data.items()},
+            extra,
+        ]
+        content += self._noted_near_copy()
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -104,8 +121,12 @@ class Run(Generic[C]):
             self.experiment,
             _training_part(plain(self.config)),
             {n: d["sha256"] for n, d in self.data.items()},
+            *self._noted_near_copy(),
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _noted_near_copy(self) -> list[float]:
+        return [self.notes["near_copy"]] if "near_copy" in self.notes else []
 
     def finish(self, files: Sequence[Path] = (), **values: Any) -> None:
         """Record the stage as finished, with the hashes of the files it made and whatever else is given."""
@@ -134,6 +155,7 @@ class Run(Generic[C]):
             "hardware": hardware(),
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "notes": self.notes,
+            "sources": self.sources,
             **values,
         }
         write_json(self.folder / "run.json", json.loads(json.dumps(stages, default=asdict)))
@@ -280,6 +302,7 @@ def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
 
 
 def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run[C]], None]) -> None:
+    _require_rules(run)
     if run.smoke:
         shutil.rmtree(run.folder)
         run.folder.mkdir()
@@ -321,6 +344,8 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
         raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
     _as_trained(run, before)
     _require_same_settings(run, before)
+    rules.require_stage(run.competition, f"{shown(run.folder)}, trained", before)
+    _require_rules(run)
     stale = runs.stale_stage(before)
     if stale:
         log.warning(
@@ -330,6 +355,17 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     run._write("running")
     processes.gather([True])
     work(run)
+
+
+def _require_rules(run: Run[C]) -> None:
+    """Raises UserError when a model of the config is one that the competition's rules forbid, before any download."""
+    settings, where = plain(run.config), f"{run.experiment} on {run.competition.name}"
+    rules.require_allowed(run.competition, where, settings, {})
+    if rules.models_of(settings):
+        from common import cards  # what a run without a model need not load
+
+        run.sources = cards.declared(settings)
+        rules.require_allowed(run.competition, where, settings, run.sources)
 
 
 def _as_trained(run: Run[C], before: dict[str, Any]) -> None:

@@ -43,7 +43,6 @@ from common.rows import Row, read_split
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL = REPOSITORY.parent / "shared" / "data" / "dialogue_summarization"
-NEAR = "--near-copy=0.999"  # the tests' dialogues come from one template
 
 
 SYNONYMS = {"어디서": "어느 곳에서", "좋아요": "좋습니다", "같이": "함께", "모두": "다들", "봐요": "만나요"}
@@ -64,7 +63,7 @@ def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def job(method: str, *words: str, n: int | None = None, name: str = "", comp: str = "daily_talk") -> Job:
-    config, overrides = override(defaults(method), [NEAR, *words] if comp == "daily_talk" else list(words))
+    config, overrides = override(defaults(method), words)
     return Job(competition.load(comp), method, name or method, n, config, overrides)
 
 
@@ -117,7 +116,7 @@ def test_new_rows_carry_where_they_come_from(talk: Path) -> None:
         told["rejected"] == dict(made.reasons) == dict(Counter(r["reason"].split(":")[0] for r in rejected))
     )
     assert (told["parents"], told["kept"], told["n"], told["seed"]) == (40, made.kept, 40, 42)
-    assert told["config"]["guards.near_copy"] == 0.999
+    assert told["near_copy"] == 0.999
     assert {"train", "dev", "test"} == set(told["data"])
     assert told["packages"]["python"]
     assert f"{made.kept}" in report(made)
@@ -252,7 +251,7 @@ def test_a_killed_model_goes_on_and_ends_with_the_same_rows(talk: Path) -> None:
         "--method=back_translation",
         "--competition=daily_talk",
     ]
-    before = killed([*command, "--parents=10", "--name=cut", NEAR, *words], folder / "products.jsonl", 2)
+    before = killed([*command, "--parents=10", "--name=cut", *words], folder / "products.jsonl", 2)
     assert 2 <= before.count(b"\n") < 10
     with pytest.raises(UserError, match=r"not there.*make augment method=… comp=daily_talk name=cut"):
         augment.read("daily_talk", "cut")
@@ -276,7 +275,7 @@ def slow(texts, source, target):
         texts = [text.replace(old, new) for text in texts]
     return list(texts)
 
-config, overrides = override(settings("back_translation"), ["{NEAR}", "--rows-at-once=2"])
+config, overrides = override(settings("back_translation"), ["--rows-at-once=2"])
 augment(Job(competition.load("daily_talk"), "back_translation", "cut", 50, config, overrides), translator=slow)
 """
 
@@ -339,7 +338,7 @@ def test_mistakes_get_one_message(talk: Path) -> None:
         (["method=turn_drop", "split=dev"], ["split 'dev' may not be augmented", "leak"]),
         (["method=turn_drop", "comp=dialogue_summarization"], ["not there", "make data comp=dialogue_summarization"]),
         (["method=turn_drop", "name=../x"], ["name '../x'"]),
-        (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share?", "--guards.near_copy"]),
+        (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share?", "--guards.duplicate"]),
         ([], ["method= is missing"]),
     ):  # fmt: skip
         if any(word.startswith("comp=dialogue") for word in words):
@@ -372,14 +371,14 @@ def test_make_augment_prints_the_counts(talk: Path) -> None:
         "method=speaker_swap",
         "comp=daily_talk",
         "n=10",
-        f"args={NEAR} --duplicate 1",
+        "args=--duplicate 1",
         "name=swap-1",
     )
     assert ended.returncode == 0, ended.stderr
     assert "outputs/daily_talk/augmented/swap-1" in ended.stdout
     assert "kept" in ended.stdout
     assert all(row.row.id.endswith(".swap-1") for row in augment.read("daily_talk", "swap-1"))
-    dry = make(talk, "augment", "method=paraphrase", "n=5", f"args={NEAR} --model m --dry-run")
+    dry = make(talk, "augment", "method=paraphrase", "n=5", "args=--model m --dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "5 of 5 parents" in dry.stdout
     assert "10 calls to make" in dry.stdout
@@ -390,7 +389,7 @@ def test_make_augment_prints_the_counts(talk: Path) -> None:
 
 
 def test_what_is_stale_is_not_read(talk: Path) -> None:
-    made = making.augment(job("turn_drop"))
+    made = making.augment(job("turn_drop", "--guards.longest=2.5"))
     chosen = competition.load("daily_talk")
     closed = [row for name in ("dev", "test") for row in read_split(chosen, name).rows]  # type: ignore[arg-type]
     rows = augment.read(chosen, "turn_drop", [])
@@ -418,7 +417,7 @@ def test_what_is_stale_is_not_read(talk: Path) -> None:
         (made.folder / "run.json").write_text(json.dumps(told))
         with pytest.raises(UserError) as caught:
             augment.read(chosen, "turn_drop")
-        assert 'args="--guards.near_copy=0.999" restart=1' in str(caught.value)
+        assert 'args="--guards.longest=2.5" restart=1' in str(caught.value)
         return str(caught.value)
 
     assert "occurs twice" in forged(rows[0], rows[0])

@@ -16,6 +16,7 @@ from common.augment.local import SentenceDropConfig, TurnDropConfig, sentence_dr
 from common.augment.particles import agree
 from common.augment.products import Product, exchange
 from common.augment.translation import BackTranslationConfig, back_translate, pieces
+from common.competition import NEAR_COPY
 from common.dialogue import TAG, clean, parse, tags
 from common.prompts.copies import copy_index
 from common.rows import Row
@@ -168,13 +169,13 @@ def test_declared_exceptions_hold_for_what_was_declared_only() -> None:
 
 def test_dev_and_test_other_folds_and_twins() -> None:
     index = copy_index([TALK, "#Person1#: 비빔밥 먹으러 갈까?"])
-    assert guards.near_forbidden(TOLD, index, CONFIG).startswith("near_dev_or_test: similarity 0.")
+    assert guards.near_forbidden(TOLD, index, NEAR_COPY).startswith("near_dev_or_test: similarity 0.")
     far = "#Person1#: 회의가 몇 시로 바뀌었나요?"
-    assert guards.near_forbidden(far, index, CONFIG) == ""
-    assert guards.near_forbidden(far, copy_index([]), CONFIG) == ""
+    assert guards.near_forbidden(far, index, NEAR_COPY) == ""
+    assert guards.near_forbidden(far, copy_index([]), NEAR_COPY) == ""
     folds = np.array([1, 0])
-    assert guards.other_fold(TOLD, 1, index, folds, CONFIG) == ""  # its parent's own fold
-    assert guards.other_fold(TOLD, 0, index, folds, CONFIG).startswith("other_fold")
+    assert guards.other_fold(TOLD, 1, index, folds, NEAR_COPY) == ""  # its parent's own fold
+    assert guards.other_fold(TOLD, 0, index, folds, NEAR_COPY).startswith("other_fold")
     seen = guards.Seen()
     assert seen.duplicate(TOLD, CONFIG) == ""
     seen.add(TOLD)
@@ -419,7 +420,7 @@ def test_nothing_with_a_broken_tag_passes(bits: list[str], seed: int, row: Row) 
 
     made = run(hostile, BackTranslationConfig(inner_tags="split", summaries=True), row)
     assert isinstance(made, Product)
-    anything = GuardConfig(0.15, 0.0, 1.0, 0.0, 0.0, 99.0, 1.0, 1.0)
+    anything = GuardConfig(0.0, 1.0, 0.0, 0.0, 99.0, 1.0, 1.0)
     if verdict(made, row, anything):
         return
     before, after = parse(clean(row.dialogue)), parse(clean(made.dialogue))

@@ -328,7 +328,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
             assert code == 0, output
     (root / "submissions").mkdir()
     (root / "submissions" / "two.toml").write_text(
-        'competition = "daily_talk"\nmethod = "stack"\nnear_copy = 0.999\ncandidates = 4\n'
+        'competition = "daily_talk"\nmethod = "stack"\ncandidates = 4\n'
         'members = [{ run = "exp001" }, { run = "exp001-other" }, { run = "exp001-twin" }]\n',
         encoding="utf-8",
     )
@@ -350,9 +350,13 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     lines = (root / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 31
 
-    code, output = tiny.run(root, "common", "blend-report", *blend, "--near-copy=0.01")
+    toml = root / "competitions" / "daily_talk" / "competition.toml"
+    toml.write_text(
+        toml.read_text(encoding="utf-8").replace("near_copy = 0.999", "near_copy = 0.01"), encoding="utf-8"
+    )
+    code, output = tiny.run(root, "common", "blend-report", *blend)
     assert code == 1
-    assert "Raise near_copy" in output
+    assert "Raise [rules] near_copy" in output
 
 
 def test_every_recipe_of_the_repository_can_be_read() -> None:

@@ -115,6 +115,7 @@ def test_every_command_explains_itself(house: Path) -> None:
         "track",
         "docs",
         "augment",
+        "leaks",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")

@@ -44,6 +44,7 @@ def test_the_real_one_declares_what_its_organisers_say(workspace: Path) -> None:
     assert real.goals_metric == "rouge_sum"
     assert "solution" not in real.files
     assert "dialogsum_en" in real.forbidden_sources
+    assert real.near_copy == competition.NEAR_COPY
     assert real.files["train"].rows == 12457
     assert not real.files["train"].exact_rows
     for kind, gap in (("dev", "dev_475"), ("test", "test_466"), ("sample", "test_466")):
@@ -157,6 +158,15 @@ def test_a_near_name_is_suggested(workspace: Path) -> None:
         ),
         ('"#Person2#"', '"#Person1#"', ('key "tags.speakers"', "none twice")),
         ('"#Email#"', '"Email"', ("key \"tags.masked\" is 'Email'", "#Name#")),
+        ("[rules]", "[rules]\nnear_copy = 0", ('key "rules.near_copy" is 0', "above 0 and at most 1")),
+        ("[rules]", "[rules]\nnear_copy = 1.5", ('key "rules.near_copy" is 1.5', "above 0 and at most 1")),
+        ("[rules]", "[rules]\nnear_copy = nan", ('key "rules.near_copy" is nan', "above 0 and at most 1")),
+        (
+            "[rules]",
+            '[rules]\nnear_copy = "0.6"',
+            ("key \"rules.near_copy\" is '0.6' (str)", "a number above 0"),
+        ),
+        ('"DialogSum"]', '"-"]', ("key \"rules.forbidden_sources\" is '-'", "letters or digits")),
         ("[rules]", "[rules", ("not valid TOML", "line")),
     ],
 )

@@ -52,7 +52,7 @@ def server() -> Iterator[Callable[[Script | None], Server]]:
 
 def command(root: Path, stage: str, url: str, *words: str) -> "subprocess.Popen[str]":
     """The stage as a user runs it, with the key in the environment."""
-    settings = ["--competition=daily_talk", "--track=off", f"--base-url={url}", "--model=tiny", "--shots=1", "--near-copy=0.9",
+    settings = ["--competition=daily_talk", "--track=off", f"--base-url={url}", "--model=tiny", "--shots=1",
                 "--longest-wait=0.05", "--requests-per-minute=100000", *words]  # fmt: skip
     environment = {
         name: value
@@ -221,8 +221,8 @@ def test_other_experiments_have_nothing_to_estimate(repository: Path) -> None:
 
 def test_zero_shot_and_few_shot_ask_differently() -> None:
     rows, train = tiny.rows(3, "dev", seed=3), tiny.rows(30, seed=4)
-    bare = requests_of(rows, train, rows, PromptConfig(shots=0), ["summarize"], 2)
-    shown = requests_of(rows, train, rows, PromptConfig(shots=2, near_copy=0.9), ["summarize", "outcome"], 1)
+    bare = requests_of(rows, train, rows, PromptConfig(shots=0), ["summarize"], 2, 0.9)
+    shown = requests_of(rows, train, rows, PromptConfig(shots=2), ["summarize", "outcome"], 1, 0.9)
     assert [request.key for request in bare[:3]] == [
         "dev_0/summarize/0",
         "dev_0/summarize/1",
@@ -236,5 +236,5 @@ def test_zero_shot_and_few_shot_ask_differently() -> None:
         assert row.summaries[0] not in "".join(message.content for message in request.messages)
     assert {bare[0].sample, bare[1].sample} == {0, 1}
     with pytest.raises(Exception, match="--samples 0: wanted 1 or more"):
-        requests_of(rows, train, rows, PromptConfig(), ["summarize"], 0)
+        requests_of(rows, train, rows, PromptConfig(), ["summarize"], 0, 0.9)
     assert candidates_of([], [], []) == {}

@@ -12,7 +12,7 @@ from common.errors import UserError
 from common.rows import read_split
 
 RUN = "outputs/daily_talk/exp008"
-TRAIN = ["--competition=daily_talk", "--model=tiny:bart", "--dev-rows=2", "--epochs=1", "--mix.near-copy=0.9"]
+TRAIN = ["--competition=daily_talk", "--model=tiny:bart", "--dev-rows=2", "--epochs=1"]
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,7 @@ def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pyt
     code, output = tiny.run(copy, "common", "train", "exp008", *TRAIN, "--made=speaker_swap")
     assert code == 1
     assert "make augment method=… comp=daily_talk name=speaker_swap" in output
-    code, output = tiny.run(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk",
-                            "--guards.near-copy=0.9")  # fmt: skip
+    code, output = tiny.run(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk")
     assert code == 0, output
     competition = load("daily_talk")
     others = [*read_split(competition, "dev").rows, *read_split(competition, "test").rows]
@@ -51,7 +50,7 @@ def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pyt
 
     # Other rows under the same name: the run says that it is no longer what would be made.
     code, output = tiny.run(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk",
-                            "--guards.near-copy=0.9", "--parents=12", "--restart")  # fmt: skip
+                            "--parents=12", "--restart")  # fmt: skip
     assert code == 0, output
     assert runs.stale_training(copy / RUN) == [
         "data outputs/daily_talk/augmented/speaker_swap/rows.csv has changed"
@@ -64,10 +63,9 @@ def test_rows_made_on_the_spot_are_those_of_make_augment(copy: Path, monkeypatch
     train = read_split(competition, "train").rows
     others = [*read_split(competition, "dev").rows, *read_split(competition, "test").rows]
     for method in ("speaker_swap", "turn_drop", "sentence_drop"):
-        words = [f"--method={method}", "--competition=daily_talk", f"--name={method}-now", "--seed=7",
-                 "--guards.near-copy=0.9"]  # fmt: skip
+        words = [f"--method={method}", "--competition=daily_talk", f"--name={method}-now", "--seed=7"]
         code, output = tiny.run(copy, "common", "augment", *words)
-        spot = augment.on_the_spot(method, competition, train, others, 0.9, 7)
+        spot = augment.on_the_spot(method, competition, train, others, competition.near_copy, 7)
         if code:  # nothing passed the guards, which is said and is an error there
             assert "no row passed the guards" in output
             assert spot == ()
@@ -77,7 +75,7 @@ def test_rows_made_on_the_spot_are_those_of_make_augment(copy: Path, monkeypatch
             (one.row.dialogue, one.parent, one.fold) for one in made
         ]
     with pytest.raises(UserError, match="method 'paraphrase' is none that takes no time"):
-        augment.on_the_spot("paraphrase", competition, train, others, 0.9, 7)
+        augment.on_the_spot("paraphrase", competition, train, others, competition.near_copy, 7)
     assert (
         json.loads((copy / "outputs/daily_talk/augmented/speaker_swap-now/run.json").read_text())["kept"] > 0
     )

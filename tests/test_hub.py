@@ -234,7 +234,7 @@ def test_a_hub_model_is_downloaded_once_and_then_found_offline(original: Origina
         home = Home(tmp_path, it.url)
         source = home.locate("team/tiny")
         assert (source.name, source.commit) == ("team/tiny", COMMIT)
-        assert names(source.folder) == set(original.safe)
+        assert names(source.folder) == {*original.safe, hub.CARD}
         asked = len(it.requests)
         assert home.locate("team/tiny") == source
         assert home.locate("team/tiny", COMMIT) == source
@@ -291,7 +291,7 @@ def test_pickled_weights_are_converted_once(original: Original, tmp_path: Path, 
             "model-00002-of-00002.safetensors",
             "model.safetensors.index.json",
         }
-    assert names(source.folder) == set(original.bare) | expected | {"manifest.json"}
+    assert names(source.folder) == set(original.bare) | expected | {"manifest.json", hub.CARD}
     assert {path.stat().st_mode & 0o777 for path in source.folder.iterdir()} == {0o644}
     assert torch.equal(logits(AutoModelForSeq2SeqLM.from_pretrained(source.folder)), original.logits())
     stamp = (source.folder / "manifest.json").stat().st_mtime_ns

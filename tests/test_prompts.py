@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.competition import NEAR_COPY
 from common.dialogue import TAG, clean, tags, truncate
 from common.errors import UserError
 from common.prompts import (
-    NEAR_COPY,
     PLACEHOLDER,
     PromptConfig,
     ShotIndex,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
-from common import models, prompts, stages, tokenization
+from common import hub, models, prompts, stages, tokenization
 from common.candidates import read
 from common.decoding import DecodingConfig, decode
 from common.errors import UserError
@@ -76,14 +76,14 @@ def test_shots_are_each_rows_own_and_never_its_copy() -> None:
     tokenizer = words()
     train = [*tiny.rows(20), Row("train_copy", tiny.rows(1, "dev", 5)[0].dialogue, ("베낀 요약",), "")]
     dev = tiny.rows(3, "dev", 5)
-    config = prompts.PromptConfig(shots=2, near_copy=0.9)
-    frames = tokenization.chat_frames(tokenizer, config, LengthConfig(4000), train, dev)
+    config = prompts.PromptConfig(shots=2)
+    frames = tokenization.chat_frames(tokenizer, config, LengthConfig(4000), train, dev, 0.9)
     assert not isinstance(frames, Frame)
     texts = [tokenizer.decode(frames(row).before) for row in dev]
     assert "베낀 요약" not in texts[0]
     assert all(text.count("<|im_start|>assistant") == 2 for text in texts)
     with pytest.raises(UserError, match="one of the dev and test rows"):
-        tokenization.chat_frames(tokenizer, config, LengthConfig(4000), [*train, dev[0]], dev)
+        tokenization.chat_frames(tokenizer, config, LengthConfig(4000), [*train, dev[0]], dev, 0.9)
 
 
 @settings(max_examples=60)
@@ -94,12 +94,12 @@ def test_the_least_similar_shots_give_way_to_the_dialogue(
     """`spare`: how much longer the limit is than instruction and whole dialogue."""
     lines = [f"#Person{n % 2 + 1}#: {n}번째로 우산 이야기를 합니다." for n in range(turns)]
     row, train = Row("dev_0", "\n".join(lines), (), ""), tiny.rows(8)
-    config = prompts.PromptConfig(shots=shots, near_copy=1.0)
+    config = prompts.PromptConfig(shots=shots)
     bare = tokenization.chat_frame(qwen, prompts.prompt())
     whole = tokenization.token_count(qwen)(prompts.safe(row.dialogue))
     room = max(tokenization.MIN_DIALOGUE_TOKENS, whole)
     lengths = LengthConfig(len(bare.before) + len(bare.after) + max(room + spare, 25))
-    frames = tokenization.chat_frames(qwen, config, lengths, train, [row])
+    frames = tokenization.chat_frames(qwen, config, lengths, train, [row], 1.0)
     frame = frames if isinstance(frames, Frame) else frames(row)
     dropped, chosen = frame.shots_dropped, prompts.shot_index(train, near_copy=1.0).select(row, shots).shots
 
@@ -253,7 +253,7 @@ def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPat
     pretrained.locate(replace(config, revision="b" * 40))
     pretrained.locate(replace(config, model="somebody/other"))
     assert [revision for _, revision in asked] == [
-        pretrained.PINNED["Qwen/Qwen2.5-14B-Instruct"],
+        hub.PINNED["Qwen/Qwen2.5-14B-Instruct"],
         "b" * 40,
         None,
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from common import competition as competitions
-from common import runs
+from common import rules, runs
 from common.competition import Competition
 from common.errors import UserError
 from common.files import read_json, sha256_file, shown, write_text
@@ -19,6 +19,7 @@ from common.prompts.copies import copy_index, grams
 from common.rows import Row, read_split, tables
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+FOLDER = "augmented"
 ROWS, REJECTED, RECORD = "rows.csv", "rejected.csv", "run.json"
 _COLUMNS = (
     "id",
@@ -62,7 +63,7 @@ def folder(competition: str, name: str) -> Path:
     """Where the rows of that name lie. Raises UserError for what is no name."""
     if not NAME.fullmatch(name):
         raise UserError(f"name {name!r}: wanted small letters, digits, and . _ - between, as in paraphrase2.")
-    return runs.outputs(competition) / "augmented" / name
+    return runs.outputs(competition) / FOLDER / name
 
 
 def rows_path(competition: str, name: str) -> Path:
@@ -94,8 +95,9 @@ def read(
     """The rows of outputs/<competition>/augmented/<name>/rows.csv, checked against the data as they are now.
 
     `forbidden` are the rows of dev and test: no id, no parent and no near-copy of one may be among them.
-    Raises UserError with the command to run when there are none, when the file or the train data have changed since
-    they were made, or a parent is missing, and when an id occurs twice or is not new.
+    Raises UserError with the command to run when there are none, when the file, the train data or near_copy have changed
+    since they were made, or a parent is missing, when an id occurs twice or is not new, and when they are another
+    competition's or a forbidden model made them.
     """
     chosen = competitions.load(competition) if isinstance(competition, str) else competition
     path = folder(chosen.name, name) / ROWS
@@ -107,17 +109,28 @@ def read(
         )
     record = read_json(path.parent / RECORD)
     again = command(record)
+    if record["competition"] != chosen.name:
+        raise UserError(
+            f"{shown(path)}: was made for {record['competition']}, and {chosen.name}'s entries may learn from its own rows "
+            f"only. Make rows from those: make augment method={record['method']} comp={chosen.name} name={name} restart=1"
+        )
+    rules.require_allowed(chosen, shown(path), record["config"], record.get("sources", {}))
     if record["files"].get(ROWS) != sha256_file(path):
         raise UserError(f"{shown(path)}: has changed since it was made. Make it again with: {again}")
     train = read_split(chosen, "train")
-    rows = _parse(path)
+    rows = parse(path)
     _require_known(path, rows, train.rows, forbidden, again)
     if record["data"]["train"]["sha256"] != train.sha256:
         raise UserError(
             f"{shown(path)}: was made from other train data than {shown(train.path)} is now. "
             f"Make it again with: {again}"
         )
-    _require_no_copies(path, rows, forbidden, float(record["config"]["guards.near_copy"]), again)
+    if record.get("near_copy") != chosen.near_copy:
+        raise UserError(
+            f"{shown(path)}: was made with near_copy {record.get('near_copy')}, and {chosen.name} has "
+            f"{chosen.near_copy} now. Make it again with: {again}"
+        )
+    _require_no_copies(path, rows, forbidden, chosen.near_copy, again)
     return rows
 
 
@@ -132,7 +145,8 @@ def command(record: Mapping[str, Any]) -> str:
     )
 
 
-def _parse(path: Path) -> tuple[AugmentedRow, ...]:
+def parse(path: Path) -> tuple[AugmentedRow, ...]:
+    """The rows of a CSV as they are, unchecked. Raises UserError when it is no table of augmented rows."""
     source = tables.source_of(path, None)
     table, _ = tables.load(path, source, (*_COLUMNS,), others=True)
     numbered = sorted(

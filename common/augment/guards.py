@@ -11,17 +11,15 @@ import numpy.typing as npt
 
 from common.augment.products import Product, exchange, speakers, spoken
 from common.dialogue import TAG, Turn, clean, parse
-from common.prompts.copies import NEAR_COPY, CopyIndex, grams, similarity
+from common.prompts.copies import CopyIndex, grams, similarity
 from common.rouge import corpus
 from common.rows import Row
 
 
 @dataclass(frozen=True)
 class GuardConfig:
-    """What a product must keep of its parent, and what it must not come near."""
+    """What a product must keep of its parent; how near it may come to dev, test and other folds the competition says."""
 
-    near_copy: float = NEAR_COPY
-    """Similarity, more than 0 and at most 1, from which a dialogue counts as a copy of one of dev, test or another fold."""
     lowest_similarity: float = 0.05
     """Least similarity to the parent (letters, Jaccard of runs of three), 0 to 1: below it is another story."""
     highest_similarity: float = 0.95
@@ -248,19 +246,19 @@ GUARDS: tuple[Guard, ...] = (
 """In this order; summary_tags is the one that says when there is another number of summaries."""
 
 
-def near_forbidden(dialogue: str, forbidden: CopyIndex, config: GuardConfig) -> str:
-    """The dialogue is a near-copy of one of dev or test."""
+def near_forbidden(dialogue: str, forbidden: CopyIndex, near_copy: float) -> str:
+    """The dialogue is a near-copy of one of dev or test; `near_copy`: the competition's."""
     nearest = float(forbidden.similarities(grams(dialogue)).max(initial=0.0))
-    return f"near_dev_or_test: similarity {nearest:.3f}" if nearest >= config.near_copy else ""
+    return f"near_dev_or_test: similarity {nearest:.3f}" if nearest >= near_copy else ""
 
 
 def other_fold(
-    dialogue: str, fold: int, train: CopyIndex, folds: npt.NDArray[np.int64], config: GuardConfig
+    dialogue: str, fold: int, train: CopyIndex, folds: npt.NDArray[np.int64], near_copy: float
 ) -> str:
     """The dialogue is a near-copy of a train row in another fold than its parent's; `folds`: of every train row."""
     elsewhere = train.similarities(grams(dialogue))[folds != fold]
     nearest = float(elsewhere.max(initial=0.0))
-    return f"other_fold: similarity {nearest:.3f}" if nearest >= config.near_copy else ""
+    return f"other_fold: similarity {nearest:.3f}" if nearest >= near_copy else ""
 
 
 class Seen:

@@ -31,17 +31,19 @@ def judge(
     train: Sequence[Row],
     forbidden: CopyIndex,
     config: GuardConfig,
+    near_copy: float,
     k: int,
     *,
     morphemes: bool,
 ) -> list[Verdict]:
     """A verdict on every parent's product (or on why there is none), in their order; of two alike the first stays.
 
-    `train`: every row of the split, which k folds are made of; `forbidden`: the dialogues of dev and test.
+    `train`: every row of the split, which k folds are made of; `forbidden`: the dialogues of dev and test;
+    `near_copy`: the competition's.
     Raises UserError as `folds` does.
     """
     index = copy_index([row.dialogue for row in train])
-    fold_of = folds(train, k, config.near_copy, index)
+    fold_of = folds(train, k, near_copy, index)
     numbers = np.array([fold_of[row.id] for row in train], dtype=np.int64)
     made = [(row, p) for row in parents if isinstance(p := products[row.id], Product)]
     measured = guards.cases([row for row, _ in made], [p for _, p in made], morphemes=morphemes)
@@ -56,8 +58,8 @@ def judge(
             dialogue = case.product.dialogue
             reason = (
                 guards.problem(case, config)
-                or guards.near_forbidden(dialogue, forbidden, config)
-                or guards.other_fold(dialogue, fold, index, numbers, config)
+                or guards.near_forbidden(dialogue, forbidden, near_copy)
+                or guards.other_fold(dialogue, fold, index, numbers, near_copy)
                 or seen.duplicate(dialogue, config)
             )
             if not reason:

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from common import runs, tracking
+from common import cards, rules, runs, tracking
 from common.augment import files, guards
 from common.augment.files import AugmentedRow
 from common.augment.judging import Verdict, judge
@@ -71,12 +71,13 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
     parents = draw(splits["train"].rows, job.n, job.config.seed)
     folder = files.folder(job.competition.name, job.name)
+    sources = _require_rules(job, own_model=translator is None)
     with _locked(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
         refused = {
             row.id: f"parent_{reason}"
             for row in parents
-            if (reason := guards.near_forbidden(row.dialogue, forbidden, job.config.guards))
+            if (reason := guards.near_forbidden(row.dialogue, forbidden, job.competition.near_copy))
         }
         usable = [row for row in parents if row.id not in refused]
         chosen = method(job.method, job.config, job.competition.language, translator)
@@ -88,12 +89,22 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
             splits["train"].rows,
             forbidden,
             job.config.guards,
+            job.competition.near_copy,
             job.config.folds,
             morphemes=job.competition.language == "ko",
         )
         taken = {row.id for split in splits.values() for row in split.rows}
         judged = [provenance(job, chosen, verdict, taken) for verdict in verdicts]
-        return _write(job, chosen, folder, judged, splits, started)
+        return _write(job, chosen, folder, judged, splits, sources, started)
+
+
+def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
+    """What the method's models say of themselves. Raises UserError when the competition forbids one of them."""
+    settings, where = plain(job.config), f"augment by {job.method} for {job.competition.name}"
+    rules.require_allowed(job.competition, where, settings, {})
+    sources = cards.declared(settings) if own_model else {}
+    rules.require_allowed(job.competition, where, settings, sources)
+    return sources
 
 
 def draw(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
@@ -113,7 +124,8 @@ def estimate(job: Job) -> str:
     rows = {name: read_split(job.competition, name).rows for name in ("train", "dev", "test")}
     parents = draw(rows["train"], job.n, job.config.seed)
     forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in rows[name]])
-    usable = [r for r in parents if not guards.near_forbidden(r.dialogue, forbidden, job.config.guards)]
+    near_copy = job.competition.near_copy
+    usable = [r for r in parents if not guards.near_forbidden(r.dialogue, forbidden, near_copy)]
     text = f"{job.method}: {len(usable)} of {len(parents)} parents (the others are near-copies of dev or test rows)"
     cost = method(job.method, job.config, job.competition.language).estimate if usable else None
     return f"{text}\n{cost(usable)}" if cost else text
@@ -255,6 +267,7 @@ def _write(
     folder: Path,
     judged: Sequence[tuple[AugmentedRow, str]],
     splits: Mapping[str, Split],
+    sources: Mapping[str, list[str]],
     started: float,
 ) -> Made:
     kept = [one for one, reason in judged if not reason]
@@ -271,8 +284,10 @@ def _write(
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "config": plain(job.config),
         "overrides": dict(job.overrides),
+        "near_copy": job.competition.near_copy,
         "seed": job.config.seed,
         "model": chosen.record,
+        "sources": sources,
         "prompt_sha256": chosen.prompt_sha256,
         "parents": len(judged),
         "kept": len(kept),

@@ -34,20 +34,19 @@ def on_the_spot(
             f"method {name!r} is none that takes no time ({', '.join(LOCAL)}); make its rows first with: "
             f"make augment method={name} comp={competition.name}"
         )
-    config = settings(name)
-    config = replace(config, seed=seed, guards=replace(config.guards, near_copy=near_copy))
+    config = replace(settings(name), seed=seed)
     chosen = method(name, config, competition.language)
     forbidden = copy_index([row.dialogue for row in others])
     parents = draw(train, None, seed)
     refused = {
         row.id: f"parent_{reason}"
         for row in parents
-        if (reason := near_forbidden(row.dialogue, forbidden, config.guards))
+        if (reason := near_forbidden(row.dialogue, forbidden, near_copy))
     }
     usable = [row for row in parents if row.id not in refused]
     made = dict(zip((row.id for row in usable), chosen.make(usable), strict=True))
     verdicts = judge(
-        parents, {**made, **refused}, train, forbidden, config.guards, config.folds,
+        parents, {**made, **refused}, train, forbidden, config.guards, near_copy, config.folds,
         morphemes=competition.language == "ko",
     )  # fmt: skip
     job = Job(competition, name, name, None, config, {})

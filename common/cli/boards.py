@@ -153,19 +153,10 @@ def submit(
 @click.option(
     "--candidates", type=click.IntRange(1), default=8, show_default=True, help="Of each member, at most."
 )
-@click.option(
-    "--near-copy",
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Similarity from which two dialogues stay in one fold; default: the recipe's.",
-)
-def blend_report_command(
-    competition_name: str | None, name: str | None, candidates: int, near_copy: float
-) -> None:
+def blend_report_command(competition_name: str | None, name: str | None, candidates: int) -> None:
     """What each way of blending a recipe's members is worth on dev, by nested cross-validation."""
     chosen = competition.load(competition_name or competition.active())
     recipe = replace(_recipe(chosen, name), candidates=candidates)
-    if near_copy:
-        recipe = replace(recipe, near_copy=near_copy)
     members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = submission.member_candidates(recipe, chosen, "dev")
     report = blend_report.report(recipe, chosen, found)

@@ -1,10 +1,12 @@
-"""Commands about competitions: bring data in, switch the active one."""
+"""Commands about competitions: bring data in, switch the active one, look for copies among its rows."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from common import competition, rows
+from common import competition, leaderboard, leaks, rows
 from common.errors import UserError
 
 
@@ -33,3 +35,19 @@ def use(name: str) -> None:
     competition.load(name)
     competition.set_active(name)
     click.echo(f"{name} is now the active competition.")
+
+
+@click.command("leaks")
+@click.option("--competition", "name", help="Default: the active one.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def leaks_command(name: str | None, as_json: bool) -> None:
+    """Copies and near-copies between train, dev, test and augmented rows, by id, and what is done about each."""
+    chosen = competition.load(name or competition.active())
+    found = leaks.report(chosen)
+    if as_json:
+        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    between, inside = leaks.tables(found)
+    click.echo(f"{chosen.name}: near-copies from similarity {found.near_copy} on ([rules] near_copy)\n")
+    click.echo(f"{leaderboard.text(between)}\n\n{leaderboard.text(inside)}\n")
+    click.echo("\n".join(leaks.advice(found)))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from common.competition import NEAR_COPY
 from common.ensemble import learned
 from common.ensemble.consensus import Agreement, Consensus, scores, search, vote
 from common.ensemble.pool import Floats, Ints, Pool, choose
 from common.folds import folds
-from common.prompts.copies import NEAR_COPY
 from common.rouge import Comparison, compare
 from common.rows import Row
 

@@ -21,17 +21,18 @@ def requests(
     config: PromptConfig,
     styles: Sequence[str],
     samples: int,
+    near_copy: float,
 ) -> list[Request]:
     """Every row asked in every style, `samples` times each; keys are "ROW/STYLE/SAMPLE".
 
     With `config.shots` each row sees solved dialogues of `train` first; rows of dev and test (`others`) and near-copies
-    of the row itself are never among them. Raises UserError as `prompts.shot_index` and `prompts.prompt` do.
+    of the row itself (`near_copy`: the competition's) are never among them. Raises UserError as `prompts.shot_index` and `prompts.prompt` do.
     """
     if samples < 1:
         raise UserError(f"--samples {samples}: wanted 1 or more.")
     shots: list[Sequence[Row]] = [()] * len(rows)
     if config.shots:
-        index = prompts.shot_index(train, forbidden=others, near_copy=config.near_copy)
+        index = prompts.shot_index(train, forbidden=others, near_copy=near_copy)
         shots = [selection.shots for selection in index.select_all(rows, config.shots)]
     return [
         Request(f"{row.id}/{style}/{sample}", _messages(row, chosen, replace(config, style=style)), sample)

@@ -25,13 +25,6 @@ from common.models.tiny import PREFIX, tiny
 from common.models.weights import weights_sha256
 from common.tokenization import load_tokenizer
 
-PINNED = {
-    "Qwen/Qwen2.5-0.5B-Instruct": "7ae557604adf67be50417f59c2c2f167def9a775",
-    "Qwen/Qwen2.5-7B-Instruct": "a09a35458c702b33eeacc393d103063234e8bc28",
-    "Qwen/Qwen2.5-14B-Instruct": "cf98f3b3bbb457ad9e2bb7baf9a0125b6b88caa8",
-}
-"""Commits on the hub that experiments mean by a name."""
-
 
 @dataclass(frozen=True)
 class PretrainedConfig:
@@ -40,7 +33,7 @@ class PretrainedConfig:
     model: str = ""
     """Hub id, local folder, offline:gemma-3-270m, or tiny:qwen2 and its like (random, for smoke runs)."""
     revision: str | None = None
-    """Commit on the hub; none takes the pinned one, or of a model not in PINNED the newest, which the run records."""
+    """Commit on the hub; none takes the pinned one, or of a model not in hub.PINNED the newest, which the run records."""
     quantization: Literal["none", "nf4", "int8"] = "none"
     """nf4: 4 bits, double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -137,7 +130,7 @@ def locate(config: PretrainedConfig, kind: hub.Architecture | None = None) -> hu
         )
     if config.model.startswith(PREFIX):
         return hub.Source(tiny(config.model), config.model, None)
-    return hub.locate(config.model, config.revision or PINNED.get(config.model), kind)
+    return hub.locate(config.model, config.revision or hub.PINNED.get(config.model), kind)
 
 
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

@@ -1,6 +1,5 @@
 """Prompts for instruct models and the Solar API: templates, injection-proof framing, few-shot selection."""
 
-from common.prompts.copies import NEAR_COPY
 from common.prompts.shots import Selection, ShotIndex, shot_index
 from common.prompts.templates import (
     PLACEHOLDER,
@@ -15,7 +14,6 @@ from common.prompts.templates import (
 )
 
 __all__ = [
-    "NEAR_COPY",
     "PLACEHOLDER",
     "Message",
     "Prompt",

@@ -8,15 +8,6 @@ import numpy.typing as npt
 
 from common.dialogue import TAG, clean
 
-NEAR_COPY = 0.15
-"""Similarity from which two dialogues count as one told twice.
-
-The real corpus's near-copies are one English dialogue put into Korean twice, so few letters run alike: Jaccard 0.5
-over five letters finds not one of the dialogues that dev shares with train. Read by eye, of pairs drawn between
-0.15 and 0.18 18 of 22 were such copies, between 0.12 and 0.15 4 of 16: the rest only share a situation. Dialogues
-made from templates are all this alike; for those take a higher one.
-"""
-
 _LETTERS = 3  # two translations differ in particles and endings: longer runs break
 
 

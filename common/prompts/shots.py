@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.competition import NEAR_COPY
 from common.dialogue import clean
 from common.errors import UserError
-from common.prompts.copies import NEAR_COPY, CopyIndex, copy_index, grams, similarity
+from common.prompts.copies import CopyIndex, copy_index, grams, similarity
 from common.rouge.tokenizers import Tokenizer, get_tokenizer
 from common.rows import Row
 

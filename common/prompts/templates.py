@@ -9,7 +9,6 @@ from typing import Literal
 from common.dialogue import TAG, clean
 from common.errors import UserError
 from common.files import sha256_texts, shown
-from common.prompts.copies import NEAR_COPY
 from common.rows import Row
 
 PLACEHOLDER = "[[DIALOGUE]]"
@@ -38,8 +37,6 @@ class PromptConfig:
     """Name of the instruction: a file of common/prompts/styles, see `styles()`."""
     shots: int = 0
     """Solved dialogues of the train split shown before the question; 0 shows none."""
-    near_copy: float = NEAR_COPY
-    """Similarity, more than 0 and at most 1, from which a train dialogue is too like the question to be shown."""
     system_role: bool = True
     """Whether the chat template knows a system message; without one its text opens the first user message."""
 

@@ -13,7 +13,8 @@ def infer(run: tracking.Run[Config]) -> None:
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
     prompts = [replace(config.prompt, style=style) for style in config.styles]
     frames = [
-        tokenization.chat_frames(tokenizer, prompt, config.lengths, train, others) for prompt in prompts
+        tokenization.chat_frames(tokenizer, prompt, config.lengths, train, others, run.near_copy)
+        for prompt in prompts
     ]
     run.notes["shots_dropped"] = [tokenization.shots_dropped(frame, others) for frame in frames]
     stages.infer(run, decoder, tokenizer, *frames)

@@ -13,7 +13,7 @@ def requests(run: tracking.Run[Config], split: SplitName) -> list[llm.Request]:
     config = run.config
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
     return summaries.requests(
-        run.split(split).rows, train, others, config.prompt, config.styles, config.samples
+        run.split(split).rows, train, others, config.prompt, config.styles, config.samples, run.near_copy
     )
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from common.decoding import DecodingConfig
 from common.models import PretrainedConfig
 from common.postprocess import PostprocessConfig
-from common.prompts import NEAR_COPY
 from common.tokenization import LengthConfig
 from common.training import TrainingConfig
 
@@ -28,8 +27,6 @@ class MixConfig:
     """Of a row to its parent (letters, 0 to 1): less similar ones are left out."""
     highest_similarity: float = 1.0
     """More similar ones are left out."""
-    near_copy: float = NEAR_COPY
-    """Similarity, more than 0 and at most 1, from which a row made on the spot is too like one of dev or test."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Config:
 
 SMOKE = Config(
     dev_rows=4,
-    mix=MixConfig(made=(), local=("speaker_swap",), near_copy=0.9),  # the sample's dialogues are all alike
+    mix=MixConfig(made=(), local=("speaker_swap",)),
     base=PretrainedConfig(model="tiny:bart"),
     training=replace(Config.training, epochs=1),
     decoding=DecodingConfig(candidates=2, beams=2, samples=1, max_new_tokens=8),

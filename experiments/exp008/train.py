@@ -15,7 +15,7 @@ def mixed(run: tracking.Run[Config]) -> list[Row]:
         run.uses(augment.rows_path(run.competition.name, name), len(rows))
         found += rows
     for method in mix.local:
-        found += augment.on_the_spot(method, run.competition, train, others, mix.near_copy, run.config.seed)
+        found += augment.on_the_spot(method, run.competition, train, others, run.near_copy, run.config.seed)
     chosen = augment.mix(
         train, found, mix.ratio, mix.lowest_similarity, mix.highest_similarity, run.config.seed
     )

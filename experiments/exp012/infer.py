@@ -10,7 +10,7 @@ def infer(run: tracking.Run[Config]) -> None:
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train = run.split("train").rows
-    frames = tokenization.chat_frames(tokenizer, config.prompt, config.lengths, train, others)
+    frames = tokenization.chat_frames(tokenizer, config.prompt, config.lengths, train, others, run.near_copy)
     run.notes["shots_dropped"] = tokenization.shots_dropped(frames, others)
     stages.infer(run, decoder, tokenizer, frames)
 

@@ -19,7 +19,9 @@ def train(run: tracking.Run[Config]) -> None:
         model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train_rows = run.split("train").rows
-    frames = tokenization.chat_frames(tokenizer, config.prompt, config.lengths, train_rows, others)
+    frames = tokenization.chat_frames(
+        tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy
+    )
     run.notes["shots_dropped"] = tokenization.shots_dropped(frames, train_rows)
     loss = partial(training.r_drop, alpha=config.r_drop) if config.r_drop else training.cross_entropy
     stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss)
