@@ -18,8 +18,8 @@ ALPHA = 0.05
 """How often advice may come of chance alone, over all that is tested together."""
 AT_MOST, AT_LEAST = "at most", "at least"
 """Ways of fitting a length: cut longer texts, take a longer candidate instead of a short one."""
-LENGTHS = 12
-"""Lengths tried for each end of the target: quantiles of those the run writes."""
+LENGTHS = 16
+"""Lengths tried for each end of the target, growing evenly from a quarter of the run's median to its longest 2 %."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -189,9 +189,8 @@ def _toggled(config: PostprocessConfig, name: str) -> PostprocessConfig:
 def _length_ways(task: Task, own: PostprocessConfig) -> dict[str, list[PostprocessConfig]]:
     """Name → configs to choose from; the run's own is the first, and so what equals end with."""
     written = [len(text) for group in task.candidates for text in group]
-    lengths = sorted(
-        {max(1, round(q)) for q in np.quantile(written, np.linspace(0.02, 0.98, LENGTHS)).tolist()}
-    )
+    low, high = float(np.median(written)) / 4, float(np.quantile(written, 0.98))
+    lengths = sorted({max(1, round(n)) for n in np.geomspace(max(1, low), max(1, high), LENGTHS).tolist()})
     limited = _with(own, "limit_length")
     most = [own, _without(own, "limit_length"), *(replace(limited, max_characters=n) for n in lengths)]
     least = [own, *(replace(own, min_characters=n) for n in (0, *lengths))]
@@ -292,39 +291,38 @@ def _advice(
     rules: Sequence[RuleTrial],
     lengths: Sequence[LengthTrial],
 ) -> tuple[PostprocessConfig, _Known]:
-    """The changes that hold, made together; the strongest alone when together they do not hold. Scores of it too."""
-    gains: dict[str, float] = {}  # what is changed → its gain, the largest first
+    """The changes that hold, the largest first, each made if it still gains beside those before it. Scores of it too."""
+    gains: dict[str, float] = {}  # by what is changed
     fitted = {way.name: way.fitted for way in lengths}
     for way in lengths:
         if way.adjusted_p <= ALPHA and way.effect.test and way.effect.test.difference > 0:
             gains[way.name] = way.effect.test.difference
     for rule in rules:
         gain = rule.inside.test.difference * (-1 if rule.used else 1) if rule.inside.test else 0.0
-        # A fitted limit has decided about the rule already.
-        if rule.adjusted_p <= ALPHA and gain > 0 and not (rule.name == "limit_length" and AT_MOST in gains):
+        if rule.adjusted_p <= ALPHA and gain > 0:
             gains[rule.name] = gain
-    chosen = sorted(gains, key=lambda name: -gains[name])
-    advised = _changed(own, chosen, fitted)
-    known = _measure(task, list(dict.fromkeys([*known.configs, advised])))
-    together = known.effect(advised, own).test
-    if len(chosen) > 1 and (together is None or together.low <= 0):
-        advised = _changed(own, chosen[:1], fitted)
-        known = _measure(task, list(dict.fromkeys([*known.configs, advised])))
+    advised = own
+    # Rules stand before lengths that gain the same: a rule is nothing fitted.
+    for name in sorted(gains, key=lambda name: (-round(gains[name], 6), name in fitted)):
+        tried = _changed(advised, name, fitted)
+        if not _possible(tried):
+            continue
+        known = _measure(task, list(dict.fromkeys([*known.configs, tried])))
+        step = known.effect(tried, advised).test
+        # Two changes may mend the same fault: a repetition ends by its rule or by the limit.
+        if step and step.low > 0:
+            advised = tried
     return advised, known
 
 
 def _changed(
-    config: PostprocessConfig, names: Sequence[str], fitted: Mapping[str, PostprocessConfig]
+    config: PostprocessConfig, name: str, fitted: Mapping[str, PostprocessConfig]
 ) -> PostprocessConfig:
-    """The config after these changes, those left out that an earlier one makes impossible."""
-    for name in names:
-        if name == AT_LEAST:
-            tried = replace(config, min_characters=fitted[name].min_characters)
-        elif name == AT_MOST:
-            limit = "limit_length" in fitted[name].rules
-            tried = _with(config, "limit_length") if limit else _without(config, "limit_length")
-            tried = replace(tried, max_characters=fitted[name].max_characters)
-        else:
-            tried = _toggled(config, name)
-        config = tried if _possible(tried) else config
-    return config
+    """The config after one change: a fitted length, or a rule added or left out."""
+    if name == AT_LEAST:
+        return replace(config, min_characters=fitted[name].min_characters)
+    if name == AT_MOST:
+        limited = "limit_length" in fitted[name].rules
+        changed = _with(config, "limit_length") if limited else _without(config, "limit_length")
+        return replace(changed, max_characters=fitted[name].max_characters)
+    return _toggled(config, name)
