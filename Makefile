@@ -82,6 +82,9 @@ submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok] [force=1]: sub
 blend-report: setup ## [blend=NAME] [args="--candidates 4"]: what each way of blending is worth on dev, with intervals
 	@read -ra words <<< "$$args"; $(COMMON) blend-report $${comp:+--competition "$$comp"} $${blend:+--blend "$$blend"} "$${words[@]}"
 
+postprocess: setup ## run=expNNN[-NAME] [comp=NAME]: what each rule and a fitted length are worth on dev
+	@$(call need,run,run=exp002)$(COMMON) postprocess --run "$$run" $${comp:+--competition "$$comp"}
+
 leaderboard: setup ## every submission with dev, local test and leaderboard scores, goals marked
 	@$(COMMON) leaderboard
 
@@ -106,4 +109,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data leaks use list train infer augment smoke new track docs score compare submit blend-report leaderboard lb test check format
+.PHONY: help setup demo data leaks use list train infer augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from common import competition as competitions
 from common import files, runs
@@ -39,7 +41,7 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
     comp = "" if competitions.active() == recipe.competition else f" comp={recipe.competition}"
     for run, reasons in stale.items():
         folder = runs.run_folder(recipe.competition, run)
-        train, infer = _command(run, "train", folder, comp), _command(run, "infer", folder, comp)
+        train, infer = (command(run, stage, folder, comp) for stage in ("train", "infer"))
         train += " restart=1" if runs.stale_training(folder) else ""
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
@@ -52,12 +54,14 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
     return "\n".join(lines)
 
 
-def _command(run: str, stage: str, folder: Path, comp: str) -> str:
-    """The make command that runs a stage as it was run before."""
+def command(
+    run: str, stage: str, folder: Path, comp: str, changed: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """The make command that runs a stage as it was run before, `changed` settings aside; `comp` is " comp=NAME" or ""."""
     before = runs.record(folder).get(stage, {})
     option = f" run={run}" if "-" in run else ""
     option += f" gpus={before['processes']}" if before.get("processes", 1) > 1 else ""
-    words = " ".join(runs.words(before.get("overrides", {})))
+    words = " ".join(runs.words({**before.get("overrides", {}), **changed}))
     return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (f' args="{words}"' if words else "")
 
 

@@ -23,6 +23,12 @@ class PostprocessConfig:
     """A span of at least this many words that follows itself directly is a repetition; 1 or more."""
     max_characters: int = 300
     """A longer text is cut to whole sentences within this length; 1 or more. 95 % of real summaries are under 144."""
+    min_characters: int = 0
+    """The prediction is the first candidate that is at least so long after the rules (else the longest); 0: the first."""
+
+
+_BOUNDS = ("repetition_words", "max_characters")
+"""Settings of rules; `min_characters` is a choice among candidates instead."""
 
 
 # --- characters and spaces ---
@@ -280,13 +286,12 @@ def pipeline(names: Sequence[str], **settings: Any) -> Rule:
 
     Raises UserError for an unknown rule, an unknown setting or a bound below 1.
     """
-    bounds = [field.name for field in fields(PostprocessConfig) if field.name != "rules"]
-    if unknown := sorted(set(settings) - set(bounds)):
-        raise UserError(f"postprocess: no setting {', '.join(unknown)}; there are {', '.join(bounds)}.")
+    if unknown := sorted(set(settings) - set(_BOUNDS)):
+        raise UserError(f"postprocess: no setting {', '.join(unknown)}; there are {', '.join(_BOUNDS)}.")
     if unknown := [name for name in names if name not in RULES]:
         raise UserError(f"postprocess: no rule {', '.join(unknown)}; there are {', '.join(sorted(RULES))}.")
     config = PostprocessConfig(rules=tuple(names), **settings)
-    for name in bounds:
+    for name in _BOUNDS:
         if getattr(config, name) < 1:
             raise UserError(f"postprocess: {name} is {getattr(config, name)}; it must be 1 or more.")
     chosen = [RULES[name](config) for name in config.rules]
@@ -299,14 +304,41 @@ def pipeline(names: Sequence[str], **settings: Any) -> Rule:
     return run
 
 
+def rule(config: PostprocessConfig) -> Rule:
+    """The config's rules as one. Raises UserError as `pipeline` does."""
+    return pipeline(config.rules, **{name: getattr(config, name) for name in _BOUNDS})
+
+
 def apply(config: PostprocessConfig, text: str) -> str:
     """The text after the config's rules. Raises UserError as `pipeline` does."""
-    bounds = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "rules"}
-    return pipeline(config.rules, **bounds)(text)
+    return rule(config)(text)
+
+
+def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
+    """Of a dialogue's candidate texts, best first, the one that is predicted, after the config's rules.
+
+    Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above what `limit_length` leaves.
+    """
+    least = config.min_characters
+    if least < 0 or ("limit_length" in config.rules and least > config.max_characters):
+        raise UserError(
+            f"postprocess: min_characters is {least}; wanted 0 up to max_characters, {config.max_characters}."
+        )
+    return long_enough(list(map(rule(config), texts if least else texts[:1])), least)
+
+
+def long_enough(texts: Sequence[str], least: int) -> str:
+    """The first text of at least so many characters, else the longest (of equals the first)."""
+    return next((text for text in texts if len(text) >= least), max(texts, key=len))
+
+
+def recorded(settings: Mapping[str, Any]) -> PostprocessConfig:
+    """The config that a run folder recorded as `postprocess.…` settings; what it does not name did not exist then."""
+    found = {name.removeprefix("postprocess."): value for name, value in settings.items()}
+    known = {field.name: found[field.name] for field in fields(PostprocessConfig) if field.name in found}
+    return PostprocessConfig(**known | {"rules": tuple(found["rules"])})
 
 
 def apply_recorded(settings: Mapping[str, Any]) -> Rule:
     """The rules that a run folder recorded as `postprocess.…` settings. Raises UserError as `pipeline` does."""
-    found = {name.removeprefix("postprocess."): value for name, value in settings.items()}
-    bounds = {field.name: found[field.name] for field in fields(PostprocessConfig) if field.name != "rules"}
-    return pipeline(found["rules"], **bounds)
+    return rule(recorded(settings))

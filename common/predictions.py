@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common import postprocess, processes, rows, scoring
+from common.candidates import Candidate
 from common.files import shown, write_json
 from common.postprocess import PostprocessConfig
 from common.tracking import Run
@@ -13,13 +14,26 @@ from common.tracking import Run
 SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 
 
-def write(run: Run[Any], split: str, config: PostprocessConfig, texts: Mapping[str, str]) -> Path:
-    """Write the split's post-processed texts by id as predictions.csv; its path."""
+def texts(config: PostprocessConfig, candidates: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
+    """The predicted text of every id, post-processed. Raises UserError as `postprocess.prediction` does."""
+    return {
+        name: postprocess.prediction(config, [candidate.text for candidate in group])
+        for name, group in candidates.items()
+    }
+
+
+def write(
+    run: Run[Any],
+    split: str,
+    config: PostprocessConfig,
+    candidates: Mapping[str, Sequence[Candidate]],
+) -> Path:
+    """Write the split's predictions, one of each id's candidates after the rules, as predictions.csv; its path."""
     path = run.folder / split / "predictions.csv"
     if processes.rank():  # the first process writes for all
         return path
-    mended = [postprocess.apply(config, text) for text in texts.values()]
-    rows.write_predictions(path, list(texts), mended, run.competition)
+    predicted = texts(config, candidates)
+    rows.write_predictions(path, list(predicted), list(predicted.values()), run.competition)
     return path
 
 

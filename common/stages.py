@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers import PreTrainedConfig as ModelConfig
 
-from common import candidates, generation, models, postprocess, predictions, processes, tokenization, training
+from common import candidates, generation, models, predictions, processes, tokenization, training
 from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig
 from common.engines import saved
@@ -134,8 +134,7 @@ def infer(
             pooled = {name: pooled[name] + found[name] for name in pooled}
         if len(frames) > 1 and processes.rank() == 0:
             candidates.write(path, pooled)
-        texts = {name: group[0].text for name, group in pooled.items()}
-        files += [path, predictions.write(run, split, config.postprocess, texts)]
+        files += [path, predictions.write(run, split, config.postprocess, pooled)]
     predictions.finish(run, files)
 
 
@@ -160,7 +159,7 @@ def best_decoding(
         path = run.folder / "grid" / f"setting-{number}.jsonl"
         key = run.key("grid", run.checkpoint, str(decoding))
         found = generation.generate(decoder, inputs, decoding, path, key=key, seed=config.seed)
-        texts = {name: postprocess.apply(config.postprocess, group[0].text) for name, group in found.items()}
+        texts = predictions.texts(config.postprocess, found)
         scores.append(score(texts, references, run.competition.dev_profile).headline)
         log.info("%.2f  %s", scores[-1], decoding)
     table = [{"decoding": str(decoding), "dev": dev} for decoding, dev in zip(grid, scores, strict=True)]

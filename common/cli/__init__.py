@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from common.cli import augment, boards, data, docs, experiments, track
+from common.cli import augment, boards, data, docs, experiments, postprocessing, track
 from common.errors import UserError
 
 
@@ -19,7 +19,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, data.leaks_command, experiments.list_experiments, experiments.train, experiments.infer, experiments.new,
     experiments.smoke, boards.score,
-    boards.compare, boards.submit, boards.blend_report_command, boards.leaderboard_command, boards.lb, track.track, docs.docs, augment.augment,
+    boards.compare, boards.submit, boards.blend_report_command, boards.leaderboard_command, boards.lb, postprocessing.postprocess, track.track, docs.docs, augment.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

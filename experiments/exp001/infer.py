@@ -18,8 +18,7 @@ def infer(run: tracking.Run[Config]) -> None:
             found[row.id] = [Candidate(text, None, len(text.split())) for text in texts]
         path = run.folder / split / "candidates.jsonl"
         candidates.write(path, found)
-        best = {name: group[0].text for name, group in found.items()}
-        files += [path, predictions.write(run, split, run.config.postprocess, best)]
+        files += [path, predictions.write(run, split, run.config.postprocess, found)]
     predictions.finish(run, files)
 
 

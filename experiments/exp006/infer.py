@@ -28,8 +28,7 @@ def infer(run: tracking.Run[Config]) -> None:
         found = summaries.candidates(asked, answers, rows)
         path = run.folder / split / "candidates.jsonl"
         candidates.write(path, found)
-        texts = {name: group[0].text for name, group in found.items()}
-        files += [path, predictions.write(run, split, run.config.postprocess, texts)]
+        files += [path, predictions.write(run, split, run.config.postprocess, found)]
     predictions.finish(run, files)
 
 
