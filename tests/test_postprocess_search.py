@@ -283,9 +283,9 @@ def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.Monke
     with pytest.raises(
         UserError, match=r"exp001-no: infer has not finished; first run: make exp=exp001 infer run="
     ):
-        postprocess_report.task(talk, "exp001-no", NEAR_COPY)
+        postprocess_report.task(talk, "exp001-no")
     with pytest.raises(UserError, match="wanted an experiment or a variant"):
-        postprocess_report.task(talk, "../exp001", NEAR_COPY)
+        postprocess_report.task(talk, "../exp001")
     path = folder / "dev" / "candidates.jsonl"
     whole = candidates.read(path)
     try:
@@ -294,14 +294,14 @@ def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.Monke
         with pytest.raises(
             UserError, match=f"not what its candidates and recorded settings give now; .*{again}"
         ):
-            postprocess_report.task(talk, "exp001-turns", NEAR_COPY)
+            postprocess_report.task(talk, "exp001-turns")
         candidates.write(path, {**whole, "dev_3": []})
         with pytest.raises(
             UserError, match=f"1 of 40 dialogues have no candidate, for example 'dev_3'.*{again}"
         ):
-            postprocess_report.task(talk, "exp001-turns", NEAR_COPY)
+            postprocess_report.task(talk, "exp001-turns")
         path.unlink()
         with pytest.raises(UserError, match="40 of 40 dialogues have no candidate"):
-            postprocess_report.task(talk, "exp001-turns", NEAR_COPY)
+            postprocess_report.task(talk, "exp001-turns")
     finally:
         candidates.write(path, whole)
