@@ -111,10 +111,14 @@ def infer(
     """Candidates of dev and test → post-processed predictions → dev scores.
 
     Several frames (prompts) give a dialogue as many times the candidates; the first one's best is the prediction.
+    With `run.dev_only` only dev scores, as training evaluates, are noted (first frame).
     Raises UserError as `require_context` and `generation.generate` do.
     """
     config: InferSettings = run.config
     _require_context_of_saved(run)
+    if run.dev_only:
+        run.notes["dev"] = _dev_scores(run, decoder, tokenizer, frames[0])
+        return
     files = []
     for split in predictions.SPLITS:
         rows = run.split(split).rows
@@ -139,6 +143,16 @@ def infer(
     predictions.finish(run, files)
 
 
+def _dev_scores(
+    run: Run[Any], decoder: Decoder, tokenizer: PreTrainedTokenizerFast, frame: Frame | FrameOf
+) -> dict[str, float]:
+    """What training would say of this model: scores of greedy summaries of the first `dev_rows` dev dialogues."""
+    config: TrainSettings = run.config
+    rows = run.split("dev").rows[: config.dev_rows]
+    evaluate = generation.dev_scores(run.competition, rows, tokenizer, config.lengths, frame, config.decoding)
+    return evaluate(lambda given, greedy: decoder(given, greedy, config.seed))
+
+
 def best_decoding(
     run: Run[Any],
     decoder: Decoder,
@@ -151,6 +165,8 @@ def best_decoding(
     The best of many tries flatters itself: its dev score is no fair estimate, and the note says of how many it is.
     """
     config: InferSettings = run.config
+    if run.dev_only:  # greedily: nothing to choose
+        return config.decoding
     _require_context_of_saved(run)
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
