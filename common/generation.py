@@ -18,7 +18,6 @@ from common.rows import Row
 from common.scoring import score
 from common.tokenization import Frame, FrameOf, LengthConfig, sources, token_budget_batches
 
-
 Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]]]
 """(sources as token ids, settings) → candidates of each."""
 

@@ -3,6 +3,7 @@
 It is a run like any: `infer` and `submit` take it, and it is stale once an ingredient is trained anew.
 """
 
+import dataclasses
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -155,8 +156,11 @@ def _greedy(
 
 
 def _dev_score(run: Run[Any], folder: Path, work: Work) -> float:
+    alone = dataclasses.replace(run.config.decoding, average_with=())  # as training evaluates
+    config, run.config = run.config, dataclasses.replace(run.config, decoding=alone)
     run.folder, run.dev_only = folder, True
     work(run)
+    run.config = config
     found: dict[str, float] | None = run.notes.pop("dev", None)
     if found is None:
         raise UserError(f"{run.experiment}'s infer.py does not decode by stages.infer; use method=uniform.")

@@ -11,7 +11,7 @@ from transformers import PreTrainedConfig as ModelConfig
 from common import candidates, generation, models, postprocess, predictions, processes, tokenization, training
 from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig
-from common.engines import saved
+from common.engines import averaged, saved
 from common.errors import UserError
 from common.models import PretrainedConfig
 from common.postprocess import PostprocessConfig
@@ -96,9 +96,15 @@ def require_context(model: ModelConfig, config: InferSettings) -> None:
         )
 
 
-def _require_context_of_saved(run: Run[Any]) -> None:
-    folder, _ = saved.weights(run.folder / "best")
-    require_context(AutoConfig.from_pretrained(folder, trust_remote_code=False), run.config)
+def _prepare(run: Run[Any]) -> None:
+    """Note which other runs decode along. Raises UserError when a dialogue or summary may be too long for a model."""
+    config: InferSettings = run.config
+    others = averaged.others(run.folder, config.decoding.average_with)
+    for folder in others:
+        run.uses_run(folder)
+    for folder in (run.folder, *others):
+        weights, _ = saved.weights(folder / "best")
+        require_context(AutoConfig.from_pretrained(weights, trust_remote_code=False), config)
 
 
 def infer(
@@ -115,7 +121,7 @@ def infer(
     Raises UserError as `require_context` and `generation.generate` do.
     """
     config: InferSettings = run.config
-    _require_context_of_saved(run)
+    _prepare(run)
     if run.dev_only:
         run.notes["dev"] = _dev_scores(run, decoder, tokenizer, frames[0])
         return
@@ -167,7 +173,7 @@ def best_decoding(
     config: InferSettings = run.config
     if run.dev_only:  # greedily: nothing to choose
         return config.decoding
-    _require_context_of_saved(run)
+    _prepare(run)
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
     inputs = tokenization.sources(rows, tokenizer, config.lengths, frame)

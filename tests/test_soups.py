@@ -253,26 +253,6 @@ def test_adapters_without_an_exact_mean_are_refused(tmp_path: Path) -> None:
 # Runs
 
 
-SHORT = ["--epochs=1", "--max-new-tokens=8", "--beams=2", "--candidates=2", "--samples=0"]
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with two trained runs of exp002."""
-    root = tiny.repository(tmp_path_factory.mktemp("pair") / "repository", train_rows=40, other_rows=6)
-    (root / ".active-competition").write_text("daily_talk\n", encoding="utf-8")
-    houses.stage(root, "exp002", "train", *tiny.SETTINGS, *SHORT)
-    houses.stage(root, "exp002", "train", *tiny.SETTINGS, *SHORT, "--run=exp002-b", "--learning-rate=0.002")
-    return root
-
-
-@pytest.fixture
-def trained_pair(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = houses.copy(pair, tmp_path / "repository")
-    monkeypatch.setenv("KDS_ROOT", str(root))
-    return root
-
-
 def made(root: Path, *words: str) -> str:
     """The message with which a soup ends: "" when it succeeds."""
     try:
@@ -307,7 +287,7 @@ def test_a_soup_infers_and_submits_and_is_stale_with_its_ingredients(trained_pai
     (root / "submissions").mkdir()
     assert submission.submit(recipe, talk, force=True).entry["stale"] == {}
 
-    anew = [*tiny.SETTINGS, *SHORT, "--run=exp002-b", "--restart", "--learning-rate=0.001"]
+    anew = [*tiny.SHORT, "--run=exp002-b", "--restart", "--learning-rate=0.001"]
     houses.stage(root, "exp002", "train", *anew)
     assert runs.stale_reasons(folder) == ["run outputs/daily_talk/exp002-b was trained anew"]
     command = 'make soup runs="exp002 exp002-b" run=exp002-soup method=uniform comp=daily_talk restart=1'
