@@ -132,9 +132,7 @@ def dev_evaluation(
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
     """A function from a model to its scores on the rows, as `dev_scores` says."""
     scores = dev_scores(competition, rows, tokenizer, lengths, frame, decoding)
-    return lambda model: scores(
-        lambda given, config: decode(model, tokenizer, given, config, logprobs=False)  # type: ignore[no-any-return]
-    )
+    return lambda model: scores(lambda given, config: decode(model, tokenizer, given, config, logprobs=False))
 
 
 def dev_scores(

@@ -1,7 +1,6 @@
 """Models that decode as one write what the mean of their log-probabilities says, step by step, and record it."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +34,10 @@ def model(kind: str, seed: int, size: SmallModelConfig = tiny.SIZE) -> PreTraine
     """A random model that says the end token now and then, in float64, so that no two tokens tie by rounding."""
     made = tiny.model(kind, WORDS, size, seed)
     with torch.no_grad():
-        made.get_input_embeddings().weight[EOS] *= 1.8
+        if kind == "bart":
+            made.final_logits_bias[0, EOS] = 2.0
+        else:
+            made.get_input_embeddings().weight[EOS] *= 1.8
     return made.double().eval()
 
 
@@ -227,12 +229,12 @@ def test_a_run_records_whom_it_decoded_with_and_is_stale_with_them(trained_pair:
     path.write_text(json.dumps(marked) + "\n", encoding="utf-8")
     houses.stage(root, "exp002", "infer", "--average-with=exp002-b")
     assert read_candidates(path)["dev_0"][0].text == "표시"  # the same models: it is gone on with
-    weights = root / other / "best"
-    anew = tiny.model("bart", models.load(weights)[1], seed=5)
-    shutil.copytree(weights, root / "kept")
-    fingerprint = checkpoints.save(
-        weights, lambda staging: models.save(anew, models.load(root / "kept")[1], staging)
-    )
+    anew, words = models.load(root / other / "best")
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for parameter in anew.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    fingerprint = checkpoints.save(root / other / "best", lambda staging: models.save(anew, words, staging))
     train = runs.record(root / other)
     train["train"]["checkpoint"] = fingerprint
     write_json(root / other / "run.json", train)

@@ -130,11 +130,11 @@ class Averaged(nn.Module, GenerationMixin):
 
     def get_input_embeddings(self) -> nn.Module:
         """The first model's."""
-        return self.models[0].get_input_embeddings()  # type: ignore[no-any-return]
+        return self.models[0].get_input_embeddings()
 
     def get_output_embeddings(self) -> nn.Module:
         """The first model's: its number of rows is that of all."""
-        return self.models[0].get_output_embeddings()  # type: ignore[no-any-return]
+        return self.models[0].get_output_embeddings()
 
     def forward(
         self,
