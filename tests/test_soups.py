@@ -280,9 +280,10 @@ def test_a_soup_infers_and_submits_and_is_stale_with_its_ingredients(trained_pai
     for name, tensor in mean.items():
         torch.testing.assert_close(tensor, (one[name] + other[name]) / 2)
     assert runs.stale_training(folder) == []
-    houses.stage(root, "exp002", "infer", "--run=exp002-soup")
+    # Sampled, since models that hardly learned search for summaries that are empty, which submit refuses.
+    houses.stage(root, "exp002", "infer", "--run=exp002-soup", "--temperature=3", "--candidates=1")
     assert runs.stale_reasons(folder) == []
-    assert {len(group) for group in read_candidates(folder / "test" / "candidates.jsonl").values()} == {2}
+    assert {len(group) for group in read_candidates(folder / "test" / "candidates.jsonl").values()} == {1}
     talk, recipe = competition.load("daily_talk"), Recipe("daily_talk", "daily_talk", "vote", (Member("exp002-soup", 1.0),), 1, "leaderboard")  # fmt: skip
     (root / "submissions").mkdir()
     assert submission.submit(recipe, talk, force=True).entry["stale"] == {}
