@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def make(run: Run[Any], names: Sequence[str], method: str, work: Work, *, restar
         staging.mkdir()
         chosen, tried = _greedy(run, folders, staging, work) if method == "greedy" else (list(folders), [])
         best = {name: folders[name] / "best" for name in chosen}
-        checkpoints.save(staging / "best", lambda folder: soup.average(best, folder))
+        checkpoints.save(staging / "best", partial(soup.average, best))
         run.folder, run.stage = staging, "train"
         _record(run, folders, method, chosen, tried, arguments)
         if any(target.iterdir()):
@@ -144,7 +145,7 @@ def _greedy(
         candidate = [*chosen, name]
         place = staging / "trial"
         parts = {part: folders[part] / "best" for part in candidate}
-        checkpoints.save(place / "best", lambda folder, parts=parts: soup.average(parts, folder))
+        checkpoints.save(place / "best", partial(soup.average, parts))
         score = _dev_score(run, place, work)
         shutil.rmtree(place)
         taken = score >= best

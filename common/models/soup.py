@@ -120,9 +120,9 @@ def _average_models(folders: Mapping[str, Path], folder: Path) -> None:
 
 def _reader(folder: Path) -> Any:
     """A function from a tensor's name to the tensor; shards may be cut otherwise than another model's."""
-    where = {}
+    where: dict[str, Any] = {}
     for path in hub.weight_files(folder):
-        file = safe_open(path, framework="pt")
+        file: Any = safe_open(path, framework="pt")
         where |= dict.fromkeys(file.keys(), file)
     return lambda name: where[name].get_tensor(name)
 
