@@ -10,7 +10,7 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force runs
 $(foreach setting,$(SETTINGS),$(eval override $(setting) := $$(value $(setting))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
@@ -54,6 +54,9 @@ train: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [track=off|online] [restar
 
 infer: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [smoke=1] [args=…]: predict dev and test, score dev
 	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) infer $(SEVERAL) "$$exp" $(OPTIONS) "$${words[@]}"
+
+soup: setup ## runs="expNNN expNNN-b" run=expNNN-soup [method=uniform|greedy] [comp=NAME] [restart=1] [args="--dev-rows 200"]: average trained runs
+	@$(call need,runs,runs="exp003 exp003-b" run=exp003-soup)$(call need,run,runs="exp003 exp003-b" run=exp003-soup)read -ra words <<< "$$args"; $(COMMON) soup --runs "$$runs" --run "$$run" $${method:+--method "$$method"} $${comp:+--competition "$$comp"} $(if $(call on,restart),--restart) "$${words[@]}"
 
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: new training rows (method=? lists)
 	@$(call need,method,method=turn_drop n=200)read -ra words <<< "$$args"; $(COMMON) augment --method "$$method" $${comp:+--competition "$$comp"} $${n:+--parents "$$n"} $${name:+--name "$$name"} $${split:+--split "$$split"} $(if $(call on,restart),--restart) "$${words[@]}"
@@ -109,4 +112,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data leaks use list train infer augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format
+.PHONY: help setup demo data leaks use list train infer soup augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format

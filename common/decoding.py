@@ -10,7 +10,9 @@ from peft import PeftModel
 from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional
 from transformers import (
-    DynamicCache,
+    GenerationConfig as HFGenerationConfig,
+)
+from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
@@ -19,12 +21,10 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
 )
-from transformers import (
-    GenerationConfig as HFGenerationConfig,
-)
 
 from common.candidates import Candidate
 from common.errors import UserError
+from common.models.averaging import Averaged, empty_cache
 from common.models.logits import target_logits
 from common.tokenization import IGNORE, collate_causal, collate_seq2seq
 
@@ -64,6 +64,9 @@ class DecodingConfig:
     """hf: add adapters into 16-bit weights first: faster, and scored as such."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """What ctranslate2 keeps the weights in; int8 is faster still, and its summaries differ here and there."""
+    average_with: tuple[str, ...] = ()
+    """hf: other runs of the same vocabulary that decode together with this one, each token by the geometric mean of
+    all distributions; they read what this run's infer makes of a dialogue."""
     vllm_gpus: int = 1
     """GPUs that vllm spreads one model over."""
 
@@ -190,7 +193,7 @@ def _read_once(
 
     `generate` itself would copy a source first and read it as often as it is sampled.
     """
-    memory = DynamicCache(config=model.config)
+    memory = empty_cache(model)
     model(
         input_ids=input_ids[:, :-1],  # it wants to read the last token itself
         attention_mask=attention_mask[:, :-1],
@@ -229,6 +232,8 @@ def decode(
     copies = config.candidates if config.temperature > 0 and causal else 1
     if copies > 1:
         inputs = _read_once(model, **inputs, copies=copies)
+    elif isinstance(model, Averaged):
+        inputs["past_key_values"] = empty_cache(model)  # `generate` would make one for a single model
     start = ids.shape[1] if causal else 1  # generated tokens follow the padded prompt, or the start token
     blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
     summing = logprobs and (config.temperature > 0 or config.beams == 1)

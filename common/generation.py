@@ -18,6 +18,9 @@ from common.rows import Row
 from common.scoring import score
 from common.tokenization import Frame, FrameOf, LengthConfig, sources, token_budget_batches
 
+Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]]]
+"""(sources as token ids, settings) → candidates of each."""
+
 
 def _decode_with_samples(
     decoder: Decoder, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
@@ -127,8 +130,22 @@ def dev_evaluation(
     frame: Frame | FrameOf,
     decoding: DecodingConfig,
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """A function from a model to its scores on the rows, decoded greedily; `score` is the dev profile's headline.
+    """A function from a model to its scores on the rows, as `dev_scores` says."""
+    scores = dev_scores(competition, rows, tokenizer, lengths, frame, decoding)
+    return lambda model: scores(lambda given, config: decode(model, tokenizer, given, config, logprobs=False))
 
+
+def dev_scores(
+    competition: Competition,
+    rows: Sequence[Row],
+    tokenizer: PreTrainedTokenizerFast,
+    lengths: LengthConfig,
+    frame: Frame | FrameOf,
+    decoding: DecodingConfig,
+) -> Callable[[Write], dict[str, float]]:
+    """A function from what writes summaries to its scores on the rows, decoded greedily.
+
+    Their entry `score` is the dev profile's headline.
     Of `decoding` the longest summary, n-gram blocking and the batches' size hold.
     Several processes share the rows; each gets the scores of all.
     """
@@ -136,14 +153,14 @@ def dev_evaluation(
     inputs = sources(rows, tokenizer, lengths, frame)
     references = {row.id: row.summaries for row in rows}
 
-    def evaluate(model: PreTrainedModel) -> dict[str, float]:
+    def evaluate(write: Write) -> dict[str, float]:
         groups = batches([len(ids) for ids in inputs.values()], config)
         texts: list[tuple[str, str]] = []
         for first in range(0, len(groups), processes.count()):
             mine = first + processes.rank()
             # All call the model equally often, which may be spread over them: who has no batch left repeats one.
             names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]
-            found = decode(model, tokenizer, [inputs[name] for name in names], config, logprobs=False)
+            found = write([inputs[name] for name in names], config)
             if mine < len(groups):
                 texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
         by_id = dict(processes.gather(texts))

@@ -43,15 +43,33 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         folder = runs.run_folder(recipe.competition, run)
         train, infer = (command(run, stage, folder, comp) for stage in ("train", "infer"))
         train += " restart=1" if runs.stale_training(folder) else ""
+        train = _soup(run, folder) or train
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
         lines.append(f"    run: {f'{train} && ' if runs.needs_training(folder) else ''}{infer}")
-        if not runs.needs_training(folder) and any("/config.py " in reason for reason in reasons):
+        if not (runs.needs_training(folder) or _soup(run, folder)) and any(
+            "/config.py " in reason for reason in reasons
+        ):
             lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
     lines.append(
         "or let it run them: make submit missing=train" + ("" if unfinished else ", or accept them: stale=ok")
     )
     return "\n".join(lines)
+
+
+def _soup(run: str, folder: Path) -> str | None:
+    """The commands that make a soup anew, those of its ingredients that must be trained first; None if it is none."""
+    train = runs.record(folder).get("train", {})
+    if (command := runs.soup_command(train, run)) is None:
+        return None
+    comp = f" comp={train['competition']}"
+    others = [folder.with_name(name) for name in train["soup"]["ingredients"]]
+    first = [
+        _soup(other.name, other) or command(other.name, "train", other, comp) + " restart=1"
+        for other in others
+        if runs.needs_training(other)
+    ]
+    return " && ".join([*first, command])
 
 
 def command(
@@ -72,12 +90,16 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
     """
     experiment = run.split("-")[0]
     runs.require_experiment(experiment)
-    before = runs.record(runs.run_folder(competition.name, run))
+    folder = runs.run_folder(competition.name, run)
+    before = runs.record(folder)
     if run != experiment and not before:
         raise UserError(
             f"{run}: no record says what sets it apart from {experiment}; train it yourself: "
             f'make exp={experiment} train run={run} args="…" && make exp={experiment} infer run={run}'
         )
+
+    if (soup := _soup(run, folder)) and runs.needs_training(folder):
+        raise UserError(f"{run}: missing=train cannot make a soup; run: {soup} && make submit missing=train")
 
     def command(stage: str, *more: str) -> list[str]:
         last = before.get(stage, {})
@@ -92,7 +114,7 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
         several = ["--gpus", str(last.get("processes", 1))]
         return [sys.executable, "-m", "common", stage, *several, experiment, *words]
 
-    return [command("train", "--renew"), command("infer")]
+    return [command("infer")] if soup else [command("train", "--renew"), command("infer")]
 
 
 def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:

@@ -125,10 +125,39 @@ def changed_code(hashes: dict[str, str]) -> list[str]:
 
 
 def stale_stage(stage: dict[str, Any]) -> list[str]:
-    """Why a recorded train or infer stage would come out otherwise today: changed code or data; [] if neither."""
+    """Why a recorded train or infer stage would come out otherwise today: changed code, data or other runs it needs.
+
+    [] if none.
+    """
     data = {name: entry["sha256"] for name, entry in stage["data"].items()}
     mixed: list[str] = stage["notes"].get("mixed", [])
-    return [*changed_code(stage["code"]), *_changed(data, "data", sha256_file), *mixed]
+    others = _changed_runs(stage.get("runs", {}))
+    return [*changed_code(stage["code"]), *_changed(data, "data", sha256_file), *others, *mixed]
+
+
+def _changed_runs(checkpoints: dict[str, str]) -> list[str]:
+    """Which of the runs that a stage was made of (a soup's ingredients) are others now, or stale themselves."""
+    reasons = []
+    for name, expected in checkpoints.items():
+        train = record(root() / name).get("train")
+        if train is None:
+            reasons.append(f"run {name} is gone")
+        elif train["checkpoint"] != expected:
+            reasons.append(f"run {name} was trained anew")
+        else:
+            reasons += [f"run {name}: {reason}" for reason in stale_training(root() / name)]
+    return reasons
+
+
+def soup_command(train: dict[str, Any], run: str) -> str | None:
+    """The make command that makes a soup again, from the record of its train stage; None for a run that was trained."""
+    if (soup := train.get("soup")) is None:
+        return None
+    arguments = f' args="{" ".join(soup["arguments"])}"' if soup["arguments"] else ""
+    return (
+        f'make soup runs="{" ".join(soup["ingredients"])}" run={run} method={soup["method"]} '
+        f"comp={train['competition']} restart=1{arguments}"
+    )
 
 
 def stale_training(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from transformers import PreTrainedConfig as ModelConfig
 from common import candidates, generation, models, predictions, processes, tokenization, training
 from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig
-from common.engines import saved
+from common.engines import averaged, saved
 from common.errors import UserError
 from common.models import PretrainedConfig
 from common.postprocess import PostprocessConfig
@@ -96,9 +96,15 @@ def require_context(model: ModelConfig, config: InferSettings) -> None:
         )
 
 
-def _require_context_of_saved(run: Run[Any]) -> None:
-    folder, _ = saved.weights(run.folder / "best")
-    require_context(AutoConfig.from_pretrained(folder, trust_remote_code=False), run.config)
+def _prepare(run: Run[Any]) -> None:
+    """Note which other runs decode along. Raises UserError when a dialogue or summary may be too long for a model."""
+    config: InferSettings = run.config
+    others = averaged.others(run.folder, config.decoding.average_with)
+    for folder in others:
+        run.uses_run(folder)
+    for folder in (run.folder, *others):
+        weights, _ = saved.weights(folder / "best")
+        require_context(AutoConfig.from_pretrained(weights, trust_remote_code=False), config)
 
 
 def infer(
@@ -111,10 +117,14 @@ def infer(
     """Candidates of dev and test → post-processed predictions → dev scores.
 
     Several frames (prompts) give a dialogue as many times the candidates; the first one's best is the prediction.
+    With `run.dev_only` only dev scores, as training evaluates, are noted (first frame).
     Raises UserError as `require_context` and `generation.generate` do.
     """
     config: InferSettings = run.config
-    _require_context_of_saved(run)
+    _prepare(run)
+    if run.dev_only:
+        run.notes["dev"] = _dev_scores(run, decoder, tokenizer, frames[0])
+        return
     files = []
     for split in predictions.SPLITS:
         rows = run.split(split).rows
@@ -138,6 +148,16 @@ def infer(
     predictions.finish(run, files)
 
 
+def _dev_scores(
+    run: Run[Any], decoder: Decoder, tokenizer: PreTrainedTokenizerFast, frame: Frame | FrameOf
+) -> dict[str, float]:
+    """What training would say of this model: scores of greedy summaries of the first `dev_rows` dev dialogues."""
+    config: TrainSettings = run.config
+    rows = run.split("dev").rows[: config.dev_rows]
+    evaluate = generation.dev_scores(run.competition, rows, tokenizer, config.lengths, frame, config.decoding)
+    return evaluate(lambda given, greedy: decoder(given, greedy, config.seed))
+
+
 def best_decoding(
     run: Run[Any],
     decoder: Decoder,
@@ -150,7 +170,9 @@ def best_decoding(
     The best of many tries flatters itself: its dev score is no fair estimate, and the note says of how many it is.
     """
     config: InferSettings = run.config
-    _require_context_of_saved(run)
+    if run.dev_only:  # greedily: nothing to choose
+        return config.decoding
+    _prepare(run)
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
     inputs = tokenization.sources(rows, tokenizer, config.lengths, frame)

@@ -63,6 +63,9 @@ class Run(Generic[C]):
     smoke: bool
     tracker: wandb_log.Tracker
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
+    dev_only: bool = False
+    """Inference then notes the dev score of greedy summaries, as training evaluates, and writes no file."""
     notes: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, list[str]] = field(default_factory=dict)
     """What the models of the config say they were made from (`cards.declared`)."""
@@ -91,6 +94,13 @@ class Run(Generic[C]):
         self.notes["near_copy"] = self.competition.near_copy
         return self.competition.near_copy
 
+    def uses_run(self, folder: Path) -> None:
+        """Note in the record that the result depends on another run's best checkpoint.
+
+        Raises UserError when it is absent or damaged.
+        """
+        self.runs[str(folder.resolve().relative_to(root()))] = checkpoints.fingerprint(folder / "best")
+
     def key(self, *extra: str) -> str:
         """A hash of what candidates depend on: settings, code, the data read so far and whatever else is given.
 
@@ -99,14 +109,8 @@ class Run(Generic[C]):
         settings = {n: v for n, v in plain(self.config).items() if not n.startswith("postprocess.")}
         code = code_in_use(settings_too=False)
         code = {name: code[name] for name in sorted(code) if not name.startswith(AFTER_DECODING)}
-        content: list[Any] = [
-            self.experiment,
-            settings,
-            code,
-            {n: d["sha256"] for n, d in self.data.items()},
-            extra,
-        ]
-        content += self._noted_near_copy()
+        data = {name: entry["sha256"] for name, entry in self.data.items()}
+        content = [self.experiment, settings, code, data, self.runs, extra, *self._noted_near_copy()]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -146,6 +150,7 @@ class Run(Generic[C]):
             "overrides": self.overrides,
             "seed": plain(self.config).get("seed"),
             "data": self.data,
+            "runs": self.runs,
             "code": {**code_in_use(settings_too=self.stage == "infer"), **earlier.get("code", {})},
             "checkpoint": self.checkpoint if status == "finished" else None,
             "files": {str(p.resolve().relative_to(root())): sha256_file(p) for p in files},
@@ -210,6 +215,8 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--renew", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--track", default="auto")
+    parser.add_argument("--soup")
+    parser.add_argument("--soup-method", default="uniform")
     return parser.parse_known_args(argv)
 
 
@@ -248,7 +255,10 @@ def main(
             raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
         chosen = competition.load(options.competition or competition.active())
         folder = runs.outputs(chosen.name, smoke=options.smoke) / name
-        asked = "off" if processes.rank() else options.track  # only the first process tracks
+        if options.soup is not None and (stage != "infer" or options.smoke or processes.count() > 1):
+            raise UserError('--soup: make a soup with: make soup runs="exp002 exp002-b" run=exp002-soup')
+        # Only the first process tracks; a soup has no metrics.
+        asked = "off" if processes.rank() or options.soup is not None else options.track
         tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
         run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
         if options.dry_run:
@@ -260,11 +270,15 @@ def main(
             if not any(processes.gather([False])):
                 return
             if stage == "infer":
-                _as_trained(run, runs.record(folder).get("train", {}))
+                as_trained(run, runs.record(folder).get("train", {}))
             work(run)
             return
         with _locked(folder), tracker:
-            if stage == "train":
+            if options.soup is not None:
+                from common import soups  # torch, which not every experiment needs
+
+                soups.make(run, options.soup.split(), options.soup_method, work, restart=options.restart)
+            elif stage == "train":
                 _begin_training(run, options.restart, options.renew, work)
             else:
                 _begin_inference(run, work)
@@ -296,7 +310,7 @@ def _locked(folder: Path) -> AcquireReturnProxy:
 def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
     if estimate is None:
         raise UserError(f"--dry-run: {run.experiment} {run.stage} pays for nothing; run it without.")
-    _as_trained(run, runs.record(run.folder).get("train", {}))
+    as_trained(run, runs.record(run.folder).get("train", {}))
     if processes.rank() == 0:
         print(estimate(run))  # noqa: T201
 
@@ -307,14 +321,15 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         shutil.rmtree(run.folder)
         run.folder.mkdir()
     before = runs.record(run.folder).get("train")
-    outdated = renew and before and (_differing(run, before) or runs.stale_training(run.folder))
+    if command := runs.soup_command(before or {}, run.folder.name):
+        raise UserError(
+            f"{shown(run.folder)} is a soup and cannot be trained; make it anew with: {command}, "
+            f"or train under another name: run={run.experiment}-NAME."
+        )
+    outdated = renew and before and (differing(run, before) or runs.stale_training(run.folder))
     if before and (restart or outdated):
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-        aside = run.folder.parent / "replaced" / f"{run.folder.name}-{stamp}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        run.folder.rename(aside)
+        set_aside(run.folder)
         run.folder.mkdir()
-        log.info("the old run is now in %s", shown(aside))
         before = None
     if before:
         _require_same_settings(run, before)
@@ -336,21 +351,31 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     work(run)
 
 
+def set_aside(folder: Path) -> None:
+    """Move an old run where it can be found again."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    aside = folder.parent / "replaced" / f"{folder.name}-{stamp}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(aside)
+    log.info("the old run is now in %s", shown(aside))
+
+
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     before = runs.record(run.folder).get("train", {})
     if before.get("status") != "finished":
         state = "was interrupted" if before else "has not been trained"
         variant = "" if run.folder.name == run.experiment else f" run={run.folder.name}"
         raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
-    _as_trained(run, before)
+    as_trained(run, before)
     _require_same_settings(run, before)
     rules.require_stage(run.competition, f"{shown(run.folder)}, trained", before)
     _require_rules(run)
     stale = runs.stale_stage(before)
     if stale:
         log.warning(
-            "the checkpoint is stale: %s. make submit will refuse it; train anew with restart=1.",
+            "the checkpoint is stale: %s. make submit will refuse it; %s.",
             "; ".join(stale),
+            runs.soup_command(before, run.folder.name) or "train anew with restart=1",
         )
     run._write("running")
     processes.gather([True])
@@ -368,14 +393,14 @@ def _require_rules(run: Run[C]) -> None:
         rules.require_allowed(run.competition, where, settings, run.sources)
 
 
-def _as_trained(run: Run[C], before: dict[str, Any]) -> None:
+def as_trained(run: Run[C], before: dict[str, Any]) -> None:
     """What training was told on its command line holds for inference too, unless said otherwise now."""
     kept = {n: v for n, v in before.get("overrides", {}).items() if n not in run.overrides}
     run.config, _ = override(run.config, runs.words(kept))
     run.overrides = {**kept, **run.overrides}
 
 
-def _differing(run: Run[C], before: dict[str, Any]) -> list[str]:
+def differing(run: Run[C], before: dict[str, Any]) -> list[str]:
     """Which training settings are not those that were recorded, as reasons to print."""
     then, now = _training_part(before["config"]), _training_part(plain(run.config))
     then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
@@ -387,10 +412,10 @@ def _differing(run: Run[C], before: dict[str, Any]) -> list[str]:
 
 
 def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
-    differing = _differing(run, before)
-    if differing:
+    changed = differing(run, before)
+    if changed:
         raise UserError(
-            f"{shown(run.folder)} was trained with other settings: {'; '.join(differing)}. "
+            f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "
             f"Give the same ones, train anew (make exp={run.experiment} train restart=1), "
             f"or keep both with another run={run.experiment}-NAME."
         )

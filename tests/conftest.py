@@ -43,3 +43,23 @@ def house(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     root = houses.copy(trained, tmp_path / "repository")
     monkeypatch.setenv("KDS_ROOT", str(root))
     return root
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with two trained runs of exp002, exp002 and exp002-b; to be copied, never changed."""
+    import tiny  # torch, which light tests need not wait for
+
+    root = tiny.repository(tmp_path_factory.mktemp("pair") / "repository", train_rows=40, other_rows=6)
+    (root / ".active-competition").write_text("daily_talk\n", encoding="utf-8")
+    houses.stage(root, "exp002", "train", *tiny.SHORT)
+    houses.stage(root, "exp002", "train", *tiny.SHORT, "--run=exp002-b", "--learning-rate=0.002")
+    return root
+
+
+@pytest.fixture
+def trained_pair(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The two trained runs, one's own; KDS_ROOT names their repository."""
+    root = houses.copy(pair, tmp_path / "repository")
+    monkeypatch.setenv("KDS_ROOT", str(root))
+    return root

@@ -12,6 +12,10 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
 
     Raises UserError when the engine is not installed, lacks its hardware or cannot run this model or these settings.
     """
+    if decoding.average_with:
+        from common.engines import averaged
+
+        return averaged.decoder(folder, decoding)
     if decoding.engine == "ctranslate2":
         from common.engines import ct2
 

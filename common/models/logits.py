@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from common.models.averaging import Averaged, mean_log_probabilities
 from common.tokenization import IGNORE
 
 
@@ -15,6 +16,9 @@ def target_logits(
     Only their positions go through the output layer: of a prompt, and of padding, no logits are ever made.
     """
     inner = getattr(model, "module", model)  # the model itself, not what spreads it over processes
+    if isinstance(inner, Averaged):
+        found = [target_logits(one, batch) for one in inner.models]
+        return mean_log_probabilities([logits for logits, _ in found]), found[0][1]
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     labels = batch["labels"]
     wanted = labels != IGNORE
