@@ -31,9 +31,8 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt
 	@$(VENV)/bin/python -c 'from common.rouge import engine; engine.warm_up()'
 	@touch $@
 
-# --force: 200 dev rows seldom show that a blend is better than its best member.
 demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 to 15 min)
-	@$(COMMON) submit --competition daily_talk --missing train --jobs 2 --force
+	@$(COMMON) submit --competition daily_talk --missing train --jobs 2
 	@echo
 	@$(COMMON) leaderboard --competition daily_talk
 

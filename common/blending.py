@@ -11,6 +11,7 @@ from common.candidates import Candidate
 from common.competition import Competition
 from common.ensemble.consensus import agreement, scores, vote
 from common.ensemble.features import features
+from common.ensemble.neighbours import neighbours
 from common.ensemble.nested import METHODS, Known, out_of_fold
 from common.ensemble.pool import Floats, Ints, Pool, choose, copies, pool
 from common.recipes import Recipe
@@ -76,16 +77,17 @@ def distinct(recipe: Recipe, dev: Members) -> tuple[Recipe, Members, dict[str, s
 def measured(members: Members, competition: Competition, split: rows_of.SplitName, recipe: Recipe) -> Known:
     """The members' candidates of a split with agreement, features and, on dev, scores (0 on test: nobody knows them).
 
-    Raises UserError when the members differ in their ids, and as reading the split does.
+    Raises UserError when the members differ in their ids, and as reading the splits does.
     """
     rows = rows_of.read_split(competition, split).rows
+    train = rows_of.read_split(competition, "train").rows
     found = pool(members, recipe.utility)
     dialogues = {row.id: row.dialogue for row in rows}
     tokenizer = "mecab" if competition.language == "ko" else "whitespace"
+    near = neighbours(found, rows, train, competition.near_copy, tokenizer, recipe.utility)
+    columns = np.concatenate([features(found, dialogues, tokenizer), near], axis=2)
     target = targets(found, competition) if split == "dev" else np.zeros(found.owner.shape)
-    return Known(
-        found, agreement(found), features(found, dialogues, tokenizer), target, rows, competition.near_copy
-    )
+    return Known(found, agreement(found), columns, target, rows, competition.near_copy)
 
 
 def targets(found: Pool, competition: Competition) -> Floats:

@@ -60,7 +60,7 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
 def _soup(run: str, folder: Path) -> str | None:
     """The commands that make a soup anew, those of its ingredients that must be trained first; None if it is none."""
     train = runs.record(folder).get("train", {})
-    if (command := runs.soup_command(train, run)) is None:
+    if (again := runs.soup_command(train, run)) is None:
         return None
     comp = f" comp={train['competition']}"
     others = [folder.with_name(name) for name in train["soup"]["ingredients"]]
@@ -69,7 +69,7 @@ def _soup(run: str, folder: Path) -> str | None:
         for other in others
         if runs.needs_training(other)
     ]
-    return " && ".join([*first, command])
+    return " && ".join([*first, again])
 
 
 def command(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
+from common.candidates import Candidate
 from common.dialogue import TAG, repair_tags, visible
 from common.errors import UserError
 
@@ -325,6 +326,11 @@ def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
             f"postprocess: min_characters is {least}; wanted 0 up to max_characters, {config.max_characters}."
         )
     return long_enough(list(map(rule(config), texts if least else texts[:1])), least)
+
+
+def predictions(config: PostprocessConfig, candidates: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
+    """The predicted text of every id, post-processed. Raises UserError as `prediction` does."""
+    return {name: prediction(config, [one.text for one in group]) for name, group in candidates.items()}
 
 
 def long_enough(texts: Sequence[str], least: int) -> str:

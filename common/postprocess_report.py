@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from common import candidates, files, members, postprocess, predictions, rows, runs
+from common import candidates, files, members, postprocess, rows, runs
 from common import competition as competitions
 from common.competition import Competition
 from common.errors import UserError
@@ -33,7 +33,7 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
             f"{lacking[0]!r}; make them: {again}"
         )
     made = rows.read_predictions(path.with_name("predictions.csv"), competition)
-    if made != predictions.texts(own, {row.id: found[row.id] for row in dev}):
+    if made != postprocess.predictions(own, {row.id: found[row.id] for row in dev}):
         raise UserError(
             f"{files.shown(path.with_name('predictions.csv'))}: not what its candidates and recorded settings give "
             f"now; infer again: {again}"

@@ -14,14 +14,6 @@ from common.tracking import Run
 SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 
 
-def texts(config: PostprocessConfig, candidates: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
-    """The predicted text of every id, post-processed. Raises UserError as `postprocess.prediction` does."""
-    return {
-        name: postprocess.prediction(config, [candidate.text for candidate in group])
-        for name, group in candidates.items()
-    }
-
-
 def write(
     run: Run[Any],
     split: str,
@@ -32,7 +24,7 @@ def write(
     path = run.folder / split / "predictions.csv"
     if processes.rank():  # the first process writes for all
         return path
-    predicted = texts(config, candidates)
+    predicted = postprocess.predictions(config, candidates)
     rows.write_predictions(path, list(predicted), list(predicted.values()), run.competition)
     return path
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers import PreTrainedConfig as ModelConfig
 
-from common import candidates, generation, models, predictions, processes, tokenization, training
+from common import candidates, generation, models, postprocess, predictions, processes, tokenization, training
 from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig
 from common.engines import averaged, saved
@@ -181,7 +181,7 @@ def best_decoding(
         path = run.folder / "grid" / f"setting-{number}.jsonl"
         key = run.key("grid", run.checkpoint, str(decoding))
         found = generation.generate(decoder, inputs, decoding, path, key=key, seed=config.seed)
-        texts = predictions.texts(config.postprocess, found)
+        texts = postprocess.predictions(config.postprocess, found)
         scores.append(score(texts, references, run.competition.dev_profile).headline)
         log.info("%.2f  %s", scores[-1], decoding)
     table = [{"decoding": str(decoding), "dev": dev} for decoding, dev in zip(grid, scores, strict=True)]

@@ -17,6 +17,7 @@ from common.competition import names as names_of_competitions
 from common.ensemble import learned, nested
 from common.ensemble.consensus import Consensus, agreement, scores, search
 from common.ensemble.features import OF_TEXT, features, names
+from common.ensemble.neighbours import NAMES, neighbours
 from common.ensemble.nested import METHODS, PLAIN, Known, out_of_fold, shuffled, verdicts
 from common.ensemble.pool import Pool, choose, copies, pool
 from common.errors import UserError
@@ -233,6 +234,41 @@ def test_features_never_see_a_reference(rows: list[Row], alike: Known) -> None:
     one, two = measured(rows, members), measured(other, members)
     assert np.array_equal(one.columns, two.columns)
     assert not np.array_equal(one.target, two.target)
+
+
+def test_neighbours_are_trains_summaries_but_never_the_dialogues_own() -> None:
+    asked = Row(
+        "dev_0", "#Person1#: 우산을 사러 시장에 갈까요?\n#Person2#: 비가 오니 우산을 사러 갑시다.", ("",), ""
+    )
+    train = [
+        Row(
+            "train_0", asked.dialogue.replace("갑시다", "가요"), ("#Person1#과 #Person2#는 우산을 산다.",), ""
+        ),
+        Row(
+            "train_1",
+            "#Person1#: 시장에서 모자를 살까요?\n#Person2#: 그럽시다, 해가 세네요.",
+            ("두 사람은 모자를 산다.",),
+            "",
+        ),
+        Row(
+            "train_2",
+            "#Person1#: 은행이 어디예요?\n#Person2#: 길 건너에 있어요.",
+            ("#Person1#은 은행을 찾는다.",),
+            "",
+        ),
+    ]
+    group = [Candidate(row.summaries[0], None, 1) for row in train]
+    found = pool({"exp001": {"dev_0": group}})
+    columns = neighbours(found, [asked], train, 0.5, "mecab", "leaderboard")[0]
+    best = dict(zip(NAMES, columns.T, strict=True))["neighbours_best_rouge1"]
+    assert best[0] < 1  # of its own dialogue told twice
+    assert best[1:].tolist() == [1, 1]
+    mean = dict(zip(NAMES, columns.T, strict=True))["neighbours_mean_rouge1"]
+    assert mean[1] > mean[2]  # the nearer one weighs more
+    with pytest.raises(UserError, match='row "dev_0" is one of the dev and test rows'):
+        neighbours(found, [asked], [*train, asked], 0.5, "mecab", "leaderboard")
+    alone = neighbours(found, [asked], train[:1], 0.5, "mecab", "leaderboard")
+    assert not alone.any()  # nothing but the dialogue itself is left
 
 
 # --- what dev teaches, and what it is worth

@@ -116,6 +116,8 @@ def test_every_command_explains_itself(house: Path) -> None:
         "docs",
         "augment",
         "leaks",
+        "postprocess",
+        "soup",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")

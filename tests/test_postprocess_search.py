@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from common import candidates, competition, postprocess, postprocess_report, predictions
+from common import candidates, competition, postprocess, postprocess_report
 from common.candidates import Candidate
 from common.errors import UserError
 from common.files import read_json
@@ -227,7 +227,7 @@ def test_the_first_candidate_that_is_long_enough_is_predicted() -> None:
     assert postprocess.prediction(replace(config, min_characters=9), texts) == texts[2]
     assert postprocess.prediction(replace(config, min_characters=99), texts) == texts[2]  # none: the longest
     group = [Candidate(text, None, 3) for text in texts]
-    assert predictions.texts(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
+    assert postprocess.predictions(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
     for least in (-1, 301):
         with pytest.raises(UserError, match=r"min_characters is .* wanted 0 up to max_characters, 300"):
             postprocess.prediction(replace(config, min_characters=least), texts)
@@ -279,7 +279,7 @@ def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("KDS_ROOT", str(inferred))
     talk = competition.load("daily_talk")
     folder = inferred / "outputs" / "daily_talk" / "exp001-turns"
-    again = r"make exp=exp001 infer run=exp001-turns args=\"--postprocess\.\S+=\S+\""
+    again = r"make exp=exp001 infer run=exp001-turns args=\"(--postprocess\.\S+=\S+ ?)+\""
     with pytest.raises(
         UserError, match=r"exp001-no: infer has not finished; first run: make exp=exp001 infer run="
     ):

@@ -41,7 +41,7 @@ def use(name: str) -> None:
 @click.option("--competition", "name", help="Default: the active one.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def leaks_command(name: str | None, as_json: bool) -> None:
-    """Copies and near-copies between train, dev, test and augmented rows, by id, and what is done about each."""
+    """Copies and near-copies between train, dev, test and augmented rows, by id."""
     chosen = competition.load(name or competition.active())
     found = leaks.report(chosen)
     if as_json:

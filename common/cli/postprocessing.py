@@ -9,7 +9,7 @@ from common import competition, files, leaderboard, postprocess_report, postproc
 @click.option("--run", required=True, help="A run that has inferred, as in exp002 or exp002-seed2.")
 @click.option("--competition", "name", help="Default: the active one.")
 def postprocess(run: str, name: str | None) -> None:
-    """What each rule and a length target fitted to a run are worth on dev, and the command that applies what holds."""
+    """What each post-processing rule and a length fitted to a run are worth on dev."""
     chosen = competition.load(name or competition.active())
     task, own = postprocess_report.task(chosen, run)
     found = postprocess_search.search(task, own)
