@@ -30,9 +30,8 @@ log = logging.getLogger(__name__)
 C = TypeVar("C")
 INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")  # settings that may change after training
 AFTER_DECODING = ("common/postprocess", "common/predictions", "common/scoring", "common/rouge/")
-SAID_ONCE = (
-    3.0  # seconds; a mistake that ends all processes is said by the first, which ends the others meanwhile
-)
+SAID_ONCE = 15.0
+"""Seconds in which the first process, saying a mistake that is everybody's, ends the others before they say it too."""
 PLUMBING = {
     "cards.py",
     "errors.py",
