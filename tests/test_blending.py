@@ -241,9 +241,7 @@ def test_neighbours_are_trains_summaries_but_never_the_dialogues_own() -> None:
         "dev_0", "#Person1#: 우산을 사러 시장에 갈까요?\n#Person2#: 비가 오니 우산을 사러 갑시다.", ("",), ""
     )
     train = [
-        Row(
-            "train_0", asked.dialogue.replace("갑시다", "가요"), ("#Person1#과 #Person2#는 우산을 산다.",), ""
-        ),
+        Row("train_0", asked.dialogue.replace("갑시다", "가요"), ("두 사람은 시장에서 우산을 산다.",), ""),
         Row(
             "train_1",
             "#Person1#: 시장에서 모자를 살까요?\n#Person2#: 그럽시다, 해가 세네요.",
