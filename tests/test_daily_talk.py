@@ -1,14 +1,19 @@
 """The embedded sample: nothing twice, nothing shared, particles right, made again byte for byte."""
 
+import csv
+import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from common import competition, files, rows
 from common.dialogue import parse
 from competitions.daily_talk.generator import __main__ as generator
-from competitions.daily_talk.generator.engine import make
+from competitions.daily_talk.generator import everyday
+from competitions.daily_talk.generator.engine import Scene, TooCommonError, make
 from competitions.daily_talk.generator.korean import agree
 
 SPLITS: tuple[rows.SplitName, ...] = ("train", "dev", "test")
@@ -49,7 +54,7 @@ def test_the_generator_writes_the_committed_bytes(
     talk: competition.Competition, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator, "DATA", tmp_path)
-    generator.main()
+    generator.write_all(everyday.committed())
     committed = {path.name: files.sha256_file(path) for path in (talk.folder / "data").glob("*.csv")}
     assert {path.name: files.sha256_file(path) for path in tmp_path.glob("*.csv")} == committed
     assert sum(path.stat().st_size for path in tmp_path.glob("*.csv")) < 8_000_000
@@ -72,10 +77,62 @@ def test_there_are_many_situations_and_each_has_many_endings() -> None:
     situations = generator.all_situations()
     assert len({situation.__name__ for situation in situations}) == len(situations) >= 30
     for situation in situations:
-        talks = [make(situation, f"endings-{number}") for number in range(12)]
+        nothing = everyday.Everyday(frozenset())
+        talks = [make(situation, f"endings-{number}", nothing) for number in range(12)]
         assert len({t.dialogue for t in talks}) == 12
         openings = {tuple(re.sub(r"\S*\d\S*", "", turn.text) for turn in parse(t.dialogue)) for t in talks}
         assert len(openings) >= 10, f"{situation.__name__} is one template"
+
+
+def test_no_run_of_words_is_in_the_list(talk: competition.Competition) -> None:
+    avoided = everyday.committed()
+    assert len(avoided.known) > 1000
+    for split in SPLITS:
+        for row in rows.read_split(talk, split).rows:
+            assert not any(avoided.holds(text) for text in (row.dialogue, *row.summaries)), row.id
+    for found in rows.read_references(talk, "test").values():
+        assert not any(map(avoided.holds, found))
+
+
+def test_a_run_is_found_wherever_it_stands_and_however_it_is_spaced() -> None:
+    listed = everyday.of(["우산을 두고 나왔는데 소나기가 쏟아지네요."])
+    assert listed.holds("그러게요. 우산을 두고  나왔는데\n소나기가 쏟아지네요. 어쩌죠?")
+    assert len(listed.met) == len("우산을 두고 나왔는데 소나기가 쏟아지네요.") - everyday.WINDOW + 1
+    assert not listed.holds("우산을 두고 나왔는데 소나기가")  # 16 characters
+    assert not everyday.of(["짧은 말"]).known
+
+
+def test_a_turn_that_everybody_says_is_said_otherwise_or_the_talk_is_given_up() -> None:
+    common = "실례지만 여기 앉아도 되겠습니까?"
+
+    def scene(*wordings: str) -> Scene:
+        made = Scene(random.Random(3), everyday.of([f"#Person1#: {common}\n#Person2#: "]))
+        made.say(made.speaker(["가람", "나리"]), *wordings)
+        return made
+
+    for _ in range(5):
+        assert scene(common, "이 자리 비었나요?").turns[0][1] == "이 자리 비었나요?"
+    with pytest.raises(TooCommonError):
+        scene(common)
+
+
+def test_another_corpus_is_read_and_its_runs_are_never_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "DATA", tmp_path)
+    monkeypatch.setattr(generator, "ROWS", {"train": 70, "dev": 8, "test": 8})
+    monkeypatch.setattr(everyday, "PATH", tmp_path / "everyday.txt")
+    (tmp_path / "everyday.txt").write_text("")
+    generator.write_all(everyday.committed())
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_bytes((tmp_path / "dev.csv").read_bytes())
+    found = CliRunner().invoke(generator.main, ["--against", str(corpus)])
+    assert found.exit_code == 0, found.output
+    of_corpus = everyday.of(generator.texts([corpus]))
+    for name in ("train.csv", "dev.csv", "test.csv", "solution.csv"):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as lines:
+            cells = [cell for row in list(csv.DictReader(lines)) for cell in row.values()]
+        assert cells and not any(map(of_corpus.holds, cells)), name
 
 
 @pytest.mark.parametrize(

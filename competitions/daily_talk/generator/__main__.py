@@ -5,10 +5,14 @@ import importlib
 import pkgutil
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
-from competitions.daily_talk.generator import situations
-from competitions.daily_talk.generator.engine import Situation, Talk, make
+import click
+
+from competitions.daily_talk.generator import everyday, situations
+from competitions.daily_talk.generator.engine import Situation, Talk, TooCommonError, make
+from competitions.daily_talk.generator.everyday import Everyday
 
 SEED = "daily_talk-1"
 ROWS = {"train": 5000, "dev": 200, "test": 200}
@@ -48,23 +52,25 @@ class Index:
         self.sizes.append(len(found))
 
 
-def talks(count: int) -> list[Talk]:
-    """That many talks, the situations in turn, none nearly equal to another."""
+def talks(count: int, everyday: Everyday) -> list[Talk]:
+    """That many talks, the situations in turn, none nearly equal to another, none with a run that is in the list."""
     index, made = Index(), []
     found = all_situations()
-    tries = 0
+    tries = Counter[str]()
     while len(made) < count:
-        situation = found[tries % len(found)]
-        talk = make(situation, f"{SEED}-{situation.__name__}-{tries}")
-        tries += 1
+        situation = found[len(made) % len(found)]
+        name = situation.__name__
+        tries[name] += 1
+        if tries[name] > 40 * (len(made) // len(found) + 1):
+            raise SystemExit(f"{name}: {tries[name]} tries; its wordings vary too little or are too common")
+        try:
+            talk = make(situation, f"{SEED}-{name}-{tries[name]}", everyday)
+        except TooCommonError:
+            continue
         pieces = shingles(talk.dialogue)
         if index.similarity(pieces) < SIMILAR:
             index.add(pieces)
             made.append(talk)
-        if tries > 40 * count:
-            raise SystemExit(
-                f"only {len(made)} of {count} dialogues differ enough; the situations vary too little"
-            )
     return made
 
 
@@ -76,9 +82,29 @@ def write(name: str, header: list[str], rows: list[list[str]]) -> None:
         writer.writerows(rows)
 
 
-def main() -> None:
+def texts(corpora: list[Path]) -> Iterator[str]:
+    """Every cell of other corpora's CSVs."""
+    for path in corpora:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            for row in csv.reader(lines):
+                yield from row
+
+
+@click.command()
+@click.option("--against", "corpora", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
+              help="A corpus (CSV) none of whose runs of words may occur; give all of them. Renews everyday.txt.")  # fmt: skip
+def main(corpora: tuple[Path, ...]) -> None:
+    """Make the CSVs of daily_talk anew: the same bytes on every machine."""
+    if corpora:
+        found = everyday.of(texts(list(corpora)))
+        talks(sum(ROWS.values()), found)
+        everyday.commit(found.met)
+    write_all(everyday.committed())
+
+
+def write_all(avoided: Everyday) -> None:
     """Make all splits and write train, dev, test, sample submission and solution."""
-    made = talks(sum(ROWS.values()))
+    made = talks(sum(ROWS.values()), avoided)
     rng = random.Random(SEED)
     rng.shuffle(made)
     DATA.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,17 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
+from competitions.daily_talk.generator.everyday import WINDOW, Everyday
 from competitions.daily_talk.generator.korean import agree
 
 _MARK = re.compile("[\ue000-\ue00f]")  # private-use characters stand for speakers until their order is known
+
+
+class TooCommonError(Exception):
+    """A talk says something word for word as other corpora do."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Scene:
     """What a situation writes into. All chance comes from `rng`, so a seed fixes the text."""
 
     rng: random.Random
+    everyday: Everyday
     polite: bool = True
     topic: str = ""
     turns: list[tuple[Speaker, str]] = field(default_factory=list)
@@ -63,8 +71,27 @@ class Scene:
         return Speaker(self.speakers - 1, name)
 
     def say(self, who: Speaker, *wordings: str) -> None:
-        """Add one turn, spoken in one of the wordings."""
-        self.turns.append((who, self.rng.choice(wordings)))
+        """Add one turn, spoken in one of the wordings, equally likely if none is everybody's.
+
+        Raises `TooCommonError` when every wording after the turns before is in the list.
+        """
+        before = self.turns[-3:]
+        heard = max(0, len("\n".join(self._lines(before))) - WINDOW + 1)  # looked at when it was said
+        order = self._order(who)
+        tags = [f"\n#Person{n}#: " for n in range(1, len(order) + 2) if n != order[str(who)]]
+        found = None
+        for wording in self.rng.sample(wordings, len(wordings)):
+            spoken = "\n".join(self._lines([*before, (who, wording)]))[heard:]
+            if self.everyday.holds(spoken):
+                continue
+            found = found or wording
+            # Who speaks next is not known yet, and their tag may complete what the list has.
+            if not any(self.everyday.holds(spoken[1 - WINDOW :] + tag) for tag in tags):
+                found = wording
+                break
+        if found is None:
+            raise TooCommonError
+        self.turns.append((who, found))
 
     def level(self, polite: str, casual: str) -> str:
         """The wording that fits the scene's speech level."""
@@ -74,40 +101,54 @@ class Scene:
         """Set the three wordings of the summary."""
         self.summaries = (first, second, third)
 
-    def finish(self, situation: str) -> Talk:
-        """The finished talk. Raises ValueError when the scene breaks a rule of the format."""
+    def _order(self, *also: Speaker) -> dict[str, int]:
+        """Speaker → number, by first speech."""
         order: dict[str, int] = {}
-        for who, _ in self.turns:
+        for who in [*(who for who, _ in self.turns), *also]:
             order.setdefault(str(who), len(order) + 1)
+        return order
 
-        def text(raw: str) -> str:
-            tagged = _MARK.sub(lambda m: f"#Person{order[m[0]]}#", raw)
-            return re.sub(r"\s+", " ", agree(tagged)).strip()
+    def _lines(self, turns: list[tuple[Speaker, str]]) -> list[str]:
+        """A line for each turn; what one speaker says in a row is one turn."""
+        order = self._order(*(who for who, _ in turns))
+        runs = [(who, " ".join(words for _, words in run)) for who, run in groupby(turns, key=itemgetter(0))]
+        return [f"#Person{order[str(who)]}#: {self._text(words, order)}" for who, words in runs]
 
-        merged: list[tuple[Speaker, str]] = []
-        for who, words in self.turns:
-            if merged and merged[-1][0] == who:
-                merged[-1] = (who, f"{merged[-1][1]} {words}")
-            else:
-                merged.append((who, words))
-        if not 4 <= len(merged) <= 20 or not 2 <= len(order) <= 4 or not self.topic:
-            raise ValueError(f"{situation}: {len(merged)} turns, {len(order)} speakers, topic {self.topic!r}")
+    def _text(self, raw: str, order: dict[str, int]) -> str:
+        # Somebody who is spoken of before they speak would get the next number.
+        tagged = _MARK.sub(lambda m: f"#Person{order.get(m[0], len(order) + 1)}#", raw)
+        return re.sub(r"\s+", " ", agree(tagged)).strip()
+
+    def finish(self, situation: str) -> Talk:
+        """The finished talk.
+
+        Raises ValueError when the scene breaks a rule of the format, and `TooCommonError` when a run of it is in the list.
+        """
+        order = self._order()
+        lines = self._lines(self.turns)
+        if not 4 <= len(lines) <= 20 or not 2 <= len(order) <= 4 or not self.topic:
+            raise ValueError(f"{situation}: {len(lines)} turns, {len(order)} speakers, topic {self.topic!r}")
         if len(self.summaries) != 3 or len(set(self.summaries)) != 3:
             raise ValueError(f"{situation}: three different summaries wanted, got {self.summaries}")
-        dialogue = "\n".join(f"#Person{order[str(who)]}#: {text(words)}" for who, words in merged)
-        a, b, c = (text(s) for s in self.summaries)
+        dialogue = "\n".join(lines)
+        a, b, c = (self._text(s, order) for s in self.summaries)
         left = re.search(r"[\[\]{}\ue000-\ue00f]|  ", dialogue + a + b + c)
         if left:
             raise ValueError(f"{situation}: unresolved marker near {left[0]!r}")
-        return Talk(dialogue, (a, b, c), text(self.topic), situation)
+        if any(self.everyday.holds(summary) for summary in (a, b, c)):
+            raise TooCommonError
+        return Talk(dialogue, (a, b, c), self._text(self.topic, order), situation)
 
 
 Situation = Callable[[Scene], None]
 
 
-def make(situation: Situation, seed: str) -> Talk:
-    """The talk that a situation makes of a seed; the same seed gives the same talk on every machine."""
-    scene = Scene(random.Random(seed))
+def make(situation: Situation, seed: str, everyday: Everyday) -> Talk:
+    """The talk that a situation makes of a seed; the same seed gives the same talk on every machine.
+
+    Raises `TooCommonError` when it has a run that is in the list.
+    """
+    scene = Scene(random.Random(seed), everyday)
     scene.polite = scene.chance(0.5)
     situation(scene)
     return scene.finish(situation.__name__)

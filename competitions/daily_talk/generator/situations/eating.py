@@ -144,7 +144,7 @@ def lunch_plan(s: Scene) -> None:
         s.say(b, s.level("조금 일찍 나가면 괜찮아요.", "좀 일찍 나가면 괜찮아."))
     if agreed:
         s.say(a, s.level(f"좋아요. {when}에 로비에서 만나요.", f"좋아. {when}에 정문에서 보자."))
-        s.say(b, s.level("네, 그때 봬요.", "그래, 이따 봐."))
+        s.say(b, s.level("네, 식당 앞에서 만나요.", "그래, 이따 봐."))
         s.summarize(
             f"{a}[은/는] {first}[을/를] 먹자고 하지만 {b_name}[은/는] {because} {second}[을/를] 제안합니다. 두 사람은 {when}에 만나기로 합니다.",
             f"{a}[과/와] {b_name}[은/는] 점심으로 {second}[을/를] 먹기로 하고 {when}에 만날 약속을 합니다.",

@@ -1040,7 +1040,7 @@ def allowance_or_curfew(s: Scene) -> None:
     s.say(
         parent,
         f"그래, {call}. 무슨 일인데?",
-        "왜, 또 뭐 사고 싶은 거 있어?",
+        "왜, 또 뭐가 갖고 싶니?",
         "뭔데 그렇게 뜸을 들여?",
         f"{call}, 표정이 왜 그래? 말해 봐.",
     )

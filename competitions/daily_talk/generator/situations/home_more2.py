@@ -114,8 +114,8 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
                 f"{call}, 부탁이 하나 있어요. {amount} 정도 빌릴 수 있을까요?",
             ),
             (
-                f"{call}, 진짜 미안한데 {amount}만 빌려줄 수 있어?",
-                f"{call}, 부탁 하나만 하자. {amount} 정도 빌릴 수 있을까?",
+                f"{call}, 진짜 미안한데 {amount}만 빌려주면 안 될까?",
+                f"{call}, 부탁 하나만 하자. {amount} 정도 융통해 줄 수 있니?",
             ),
         )
         both(
@@ -150,13 +150,13 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
             s,
             b,
             ("저런, 큰일이네요. 얼마나 필요한데요?", "그랬군요. 제가 도울 일이 있을까요?"),
-            ("저런, 큰일이네. 얼마나 필요한데?", "그랬구나. 내가 도울 일이 있을까?"),
+            ("저런, 큰일이네. 얼마면 해결이 되는데?", "그랬구나. 내가 도울 일이 있을까?"),
         )
         both(
             s,
             a,
             (f"{amount} 정도요. 혹시 빌려줄 수 있어요?", f"염치없지만 {amount}만 빌려줄래요?"),
-            (f"{amount} 정도. 혹시 빌려줄 수 있어?", f"염치없지만 {amount}만 빌려줄래?"),
+            (f"{amount} 정도. 혹시 여유가 되니?", f"염치없지만 {amount}만 빌려줄래?"),
         )
     if s.chance(0.35):
         both(
@@ -200,7 +200,7 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
         )
         s.summarize(
             f"{a}[은/는] {because} {b}에게 {amount}을 빌리고 {due}까지 갚기로 합니다.",
-            f"{b}[은/는] {a}의 사정을 듣고 {amount}을 빌려주기로 합니다. 갚는 날은 {due}입니다.",
+            f"{b}[은/는] 사정을 듣고 {a}에게 {amount}을 빌려주기로 합니다. 갚는 날은 {due}입니다.",
             f"{because} 돈이 필요한 {a}[은/는] {due}에 돌려주겠다고 약속하고 {b}에게서 {amount}을 빌립니다.",
         )
     elif ending == "part":
@@ -238,7 +238,7 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
         s.summarize(
             f"{a}[이/가] {amount}을 빌려 달라고 하지만 {b}[은/는] {part}만 빌려주기로 합니다.",
             f"{b}[은/는] {because} 어려운 {a}에게 {part}을 빌려주고, {a}[은/는] {due}까지 갚겠다고 합니다.",
-            f"{because} {amount}이 필요한 {a}[은/는] {b}에게 {part}을 빌리고 {due}에 갚기로 합니다.",
+            f"{because} {amount}이 필요한 {a}[은/는] {part}만 {b}에게 빌리고 {due}에 갚기로 합니다.",
         )
     elif ending == "refuse":
         no_polite, no_casual, reported = s.rng.choice(NO_MONEY)
@@ -285,9 +285,9 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
         s.summarize(
             f"{a}[은/는] {because} {amount}을 빌리려고 하지만 {b}[은/는] {reported} 거절합니다.",
             f"{b}[은/는] {reported} {a}에게 {amount}을 빌려주지 못한다고 합니다.{tail}",
-            f"{amount}을 부탁한 {a}[은/는] {b}에게 거절당하지만 이해합니다."
+            f"{amount}을 부탁한 {a}[은/는] 거절당하지만 {b}의 처지를 이해합니다."
             if not tail
-            else f"{amount}을 빌리지 못한 {a}[은/는] {b}의 조언을 따라 보기로 합니다.",
+            else f"{amount}을 빌리지 못한 {a}[은/는] 그 대신 {b}의 조언을 따라 보기로 합니다.",
         )
     elif ending == "note":
         both(
@@ -326,8 +326,8 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
                 )
             s.summarize(
                 f"{b}[은/는] 차용증을 쓰는 조건으로 {a}에게 {amount}을 빌려주기로 합니다.",
-                f"{because} 돈이 필요한 {a}[은/는] {b}에게 {amount}을 빌리면서 {due}에 갚는다는 차용증을 씁니다.",
-                f"{a}[은/는] {b}의 요구대로 차용증에 갚을 날짜를 {due}[으로/로] 적고 {amount}을 빌립니다.",
+                f"{because} 돈이 필요한 {a}[은/는] {amount}을 {b}에게 빌리면서 {due}에 갚는다는 차용증을 씁니다.",
+                f"{a}[은/는] 차용증을 쓰자는 {b}의 요구대로 갚을 날짜를 {due}[으로/로] 적고 {amount}을 빌립니다.",
             )
         else:
             both(
@@ -393,9 +393,9 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
             treat = s.rng.choice(TREATS)
             both(s, a, (f"이자 대신 {treat}[을/를] 살게요.",), (f"이자 대신 {treat}[을/를] 살게.",))
         s.summarize(
-            f"{b}[은/는] {a}에게 {amount}을 빌려주고, {a}[은/는] 매달 {each}씩 {months}개월 동안 갚기로 합니다.",
+            f"{b}[은/는] {amount}을 {a}에게 빌려주고, {a}[은/는] 매달 {each}씩 {months}개월 동안 갚기로 합니다.",
             f"{because} 돈이 필요한 {a}[은/는] {amount}을 빌려 {months}개월에 걸쳐 나누어 갚겠다고 합니다.",
-            f"{a}[은/는] {b}에게 {amount}을 빌리면서 매달 {each}씩 나누어 갚기로 약속합니다.",
+            f"{a}[은/는] {amount}을 {b}에게 빌리면서 매달 {each}씩 나누어 갚기로 약속합니다.",
         )
     else:
         job = s.pick(
@@ -441,7 +441,7 @@ def _borrow(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
         s.summarize(
             f"{a}[이/가] {amount}을 빌려 달라고 하자 {b}[은/는] {job}[을/를] 도와주면 그 돈을 주겠다고 합니다.",
             f"{because} 돈이 필요한 {a}[은/는] 빌리는 대신 {day}에 {b}의 일을 돕고 {amount}을 받기로 합니다.",
-            f"{b}[은/는] {a}에게 {job}[을/를] 맡기고 {amount}을 주기로 하며, 두 사람은 {day}에 만나기로 합니다.",
+            f"{b}[은/는] {job}[을/를] {a}에게 맡기고 {amount}을 주기로 하며, 두 사람은 {day}에 만나기로 합니다.",
         )
 
 
@@ -549,9 +549,9 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
         )
         tail = f" {b}[은/는] 더 들어온 {more}만 원을 돌려보내기로 합니다." if over else ""
         s.summarize(
-            f"{a}[은/는] {b}에게 빌린 {amount}을 갚고 고마운 마음으로 {treat}[을/를] 사겠다고 합니다.{tail}",
-            f"{b}[은/는] {a}에게 빌려준 {amount}을 돌려받습니다. {a}[은/는] {treat}[을/를] 사기로 합니다.",
-            f"{when} 빌린 돈 {amount}을 모두 보낸 {a}[은/는] {b}에게 {treat}[을/를] 대접하려고 합니다.{tail}",
+            f"{a}[은/는] 빌린 {amount}을 {b}에게 갚고 고마운 마음으로 {treat}[을/를] 사겠다고 합니다.{tail}",
+            f"{b}[은/는] 빌려준 {amount}을 {a}에게서 돌려받습니다. {a}[은/는] {treat}[을/를] 사기로 합니다.",
+            f"{when} 빌린 돈 {amount}을 모두 보낸 {a}[은/는] {treat}[을/를] {b}에게 대접하려고 합니다.{tail}",
         )
     elif ending == "part":
         both(
@@ -579,8 +579,8 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
             ("이해해 줘서 고마워. 지금 보낼게.", "응, 이번에는 안 어길게."),
         )
         s.summarize(
-            f"{a}[은/는] {b}에게 빌린 {amount} 중 {paid}을 먼저 갚고, 나머지 {left}은 {due}에 갚기로 합니다.",
-            f"{b}[은/는] {a}[이/가] 우선 {paid}만 갚는 것을 이해해 주고 남은 {left}은 {due}에 받기로 합니다.",
+            f"{a}[은/는] 빌린 {amount} 중 {paid}을 먼저 {b}에게 갚고, 나머지 {left}은 {due}에 갚기로 합니다.",
+            f"{b}[은/는] 우선 {paid}만 갚겠다는 {a}[을/를] 이해해 주고 남은 {left}은 {due}에 받기로 합니다.",
             f"{when} 빌린 {amount}을 한 번에 갚지 못하는 {a}[은/는] {due}에 {left}을 더 보내겠다고 약속합니다.",
         )
     elif ending == "delay":
@@ -631,7 +631,7 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
             s.summarize(
                 f"{b}[이/가] {amount}을 갚으라고 하자 {a}[은/는] {because} 돈이 없다며 {due}까지 기다려 달라고 하고 {b}[은/는] 받아들입니다.",
                 f"{a}[은/는] {when} 빌린 {amount}을 {due}까지 갚기로 하고, {b}[은/는] 한 번 더 기다려 주기로 합니다.",
-                f"{because} 돈을 갚지 못한 {a}[은/는] {b}의 이해를 얻어 {due}에 {amount}을 갚기로 합니다.",
+                f"{because} 돈을 갚지 못한 {a}[은/는] 사정을 말하고 {b}의 이해를 얻어 {due}에 {amount}을 갚기로 합니다.",
             )
         else:
             both(
@@ -651,8 +651,8 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
             )
             s.summarize(
                 f"{a}[이/가] {amount}을 갚는 날을 {due}[으로/로] 미루려고 하자 {b}[은/는] 오늘 {paid}이라도 먼저 달라고 합니다.",
-                f"{b}[은/는] {a}에게 빌려준 {amount}을 독촉하고, {a}[은/는] 우선 {paid}을 마련해 보겠다고 합니다.",
-                f"{because} 돈을 갚지 못한 {a}[은/는] {b}의 요구대로 오늘 {paid}을 먼저 갚기로 합니다.",
+                f"{b}[은/는] 빌려준 {amount}을 갚으라고 {a}에게 독촉하고, {a}[은/는] 우선 {paid}을 마련해 보겠다고 합니다.",
+                f"{because} 돈을 갚지 못한 {a}[은/는] 오늘 {paid}이라도 달라는 {b}의 요구를 받아들입니다.",
             )
     elif ending == "forgot":
         both(
@@ -701,9 +701,9 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
                     ("괜찮아. 그럴 수도 있지.", "응, 고마워."),
                 )
                 s.summarize(
-                    f"{a}[은/는] {b}에게 빌린 {amount}을 갚았다고 생각했지만 보내지 않은 것을 알고 바로 보내기로 합니다.",
+                    f"{a}[은/는] {amount}을 {b}에게 갚았다고 생각했지만 보내지 않은 것을 알고 바로 보내기로 합니다.",
                     f"{b}[이/가] {when}의 {amount} 이야기를 꺼내자 {a}[은/는] 확인한 뒤 사과하고 돈을 보내겠다고 합니다.",
-                    f"{b}[은/는] {a}에게서 {amount}을 받지 못했다고 알리고, 실수를 확인한 {a}[은/는] 갚기로 합니다.",
+                    f"{b}[은/는] {amount}을 {a}에게서 받지 못했다고 알리고, 실수를 확인한 {a}[은/는] 갚기로 합니다.",
                 )
             else:
                 both(
@@ -726,7 +726,7 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
                 )
                 both(s, b, (f"사과하는 뜻으로 {treat} 살게요.",), (f"사과하는 뜻으로 {treat} 살게.",))
                 s.summarize(
-                    f"{b}[은/는] {a}[이/가] {amount}을 갚지 않았다고 생각했지만 이미 받은 것을 확인하고 사과합니다.",
+                    f"{b}[은/는] {amount}을 {a}[이/가] 갚지 않았다고 생각했지만 이미 받은 것을 확인하고 사과합니다.",
                     f"{amount}을 벌써 갚은 {a}에게 돈 이야기를 꺼낸 {b}[은/는] 착각했다며 {treat}[을/를] 사기로 합니다.",
                     f"{b}[은/는] {when} 빌려준 {amount}을 이미 돌려받은 사실을 알고, 미안해서 {treat}[을/를] 사겠다고 합니다.",
                 )
@@ -763,9 +763,9 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
                     ("응, 내 계좌는 전화번호 #PhoneNumber#[으로/로] 검색하면 나와.",),
                 )
             s.summarize(
-                f"{a}[은/는] {b}에게 빌린 {amount}을 잊고 있다가 {b}의 말을 듣고 바로 보내기로 합니다.",
+                f"{a}[은/는] 빌린 {amount}을 잊고 있다가 {b}의 말을 듣고 바로 보내기로 합니다.",
                 f"{b}[이/가] {amount} 이야기를 꺼내자 {a}[은/는] 잊고 있었다며 사과하고 {treat}[을/를] 사겠다고 합니다.",
-                f"{when}의 {amount}을 갚지 않은 {a}[은/는] {b}에게 미안해하며 지금 보내고 {treat}도 사기로 합니다.",
+                f"{when}의 {amount}을 갚지 않은 {a}[은/는] 미안해하며 {b}에게 지금 보내고 {treat}도 사기로 합니다.",
             )
     else:
         gift = s.pick(
@@ -820,7 +820,7 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
             )
             s.summarize(
                 f"{a}[이/가] 빌린 {amount}을 갚으려고 하지만 {b}[은/는] {gift}[이라며/라며] 받지 않습니다.",
-                f"{b}[은/는] {a}에게 {amount}을 {gift}[으로/로] 주겠다고 하고, {a}[은/는] {treat}[을/를] 사기로 합니다.",
+                f"{b}[은/는] {amount}을 {a}에게 {gift}[으로/로] 주겠다고 하고, {a}[은/는] {treat}[을/를] 사기로 합니다.",
                 f"{a}[은/는] {when} 빌린 {amount}을 돌려주지 않아도 된다는 말에 고마워하며 {treat}[을/를] 사겠다고 합니다.",
             )
         else:
@@ -843,7 +843,7 @@ def _repay(s: Scene, a: Speaker, b: Speaker, call: str) -> None:
                 ("알았어. 이 마음 잊지 않을게.", "진짜 고마워. 그렇게 할게."),
             )
             s.summarize(
-                f"{b}[은/는] {a}[이/가] 갚으려는 {amount} 중에서 {paid}만 받고 나머지는 {gift}[으로/로] 주기로 합니다.",
+                f"{b}[은/는] {amount}을 갚으려는 {a}에게서 {paid}만 받고 나머지는 {gift}[으로/로] 주기로 합니다.",
                 f"{a}[은/는] {when} 빌린 {amount}을 모두 갚고 싶어 하지만 {b}의 뜻에 따라 {paid}만 갚습니다.",
                 f"{gift}[이라며/라며] 돈을 사양하던 {b}[은/는] 결국 {a}에게 {amount} 중 {paid}만 받기로 합니다.",
             )
@@ -906,8 +906,8 @@ def house_hunting(s: Scene) -> None:
     if s.chance(0.5) or long:
         s.say(
             agent,
-            "네, 어서 오세요. 예산은 얼마나 생각하세요?",
-            "잘 오셨어요. 보증금하고 월세는 어느 정도로 보세요?",
+            "네, 어서 오세요. 예산을 어느 정도로 잡으셨어요?",
+            "마침 좋은 때 오셨네요. 보증금하고 월세는 어느 정도로 보세요?",
         )
         s.say(
             client,
@@ -1563,7 +1563,7 @@ def _adopt(s: Scene) -> None:
     s.say(
         guest,
         f"안녕하세요. 누리집에서 {animal}[을/를] 보고 왔는데 입양할 수 있나요?",
-        f"실례합니다. {animal} 입양 상담을 받으러 왔어요.",
+        f"실례합니다. {animal} 입양 상담을 좀 받아 보려고요.",
         f"저기요, 저쪽에 있는 {animal}[은/는] 아직 가족을 못 찾았나요?",
     )
     s.say(

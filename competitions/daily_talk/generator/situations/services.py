@@ -159,7 +159,7 @@ def clothes_return(s: Scene) -> None:
             clerk,
             "네, 고객님. 어떤 점이 마음에 안 드셨어요?",
             "무슨 문제가 있으셨나요?",
-            "실례지만 이유를 여쭤봐도 될까요?",
+            "실례지만 이유가 어떻게 되실까요?",
         )
         s.say(buyer, *said)
     friend = s.speaker(GIVEN) if s.chance(0.35) and reason in ("small", "big", "color", "mind") else None
@@ -177,7 +177,7 @@ def clothes_return(s: Scene) -> None:
             clerk,
             "영수증은 가지고 계세요?",
             "영수증 좀 보여 주시겠어요?",
-            "구매 내역을 확인해야 하는데 혹시 영수증 있으세요?",
+            "구매 내역을 확인해야 하는데 영수증은 챙겨 오셨나요?",
         )
         if reason == "gift":
             s.say(

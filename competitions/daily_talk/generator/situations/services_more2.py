@@ -371,7 +371,7 @@ def used_deal(s: Scene) -> None:
             buyer,
             f"안녕하세요. {thing} 판매 글 보고 연락드렸어요. 아직 있나요?",
             f"{thing} {price}에 올리신 거 보고 연락드려요. 아직 안 팔렸죠?",
-            f"혹시 올려 두신 {thing} 지금도 구매할 수 있을까요?",
+            f"혹시 올려 두신 {thing} 아직 안 팔렸나요?",
         )
     else:
         s.say(
@@ -421,7 +421,7 @@ def used_deal(s: Scene) -> None:
             )
             end = "다른 곳에서 사기로 합니다"
         s.summarize(
-            f"{buyer}[은/는] {seller}에게 중고 {thing}[을/를] 사려 하지만 이미 {price}에 팔기로 되어 있어 {end}.",
+            f"{buyer}[은/는] 중고 {thing}[을/를] {seller}에게 사려 하지만 이미 {price}에 팔기로 되어 있어 {end}.",
             f"{seller}의 {thing}[은/는] {price}에 예약된 상태입니다. {buyer}[은/는] 아쉬워하며 {end}.",
             f"{thing}[을/를] 구하던 {buyer}[은/는] 먼저 예약한 사람이 있다는 말을 듣고 {end}.",
         )
@@ -480,7 +480,7 @@ def used_deal(s: Scene) -> None:
             p("아쉽지만 어쩔 수 없죠.", "아쉽지만 할 수 없지."),
         )
         s.summarize(
-            f"{buyer}[은/는] {seller}의 중고 {thing}[을/를] 사려다 {flaw}다는 말을 듣고, {offer}에 주겠다는 제안도 거절합니다.",
+            f"{buyer}[은/는] 중고 {thing}[을/를] {seller}에게 사려다 {flaw}다는 말을 듣고, {offer}에 주겠다는 제안도 거절합니다.",
             f"{seller}[은/는] {price}에 내놓은 {thing}[을/를] {offer}까지 낮춰 주지만, {buyer}[은/는] 상태 때문에 사지 않습니다.",
             f"{flaw}다는 말에 마음이 바뀐 {buyer}[은/는] 값을 {offer}[으로/로] 깎아 준다고 해도 {thing}[을/를] 사지 않습니다.",
         )
@@ -512,14 +512,14 @@ def used_deal(s: Scene) -> None:
             p(f"네, {day} 부치고 송장 번호 알려 드릴게요.", f"응, {day} 부치고 송장 사진 보낼게."),
         )
         s.summarize(
-            f"{buyer}[은/는] {seller}의 {thing}[을/를] {price}에 사고, 택배비 {ship}[을/를] 더 내고 배송받기로 합니다.",
+            f"{buyer}[은/는] {price}에 {seller}의 {thing}[을/를] 사고, 택배비 {ship}[을/를] 더 내고 배송받기로 합니다.",
             f"{seller}[은/는] 직접 올 수 없는 {buyer}에게 {thing}[을/를] {day} 택배로 보내기로 합니다. 배송비 {ship}[은/는] 따로입니다.",
             f"중고 {thing} 거래는 택배로 이루어지고, {buyer}[은/는] {price}에 배송비 {ship}[을/를] 더해 내기로 합니다.",
         )
         return
     s.say(
         buyer,
-        p(f"혹시 {offer}에 주실 수 있어요?", f"{offer}에 주면 안 돼?"),
+        p(f"혹시 {offer}에 가져가도 될까요?", f"{offer}에 주면 안 돼?"),
         p(f"{offer}에 해 주시면 바로 살게요.", f"좀만 깎아 줘. {offer} 어때?"),
         p(f"조금 비싼데 {offer}[은/는] 어려울까요?", f"친구 사이에 {offer}[으로/로] 하자."),
     )
@@ -604,7 +604,7 @@ def used_deal(s: Scene) -> None:
                 )
                 end = "사지 않기로 합니다"
             s.summarize(
-                f"{buyer}[은/는] 중고 {thing}[을/를] {offer}에 사고 싶어 하지만 {seller}[은/는] {why} 안 된다고 합니다. {buyer}[은/는] {end}.",
+                f"{buyer}[은/는] 중고 {thing}[을/를] {offer}에 사겠다고 했다가 {why} 안 된다는 대답을 듣고 {end}.",
                 f"{seller}[은/는] {thing} 값 {price}[을/를] 내리지 않고, {buyer}[은/는] {end}.",
                 f"{thing} 가격을 {price}에서 {offer}[으로/로] 낮추려던 {buyer}[은/는] {seller}[이/가] 거절하자 {end}.",
             )
@@ -640,19 +640,19 @@ def used_deal(s: Scene) -> None:
         s.summarize(
             f"{buyer}[은/는] {price}에 나온 {thing}[을/를] {deal}에 사기로 하고, {when}에 {place}에서 만나기로 합니다.",
             f"{seller}[은/는] 중고 {thing}의 값을 {price}에서 {deal}[으로/로] 깎아 주고 {when}에 {buyer}[을/를] 만나기로 합니다.",
-            f"{thing}[을/를] 흥정한 끝에 {deal}에 거래하기로 하고, {buyer}[과/와] {seller}[은/는] {place}에서 {when}에 만납니다.",
+            f"{thing}[을/를] 흥정한 끝에 {deal}에 거래하기로 하고, 두 사람은 {place}에서 {when}에 만납니다.",
         )
     elif ending == "gift":
         s.summarize(
             f"{buyer}[은/는] {thing} 값을 {offer}[으로/로] 깎으려다 {gift}[을/를] 덤으로 받고 {price}에 사기로 합니다. 두 사람은 {when}에 {place}에서 만납니다.",
             f"{seller}[은/는] {thing} 가격 {price}[을/를] 깎는 대신 {gift}[을/를] 주기로 하고, {when}에 {place}에서 거래합니다.",
-            f"{buyer}[과/와] {seller}[은/는] {when}에 {place}에서 {thing}[을/를] 거래합니다.{bonus}",
+            f"두 사람은 {when}에 {place}에서 {thing}[을/를] 거래합니다.{bonus}",
         )
     else:
         s.summarize(
             f"{buyer}[은/는] {thing}[을/를] {offer}에 사려 했으나 거절당하고, {price}에 사기로 합니다. 두 사람은 {when}에 {place}에서 만납니다.",
             f"{seller}[은/는] {why} 값을 깎아 주지 않지만, {buyer}[은/는] {price}에 {thing}[을/를] 사러 {when}에 오기로 합니다.",
-            f"중고 {thing}[은/는] {price} 그대로 팔리고, {buyer}[과/와] {seller}[은/는] {when}에 {place}에서 만날 약속을 합니다.",
+            f"중고 {thing}[은/는] {price} 그대로 팔리고, 두 사람은 {when}에 {place}에서 만날 약속을 합니다.",
         )
 
 

@@ -69,7 +69,7 @@ def hotel_change(s: Scene) -> None:
         "fee": "날짜를 옮길 수 있을까요?",
         "full": "날짜를 바꿀 수 있나요?",
         "room": "방을 다른 걸로 바꾸고 싶어요.",
-        "cancel": "취소를 해야 할 것 같아요.",
+        "cancel": "취소를 부탁드리려고요.",
         "keep": "취소하면 어떻게 되는지 여쭤보려고요.",
         "early": "체크인 시간 때문에 전화드렸어요.",
     }[ending]
@@ -84,7 +84,11 @@ def hotel_change(s: Scene) -> None:
         f"조회되었습니다. {old}, {room} 맞으시죠?",
     )
     if s.chance(0.35):
-        s.say(clerk, "본인 확인을 위해 연락처를 말씀해 주세요.", "예약하실 때 남기신 번호가 어떻게 되시나요?")
+        s.say(
+            clerk,
+            "본인 확인을 위해 연락처를 한 번 불러 주시겠습니까?",
+            "예약하실 때 남기신 번호를 확인하겠습니다.",
+        )
         s.say(guest, "#PhoneNumber#입니다.", "#PhoneNumber#[이에요/예요].")
         s.say(clerk, "네, 확인되었습니다.", "감사합니다. 본인 확인이 끝났습니다.")
     if ending in ("free", "fee", "full"):
@@ -202,7 +206,7 @@ def hotel_change(s: Scene) -> None:
         gap = won(s.rng, 10000, 70000, 5000)
         s.say(
             guest,
-            f"네. {why} {target}[으로/로] 바꾸고 싶어요.",
+            f"네. {why} {target}[으로/로] 옮겼으면 해요.",
             f"맞아요. {why} {target}[이/가] 있는지 궁금해서요.",
         )
         if s.chance(0.5) or target in ("1층 객실", "호수 전망 객실"):
@@ -486,7 +490,7 @@ def appliance_service(s: Scene) -> None:
     )
     s.say(
         agent,
-        "불편하셨겠습니다. 구입하신 지 얼마나 되셨나요?",
+        "불편하셨겠습니다. 언제쯤 구입하셨는지 기억하십니까?",
         "네, 언제 구입하신 제품인가요?",
         "그러셨군요. 사용하신 지는 오래되셨어요?",
     )

@@ -318,12 +318,12 @@ def gym_counsel(s: Scene) -> None:
     s.say(
         c,
         f"안녕하세요. {kind}[을/를] 배워 보려고 하는데요.",
-        f"{kind} 등록 상담을 받으러 왔어요.",
+        f"{kind} 등록 상담을 좀 받아 보려고요.",
         f"저기, {kind} 수업이 있다고 해서 왔는데요.",
     )
     s.say(
         t,
-        f"잘 오셨어요. {kind}[은/는] 처음이세요?",
+        f"마침 잘 찾아오셨네요. {kind}[은/는] 처음이세요?",
         "반갑습니다. 어떤 목적으로 운동하려고 하세요?",
         "어서 오세요. 운동해 보신 적은 있나요?",
     )
@@ -958,7 +958,12 @@ def airport_entry(s: Scene) -> None:
         "안녕하세요. 여권 주시겠습니까?",
         "여권과 입국 신고서를 주세요." if ending != "card" else "이쪽으로 오세요. 여권 부탁합니다.",
     )
-    s.say(t, "네, 여기 있습니다.", "여기요. 여권 번호는 #PassportNumber#입니다.", "안녕하세요. 여기 있어요.")
+    s.say(
+        t,
+        "네, 이 여권입니다.",
+        "여기요. 여권 번호가 #PassportNumber#인데 맞나요?",
+        "수고하십니다. 제 여권입니다.",
+    )
     mate = kid = None
     if ending == "family":
         mate = s.speaker(GIVEN)
@@ -1240,7 +1245,7 @@ def _new_passport(s: Scene) -> None:
     elif ending == "parent":
         s.say(
             t,
-            "네. 그런데 제 딸 여권도 같이 신청할 수 있을까요?",
+            "네. 그런데 제 딸 여권도 같이 만들 수 있나 해서요.",
             "여기 있어요. 아들 것도 오늘 만들고 싶은데요.",
         )
         child = "딸" if "딸" in s.turns[-1][1] else "아들"
