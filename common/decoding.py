@@ -22,6 +22,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from common import stepping
 from common.candidates import Candidate
 from common.errors import UserError
 from common.models.averaging import Averaged, empty_cache
@@ -145,14 +146,11 @@ def end_tokens(checkpoint: HFGenerationConfig, tokenizer: PreTrainedTokenizerFas
     return list(dict.fromkeys([tokenizer.eos_token_id, *more]))
 
 
-def _hf_config(
-    model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTrainedTokenizerFast, returned: int
-) -> Any:
+def _hf_config(model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
     sampled = config.temperature > 0
-    require_beams(config)
     settings: dict[str, Any] = {
         "max_new_tokens": config.max_new_tokens,
-        "num_return_sequences": returned,
+        "num_return_sequences": config.candidates,
         "do_sample": sampled,
         "num_beams": 1 if sampled else config.beams,
         "pad_token_id": tokenizer.pad_token_id,
@@ -186,30 +184,6 @@ def _right_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Ten
     return ids.flip(1), mask.flip(1)
 
 
-def _read_once(
-    model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor, copies: int
-) -> dict[str, Any]:
-    """The inputs of `generate` for so many samples of each source, the sources read once for all of them.
-
-    `generate` itself would copy a source first and read it as often as it is sampled.
-    """
-    memory = empty_cache(model)
-    model(
-        input_ids=input_ids[:, :-1],  # it wants to read the last token itself
-        attention_mask=attention_mask[:, :-1],
-        position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0)[:, :-1],
-        past_key_values=memory,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    memory.batch_repeat_interleave(copies)
-    return {
-        "input_ids": input_ids.repeat_interleave(copies, 0),
-        "attention_mask": attention_mask.repeat_interleave(copies, 0),
-        "past_key_values": memory,
-    }
-
-
 @torch.inference_mode()
 def decode(
     model: PreTrainedModel,
@@ -219,7 +193,7 @@ def decode(
     *,
     logprobs: bool = True,
 ) -> list[list[Candidate]]:
-    """Candidates of each source (token ids), best first by the decoder; one batch, one call of `generate`.
+    """Candidates of each source (token ids), best first by the decoder; one batch.
 
     Greedy decoding and sampling sum log-probabilities as they go; beams take a forward pass of their own, which
     `logprobs=False` saves: the log-probabilities are then left at 0.
@@ -227,12 +201,37 @@ def decode(
     """
     causal = not model.config.is_encoder_decoder
     pad = tokenizer.pad_token_id
+    ends = end_tokens(model.generation_config, tokenizer)
+    require_beams(config)
     ids, mask = (_left_padded if causal else _right_padded)(sources, pad)
-    inputs: dict[str, Any] = {"input_ids": ids.to(model.device), "attention_mask": mask.to(model.device)}
-    copies = config.candidates if config.temperature > 0 and causal else 1
-    if copies > 1:
-        inputs = _read_once(model, **inputs, copies=copies)
-    elif isinstance(model, Averaged):
+    ids, mask = ids.to(model.device), mask.to(model.device)
+    # Processes that share one model's weights call it equally often: `generate` sees to that.
+    if causal and (config.temperature > 0 or config.beams == 1) and not isinstance(model, FSDPModule):
+        found = stepping.generate(
+            model, ids, mask, copies=config.candidates, longest=config.max_new_tokens, ends=ends,
+            choose=stepping.sampler(config.temperature, config.top_p) if config.temperature > 0 else stepping.greedy,
+            warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
+        )  # fmt: skip
+        return candidates_of(
+            [row.tokens for row in found], [row.logprob for row in found], tokenizer, config, ends
+        )
+    return _by_generate(model, tokenizer, sources, ids, mask, config, logprobs)
+
+
+def _by_generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    sources: Sequence[Sequence[int]],
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    config: DecodingConfig,
+    logprobs: bool,
+) -> list[list[Candidate]]:
+    """`decode` by transformers' own `generate`: beams, and whatever an encoder has read."""
+    causal = not model.config.is_encoder_decoder
+    pad = tokenizer.pad_token_id
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+    if isinstance(model, Averaged):
         inputs["past_key_values"] = empty_cache(model)  # `generate` would make one for a single model
     start = ids.shape[1] if causal else 1  # generated tokens follow the padded prompt, or the start token
     blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
@@ -243,7 +242,7 @@ def decode(
     try:
         sequences = model.generate(
             **inputs,
-            generation_config=_hf_config(model, config, tokenizer, config.candidates // copies),
+            generation_config=_hf_config(model, config, tokenizer),
             logits_processor=LogitsProcessorList(blocking),
             stopping_criteria=StoppingCriteriaList([chosen] if summing else []),
             # Processes that share one model's weights call it equally often, until the last has ended its summaries.

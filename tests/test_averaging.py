@@ -1,7 +1,7 @@
 """Models that decode as one write what the mean of their log-probabilities says, step by step, and record it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,16 @@ import house as houses
 import pytest
 import tiny
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
-from common import checkpoints, engines, models, runs
+from common import checkpoints, engines, models, runs, stepping
 from common.candidates import read as read_candidates
 from common.decoding import DecodingConfig, decode
 from common.errors import UserError
@@ -101,10 +108,23 @@ def slowly(both: Sequence[PreTrainedModel], source: Sequence[int], config: Decod
     return [row[: row.index(EOS) + 1] if EOS in row else row for row in rows]
 
 
+def as_generate_samples(temperature: float, top_p: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    def choose(logits: torch.Tensor) -> torch.Tensor:
+        warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(temperature)(None, logits))
+        return torch.multinomial(warped.softmax(-1), 1).squeeze(1)
+
+    return choose
+
+
 @pytest.mark.parametrize("how", CONFIGS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_models_write_what_the_slow_way_writes(kind: str, how: str) -> None:
+def test_two_models_write_what_the_slow_way_writes(
+    kind: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     both, config = pair(kind), CONFIGS[how]
+    # The random numbers of `generate`, and as many of them.
+    monkeypatch.setattr(stepping, "sampler", as_generate_samples)
+    monkeypatch.setattr(stepping, "ALIVE", 0.0)
     lengths, alone = [], 0
     for source in SOURCES:
         torch.manual_seed(3)

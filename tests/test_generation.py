@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from common import candidates as on_disk
-from common import competition, generation, models, scoring, tokenization
+from common import competition, generation, models, scoring, stepping, tokenization
 from common.decoding import DecodingConfig, decode, hf_decoder, sequence_logprobs
 from common.errors import UserError
 from common.generation import generate
@@ -403,31 +410,84 @@ def test_the_dev_evaluation_scores_greedy_summaries(
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
-def test_a_source_is_read_once_for_all_its_samples(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same samples as when generate copies the source and reads every copy."""
+def test_a_source_is_read_once_for_all_its_samples(kind: str) -> None:
+    """The same samples as when every copy of it is read."""
     config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
     model, tokenizer = models.pretrained(config, frozen=False)
     inputs = [list(range(5, 5 + length)) for length in (30, 90, 7)]
-    wanted = DecodingConfig(candidates=3, temperature=0.7, max_new_tokens=12)
     read: list[int] = []
 
-    def sample() -> list[list[tuple[str, float]]]:
+    def sample(sources: list[list[int]], copies: int) -> list[tuple[str, float]]:
         torch.manual_seed(0)
         hook = model.get_input_embeddings().register_forward_pre_hook(
             lambda _, ids: read.append(ids[0].numel())
         )
-        found = decode(model.eval(), tokenizer, inputs, wanted)
+        wanted = DecodingConfig(candidates=copies, temperature=0.7, max_new_tokens=12)
+        found = decode(model.eval(), tokenizer, sources, wanted)
         hook.remove()
-        return [[(c.text, round(c.logprob or 0.0, 3)) for c in group] for group in found]
+        return [(c.text, round(c.logprob or 0.0, 3)) for group in found for c in group]
 
-    once, first = sample(), list(read)
+    once, first = sample(inputs, 3), list(read)
     read.clear()
-    monkeypatch.setattr(
-        "common.decoding._read_once",
-        lambda _model, input_ids, attention_mask, copies: {
-            "input_ids": input_ids.repeat_interleave(copies, 0),
-            "attention_mask": attention_mask.repeat_interleave(copies, 0),
-        },
-    )
-    assert sample() == once
-    assert first[:2] == [3 * 89, 9] and read[0] == 9 * 90
+    copied = sample([source for source in inputs for _ in range(3)], 1)
+    assert [sorted(once[i : i + 3]) for i in (0, 3, 6)] == [sorted(copied[i : i + 3]) for i in (0, 3, 6)]
+    assert first[:2] == [3 * 90, 9] and read[0] == 9 * 90
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+def test_texts_that_have_ended_leave_the_batch(
+    trained: dict[str, PreTrainedModel], temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sources = trained["qwen2"], list(sources_of("qwen2", 12).values())
+    config = replace(GREEDY, temperature=temperature, top_p=1.0)
+    # Every text its own numbers, whichever rows are left.
+    monkeypatch.setattr(stepping, "draw", lambda weights: (weights.cumsum(-1) < 0.6).sum(-1))
+    rows: list[int] = []
+    hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: rows.append(len(ids[0])))
+    found = decode(model, WORDS, sources, config)
+    left = list(rows)
+    rows.clear()
+    monkeypatch.setattr(stepping, "ALIVE", 0.0)
+    whole = decode(model, WORDS, sources, config)
+    hook.remove()
+    for (one,), (other,) in zip(found, whole, strict=True):
+        assert (one.text, one.tokens) == (other.text, other.tokens)
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-6)
+    assert set(rows) == {12} and len(left) == len(rows)
+    assert left == sorted(left, reverse=True) and left[-1] < 9
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=70).filter(any))
+def test_an_index_is_drawn_as_often_as_it_weighs(weights: list[int]) -> None:
+    """With random numbers that are evenly spread, all counts are exact to one."""
+    count = 1000
+    spread = (torch.arange(count, dtype=torch.float64) + 0.5).unsqueeze(1) / count
+    rows = torch.tensor(weights, dtype=torch.float32).expand(count, -1)
+    numbers = iter([spread, spread])  # the block's, then that within it, which must not depend on it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "rand", lambda *_, **__: next(numbers))
+        blocks = stepping._invert(rows)
+    counts = torch.bincount(blocks, minlength=len(weights))
+    assert torch.allclose(counts.double(), rows[0].double() * count / sum(weights), atol=1.0)
+    torch.manual_seed(0)
+    drawn = stepping.draw(rows)
+    assert drawn.max() < len(weights) and all(weights[int(i)] > 0 for i in drawn)
+    mean = float((torch.arange(len(weights)) * rows[0]).sum() / rows[0].sum())
+    spread_of = float(((torch.arange(len(weights)) - mean) ** 2 * rows[0]).sum() / rows[0].sum()) ** 0.5
+    assert abs(float(drawn.double().mean()) - mean) <= 5 * spread_of / count**0.5 + 1e-9
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.9, 1.0])
+def test_sampling_draws_from_the_nucleus_that_transformers_keeps(
+    top_p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = torch.randn(50, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(0.7)(None, logits.clone()))
+    wanted = warped.softmax(-1)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(stepping, "draw", lambda weights: seen.append(weights) or torch.zeros(50).long())
+    chosen = stepping.sampler(0.7, top_p)(logits)
+    kept = seen[0] / seen[0].sum(-1, keepdim=True)
+    assert torch.allclose(kept.sort(-1).values, wanted.sort(-1).values, atol=1e-12)
+    assert torch.equal(chosen, torch.zeros(50).long() if top_p == 1 else wanted.argmax(-1))

@@ -62,6 +62,11 @@ class Caches:
         for cache in self.each:
             cache.batch_repeat_interleave(repeats)
 
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows alone."""
+        for cache in self.each:
+            cache.batch_select_indices(indices)
+
 
 class _Encoders(nn.Module):
     """The models' encoders as one, whose states are theirs side by side: `generate` repeats and hands on one tensor."""
