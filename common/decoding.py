@@ -1,6 +1,6 @@
 """One batch of sources to candidates with log-probabilities: settings, and the engine that is always there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
@@ -192,11 +192,14 @@ def decode(
     config: DecodingConfig,
     *,
     logprobs: bool = True,
+    words: Collection[int] = (),
 ) -> list[list[Candidate]]:
     """Candidates of each source (token ids), best first by the decoder; one batch.
 
     Greedy decoding and sampling sum log-probabilities as they go; beams take a forward pass of their own, which
     `logprobs=False` saves: the log-probabilities are then left at 0.
+    `words`: when there are any, greedy decoding and sampling by a causal model write no other tokens than these and the
+    batch's own; elsewhere they are ignored.
     Raises UserError when more candidates are wanted than there are beams.
     """
     causal = not model.config.is_encoder_decoder
@@ -211,6 +214,7 @@ def decode(
             model, ids, mask, copies=config.candidates, longest=config.max_new_tokens, ends=ends,
             choose=stepping.sampler(config.temperature, config.top_p) if config.temperature > 0 else stepping.greedy,
             warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
+            words=sorted({*words, *(token for source in sources for token in source)}) if words else (),
         )  # fmt: skip
         return candidates_of(
             [row.tokens for row in found], [row.logprob for row in found], tokenizer, config, ends
@@ -323,12 +327,14 @@ def sequence_logprobs(
     return found
 
 
-def hf_decoder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Decoder:
-    """Decoding by transformers' own `generate`: every architecture, everywhere."""
+def hf_decoder(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, words: Collection[int] = ()
+) -> Decoder:
+    """Decoding by transformers: every architecture, everywhere. `words` as `decode` takes them."""
 
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         torch.manual_seed(seed)
-        found: list[list[Candidate]] = decode(model, tokenizer, sources, config)
+        found: list[list[Candidate]] = decode(model, tokenizer, sources, config, words=words)
         return found
 
     return run

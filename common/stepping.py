@@ -4,16 +4,20 @@ transformers' `generate` carries every row to the end of the longest and reads a
 of 64 samples most have ended when the last one does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
-from common.models.averaging import empty_cache
+from common.models.averaging import Averaged, Caches, empty_cache
+from common.models.cache import with_room
 
 Warp = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""(tokens generated so far [rows, steps], logits [rows, vocabulary]) → logits to choose from."""
+"""(places in the vocabulary chosen so far [rows, steps], logits [rows, vocabulary]) → logits to choose from."""
 ALIVE = 0.75
 """Share of the rows still going below which the others are dropped: dropping copies what is remembered of the rest."""
 
@@ -37,52 +41,89 @@ def generate(
     ends: Sequence[int],
     choose: Callable[[torch.Tensor], torch.Tensor],
     warp: Warp | None = None,
+    words: Sequence[int] = (),
 ) -> list[Generated]:
     """`copies` texts of each left-padded source [sources, length], a source's copies one after the other.
 
-    A source is read once for all its copies. `choose`: logits [rows, vocabulary] → tokens [rows].
+    A source is read once for all its copies. `choose`: logits [rows, vocabulary] → a place in the vocabulary for each.
+    `words`: the tokens that may be written, besides `ends`; none given, all. They are then the whole vocabulary, of the
+    log-probabilities too.
     """
-    memory = empty_cache(model)
-    places = (attention_mask.cumsum(1) - 1).clamp(min=0)
-    logits = model(
-        input_ids=input_ids, attention_mask=attention_mask, position_ids=places, past_key_values=memory,
-        use_cache=True, logits_to_keep=1,
-    ).logits[:, -1]  # fmt: skip
-    if copies > 1:
-        memory.batch_repeat_interleave(copies)
-    logits, mask = logits.repeat_interleave(copies, 0), attention_mask.repeat_interleave(copies, 0)
-    place = places[:, -1:].repeat_interleave(copies, 0)
-    rows = torch.arange(len(logits), device=logits.device)  # which text a row of the batch is
-    running = torch.ones_like(rows, dtype=torch.bool)
-    tokens = rows.new_zeros(len(rows), longest)
-    lengths = torch.zeros_like(rows)
-    logprobs = torch.zeros(len(rows), dtype=torch.float64, device=logits.device)
-    stops = torch.as_tensor(list(ends), device=logits.device)
-    for step in range(longest):
-        logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-        chosen = choose(warp(tokens[rows, :step], logits) if warp else logits)
-        gained = logits.gather(1, chosen.unsqueeze(1)).squeeze(1) - logits.logsumexp(-1)
-        tokens[rows[running], step] = chosen[running]
-        lengths[rows[running]] += 1
-        logprobs[rows[running]] += gained[running]
-        running &= ~torch.isin(chosen, stops)
-        left = int(running.sum())
-        if not left or step + 1 == longest:
-            break
-        if left < ALIVE * len(rows):
-            kept = running.nonzero().squeeze(1)
-            memory.batch_select_indices(kept)
-            rows, running, mask, place, chosen = (x[kept] for x in (rows, running, mask, place, chosen))
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        place = place + 1
-        logits = model(
-            input_ids=chosen.unsqueeze(1), attention_mask=mask, position_ids=place, past_key_values=memory,
-            use_cache=True, logits_to_keep=1,
-        ).logits[:, -1]  # fmt: skip
+    vocabulary = torch.as_tensor(sorted({*words, *ends}), device=input_ids.device) if words else None
+    stops = torch.as_tensor(sorted(ends), device=input_ids.device)
+    if vocabulary is not None:
+        stops = torch.searchsorted(vocabulary, stops)
+    with _output_of(model, vocabulary) as output:
+        memory = empty_cache(model)
+        places = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        logits = output(input_ids, attention_mask, places, memory).repeat_interleave(copies, 0)
+        if copies > 1:
+            memory.batch_repeat_interleave(copies)
+        for cache in memory.each if isinstance(memory, Caches) else [memory]:
+            with_room(cache)
+        mask = attention_mask.repeat_interleave(copies, 0)
+        place = places[:, -1:].repeat_interleave(copies, 0)
+        rows = torch.arange(len(logits), device=logits.device)  # which text a row of the batch is
+        running = torch.ones_like(rows, dtype=torch.bool)
+        tokens, lengths = rows.new_zeros(len(rows), longest), torch.zeros_like(rows)
+        logprobs = torch.zeros(len(rows), dtype=torch.float64, device=logits.device)
+        for step in range(longest):
+            # On a CPU several times faster than logsumexp.
+            spread = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+            chosen = choose(warp(tokens[rows, :step], spread) if warp else spread)
+            gained = spread.gather(1, chosen.unsqueeze(1)).squeeze(1)
+            tokens[rows[running], step] = chosen[running]
+            lengths[rows[running]] += 1
+            logprobs[rows[running]] += gained[running]
+            running &= ~torch.isin(chosen, stops)
+            left = int(running.sum())
+            if not left or step + 1 == longest:
+                break
+            if left < ALIVE * len(rows):
+                kept = running.nonzero().squeeze(1)
+                memory.batch_select_indices(kept)
+                rows, running, mask, place, chosen = (x[kept] for x in (rows, running, mask, place, chosen))
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+            place = place + 1
+            word = chosen if vocabulary is None else vocabulary[chosen]
+            logits = output(word.unsqueeze(1), mask, place, memory)
+    tokens = tokens if vocabulary is None else vocabulary[tokens]
     return [
         Generated(row[:length], logprob)
         for row, length, logprob in zip(tokens.tolist(), lengths.tolist(), logprobs.tolist(), strict=True)
     ]
+
+
+Output = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Any], torch.Tensor]
+"""(tokens [rows, n], mask, positions, memory) → logits of what follows the last of them [rows, vocabulary]."""
+
+
+@contextmanager
+def _output_of(model: PreTrainedModel, vocabulary: torch.Tensor | None) -> Iterator[Output]:
+    """The model as a function, whose output layer has the vocabulary's rows alone meanwhile."""
+    head = model.get_output_embeddings()
+    narrow = type(head) is nn.Linear and not isinstance(model, Averaged)
+
+    def output(ids: torch.Tensor, mask: torch.Tensor, places: torch.Tensor, memory: Any) -> torch.Tensor:
+        found = model(
+            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=memory, use_cache=True,
+            logits_to_keep=1,
+        )  # fmt: skip
+        logits: torch.Tensor = found.logits[:, -1]
+        return logits if vocabulary is None or narrow else logits[:, vocabulary]
+
+    if vocabulary is None or not narrow:
+        yield output
+        return
+    smaller = nn.Linear(head.in_features, len(vocabulary), bias=head.bias is not None, device="meta")
+    smaller.weight = nn.Parameter(head.weight[vocabulary], requires_grad=False)
+    if head.bias is not None:
+        smaller.bias = nn.Parameter(head.bias[vocabulary], requires_grad=False)
+    model.set_output_embeddings(smaller)
+    try:
+        yield output
+    finally:
+        model.set_output_embeddings(head)
 
 
 def greedy(logits: torch.Tensor) -> torch.Tensor:
@@ -111,7 +152,7 @@ def draw(weights: torch.Tensor) -> torch.Tensor:
     `torch.multinomial` makes a random number for each of the n weights: of 262,144 words that took as long as the model.
     """
     size = int(weights.shape[-1] ** 0.5) + 1
-    padded = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % size))
+    padded = nn.functional.pad(weights, (0, -weights.shape[-1] % size))
     blocks = padded.unflatten(-1, (-1, size))
     block = _invert(blocks.sum(-1))
     inside = _invert(blocks[torch.arange(len(blocks), device=block.device), block])

@@ -20,10 +20,11 @@ from transformers import (
 )
 
 from common import candidates as on_disk
-from common import competition, generation, models, scoring, stepping, tokenization
-from common.decoding import DecodingConfig, decode, hf_decoder, sequence_logprobs
+from common import competition, decoding, generation, models, scoring, stepping, tokenization
+from common.decoding import DecodingConfig, decode, end_tokens, hf_decoder, sequence_logprobs
 from common.errors import UserError
 from common.generation import generate
+from common.models import cache
 from common.tokenization import Frame, LengthConfig
 from common.training import cross_entropy
 
@@ -455,6 +456,63 @@ def test_texts_that_have_ended_leave_the_batch(
         assert one.logprob == pytest.approx(other.logprob, abs=1e-6)
     assert set(rows) == {12} and len(left) == len(rows)
     assert left == sorted(left, reverse=True) and left[-1] < 9
+
+
+@pytest.mark.parametrize("layers", ["merged", "adapters"])
+@pytest.mark.parametrize("temperature", [0.0, 1.3])
+def test_words_that_nobody_used_are_never_written(
+    temperature: float, layers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when their logits were -inf in the model, whose output layer is whole again afterwards."""
+    monkeypatch.setattr(stepping, "draw", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1))
+    config = models.PretrainedConfig(model="tiny:gemma3", dtype="float32")
+    model, tokenizer = models.pretrained(config, frozen=False)
+    if layers == "adapters":
+        torch.manual_seed(1)
+        model = models.add_lora(model, tokenizer, models.LoRAConfig(rank=2, targets=("all",)), ())
+    model = model.double().eval()
+    inputs = [list(range(5, 5 + length)) for length in (6, 20, 3)]
+    words = {40, 41, 43, 60, 61}
+    size = model.get_output_embeddings().weight.shape[0]
+    allowed = sorted({*words, *range(5, 25), *end_tokens(model.generation_config, tokenizer)})
+
+    def write(**given: Any) -> list[tuple[str, float]]:
+        torch.manual_seed(2)
+        wanted = replace(GREEDY, candidates=1, temperature=temperature, top_p=0.9, no_repeat_ngram=2)
+        found = decode(model, tokenizer, inputs, wanted, **given)
+        return [(c.text, round(c.logprob or 0.0, 6)) for group in found for c in group]
+
+    free = write()
+    found = write(words=words)
+    assert model.get_output_embeddings().weight.shape[0] == size and write() == free
+    inner = model.get_base_model() if layers == "adapters" else model
+    inner.lm_head.register_forward_hook(
+        lambda _, __, logits: torch.full_like(logits, -math.inf).index_copy(
+            -1, torch.tensor(allowed), logits[..., allowed]
+        )
+    )
+    assert [text for text, _ in write()] == [text for text, _ in found] != [text for text, _ in free]
+    assert [p for _, p in write()] == pytest.approx([p for _, p in found], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
+def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the room, past Gemma's window, and with rows that leave."""
+    config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+    model, tokenizer = models.pretrained(config, frozen=False)
+    window = getattr(model.config, "sliding_window", None) or 64
+    assert window < 90
+    monkeypatch.setattr(cache, "ROOM", 7)
+    monkeypatch.setattr(decoding, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
+    inputs = [list(range(5, 5 + length)) for length in (window - 20, 90, 7)]
+    found = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        wanted = DecodingConfig(candidates=4, temperature=1.5, top_p=1.0, max_new_tokens=40)
+        found.append(decode(model.double().eval(), tokenizer, inputs, wanted))
+        monkeypatch.setattr(stepping, "with_room", lambda _: None)
+    lengths = {c.tokens for group in found[0] for c in group}
+    assert found[0] == found[1] and len(lengths) > 4
 
 
 @settings(max_examples=40)

@@ -1,15 +1,22 @@
 """Engines: the ways to decode a saved model, behind one function; each is imported only when it is chosen."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
 from common.decoding import Decoder, DecodingConfig
 
 
-def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrainedTokenizerFast]:
+def decoder(
+    folder: Path, decoding: DecodingConfig, *, words_of: Iterable[str] = ()
+) -> tuple[Decoder, PreTrainedTokenizerFast]:
     """The configured engine around the model saved in a folder, and that model's tokenizer.
 
+    `words_of`: when given, the tokens of these texts and of the dialogues at hand are all that a causal model writes,
+    where the engine is hf and does not search: of a large vocabulary most belongs to other languages, and on a CPU it
+    takes most of a step.
     Raises UserError when the engine is not installed, lacks its hardware or cannot run this model or these settings.
     """
     if decoding.average_with:
@@ -27,8 +34,9 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     from common import models
     from common.decoding import hf_decoder
 
-    if decoding.merge:
-        model, tokenizer = models.load(folder, quantization="none")
-        return hf_decoder(models.merged(model), tokenizer), tokenizer
-    model, tokenizer = models.load(folder)
-    return hf_decoder(model, tokenizer), tokenizer
+    changes: dict[str, Any] = {"quantization": "none"} if decoding.merge else {}
+    model, tokenizer = models.load(folder, **changes)
+    model = models.merged(model) if decoding.merge else model
+    texts = list(words_of)
+    words = {token for ids in tokenizer(texts).input_ids for token in ids} if texts else ()
+    return hf_decoder(model, tokenizer, words), tokenizer

@@ -6,7 +6,8 @@ from experiments.exp010.config import ASK, SMOKE, Config
 
 def infer(run: tracking.Run[Config]) -> None:
     """Best checkpoint → candidates → post-processed predictions → dev scores."""
-    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
+    known = (text for row in run.split("train").rows for text in (row.dialogue, *row.summaries))
+    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, words_of=known)
     frame = tokenization.text_frame(tokenizer, "", ASK)
     stages.infer(run, decoder, tokenizer, frame)
 
