@@ -21,8 +21,9 @@ from shared import ROOT, rows, table
 from transformers import DataCollatorForSeq2Seq, GenerationConfig, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 from common import generation, models, tokenization, training
-from common.decoding import DecodingConfig, decode
+from common.decoding import DecodingConfig
 from common.dialogue import clean
+from common.engines.hf import decode
 from common.models import SmallModelConfig
 from common.tokenization import Frame, LengthConfig
 from common.training import TrainingConfig

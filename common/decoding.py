@@ -1,38 +1,19 @@
-"""One batch of sources to candidates with log-probabilities: settings, and the engine that is always there."""
+"""How summaries are decoded: settings, what an engine is, and its tokens made candidates."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from peft import PeftModel
-from torch.distributed.fsdp import FSDPModule
-from torch.nn import functional
-from transformers import (
-    GenerationConfig as HFGenerationConfig,
-)
-from transformers import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    NoRepeatNGramLogitsProcessor,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    StoppingCriteria,
-    StoppingCriteriaList,
-)
+from transformers import GenerationConfig as HFGenerationConfig
+from transformers import PreTrainedTokenizerFast
 
-from common import stepping
 from common.candidates import Candidate
 from common.errors import UserError
-from common.models.averaging import Averaged, empty_cache
-from common.models.logits import target_logits
-from common.tokenization import IGNORE, collate_causal, collate_seq2seq
 
 Decoder = Callable[[Sequence[Sequence[int]], "DecodingConfig", int], list[list[Candidate]]]
-"""(sources as token ids, settings, seed) → candidates of each, best first: what an engine is to `generate`."""
-LOGITS_AT_ONCE = 2**27
-"""Logits held in memory while candidates are scored."""
+"""(sources as token ids, settings, seed) → candidates of each, best first, then the samples wanted besides: what an
+engine is to `generate`."""
 
 
 @dataclass(frozen=True)
@@ -90,41 +71,18 @@ def grid(config: DecodingConfig, choices: GridConfig) -> list[DecodingConfig]:
     ]
 
 
-class _NoRepeatOfGenerated(LogitsProcessor):
-    """n-gram blocking that ignores the prompt, whose words a summary may well use."""
+def with_samples(decoder: Decoder) -> Decoder:
+    """A decoder that also samples, of one that gives the `config.candidates` alone."""
 
-    def __init__(self, size: int, prompt: int) -> None:
-        self.inner, self.prompt = NoRepeatNGramLogitsProcessor(size), prompt
+    def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
+        found = decoder(sources, config, seed)
+        if config.samples:
+            sampling = replace(config, candidates=config.samples, temperature=config.samples_temperature)
+            sampled = decoder(sources, sampling, seed)
+            found = [first + second for first, second in zip(found, sampled, strict=True)]
+        return found
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return self.inner(input_ids[:, self.prompt :], scores)
-
-
-class _ChosenLogprobs(StoppingCriteria):
-    """Log-probabilities of the tokens that decoding chooses, from the logits as the model gives them; never stops it.
-
-    `remember` is a forward hook of the model: what logits processors are given may already be warped.
-    """
-
-    def __init__(self) -> None:
-        self.logits = torch.empty(0)
-        self.steps: list[torch.Tensor] = []
-
-    def remember(self, _model: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        self.logits = output.logits[:, -1]
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
-        logits = self.logits.float()
-        chosen = logits.gather(1, input_ids[:, -1:].to(logits.device)).squeeze(1)
-        self.steps.append(chosen - logits.logsumexp(-1))
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-
-    def sums(self, lengths: Sequence[int]) -> list[float]:
-        """The sum over each row's first tokens; what stands behind its end is padding."""
-        steps = torch.stack(self.steps, dim=1)
-        counted = torch.arange(steps.shape[1]) < torch.as_tensor(lengths).unsqueeze(1)
-        sums: list[float] = steps.masked_fill(~counted.to(steps.device), 0.0).sum(1).tolist()
-        return sums
+    return run
 
 
 def require_beams(config: DecodingConfig) -> None:
@@ -144,125 +102,6 @@ def end_tokens(checkpoint: HFGenerationConfig, tokenizer: PreTrainedTokenizerFas
     named = checkpoint.eos_token_id
     more = [named] if isinstance(named, int) else named or []
     return list(dict.fromkeys([tokenizer.eos_token_id, *more]))
-
-
-def _hf_config(model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
-    sampled = config.temperature > 0
-    settings: dict[str, Any] = {
-        "max_new_tokens": config.max_new_tokens,
-        "num_return_sequences": config.candidates,
-        "do_sample": sampled,
-        "num_beams": 1 if sampled else config.beams,
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": end_tokens(model.generation_config, tokenizer),
-        "decoder_start_token_id": getattr(model.config, "decoder_start_token_id", None),
-        "forced_bos_token_id": getattr(model.generation_config, "forced_bos_token_id", None),
-        # Whatever is unset comes from the checkpoint's own generation_config.json.
-        "min_length": 0,
-        "no_repeat_ngram_size": 0,
-        "repetition_penalty": 1.0,
-    }
-    if sampled:
-        settings |= {"temperature": config.temperature, "top_p": config.top_p, "top_k": 0}
-    elif config.beams > 1:
-        settings |= {"length_penalty": config.length_penalty, "early_stopping": True}
-    return HFGenerationConfig(**settings)
-
-
-def _left_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    width = max(map(len, sources))
-    ids = torch.full((len(sources), width), pad, dtype=torch.long)
-    mask = torch.zeros((len(sources), width), dtype=torch.long)
-    for row, source in enumerate(sources):
-        ids[row, width - len(source) :] = torch.as_tensor(source)
-        mask[row, width - len(source) :] = 1
-    return ids, mask
-
-
-def _right_padded(sources: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    ids, mask = _left_padded([source[::-1] for source in sources], pad)
-    return ids.flip(1), mask.flip(1)
-
-
-@torch.inference_mode()
-def decode(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    sources: Sequence[Sequence[int]],
-    config: DecodingConfig,
-    *,
-    logprobs: bool = True,
-    words: Collection[int] = (),
-) -> list[list[Candidate]]:
-    """Candidates of each source (token ids), best first by the decoder; one batch.
-
-    Greedy decoding and sampling sum log-probabilities as they go; beams take a forward pass of their own, which
-    `logprobs=False` saves: the log-probabilities are then left at 0.
-    `words`: when there are any, greedy decoding and sampling by a causal model write no other tokens than these and the
-    batch's own; elsewhere they are ignored.
-    Raises UserError when more candidates are wanted than there are beams.
-    """
-    causal = not model.config.is_encoder_decoder
-    pad = tokenizer.pad_token_id
-    ends = end_tokens(model.generation_config, tokenizer)
-    require_beams(config)
-    ids, mask = (_left_padded if causal else _right_padded)(sources, pad)
-    ids, mask = ids.to(model.device), mask.to(model.device)
-    # Processes that share one model's weights call it equally often: `generate` sees to that.
-    if causal and (config.temperature > 0 or config.beams == 1) and not isinstance(model, FSDPModule):
-        found = stepping.generate(
-            model, ids, mask, copies=config.candidates, longest=config.max_new_tokens, ends=ends,
-            choose=stepping.sampler(config.temperature, config.top_p) if config.temperature > 0 else stepping.greedy,
-            warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
-            words=sorted({*words, *(token for source in sources for token in source)}) if words else (),
-        )  # fmt: skip
-        return candidates_of(
-            [row.tokens for row in found], [row.logprob for row in found], tokenizer, config, ends
-        )
-    return _by_generate(model, tokenizer, sources, ids, mask, config, logprobs)
-
-
-def _by_generate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    sources: Sequence[Sequence[int]],
-    ids: torch.Tensor,
-    mask: torch.Tensor,
-    config: DecodingConfig,
-    logprobs: bool,
-) -> list[list[Candidate]]:
-    """`decode` by transformers' own `generate`: beams, and whatever an encoder has read."""
-    causal = not model.config.is_encoder_decoder
-    pad = tokenizer.pad_token_id
-    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    if isinstance(model, Averaged):
-        inputs["past_key_values"] = empty_cache(model)  # `generate` would make one for a single model
-    start = ids.shape[1] if causal else 1  # generated tokens follow the padded prompt, or the start token
-    blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
-    summing = logprobs and (config.temperature > 0 or config.beams == 1)
-    chosen = _ChosenLogprobs()
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
-    hook = inner.register_forward_hook(chosen.remember) if summing else None
-    try:
-        sequences = model.generate(
-            **inputs,
-            generation_config=_hf_config(model, config, tokenizer),
-            logits_processor=LogitsProcessorList(blocking),
-            stopping_criteria=StoppingCriteriaList([chosen] if summing else []),
-            # Processes that share one model's weights call it equally often, until the last has ended its summaries.
-            synced_gpus=isinstance(model, FSDPModule),
-        )
-    finally:
-        if hook is not None:
-            hook.remove()
-    ends = end_tokens(model.generation_config, tokenizer)
-    generated = [_until_end(row, ends, pad) for row in sequences[:, start:].tolist()]
-    repeated = [source for source in sources for _ in range(config.candidates)]
-    if summing:
-        scores = chosen.sums([len(tokens) for tokens in generated])
-    else:
-        scores = sequence_logprobs(model, repeated, generated, pad) if logprobs else [0.0] * len(generated)
-    return candidates_of(generated, scores, tokenizer, config, ends)
 
 
 def candidates_of(
@@ -291,50 +130,3 @@ def candidates_of(
 
 def _by_mean_logprob(candidate: Candidate) -> float:
     return (candidate.logprob or 0.0) / max(1, candidate.tokens)
-
-
-def _until_end(tokens: list[int], ends: Sequence[int], pad: int) -> list[int]:
-    """The tokens up to and with the first end token, padding dropped."""
-    for place, token in enumerate(tokens):
-        if token in ends:
-            return tokens[: place + 1]
-    while tokens and tokens[-1] == pad:
-        tokens = tokens[:-1]
-    return tokens
-
-
-@torch.inference_mode()
-def sequence_logprobs(
-    model: PreTrainedModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], pad: int
-) -> list[float]:
-    """log p(target | source) of each pair, in nats, by teacher-forced forward passes.
-
-    Decoder scores are not used: beam search divides them by length, sampling warps them.
-    """
-    collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
-    longest = max(map(len, targets))
-    size = max(1, LOGITS_AT_ONCE // (longest * model.get_output_embeddings().weight.shape[0]))
-    found: list[float] = []
-    for start in range(0, len(sources), size):
-        pairs = zip(sources[start : start + size], targets[start : start + size], strict=True)
-        batch = collate([{"source": s, "target": t} for s, t in pairs], pad)
-        batch = {name: value.to(model.device) for name, value in batch.items()}
-        logits, labels = target_logits(model, batch)
-        losses = functional.cross_entropy(logits.float(), labels, reduction="none")
-        rows = (batch["labels"] != IGNORE).nonzero()[:, 0]
-        sums = losses.new_zeros(len(batch["labels"])).index_add_(0, rows, losses)
-        found += [-value for value in sums.tolist()]
-    return found
-
-
-def hf_decoder(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, words: Collection[int] = ()
-) -> Decoder:
-    """Decoding by transformers: every architecture, everywhere. `words` as `decode` takes them."""
-
-    def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
-        torch.manual_seed(seed)
-        found: list[list[Candidate]] = decode(model, tokenizer, sources, config, words=words)
-        return found
-
-    return run

@@ -10,7 +10,8 @@ from common import candidates as candidates_on_disk
 from common import memory, processes
 from common.candidates import Candidate
 from common.competition import Competition
-from common.decoding import Decoder, DecodingConfig, decode
+from common.decoding import Decoder, DecodingConfig
+from common.engines.hf import decode
 from common.errors import UserError
 from common.files import mend_tail, read_json, sha256_texts, shown, write_json
 from common.progress import progress
@@ -20,17 +21,6 @@ from common.tokenization import Frame, FrameOf, LengthConfig, sources, token_bud
 
 Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]]]
 """(sources as token ids, settings) → candidates of each."""
-
-
-def _decode_with_samples(
-    decoder: Decoder, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
-) -> list[list[Candidate]]:
-    found = decoder(sources, config, seed)
-    if config.samples:
-        sampling = replace(config, candidates=config.samples, temperature=config.samples_temperature)
-        sampled = decoder(sources, sampling, seed)
-        found = [first + second for first, second in zip(found, sampled, strict=True)]
-    return found
 
 
 def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
@@ -79,7 +69,7 @@ def generate(
         # By batch, so that a resume, and another number of processes, sample alike.
         batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
         with memory.must_suffice(f"infer again with a lower --tokens-at-once (now {config.tokens_at_once})."):
-            decoded = _decode_with_samples(decoder, [sources[i] for i in ids], config, batch_seed)
+            decoded = decoder([sources[i] for i in ids], config, batch_seed)
         for name, found in zip(ids, decoded, strict=True):
             if name not in done:
                 candidates_on_disk.append(part, name, found)

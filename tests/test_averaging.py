@@ -18,9 +18,11 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from common import checkpoints, engines, models, runs, stepping
+from common import checkpoints, engines, models, runs
 from common.candidates import read as read_candidates
-from common.decoding import DecodingConfig, decode
+from common.decoding import DecodingConfig
+from common.engines import stepping
+from common.engines.hf import decode
 from common.errors import UserError
 from common.files import write_json
 from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig

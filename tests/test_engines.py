@@ -21,11 +21,12 @@ from transformers import (
 )
 
 from common import candidates as on_disk
-from common import checkpoints, decoding, engines, generation, models, tokenization
+from common import checkpoints, engines, generation, models, tokenization
 from common.candidates import Candidate
 from common.config import plain
-from common.decoding import DecodingConfig, decode, sequence_logprobs
-from common.engines import ct2
+from common.decoding import DecodingConfig
+from common.engines import ct2, hf
+from common.engines.hf import decode, sequence_logprobs
 from common.errors import UserError
 from common.models import LoRAConfig, PretrainedConfig
 from common.models.tiny import tiny as tiny_model
@@ -169,13 +170,13 @@ def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
     model, words = models.load(request.getfixturevalue(kind))
     sources = sources_of(words, frame_of(model, words, "ko_KR" if kind in ("mbart", "adapted") else None))
     kept: dict[str, Any] = {}
-    collect: Callable[..., Any] = decoding.candidates_of
+    collect: Callable[..., Any] = hf.candidates_of
 
     def spy(generated: Any, scores: Any, *rest: Any) -> Any:
         kept.update(generated=generated, scores=scores)
         return collect(generated, scores, *rest)
 
-    monkeypatch.setattr(decoding, "candidates_of", spy)
+    monkeypatch.setattr(hf, "candidates_of", spy)
     torch.manual_seed(0)
     if kind == "mbart":  # its tokenizer knows no tags, so summaries are longer
         config = replace(config, max_new_tokens=60)
@@ -423,6 +424,7 @@ from dataclasses import asdict
 from pathlib import Path
 import torch
 import vllm
+import common.engines.saved
 from common.engines import decoder
 from common.errors import UserError
 from common.decoding import DecodingConfig

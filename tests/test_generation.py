@@ -20,8 +20,10 @@ from transformers import (
 )
 
 from common import candidates as on_disk
-from common import competition, decoding, generation, models, scoring, stepping, tokenization
-from common.decoding import DecodingConfig, decode, end_tokens, hf_decoder, sequence_logprobs
+from common import competition, generation, models, scoring, tokenization
+from common.decoding import DecodingConfig, end_tokens
+from common.engines import hf, stepping
+from common.engines.hf import decode, hf_decoder, sequence_logprobs
 from common.errors import UserError
 from common.generation import generate
 from common.models import cache
@@ -458,6 +460,35 @@ def test_texts_that_have_ended_leave_the_batch(
     assert left == sorted(left, reverse=True) and left[-1] < 9
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_greedy_summary_comes_first_and_its_samples_behind(
+    trained: dict[str, PreTrainedModel], kind: str
+) -> None:
+    """And a causal model reads a source once for all of them."""
+    model, sources = trained[kind], list(sources_of(kind).values())
+    read: list[int] = []
+    hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: read.append(ids[0].numel()))
+    write = hf_decoder(model, WORDS)
+    config = replace(GREEDY, samples=3, samples_temperature=1.3, top_p=0.9)
+    found = write(sources, config, 4)
+    reads, longest = list(read), max(map(len, sources))
+    hook.remove()
+    greedy = decode(model, WORDS, sources, GREEDY)
+    assert [(group[0].text, group[0].tokens) for group in found] == [(g[0].text, g[0].tokens) for g in greedy]
+    assert [group[0].logprob for group in found] == pytest.approx([g[0].logprob for g in greedy], abs=1e-6)
+    for source, group in zip(sources, found, strict=True):
+        assert len(group) == 4 and len({c.text for c in group[1:]}) > 1
+        means = [(c.logprob or 0.0) / c.tokens for c in group[1:]]
+        assert means == sorted(means, reverse=True)
+        for candidate in group:
+            ids = [*WORDS.encode(candidate.text, add_special_tokens=False)]
+            if candidate.tokens == len(ids) + 1 < GREEDY.max_new_tokens:
+                assert candidate.logprob == pytest.approx(by_hand(model, source, [*ids, EOS]), abs=1e-3)
+    assert write(sources, config, 4) == found != write(sources, config, 5)
+    if kind == "qwen2":
+        assert [n for n in reads if n > 4 * len(sources)] == [longest * len(sources)]
+
+
 @pytest.mark.parametrize("layers", ["merged", "adapters"])
 @pytest.mark.parametrize("temperature", [0.0, 1.3])
 def test_words_that_nobody_used_are_never_written(
@@ -503,7 +534,7 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
     window = getattr(model.config, "sliding_window", None) or 64
     assert window < 90
     monkeypatch.setattr(cache, "ROOM", 7)
-    monkeypatch.setattr(decoding, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
+    monkeypatch.setattr(hf, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
     inputs = [list(range(5, 5 + length)) for length in (window - 20, 90, 7)]
     found = []
     for _ in range(2):

@@ -31,7 +31,8 @@ from transformers import (
 )
 
 from common import models, tokenization
-from common.decoding import DecodingConfig, decode
+from common.decoding import DecodingConfig
+from common.engines.hf import decode
 from common.errors import UserError
 from common.files import read_lines
 from common.models import LoRAConfig, PretrainedConfig

@@ -14,7 +14,8 @@ from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
 from common import hub, models, prompts, stages, tokenization
 from common.candidates import read
-from common.decoding import DecodingConfig, decode
+from common.decoding import DecodingConfig
+from common.engines.hf import decode
 from common.errors import UserError
 from common.files import read_json
 from common.models import PretrainedConfig

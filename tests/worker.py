@@ -16,7 +16,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import competition, generation, models, processes, tokenization
-from common.decoding import DecodingConfig, hf_decoder
+from common.decoding import DecodingConfig
+from common.engines.hf import hf_decoder
 from common.errors import UserError
 from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
 from common.tokenization import Frame, LengthConfig

@@ -12,7 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from common import hub
 from common.augment.translation import Language, Translator, TranslatorConfig
-from common.decoding import DecodingConfig, decode
+from common.decoding import DecodingConfig
+from common.engines.hf import decode
 from common.errors import UserError
 from common.files import read_json, shown
 from common.models import PretrainedConfig, pretrained

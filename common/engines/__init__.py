@@ -32,7 +32,7 @@ def decoder(
 
         return vllm.decoder(folder, decoding)
     from common import models
-    from common.decoding import hf_decoder
+    from common.engines.hf import hf_decoder
 
     changes: dict[str, Any] = {"quantization": "none"} if decoding.merge else {}
     model, tokenizer = models.load(folder, **changes)

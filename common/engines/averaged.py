@@ -6,7 +6,8 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import models, runs
-from common.decoding import Decoder, DecodingConfig, end_tokens, hf_decoder
+from common.decoding import Decoder, DecodingConfig, end_tokens
+from common.engines.hf import hf_decoder
 from common.errors import UserError
 from common.files import shown
 from common.models import vocabulary

@@ -19,7 +19,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from common import checkpoints, models
 from common.candidates import Candidate
-from common.decoding import Decoder, DecodingConfig, candidates_of, require_beams
+from common.decoding import Decoder, DecodingConfig, candidates_of, require_beams, with_samples
 from common.engines import saved
 from common.errors import UserError
 from common.files import read_json, root, sha256_file, sha256_texts, shown, write_json
@@ -44,6 +44,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     language = read_json(converted / STARTS)["forced_bos"]
     made: list[Any] = []
 
+    @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         require_beams(config)
         sampled = config.temperature > 0

@@ -15,7 +15,7 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from common import processes
 from common.candidates import Candidate
-from common.decoding import Decoder, DecodingConfig, candidates_of, end_tokens, require_beams
+from common.decoding import Decoder, DecodingConfig, candidates_of, end_tokens, require_beams, with_samples
 from common.engines import saved
 from common.errors import UserError
 from common.files import read_json, shown
@@ -46,6 +46,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     model = package.LLM(**_arguments(weights, base, rank, decoding.vllm_gpus))
     prompt = import_module("vllm.inputs").TokensPrompt
 
+    @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         _require_no_search(config)
         found = model.generate(

@@ -40,12 +40,14 @@ def generate(
     longest: int,
     ends: Sequence[int],
     choose: Callable[[torch.Tensor], torch.Tensor],
+    greedy_first: bool = False,
     warp: Warp | None = None,
     words: Sequence[int] = (),
 ) -> list[Generated]:
     """`copies` texts of each left-padded source [sources, length], a source's copies one after the other.
 
     A source is read once for all its copies. `choose`: logits [rows, vocabulary] → a place in the vocabulary for each.
+    `greedy_first`: a source's first copy is decoded greedily instead.
     `words`: the tokens that may be written, besides `ends`; none given, all. They are then the whole vocabulary, of the
     log-probabilities too.
     """
@@ -70,7 +72,10 @@ def generate(
         for step in range(longest):
             # On a CPU several times faster than logsumexp.
             spread = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
-            chosen = choose(warp(tokens[rows, :step], spread) if warp else spread)
+            open_to = warp(tokens[rows, :step], spread) if warp else spread
+            chosen = choose(open_to)
+            if greedy_first:
+                chosen = torch.where(rows % copies == 0, greedy(open_to), chosen)
             gained = spread.gather(1, chosen.unsqueeze(1)).squeeze(1)
             tokens[rows[running], step] = chosen[running]
             lengths[rows[running]] += 1
