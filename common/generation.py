@@ -25,7 +25,7 @@ Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]
 
 def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
     """Index groups by falling length whose decoding fits the token budget."""
-    width = max(config.beams, config.candidates, config.samples)
+    width = max(config.beams, config.candidates + config.samples)
     costs = [(length + config.max_new_tokens) * width for length in lengths]
     return token_budget_batches(costs, config.tokens_at_once, rng=None)
 

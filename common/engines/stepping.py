@@ -7,9 +7,11 @@ of 64 samples most have ended when the last one does.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -106,14 +108,17 @@ Output = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Any], torch.Tensor]
 @contextmanager
 def _output_of(model: PreTrainedModel, vocabulary: torch.Tensor | None) -> Iterator[Output]:
     """The model as a function, whose output layer has the vocabulary's rows alone meanwhile."""
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    accepted = signature(
+        inner.forward
+    ).parameters  # not every architecture counts positions, or leaves logits out
     head = model.get_output_embeddings()
     narrow = type(head) is nn.Linear and not isinstance(model, Averaged)
 
     def output(ids: torch.Tensor, mask: torch.Tensor, places: torch.Tensor, memory: Any) -> torch.Tensor:
-        found = model(
-            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=memory, use_cache=True,
-            logits_to_keep=1,
-        )  # fmt: skip
+        more = {"position_ids": places, "logits_to_keep": 1}
+        more = {name: value for name, value in more.items() if name in accepted}
+        found = model(input_ids=ids, attention_mask=mask, past_key_values=memory, use_cache=True, **more)
         logits: torch.Tensor = found.logits[:, -1]
         return logits if vocabulary is None or narrow else logits[:, vocabulary]
 

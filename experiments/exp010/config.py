@@ -33,7 +33,6 @@ class Config:
         label_smoothing=0.0,
         evaluate_every=0.5,
     )
-    # No nucleus: sorting 262,144 words at every step costs more than the model itself on a CPU.
     decoding: DecodingConfig = DecodingConfig(
         candidates=1, beams=1, samples=7, top_p=1.0, merge=True, tokens_at_once=49152
     )
