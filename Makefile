@@ -31,7 +31,7 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt
 	@$(VENV)/bin/python -c 'from common.rouge import engine; engine.warm_up()'
 	@touch $@
 
-demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 to 15 min)
+demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 to 16 min)
 	@$(COMMON) submit --competition daily_talk --missing train --jobs 2
 	@echo
 	@$(COMMON) leaderboard --competition daily_talk

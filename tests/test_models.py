@@ -477,6 +477,22 @@ def test_a_gpu_that_is_not_here_is_said_before_any_work() -> None:
         models.pretrained(PretrainedConfig(model="no/such-model", gpu_memory=24), frozen=True)
 
 
+@pytest.mark.parametrize(
+    ("frozen", "advice"),
+    [(True, "--quantization nf4, or name a smaller"), (False, "suffice; name a smaller")],
+)
+def test_weights_that_the_memory_does_not_hold_are_said_in_one_line(
+    frozen: bool, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: torch.empty(2**58)
+    )
+    with pytest.raises(
+        UserError, match=rf"^the memory did not {'suffice; hold.*' if frozen else ''}{advice}"
+    ):
+        models.pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=frozen)
+
+
 # ---- what the hardware decides
 
 

@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import is_flash_attn_2_available
 from transformers.utils.logging import disable_progress_bar
 
-from common import hub, processes
+from common import hub, memory, processes
 from common.errors import UserError
 from common.files import sha256_file
 from common.models.tiny import PREFIX, tiny
@@ -62,7 +62,7 @@ def pretrained(
     `together`: every process calls this, so that one downloads and the others wait.
     `model.base_source` says where they came from: their `source_record`.
     Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are of another
-    architecture, before any work.
+    architecture, before any work, and when the memory does not suffice for them.
     """
     require_hardware(config)
     with processes.first_alone() if together else nullcontext():
@@ -87,14 +87,20 @@ def pretrained(
     elif config.quantization == "int8":
         settings["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
     disable_progress_bar()
-    model = loader.from_pretrained(
-        source.folder,
-        dtype=dtype,
-        device_map={"": "cpu" if sharded else device()},
-        use_safetensors=True,
-        trust_remote_code=False,
-        **settings,
+    smaller = (
+        "hold the weights in 4 bits with --quantization nf4, or "
+        if config.quantization == "none" and frozen
+        else ""
     )
+    with memory.must_suffice(f"{smaller}name a smaller --model (now {config.model})."):
+        model = loader.from_pretrained(
+            source.folder,
+            dtype=dtype,
+            device_map={"": "cpu" if sharded else device()},
+            use_safetensors=True,
+            trust_remote_code=False,
+            **settings,
+        )
     keep_gradients_on_cpu(model)
     forget_decoding_habits(model)
     if config.gradient_checkpointing:
