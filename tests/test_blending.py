@@ -291,7 +291,7 @@ def test_on_members_alike_consensus_and_stacking_win(alike: Known) -> None:
 def test_chance_is_not_taken_for_a_gain(alike: Known) -> None:
     """With every dialogue's scores shuffled among its candidates nothing can be learned."""
     above = 0
-    for seed in range(3):
+    for seed in range(2):
         for verdict in verdicts(shuffled(alike, seed), PLAIN if seed else METHODS).methods:
             # The best member of a shuffle is best by luck, so nobody should pass it.
             assert verdict.against_best.difference < 1.5, verdict
@@ -334,11 +334,12 @@ def test_a_member_that_is_there_five_times_changes_nothing(rows: list[Row]) -> N
 
 
 def test_one_member_equal_candidates_and_one_dialogue(rows: list[Row]) -> None:
-    alone = measured(rows, {"exp001": {row.id: [Candidate(CONSTANT, None, 9)] for row in rows}})
+    few = rows[:40]
+    alone = measured(few, {"exp001": {row.id: [Candidate(CONSTANT, None, 9)] for row in few}})
     for name, method in METHODS.items():
         assert (out_of_fold(alone, method) == 0).all(), name
     assert set(METHODS) == {*PLAIN, "auto"}
-    assert verdicts(alone).methods[0].gap_closed == 0
+    assert verdicts(alone, PLAIN).methods[0].gap_closed == 0
     with pytest.raises(UserError, match="folds"):
         verdicts(measured(rows[:1], {"exp001": {rows[0].id: [Candidate(CONSTANT, None, 9)]}}))
 

@@ -203,18 +203,27 @@ def test_hf_is_the_engine_unless_another_is_chosen(qwen2: Path) -> None:
     assert decoder(sources, GREEDY, 1) == decode(model, words, sources, GREEDY)
 
 
-def test_only_words_of_the_texts_given_and_of_the_dialogue_are_written(qwen2: Path) -> None:
-    words = models.load(qwen2)[1]
-    sources = sources_of(words, frame_of(models.load(qwen2)[0], words), 5)
+def test_only_words_of_the_texts_given_and_of_the_dialogue_are_written(
+    qwen2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, words = models.load(qwen2)
+    sources = sources_of(words, frame_of(model, words), 5)
     texts = ["#Person1#은 우산을 산다.", "비가 온다."]
     config = replace(GREEDY, candidates=3, temperature=3.0, top_p=1.0)
-    known = {token for text in texts for token in words(text).input_ids}
-    decoder, _ = engines.decoder(qwen2, config, words_of=texts)
-    allowed = {word for token in known.union(*sources) for word in words.decode([token])}
-    found = decoder(sources, config, 1)
-    assert {letter for group in found for c in group for letter in c.text} <= allowed
-    free, _ = engines.decoder(qwen2, config)
-    assert not {letter for group in free(sources, config, 1) for c in group for letter in c.text} <= allowed
+    written: list[int] = []
+    collect: Callable[..., Any] = hf.candidates_of
+
+    def spy(generated: list[list[int]], *rest: Any) -> Any:
+        written.extend(token for tokens in generated for token in tokens)
+        return collect(generated, *rest)
+
+    monkeypatch.setattr(hf, "candidates_of", spy)
+    known = {words.eos_token_id}.union(*words(texts).input_ids, *sources)
+    for given, inside in ((texts, True), ([], False)):
+        written.clear()
+        decoder, _ = engines.decoder(qwen2, config, words_of=given)
+        assert len(decoder(sources, config, 1)) == len(sources)
+        assert (set(written) <= known) is inside
 
 
 def test_the_engine_is_part_of_what_candidates_depend_on() -> None:
