@@ -57,6 +57,9 @@ infer: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [smoke=1] [args=…]: pred
 soup: setup ## runs="expNNN expNNN-b" run=expNNN-soup [method=uniform|greedy] [comp=NAME] [restart=1] [args="--dev-rows 200"]: average trained runs
 	@$(call need,runs,runs="exp003 exp003-b" run=exp003-soup)$(call need,run,runs="exp003 exp003-b" run=exp003-soup)read -ra words <<< "$$args"; $(COMMON) soup --runs "$$runs" --run "$$run" $${method:+--method "$$method"} $${comp:+--competition "$$comp"} $(if $(call on,restart),--restart) "$${words[@]}"
 
+merge: setup ## run=expNNN [comp=NAME]: a run's adapters merged into its model: one to train on from (--model FOLDER), or to serve
+	@$(call need,run,run=exp010)$(COMMON) merge "$$run" $${comp:+--competition "$$comp"}
+
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: new training rows (method=? lists)
 	@$(call need,method,method=turn_drop n=200)read -ra words <<< "$$args"; $(COMMON) augment --method "$$method" $${comp:+--competition "$$comp"} $${n:+--parents "$$n"} $${name:+--name "$$name"} $${split:+--split "$$split"} $(if $(call on,restart),--restart) "$${words[@]}"
 
@@ -111,4 +114,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data leaks use list train infer soup augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format
+.PHONY: help setup demo data leaks use list train infer soup merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format

@@ -1,6 +1,6 @@
 """Splits to candidates on disk: batches by length, resumable, shared by processes, ids never reordered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,10 +119,13 @@ def dev_evaluation(
     lengths: LengthConfig,
     frame: Frame | FrameOf,
     decoding: DecodingConfig,
+    words: Collection[int] = (),
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """A function from a model to its scores on the rows, as `dev_scores` says."""
+    """A function from a model to its scores on the rows, as `dev_scores` says. `words` as `decode` takes them."""
     scores = dev_scores(competition, rows, tokenizer, lengths, frame, decoding)
-    return lambda model: scores(lambda given, config: decode(model, tokenizer, given, config, logprobs=False))
+    return lambda model: scores(
+        lambda given, config: decode(model, tokenizer, given, config, logprobs=False, words=words)
+    )
 
 
 def dev_scores(

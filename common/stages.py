@@ -1,10 +1,12 @@
 """What every trained experiment does around its idea: fit and record, decode and score."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+import torch
+from datasets import Dataset
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers import PreTrainedConfig as ModelConfig
 
@@ -48,11 +50,14 @@ def fit(
     *,
     base: PretrainedConfig | None = None,
     rows: Sequence[Row] | None = None,
-    loss: training.losses.Loss = training.cross_entropy,
+    loss: Callable[..., torch.Tensor] = training.cross_entropy,
+    words_of: Iterable[str] = (),
 ) -> None:
     """Train on the competition's rows; the best checkpoint by ROUGE of decoded dev summaries is recorded.
 
     `base`: where an adapter's weights came from. `rows`: other training rows than the split's own.
+    `words_of`: when given, the tokens of these texts and of the training rows are the vocabulary that the loss (a
+    `training.losses.Loss` that takes `words`) is over, and of the dev summaries: `engines.decoder` is to have them too.
     Raises UserError as `training.fit` does.
     """
     config: TrainSettings = run.config
@@ -63,13 +68,14 @@ def fit(
         run.notes["base"] = source
     chosen = own if rows is None else rows
     examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
+    words = sorted(_words(tokenizer, words_of, examples))
     collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
     result = training.fit(
         model,
         examples,
         partial(collate, pad=tokenizer.pad_token_id),
         generation.dev_evaluation(
-            run.competition, dev[: config.dev_rows], tokenizer, config.lengths, frame, config.decoding
+            run.competition, dev[: config.dev_rows], tokenizer, config.lengths, frame, config.decoding, words
         ),
         config.training,
         run.folder,
@@ -77,10 +83,15 @@ def fit(
         # Scores of summaries that were decoded otherwise do not tell which checkpoint is the best.
         fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}",
         save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
-        loss=loss,
+        loss=partial(loss, words=torch.as_tensor(words, device=model.device)) if words else loss,
         follow=run.tracker.follow,
     )
     run.finish(result=result)
+
+
+def _words(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], examples: Dataset) -> set[int]:
+    found = tokenization.words_in(tokenizer, texts)
+    return found.union(*examples["source"], *examples["target"]) if found else found
 
 
 def require_context(model: ModelConfig, config: InferSettings) -> None:

@@ -84,6 +84,12 @@ def token_count(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], int]:
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
+def words_in(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str]) -> set[int]:
+    """The tokens that these texts are made of."""
+    given = list(texts)
+    return {token for ids in tokenizer(given).input_ids for token in ids} if given else set()
+
+
 @dataclass(frozen=True)
 class Frame:
     """Token ids around every dialogue and before every summary: special tokens, an instruction, examples."""

@@ -92,6 +92,57 @@ def failing(*_: Any) -> None:
     raise RuntimeError("on purpose")
 
 
+WORDS = torch.tensor(sorted({2, *range(5, 60, 3), *(token for _, target in PAIRS for token in target)}))
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_over_fewer_words_logits_are_those_of_the_whole_output(kind: str, trained: bool) -> None:
+    """With a trained output layer too, whose gradient must not be lost."""
+    model = model_of(kind)
+    head = model.get_output_embeddings()
+    head.weight.requires_grad_(trained)
+    logits, places = target_logits(model, batch_of(model), WORDS)
+    expected, tokens = plain(model)
+    assert logits.shape == (len(tokens), len(WORDS)) and len(WORDS) < expected.shape[1]
+    torch.testing.assert_close(logits, expected[:, WORDS], rtol=1e-9, atol=1e-9)
+    assert WORDS[places].tolist() == tokens.tolist()
+    assert model.get_output_embeddings() is head and not head._forward_pre_hooks
+    layers = [p for name, p in model.named_parameters() if "layers" in name]
+    wanted = [*layers, head.weight] if trained else layers
+    found, others = (
+        torch.autograd.grad(loss, wanted, allow_unused=True)
+        for loss in (
+            cross_entropy(model, batch_of(model), 0.1, WORDS),
+            functional.cross_entropy(
+                expected[:, WORDS], torch.searchsorted(WORDS, tokens), reduction="sum", label_smoothing=0.1
+            ),
+        )
+    )
+    assert sum(other is not None for other in others) > 10
+    for one, other in zip(found, others, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_failure_leaves_the_whole_output_layer_in_place() -> None:
+    model = model_of("qwen2")
+    head = model.get_output_embeddings()
+    head.weight.requires_grad_(False)
+    with pytest.raises(RuntimeError, match="on purpose"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.get_decoder(), "forward", failing)
+        target_logits(model, batch_of(model), WORDS)
+    assert model.get_output_embeddings() is head
+
+
+def test_r_drop_over_fewer_words_is_its_formula_over_their_logits() -> None:
+    """Without dropout both passes are alike, and half of twice the cross-entropy is left."""
+    model = model_of("qwen2")
+    found = r_drop(model, batch_of(model), 0.1, WORDS, alpha=3.0)
+    assert float(found) == pytest.approx(float(cross_entropy(model, batch_of(model), 0.1, WORDS)), rel=1e-6)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_cross_entropy_and_its_gradients_are_those_of_all_logits(kind: str, smoothing: float) -> None:

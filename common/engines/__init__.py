@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from common.decoding import Decoder, DecodingConfig
+from common.tokenization import words_in
 
 
 def decoder(
@@ -36,7 +37,5 @@ def decoder(
 
     changes: dict[str, Any] = {"quantization": "none"} if decoding.merge else {}
     model, tokenizer = models.load(folder, **changes)
-    model = models.merged(model) if decoding.merge else model
-    texts = list(words_of)
-    words = {token for ids in tokenizer(texts).input_ids for token in ids} if texts else ()
-    return hf_decoder(model, tokenizer, words), tokenizer
+    model = models.lighter(models.merged(model)) if decoding.merge else model
+    return hf_decoder(model, tokenizer, words_in(tokenizer, words_of)), tokenizer

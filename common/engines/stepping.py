@@ -15,8 +15,9 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from common.models.averaging import Averaged, Caches, empty_cache
-from common.models.cache import with_room
+from common.models.averaging import Caches, empty_cache
+from common.models.cache import repeat_with_room
+from common.models.logits import narrowed
 
 Warp = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(places in the vocabulary chosen so far [rows, steps], logits [rows, vocabulary]) → logits to choose from."""
@@ -61,10 +62,8 @@ def generate(
         memory = empty_cache(model)
         places = (attention_mask.cumsum(1) - 1).clamp(min=0)
         logits = output(input_ids, attention_mask, places, memory).repeat_interleave(copies, 0)
-        if copies > 1:
-            memory.batch_repeat_interleave(copies)
         for cache in memory.each if isinstance(memory, Caches) else [memory]:
-            with_room(cache)
+            repeat_with_room(cache, copies)
         mask = attention_mask.repeat_interleave(copies, 0)
         place = places[:, -1:].repeat_interleave(copies, 0)
         rows = torch.arange(len(logits), device=logits.device)  # which text a row of the batch is
@@ -112,28 +111,17 @@ def _output_of(model: PreTrainedModel, vocabulary: torch.Tensor | None) -> Itera
     accepted = signature(
         inner.forward
     ).parameters  # not every architecture counts positions, or leaves logits out
-    head = model.get_output_embeddings()
-    narrow = type(head) is nn.Linear and not isinstance(model, Averaged)
 
-    def output(ids: torch.Tensor, mask: torch.Tensor, places: torch.Tensor, memory: Any) -> torch.Tensor:
-        more = {"position_ids": places, "logits_to_keep": 1}
-        more = {name: value for name, value in more.items() if name in accepted}
-        found = model(input_ids=ids, attention_mask=mask, past_key_values=memory, use_cache=True, **more)
-        logits: torch.Tensor = found.logits[:, -1]
-        return logits if vocabulary is None or narrow else logits[:, vocabulary]
+    with narrowed(model, vocabulary) as only:
 
-    if vocabulary is None or not narrow:
+        def output(ids: torch.Tensor, mask: torch.Tensor, places: torch.Tensor, memory: Any) -> torch.Tensor:
+            more = {"position_ids": places, "logits_to_keep": 1}
+            more = {name: value for name, value in more.items() if name in accepted}
+            found = model(input_ids=ids, attention_mask=mask, past_key_values=memory, use_cache=True, **more)
+            logits: torch.Tensor = only(found.logits[:, -1])
+            return logits
+
         yield output
-        return
-    smaller = nn.Linear(head.in_features, len(vocabulary), bias=head.bias is not None, device="meta")
-    smaller.weight = nn.Parameter(head.weight[vocabulary], requires_grad=False)
-    if head.bias is not None:
-        smaller.bias = nn.Parameter(head.bias[vocabulary], requires_grad=False)
-    model.set_output_embeddings(smaller)
-    try:
-        yield output
-    finally:
-        model.set_output_embeddings(head)
 
 
 def greedy(logits: torch.Tensor) -> torch.Tensor:

@@ -14,29 +14,34 @@ ROOM = 64
 
 
 class _Grown:
-    """A tensor [rows, heads, tokens, size] with room behind the tokens."""
+    """A tensor [rows, heads, tokens, size] with room behind the tokens, each row so many times in it."""
 
-    def __init__(self, start: torch.Tensor) -> None:
-        self.length = start.shape[2]
-        self.whole = start.new_empty(*start.shape[:2], self.length + ROOM, start.shape[3])
-        self.whole[:, :, : self.length] = start
+    def __init__(self, start: torch.Tensor, copies: int = 1) -> None:
+        rows, heads, self.length, size = start.shape
+        self.whole = start.new_empty(rows * copies, heads, self.length + ROOM, size)
+        self.whole.unflatten(0, (rows, copies))[:, :, :, : self.length] = start.unsqueeze(1)
+
+    def tokens(self) -> torch.Tensor:
+        """All tokens, a view."""
+        return self.whole[:, :, : self.length]
 
     def appended(self, more: torch.Tensor) -> torch.Tensor | None:
-        """All tokens, a view; None when there is no room."""
+        """All tokens with these; None when there is no room."""
         end = self.length + more.shape[2]
         if end > self.whole.shape[2]:
             return None
         self.whole[:, :, self.length : end] = more
         self.length = end
-        return self.whole[:, :, :end]
+        return self.tokens()
 
 
 class _Roomy(DynamicLayer):
-    """A layer that takes over another's tokens."""
+    """A layer that takes over another's tokens, each row so many times."""
 
-    def __init__(self, other: DynamicLayer) -> None:
+    def __init__(self, other: DynamicLayer, copies: int) -> None:
         self.__dict__.update(other.__dict__)
-        self.room: tuple[_Grown, _Grown] | None = None
+        self.room: tuple[_Grown, _Grown] | None = _Grown(self.keys, copies), _Grown(self.values, copies)
+        self.keys, self.values = (grown.tokens() for grown in self.room)
 
     def _longer(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         longer = [grown.appended(new) for grown, new in zip(self.room or (), (keys, values), strict=False)]
@@ -73,10 +78,15 @@ class _RoomySliding(_Roomy, DynamicSlidingWindowLayer):
         return keys, values
 
 
-def with_room(cache: DynamicCache) -> None:
-    """Let the layers of a cache that has read something grow in place, those of them that are of the usual kinds."""
+def repeat_with_room(cache: DynamicCache, copies: int) -> None:
+    """Repeat every row of a cache that has read something, and let its layers grow in place.
+
+    Layers that are not of the usual kinds are repeated, and grow as they always do.
+    """
     for place, layer in enumerate(cache.layers):
         if type(layer) is DynamicLayer:
-            cache.layers[place] = _Roomy(layer)
+            cache.layers[place] = _Roomy(layer, copies)
         elif type(layer) is DynamicSlidingWindowLayer and not layer.record_past:
-            cache.layers[place] = _RoomySliding(layer)
+            cache.layers[place] = _RoomySliding(layer, copies)
+        elif copies > 1:
+            layer.batch_repeat_interleave(copies)

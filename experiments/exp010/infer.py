@@ -1,13 +1,13 @@
 """exp010, infer: a greedy summary and samples beside it."""
 
 from common import engines, stages, tokenization, tracking
-from experiments.exp010.config import ASK, SMOKE, Config
+from experiments.exp010.config import ASK, SMOKE, Config, known
 
 
 def infer(run: tracking.Run[Config]) -> None:
     """Best checkpoint → candidates → post-processed predictions → dev scores."""
-    known = (text for row in run.split("train").rows for text in (row.dialogue, *row.summaries))
-    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, words_of=known)
+    words_of = known(run.split("train").rows)
+    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, words_of=words_of)
     frame = tokenization.text_frame(tokenizer, "", ASK)
     stages.infer(run, decoder, tokenizer, frame)
 

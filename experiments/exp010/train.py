@@ -3,7 +3,7 @@
 import torch
 
 from common import models, stages, tokenization, tracking
-from experiments.exp010.config import ASK, SMOKE, Config
+from experiments.exp010.config import ASK, SMOKE, Config, known
 
 
 def train(run: tracking.Run[Config]) -> None:
@@ -12,7 +12,8 @@ def train(run: tracking.Run[Config]) -> None:
     model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)
     model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
-    stages.fit(run, model, tokenizer, tokenization.text_frame(tokenizer, "", ASK), base=config.base)
+    frame = tokenization.text_frame(tokenizer, "", ASK)
+    stages.fit(run, model, tokenizer, frame, base=config.base, words_of=known(run.split("train").rows))
 
 
 if __name__ == "__main__":
