@@ -118,6 +118,7 @@ def test_every_command_explains_itself(house: Path) -> None:
         "leaks",
         "postprocess",
         "soup",
+        "merge",
     ]
     top = common(house, "--help")
     assert (top.returncode, top.stderr) == (0, "")

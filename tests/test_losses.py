@@ -88,7 +88,7 @@ def test_only_target_positions_reach_the_output_layer(kind: str) -> None:
     assert not model.get_output_embeddings()._forward_pre_hooks  # a failure leaves no hook behind either
 
 
-def failing(*_: Any) -> None:
+def failing(*_: Any, **__: Any) -> None:
     raise RuntimeError("on purpose")
 
 
@@ -126,6 +126,15 @@ def test_over_fewer_words_logits_are_those_of_the_whole_output(kind: str, traine
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("missing", [2, 19])
+def test_a_target_outside_the_words_is_an_error(missing: int) -> None:
+    model = model_of("qwen2")
+    with pytest.raises(ValueError, match="a target is not among the words"):
+        target_logits(model, batch_of(model), WORDS[missing != WORDS])
+    with pytest.raises(ValueError, match="a target is not among the words"):
+        target_logits(model, batch_of(model), WORDS[:2])  # beyond the last
+
+
 def test_a_failure_leaves_the_whole_output_layer_in_place() -> None:
     model = model_of("qwen2")
     head = model.get_output_embeddings()
@@ -139,8 +148,10 @@ def test_a_failure_leaves_the_whole_output_layer_in_place() -> None:
 def test_r_drop_over_fewer_words_is_its_formula_over_their_logits() -> None:
     """Without dropout both passes are alike, and half of twice the cross-entropy is left."""
     model = model_of("qwen2")
-    found = r_drop(model, batch_of(model), 0.1, WORDS, alpha=3.0)
-    assert float(found) == pytest.approx(float(cross_entropy(model, batch_of(model), 0.1, WORDS)), rel=1e-6)
+    with torch.no_grad():
+        found = r_drop(model, batch_of(model), 0.1, 3.0, WORDS)
+        expected = cross_entropy(model, batch_of(model), 0.1, WORDS)
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

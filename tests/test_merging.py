@@ -9,7 +9,6 @@ import torch
 from click.testing import CliRunner
 
 from common import checkpoints, hub, merging, models, runs
-from common.cli import commands
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.models import storage
@@ -38,7 +37,7 @@ def repository(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @torch.no_grad()
 def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: Path) -> None:
-    said = CliRunner().invoke(commands, ["merge", "exp010"])
+    said = CliRunner().invoke(merging.command, ["exp010"])
     assert said.exit_code == 0, said.output
     assert "--model=outputs/daily_talk/exp010/merged trains on from it" in said.output
     run = runs.run_folder("daily_talk", "exp010")

@@ -132,6 +132,20 @@ def test_tags_that_are_asked_for_are_added(copy: Path) -> None:
     assert "#Person1#" in tokenization.load_tokenizer(best).get_vocab()
 
 
+def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: Path) -> None:
+    made, rows = words(), tiny.rows(3)
+    frame = tokenization.text_frame(made, "읽고", "요약:")
+    examples, _ = tokenization.examples(rows, made, LengthConfig(), frame, cache=tmp_path)
+    found = stages._words(made, ["전혀 다른 말"], examples)
+    assert found == {
+        token
+        for ids in (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"])
+        for token in ids
+    }
+    assert made.eos_token_id in found and len(found) < len(made)
+    assert stages._words(made, [], examples) == set()  # no texts: the whole vocabulary
+
+
 def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     for stage in ("train", "infer"):
         code, output = tiny.run(copy, f"experiments.exp005.{stage}", "--smoke", "--competition=daily_talk")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from common import competition, files, leaderboard, merging, runs
+from common import competition, files, leaderboard, runs
 from common.errors import UserError
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -108,15 +108,12 @@ def soup(
     _run("infer", run.split("-")[0], 1, None, (*words, *arguments))
 
 
-@click.command()
-@click.argument("run")
-@click.option("--competition", "name", help="Default: the active one.")
-def merge(run: str, name: str | None) -> None:
-    """Add a run's adapters into its model's weights: a whole model in RUN's folder, to train on from or to serve."""
-    folder = merging.merge(competition.load(name or competition.active()).name, run)
-    click.echo(
-        f"{files.shown(folder)} is a model of its own: --model={files.shown(folder)} trains on from it."
-    )
+@click.command(context_settings=PASS_ON)
+@click.argument("arguments", metavar="RUN [--competition NAME]", nargs=-1, type=click.UNPROCESSED)
+def merge(arguments: tuple[str, ...]) -> None:
+    """Add a run's adapters into its model's weights: one to train on from, or to serve."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "common.merging", *arguments])
 
 
 @click.command()

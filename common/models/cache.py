@@ -40,8 +40,9 @@ class _Roomy(DynamicLayer):
 
     def __init__(self, other: DynamicLayer, copies: int) -> None:
         self.__dict__.update(other.__dict__)
-        self.room: tuple[_Grown, _Grown] | None = _Grown(self.keys, copies), _Grown(self.values, copies)
-        self.keys, self.values = (grown.tokens() for grown in self.room)
+        keys, values = _Grown(other.keys, copies), _Grown(other.values, copies)
+        self.room: tuple[_Grown, _Grown] | None = (keys, values)
+        self.keys, self.values = keys.tokens(), values.tokens()
 
     def _longer(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         longer = [grown.appended(new) for grown, new in zip(self.room or (), (keys, values), strict=False)]

@@ -19,7 +19,7 @@ def target_logits(
 
     Only their positions go through the output layer: of a prompt, and of padding, no logits are ever made.
     `words`: token ids, rising, every target among them: they are the vocabulary then, and the tokens returned are
-    places in it.
+    places in it. Raises ValueError when a target is not among them.
     """
     inner = getattr(model, "module", model)  # the model itself, not what spreads it over processes
     if isinstance(inner, Averaged):
@@ -39,7 +39,12 @@ def target_logits(
         finally:
             hook.remove()
     targets = labels[wanted]
-    return logits.squeeze(0), targets if words is None else torch.searchsorted(words, targets)
+    if words is None:
+        return logits.squeeze(0), targets
+    places = torch.searchsorted(words, targets).clamp(max=len(words) - 1)
+    if not torch.equal(words[places], targets):
+        raise ValueError("a target is not among the words that the loss is over")
+    return logits.squeeze(0), places
 
 
 @contextmanager
@@ -52,8 +57,8 @@ def narrowed(
     plain one, or has something added to it behind (BART), all are made, and those wanted are taken from them.
     """
     whole = isinstance(model, Averaged) or model.config.is_encoder_decoder
-    head = None if whole else model.get_output_embeddings()
-    trained = torch.is_grad_enabled() and head is not None and head.weight.requires_grad
+    head: Any = None if whole else model.get_output_embeddings()
+    trained = torch.is_grad_enabled() and type(head) is nn.Linear and head.weight.requires_grad
     if words is None or type(head) is not nn.Linear or trained:
         yield lambda logits: logits if words is None else logits[..., words]
         return

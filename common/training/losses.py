@@ -28,9 +28,8 @@ def r_drop(
     model: torch.nn.Module,
     batch: Batch,
     smoothing: float,
-    words: torch.Tensor | None = None,
-    *,
     alpha: float = 1.0,
+    words: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Cross-entropy, averaged over two passes with other dropout, plus `alpha` / 2 times their symmetric KL, in nats.
 
