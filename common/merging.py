@@ -9,11 +9,8 @@ import sys
 from pathlib import Path
 
 import click
-from transformers import AutoConfig
-from transformers.utils.logging import disable_progress_bar
 
-from common import checkpoints, competition, memory, models, runs
-from common.engines import saved
+from common import checkpoints, competition, runs
 from common.errors import UserError
 from common.files import shown
 
@@ -27,6 +24,12 @@ def merge(competition_name: str, run: str) -> Path:
     Raises UserError when the run is not trained, has no adapters, its base is another one than it was, or disk or
     memory do not suffice.
     """
+    from transformers import AutoConfig
+    from transformers.utils.logging import disable_progress_bar
+
+    from common import memory, models
+    from common.engines import saved
+
     folder = runs.run_folder(competition_name, run)
     if runs.record(folder).get("train", {}).get("status") != "finished":
         option = f" run={run}" if "-" in run else ""
@@ -65,6 +68,7 @@ def command(run: str, name: str | None) -> None:
 def main() -> None:
     """Run the command; a user's mistake is one message on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says what it could not load and nobody asked for
     try:
         command(prog_name="python -m common merge")
     except UserError as error:
