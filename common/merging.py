@@ -68,7 +68,9 @@ def command(run: str, name: str | None) -> None:
 def main() -> None:
     """Run the command; a user's mistake is one message on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says what it could not load and nobody asked for
+    logging.getLogger("bitsandbytes").setLevel(
+        logging.ERROR
+    )  # says what it could not load and nobody asked for
     try:
         command(prog_name="python -m common merge")
     except UserError as error:

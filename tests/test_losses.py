@@ -173,6 +173,37 @@ def test_cross_entropy_and_its_gradients_are_those_of_all_logits(kind: str, smoo
     assert clear > 10
 
 
+@pytest.mark.parametrize("words", [None, torch.arange(2, 60)])
+@pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
+def test_a_source_that_is_predicted_too_adds_its_share(kind: str, words: torch.Tensor | None) -> None:
+    """Each row alone and without padding; of the source its first token is given."""
+    model = model_of(kind)
+    found = cross_entropy(model, batch_of(model), 0.1, words, source=0.3)
+    expected = torch.zeros((), dtype=torch.float64)
+    for source, target in PAIRS:
+        whole = torch.tensor([[*source, *target]])
+        logits = model(input_ids=whole).logits[0, :-1]
+        labels = whole[0, 1:]
+        if words is not None:
+            logits, labels = logits[:, words], torch.searchsorted(words, labels)
+        losses = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.1)
+        expected = expected + 0.3 * losses[: len(source) - 1].sum() + losses[len(source) - 1 :].sum()
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    some = [p for name, p in model.named_parameters() if "layers" in name]
+    for one, other in zip(torch.autograd.grad(found, some), torch.autograd.grad(expected, some), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    alone = cross_entropy(model, batch_of(model), 0.1, words)
+    nearly = cross_entropy(model, batch_of(model), 0.1, words, source=1e-9)
+    assert float(nearly.detach()) == pytest.approx(float(alone.detach()), rel=1e-6)
+    assert float(found.detach()) > 1.1 * float(alone.detach())
+
+
+def test_an_encoder_decoder_does_not_predict_its_source() -> None:
+    model = model_of("bart")
+    with pytest.raises(ValueError, match="does not predict its source"):
+        cross_entropy(model, batch_of(model), 0.0, source=0.2)
+
+
 def by_hand(model: PreTrainedModel, smoothing: float, alpha: float, pairs: Any = PAIRS) -> float:
     """R-Drop by Liang et al. 2021, halved, from two separate passes' probabilities; log and sums by hand."""
     twice = batch_of(model, [*pairs, *pairs])

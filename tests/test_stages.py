@@ -257,6 +257,13 @@ def test_a_gpu_recipe_says_so_before_any_work(copy: Path) -> None:
     assert "--gpu-memory 0" in line and "exp010" in line
 
 
+def test_what_does_not_go_together_is_refused_before_any_work(copy: Path) -> None:
+    code, output = tiny.run(copy, "experiments.exp012.train", "--smoke", "--competition=daily_talk",
+                            "--r-drop=1", "--source-loss=0.2", "--run=exp012-both")  # fmt: skip
+    assert code == 1
+    assert "error: --r-drop and --source-loss: one of them" in output
+
+
 def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained = importlib.import_module(
         "common.models.pretrained"

@@ -29,6 +29,8 @@ class Config:
     seed: int = 10
     dev_rows: int = 60
     """Dev dialogues decoded at each evaluation."""
+    source_loss: float = 0.2
+    """Weight of the dialogue's own tokens in the loss, a summary's being 1; 0 leaves them out."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(model="offline:gemma-3-270m")
     lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))

@@ -1,8 +1,10 @@
 """exp010, train: adapters on a pretrained Gemma learn to write the summary after the dialogue."""
 
+from functools import partial
+
 import torch
 
-from common import models, stages, tokenization, tracking
+from common import models, stages, tokenization, tracking, training
 from experiments.exp010.config import ASK, SMOKE, Config, known
 
 
@@ -13,7 +15,9 @@ def train(run: tracking.Run[Config]) -> None:
     torch.manual_seed(config.seed)
     model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
     frame = tokenization.text_frame(tokenizer, "", ASK)
-    stages.fit(run, model, tokenizer, frame, base=config.base, words_of=known(run.split("train").rows))
+    loss = partial(training.cross_entropy, source=config.source_loss)
+    words_of = known(run.split("train").rows)
+    stages.fit(run, model, tokenizer, frame, base=config.base, loss=loss, words_of=words_of)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ class Config:
     """Dev dialogues decoded at each evaluation; the GPUs share them."""
     r_drop: float = 0.0
     """Weight of the divergence between two passes with other dropout; 0 leaves it out."""
+    source_loss: float = 0.0
+    """Weight of the prompt's own tokens in the loss, a summary's being 1 (exp010's idea); not together with r_drop."""
     adapter: bool = True
     """Train adapters; false trains every weight (--quantization none, --sharding fsdp for what does not fit)."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=2048)

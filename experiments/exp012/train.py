@@ -5,12 +5,17 @@ from functools import partial
 import torch
 
 from common import models, stages, tokenization, tracking, training
+from common.errors import UserError
 from experiments.exp012.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
     """Pretrained weights → adapters → prompts with or without shots → the best checkpoint by ROUGE on dev."""
     config = run.config
+    if config.r_drop and config.source_loss:
+        raise UserError(
+            "--r-drop and --source-loss: one of them; R-Drop compares what is said of summaries alone."
+        )
     model, tokenizer = models.pretrained(
         config.base, "causal", frozen=config.adapter, sharded=config.training.sharding == "fsdp"
     )
@@ -23,7 +28,9 @@ def train(run: tracking.Run[Config]) -> None:
         tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy
     )
     run.notes["shots_dropped"] = tokenization.shots_dropped(frames, train_rows)
-    loss = partial(training.r_drop, alpha=config.r_drop) if config.r_drop else training.cross_entropy
+    loss = partial(training.cross_entropy, source=config.source_loss)
+    if config.r_drop:
+        loss = partial(training.r_drop, alpha=config.r_drop)
     stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss)
 
 
