@@ -5,6 +5,7 @@ To train on from (new adapters on top, as ReLoRA does: Lialin et al. 2023), to s
 """
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -15,36 +16,36 @@ from common.errors import UserError
 from common.files import shown
 
 FOLDER = "merged"
+log = logging.getLogger(__name__)
 
 
 def merge(competition_name: str, run: str) -> Path:
-    """Write the run's best checkpoint, adapters merged, into `merged` of the run's folder; returns that.
+    """Write the run's best checkpoint, adapters merged, into outputs/COMPETITION/merged/RUN; returns that.
 
     Merged in float32 and written in the precision that the base's files have.
-    Raises UserError when the run is not trained, has no adapters, its base is another one than it was, or disk or
-    memory do not suffice.
+    Raises UserError when the run is not trained, its checkpoint is damaged, it has no adapters, its base is another
+    one than it was, or disk or memory do not suffice.
     """
     from transformers import AutoConfig
     from transformers.utils.logging import disable_progress_bar
 
-    from common import memory, models
+    from common import models
     from common.engines import saved
 
     folder = runs.run_folder(competition_name, run)
-    if runs.record(folder).get("train", {}).get("status") != "finished":
-        option = f" run={run}" if "-" in run else ""
-        raise UserError(
-            f"{shown(folder)} has not been trained; first run: make exp={run.split('-')[0]} train{option}"
-        )
-    best, target = folder / "best", folder / FOLDER
+    runs.require_trained(folder)
+    best, target = folder / "best", runs.outputs(competition_name) / FOLDER / run
     if not (best / saved.ADAPTER).exists():
         raise UserError(f"{shown(best)} has no adapters to merge; if it holds weights, it is whole already.")
+    if reasons := runs.stale_training(folder):
+        log.warning("%s is stale: %s", run, "; ".join(reasons))
+    if damage := checkpoints.problem(best):
+        raise UserError(f"{shown(best)}: {damage}; train it anew with restart=1.")
     base, _ = saved.weights(best)
     precision = AutoConfig.from_pretrained(base, trust_remote_code=False).dtype
     disable_progress_bar()
-    with memory.must_suffice("merging holds all weights in 32 bits; use a machine with more."):
-        model, tokenizer = models.load(best, quantization="none", dtype="float32")
-        whole = models.merged(model).to(precision)
+    model, tokenizer = models.load(best, quantization="none", dtype="float32", gpu_memory=0.0)
+    whole = models.merged(model).to(precision)
 
     def write(staging: Path) -> None:
         whole.save_pretrained(staging)
@@ -58,10 +59,12 @@ def merge(competition_name: str, run: str) -> Path:
 @click.argument("run")
 @click.option("--competition", "name", help="Default: the active one.")
 def command(run: str, name: str | None) -> None:
-    """Add a run's adapters into its model's weights: a model of its own in RUN's folder."""
-    folder = merge(competition.load(name or competition.active()).name, run)
+    """Add a run's adapters into its model's weights: a model of its own."""
+    folder = shown(merge(competition.load(name or competition.active()).name, run))
+    experiment = run.split("-")[0]
     click.echo(
-        f"{shown(folder)} is a model of its own: --model={shown(folder)} trains on from it, under a run=NAME of its own."
+        f"{folder} is a model of its own. To train on from it:\n"
+        f'  make exp={experiment} train run={experiment}-NAME args="--model={folder}"'
     )
 
 
@@ -71,6 +74,7 @@ def main() -> None:
     logging.getLogger("bitsandbytes").setLevel(
         logging.ERROR
     )  # says what it could not load and nobody asked for
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in 32 bits a model may well not fit where it was trained
     try:
         command(prog_name="python -m common merge")
     except UserError as error:

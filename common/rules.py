@@ -37,7 +37,8 @@ def models_of(settings: Mapping[str, Any]) -> dict[str, str]:
 def require_allowed(
     competition: Competition, where: str, settings: Mapping[str, Any], declared: Mapping[str, Iterable[str]]
 ) -> None:
-    """Nothing when no model that the settings name holds a forbidden source in its name or in what it declares.
+    """Nothing when no model that the settings name is another competition's, or holds a forbidden source in its name
+    or in what it declares.
 
     `declared`: what models say of themselves, as `cards.declared` found it, by the model's name.
     Raises UserError beginning with `where`.
@@ -45,6 +46,12 @@ def require_allowed(
     for key, name in models_of(settings).items():
         if source := source_in(_inside(name), competition.forbidden_sources):
             raise _refusal(competition, where, f"--{key} {name}", source)
+        place = _PLACES.match(_inside(name))
+        if place and place[2] != competition.name:
+            raise UserError(
+                f"{where}: --{key} {name} learned from the rows of {place[2]}, and an entry for {competition.name} may learn "
+                "from its own rows only. Name another model."
+            )
     for name, others in declared.items():
         for other in others:
             if source := source_in(other, competition.forbidden_sources):

@@ -175,6 +175,15 @@ def stale_training(folder: Path) -> list[str]:
     return reasons
 
 
+def require_trained(folder: Path, where: str = "") -> None:
+    """Nothing when a run's training has ended; else raises UserError, beginning with `where`, that says how to train it."""
+    if record(folder).get("train", {}).get("status") != "finished":
+        option = f" run={folder.name}" if "-" in folder.name else ""
+        raise UserError(
+            f"{where}{shown(folder)} has not been trained; first run: make exp={folder.name.split('-')[0]} train{option}"
+        )
+
+
 def needs_training(folder: Path) -> bool:
     """Whether mending a stale or absent run begins with training, not only with inference."""
     train = record(folder).get("train", {})

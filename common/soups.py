@@ -94,11 +94,7 @@ def _ingredients(run: Run[Any], names: Sequence[str]) -> dict[str, Path]:
         train = runs.record(folder).get("train", {})
         if name == run.folder.name or run.folder.name in train.get("soup", {}).get("ingredients", ()):
             raise UserError(f"{name} would be an ingredient of itself; choose another run=NAME.")
-        if train.get("status") != "finished":
-            option = f" run={name}" if "-" in name else ""
-            raise UserError(
-                f"{shown(folder)} has not been trained; first run: make exp={run.experiment} train{option}"
-            )
+        runs.require_trained(folder)
         run.uses_run(folder)
         if checkpoints.fingerprint(folder / "best") != train["checkpoint"]:
             raise UserError(f"{shown(folder)}: the checkpoint is another than the one that training made.")

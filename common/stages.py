@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -12,9 +13,10 @@ from transformers import PreTrainedConfig as ModelConfig
 
 from common import candidates, generation, models, postprocess, predictions, processes, tokenization, training
 from common.candidates import Candidate
-from common.decoding import Decoder, DecodingConfig
+from common.decoding import Decoder, DecodingConfig, end_tokens
 from common.engines import averaged, saved
 from common.errors import UserError
+from common.merging import FOLDER as MERGED
 from common.models import PretrainedConfig
 from common.postprocess import PostprocessConfig
 from common.rows import Row
@@ -57,7 +59,8 @@ def fit(
 
     `base`: where an adapter's weights came from. `rows`: other training rows than the split's own.
     `words_of`: when given, the tokens of these texts and of the training rows are the vocabulary that the loss (a
-    `training.losses.Loss` that takes `words`) is over, and of the dev summaries: `engines.decoder` is to have them too.
+    `training.losses.Loss` that takes `words`) is over. `engines.decoder` is to have the texts too; what decodes may
+    write a dialogue's own tokens besides, and under FSDP all.
     Raises UserError as `training.fit` does.
     """
     config: TrainSettings = run.config
@@ -66,9 +69,10 @@ def fit(
     require_context(model.config, config)
     if source := getattr(model, "base_source", None):
         run.notes["base"] = source
+        _note_origin(run, Path(source["model"]))
     chosen = own if rows is None else rows
     examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
-    words = sorted(_words(tokenizer, words_of, examples))
+    words = sorted(_words(model, tokenizer, words_of, examples))
     collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
     result = training.fit(
         model,
@@ -89,9 +93,18 @@ def fit(
     run.finish(result=result)
 
 
-def _words(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], examples: Dataset) -> set[int]:
+def _note_origin(run: Run[Any], base: Path) -> None:
+    """Let a run that goes on from what `make merge` wrote be stale with the run that was merged, while that is here."""
+    if base.parent.name == MERGED and (run.folder.with_name(base.name) / "best").exists():
+        run.uses_run(run.folder.with_name(base.name))
+
+
+def _words(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], examples: Dataset
+) -> set[int]:
     found = tokenization.words_in(tokenizer, texts)
-    return found.union(*examples["source"], *examples["target"]) if found else found
+    ends = end_tokens(model.generation_config, tokenizer)
+    return found.union(ends, *examples["source"], *examples["target"]) if found else found
 
 
 def require_context(model: ModelConfig, config: InferSettings) -> None:

@@ -173,11 +173,15 @@ def test_cross_entropy_and_its_gradients_are_those_of_all_logits(kind: str, smoo
     assert clear > 10
 
 
+@pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize("words", [None, torch.arange(2, 60)])
 @pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
-def test_a_source_that_is_predicted_too_adds_its_share(kind: str, words: torch.Tensor | None) -> None:
+def test_a_source_that_is_predicted_too_adds_its_share(
+    kind: str, words: torch.Tensor | None, trained: bool
+) -> None:
     """Each row alone and without padding; of the source its first token is given."""
     model = model_of(kind)
+    model.get_output_embeddings().weight.requires_grad_(trained)
     found = cross_entropy(model, batch_of(model), 0.1, words, source=0.3)
     expected = torch.zeros((), dtype=torch.float64)
     for source, target in PAIRS:

@@ -1,5 +1,6 @@
 """`make merge`: adapters added into the weights, and training that goes on from there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import house as houses
@@ -7,13 +8,17 @@ import pytest
 import tiny
 import torch
 from click.testing import CliRunner
+from peft import PeftModel
 
-from common import checkpoints, hub, merging, models, runs
+from common import checkpoints, engines, hub, merging, models, runs
+from common.decoding import DecodingConfig
+from common.engines import hf
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.models import storage
 
-FEW = ("--epochs=1", "--dev-rows=2", "--max-new-tokens=4", "--samples=1", "--rank=2")
+# In 32 bits like the other trainings of this process: accelerate has one precision for good.
+FEW = ("--epochs=1", "--dev-rows=2", "--max-new-tokens=4", "--samples=1", "--rank=2", "--dtype=float32")
 SMALL = ("--model=tiny:gemma3", *FEW)
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
 
@@ -39,9 +44,12 @@ def repository(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: Path) -> None:
     said = CliRunner().invoke(merging.command, ["exp010"])
     assert said.exit_code == 0, said.output
-    assert "--model=outputs/daily_talk/exp010/merged trains on from it" in said.output
+    assert (
+        '  make exp=exp010 train run=exp010-NAME args="--model=outputs/daily_talk/merged/exp010"'
+        in said.output
+    )
     run = runs.run_folder("daily_talk", "exp010")
-    folder = run / "merged"
+    folder = run.with_name("merged") / "exp010"
     assert checkpoints.problem(folder) is None and not (folder / "adapter_config.json").exists()
     model, _ = models.pretrained(models.PretrainedConfig(model=str(folder), dtype="float32"), frozen=True)
     adapted, _ = models.load(run / "best", dtype="float32")
@@ -55,6 +63,8 @@ def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: 
     with torch.enable_grad():
         houses.stage(repository, "exp010", "train", f"--model={folder}", *FEW, "--run=exp010-b")
     second = runs.run_folder("daily_talk", "exp010-b")
+    made_of = runs.record(second)["train"]["runs"]
+    assert made_of == {"outputs/daily_talk/exp010": checkpoints.fingerprint(run / "best")}
     recorded = read_json(second / "best" / "base.json")["source"]
     assert recorded["weights_sha256"] == storage.source_record(hub.locate(str(folder)))["weights_sha256"]
     houses.stage(repository, "exp010", "infer", f"--model={folder}", *FEW, "--run=exp010-b")
@@ -78,6 +88,7 @@ def test_what_cannot_be_merged_is_refused(repository: Path, run: str, message: s
 
 
 def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
     for computes, kind, wanted in (
         (True, "gemma3", torch.bfloat16),
         (False, "gemma3", torch.float32),
@@ -85,4 +96,31 @@ def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: 
     ):
         monkeypatch.setattr(storage, "computes_in_bf16", lambda computes=computes: computes)
         config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-        assert models.lighter(models.pretrained(config, frozen=True)[0]).dtype == wanted
+        assert storage.lighter(models.pretrained(config, frozen=True)[0]).dtype == wanted
+
+
+@torch.no_grad()
+def test_in_16_bits_distant_tokens_are_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The very same as weights that are loaded in 16 bits, whose rotary frequencies stay in 32."""
+    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(storage, "computes_in_bf16", lambda: True)
+    config = models.PretrainedConfig(model="tiny:gemma3", dtype="float32")
+    lighter = storage.lighter(models.pretrained(config, frozen=True)[0])
+    loaded, _ = models.pretrained(replace(config, dtype="bfloat16"), frozen=True)
+    ids = (torch.arange(400) * 7 % 300 + 5).unsqueeze(0)
+    assert torch.equal(lighter(input_ids=ids).logits, loaded(input_ids=ids).logits)
+    rounded = [buffer for name, buffer in lighter.named_buffers() if "inv_freq" in name]
+    assert rounded and all(buffer.dtype == torch.float32 for buffer in rounded)
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_what_decodes_is_merged_and_light_when_asked(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, merge: bool
+) -> None:
+    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(storage, "computes_in_bf16", lambda: True)
+    seen: list[object] = []
+    monkeypatch.setattr(hf, "hf_decoder", lambda model, *_: seen.append(model))
+    engines.decoder(runs.run_folder("daily_talk", "exp010") / "best", DecodingConfig(merge=merge))
+    assert isinstance(seen[0], PeftModel) is not merge
+    assert seen[0].dtype == (torch.bfloat16 if merge else torch.float32)

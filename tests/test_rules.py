@@ -23,7 +23,7 @@ from common.augment.settings import settings as defaults
 from common.cli import commands
 from common.config import override
 from common.errors import UserError
-from common.files import sha256_file
+from common.files import root, sha256_file
 from common.prompts.copies import grams, similarity
 from common.recipes import read_recipe
 from common.rows import Row, read_split
@@ -457,3 +457,13 @@ def test_overlaps_are_what_comparing_every_pair_gives(
         (x for x in best if x >= near_copy), reverse=True
     )[:5]
     assert all(re.fullmatch("a[0-9]", x) and re.fullmatch("b[0-9]", y) for x, y, _ in found.examples)
+
+
+def test_a_model_of_another_competition_is_refused() -> None:
+    chosen = competition.load("daily_talk")
+    rules.require_allowed(chosen, "here", {"base.model": "outputs/daily_talk/merged/exp010"}, {})
+    for name in ("outputs/talk/merged/exp010", str(root() / "outputs" / "talk" / "exp003" / "best")):
+        with pytest.raises(
+            UserError, match=r"^here: --base\.model .* learned from the rows of talk, and an entry"
+        ):
+            rules.require_allowed(chosen, "here", {"base.model": name}, {})

@@ -133,17 +133,16 @@ def test_tags_that_are_asked_for_are_added(copy: Path) -> None:
 
 
 def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: Path) -> None:
-    made, rows = words(), tiny.rows(3)
+    model, made = models.pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False)
+    rows = tiny.rows(3)
     frame = tokenization.text_frame(made, "읽고", "요약:")
     examples, _ = tokenization.examples(rows, made, LengthConfig(), frame, cache=tmp_path)
-    found = stages._words(made, ["전혀 다른 말"], examples)
-    assert found == {
-        token
-        for ids in (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"])
-        for token in ids
-    }
+    model.generation_config.eos_token_id = [made.eos_token_id, 300]
+    found = stages._words(model, made, ["전혀 다른 말"], examples)
+    every = (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"], [300])
+    assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
-    assert stages._words(made, [], examples) == set()  # no texts: the whole vocabulary
+    assert stages._words(model, made, [], examples) == set()  # no texts: the whole vocabulary
 
 
 def test_two_prompts_pool_their_candidates(copy: Path) -> None:
@@ -258,10 +257,11 @@ def test_a_gpu_recipe_says_so_before_any_work(copy: Path) -> None:
 
 
 def test_what_does_not_go_together_is_refused_before_any_work(copy: Path) -> None:
-    code, output = tiny.run(copy, "experiments.exp012.train", "--smoke", "--competition=daily_talk",
-                            "--r-drop=1", "--source-loss=0.2", "--run=exp012-both")  # fmt: skip
+    code, output = tiny.run(copy, "experiments.exp012.train", "--competition=daily_talk", "--r-drop=1",
+                            "--source-loss=0.2", "--run=exp012-both")  # fmt: skip
     assert code == 1
     assert "error: --r-drop and --source-loss: one of them" in output
+    assert not (copy / "outputs" / "daily_talk" / "exp012-both" / "run.json").exists()
 
 
 def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:

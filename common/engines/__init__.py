@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -35,7 +34,5 @@ def decoder(
     from common import models
     from common.engines.hf import hf_decoder
 
-    changes: dict[str, Any] = {"quantization": "none"} if decoding.merge else {}
-    model, tokenizer = models.load(folder, **changes)
-    model = models.lighter(models.merged(model)) if decoding.merge else model
+    model, tokenizer = models.whole(folder) if decoding.merge else models.load(folder)
     return hf_decoder(model, tokenizer, words_in(tokenizer, words_of)), tokenizer

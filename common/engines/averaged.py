@@ -9,7 +9,6 @@ from common import models, runs
 from common.decoding import Decoder, DecodingConfig, end_tokens
 from common.engines.hf import hf_decoder
 from common.errors import UserError
-from common.files import shown
 from common.models import vocabulary
 from common.models.averaging import Averaged
 
@@ -28,12 +27,7 @@ def others(run: Path, names: Sequence[str]) -> list[Path]:
         if not runs.RUN_NAME.fullmatch(name):
             raise UserError(f"--average-with {name}: wanted a run, as in exp002-b.")
         folder = run.with_name(name)
-        if runs.record(folder).get("train", {}).get("status") != "finished":
-            option = f" run={name}" if "-" in name else ""
-            raise UserError(
-                f"--average-with {name}: {shown(folder)} has not been trained; first run: "
-                f"make exp={name.split('-')[0]} train{option}"
-            )
+        runs.require_trained(folder, f"--average-with {name}: ")
         folders.append(folder)
     return folders
 
@@ -47,19 +41,12 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     if decoding.engine != "hf":
         raise UserError(f"--average-with works with --engine hf alone, not with {decoding.engine}.")
     places = [folder, *(other / folder.name for other in others(folder.parent, decoding.average_with))]
-    found = [_load(place, decoding.merge) for place in places]
+    found = [models.whole(place) if decoding.merge else models.load(place) for place in places]
     for name, other in zip(decoding.average_with, found[1:], strict=True):
         if differs := _difference(found[0], other):
             raise UserError(f"--average-with {name}: its model has {differs}; leave {name} out.")
     tokenizer = found[0][1]
     return hf_decoder(Averaged([model for model, _ in found]), tokenizer), tokenizer
-
-
-def _load(folder: Path, merge: bool) -> Loaded:
-    if not merge:
-        return models.load(folder)
-    model, tokenizer = models.load(folder, quantization="none")
-    return models.merged(model), tokenizer
 
 
 def _difference(one: Loaded, other: Loaded) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
 from common.models.averaging import Averaged, mean_log_probabilities
@@ -17,7 +18,7 @@ def target_logits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (t, vocabulary) of the batch's t target tokens, row after row, and those tokens (t,).
 
-    Only their positions go through the output layer: of a prompt, and of padding, no logits are ever made.
+    Only their positions go through the output layer: of padding, and of a prompt that is no target, no logits are made.
     `words`: token ids, rising, every target among them: they are the vocabulary then, and the tokens returned are
     places in it. Raises ValueError when a target is not among them.
     """
@@ -54,9 +55,10 @@ def narrowed(
     """Let the model make logits of these tokens alone meanwhile; without any, of all.
 
     What it yields is to be called with the logits that the model gives: where the output layer is trained or not a
-    plain one, or has something added to it behind (BART), all are made, and those wanted are taken from them.
+    plain one, is spread over processes, or has something added to it behind (BART), all are made, and those wanted
+    are taken from them.
     """
-    whole = isinstance(model, Averaged) or model.config.is_encoder_decoder
+    whole = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
     head: Any = None if whole else model.get_output_embeddings()
     trained = torch.is_grad_enabled() and type(head) is nn.Linear and head.weight.requires_grad
     if words is None or type(head) is not nn.Linear or trained:

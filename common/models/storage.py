@@ -151,10 +151,19 @@ def merged(model: PreTrainedModel) -> PreTrainedModel:
     return model.merge_and_unload()
 
 
+def whole(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """`load`, with adapters merged, as it decodes fastest. Raises UserError as `load` does."""
+    model, tokenizer = load(folder, quantization="none")
+    return lighter(merged(model)), tokenizer
+
+
 def lighter(model: PreTrainedModel) -> PreTrainedModel:
     """A model that is only going to decode, in bfloat16 where this process's CPU computes in it; elsewhere as it is.
 
     A causal one alone, which took half the time so. Merge adapters before: what they add is rounded once then.
     """
-    worth = device().type == "cpu" and computes_in_bf16() and not model.config.is_encoder_decoder
-    return model.to(torch.bfloat16) if worth else model
+    if device().type == "cpu" and computes_in_bf16() and not model.config.is_encoder_decoder:
+        # Not model.to: it would round the rotary frequencies as well, by which distant tokens are far off.
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16)
+    return model

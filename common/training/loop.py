@@ -185,7 +185,7 @@ def _run(training: _Training, state: Progress, total: int) -> None:
 
 
 def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
-    """One optimizer step over the batches of all processes; its loss a target token (nats) and the gradient norm."""
+    """One optimizer step over the batches of all processes; its loss divided by its target tokens, and the gradient norm."""
     accelerator, config = training.accelerator, training.config
     tokens = training.plan.target_tokens(batches)
     # All processes take part in every exchange: who has no batch left at the end of an epoch repeats one, for nothing.

@@ -10,7 +10,7 @@ from common.tokenization import IGNORE
 
 Batch = dict[str, torch.Tensor]
 Loss = Callable[[torch.nn.Module, Batch, float], torch.Tensor]
-"""(model, batch, label smoothing) → sum over the batch's target tokens, a scalar with gradient."""
+"""(model, batch, label smoothing) → sum over the batch's target tokens (and what it may add), a scalar with gradient."""
 
 
 def cross_entropy(

@@ -82,5 +82,5 @@ class Plan:
         return islice((step for number in count() for step in self.epoch(number)), self.total())
 
     def target_tokens(self, batches: list[list[int]]) -> int:
-        """How many tokens the loss of a step is summed over."""
+        """How many target tokens a step has: what its loss is divided by, whatever else the sum holds."""
         return sum(self.target_lengths[index] for batch in batches for index in batch)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from common.decoding import DecodingConfig
+from common.dialogue import clean
 from common.models import LoRAConfig, PretrainedConfig
 from common.postprocess import PostprocessConfig
 from common.rows import Row
@@ -19,7 +20,7 @@ ASK = "\n요약:\n"
 
 def known(rows: Sequence[Row]) -> Iterator[str]:
     """The texts whose tokens are the model's vocabulary, with those of the dialogue at hand."""
-    return (text for row in rows for text in (row.dialogue, *row.summaries))
+    return (clean(text) for row in rows for text in (row.dialogue, *row.summaries))
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Config:
     dev_rows: int = 60
     """Dev dialogues decoded at each evaluation."""
     source_loss: float = 0.2
-    """Weight of the dialogue's own tokens in the loss, a summary's being 1; 0 leaves them out."""
+    """Weight of the dialogue's own tokens in the loss (which they make larger), a summary's being 1; 0: left out."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(model="offline:gemma-3-270m")
     lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))

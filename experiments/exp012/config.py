@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from common.decoding import DecodingConfig
+from common.errors import UserError
 from common.models import LoRAConfig, PretrainedConfig
 from common.postprocess import PostprocessConfig
 from common.prompts import PromptConfig
@@ -48,6 +49,13 @@ class Config:
     )
     decoding: DecodingConfig = DecodingConfig(candidates=1, beams=1, samples=7, samples_temperature=0.7)
     postprocess: PostprocessConfig = PostprocessConfig()
+
+    def __post_init__(self) -> None:
+        """Raises UserError for settings that do not go together."""
+        if self.r_drop and self.source_loss:
+            raise UserError(
+                "--r-drop and --source-loss: one of them; R-Drop compares what is said of summaries."
+            )
 
 
 SMOKE = Config(

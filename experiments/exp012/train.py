@@ -5,17 +5,12 @@ from functools import partial
 import torch
 
 from common import models, stages, tokenization, tracking, training
-from common.errors import UserError
 from experiments.exp012.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
     """Pretrained weights → adapters → prompts with or without shots → the best checkpoint by ROUGE on dev."""
     config = run.config
-    if config.r_drop and config.source_loss:
-        raise UserError(
-            "--r-drop and --source-loss: one of them; R-Drop compares what is said of summaries alone."
-        )
     model, tokenizer = models.pretrained(
         config.base, "causal", frozen=config.adapter, sharded=config.training.sharding == "fsdp"
     )
