@@ -379,14 +379,20 @@ def test_the_dev_evaluation_scores_greedy_summaries(
     decoding = DecodingConfig(candidates=2, beams=4, samples=4, temperature=0.7, max_new_tokens=14,
                               no_repeat_ngram=size, tokens_at_once=250)  # fmt: skip
     at_once: list[int] = []
+    every = range(len(WORDS))  # passed on, and no word forbidden
 
-    def watched(model: PreTrainedModel, words: object, given: list[list[int]], *rest: Any, **how: Any) -> Any:
+    def watched(
+        model: PreTrainedModel, tokenizer: Any, given: list[list[int]], *rest: Any, **how: Any
+    ) -> Any:
         at_once.append(len(given) * (max(map(len, given)) + 14))
-        return decode(model, words, given, *rest, **how)
+        assert how["words"] == every
+        return decode(model, tokenizer, given, *rest, **how)
 
     monkeypatch.setattr(generation, "decode", watched)
     for kind in KINDS:
-        evaluate = generation.dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding)
+        evaluate = generation.dev_evaluation(
+            chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding, every
+        )
         sources = tokenization.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
         written = {
             name: greedy_by_hand(trained[kind], source, size, 14)
