@@ -57,11 +57,6 @@ class Caches:
         for cache in self.each:
             cache.reorder_cache(beam_idx)
 
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        """Repeat every row so many times: samples of one source."""
-        for cache in self.each:
-            cache.batch_repeat_interleave(repeats)
-
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep these rows alone."""
         for cache in self.each:
