@@ -71,9 +71,8 @@ def command(run: str, name: str | None) -> None:
 def main() -> None:
     """Run the command; a user's mistake is one message on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("bitsandbytes").setLevel(
-        logging.ERROR
-    )  # says what it could not load and nobody asked for
+    # It says what it could not load, which nobody asked for.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in 32 bits a model may well not fit where it was trained
     try:
         command(prog_name="python -m common merge")

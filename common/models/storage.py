@@ -99,7 +99,7 @@ def _on_base(
     config, source = recorded_base(folder)
     config = replace(config, gradient_checkpointing=False)
     if device().type == "cpu" and config.quantization == "none":
-        changes = {"dtype": "float32"} | changes  # beside adapters, 16 bits take a CPU longer; see `lighter`
+        changes = {"dtype": "float32"} | changes  # adapters merge in these; `lighter` decides on 16 bits
     if "model" in changes:
         changes = {"revision": None} | changes  # the recorded one is of the other place
     model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
