@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from common import checkpoints, offline_model
+from common import checkpoints, merging, offline_model
 from common.errors import UserError
 from common.files import read_json, root, sha256_file, shown, write_json
 
@@ -77,6 +77,11 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     folder = _local(name)
     if folder is not None:
         return Source(_usable(folder), name, None)
+    if Path(name).parent.name == merging.FOLDER:
+        run = Path(name).name
+        raise UserError(
+            f"model {name!r} is not here; write it with: make merge run={run}, once {run} is trained."
+        )
     if not _is_id(name):
         raise UserError(
             f"model {name!r}: neither a folder that exists nor a hub id; wanted a folder with config.json, "

@@ -276,15 +276,15 @@ def examples(
     return dataset.remove_columns(["turns_cut", "turns"]), report
 
 
-def _padded(sequences: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-    """An int64 tensor of shape (len(sequences), longest), padded on the right with `value`.
+def padded(sequences: Sequence[Sequence[Any]], value: float, dtype: torch.dtype = torch.long) -> torch.Tensor:
+    """A tensor of shape (len(sequences), longest), padded on the right with `value`.
 
     The width is a multiple of 8: tensor cores want that, and a CPU compiles its kernels for fewer shapes.
     """
     width = -(-max(map(len, sequences)) // 8) * 8
-    out = torch.full((len(sequences), width), value, dtype=torch.long)
+    out = torch.full((len(sequences), width), value, dtype=dtype)
     for row, sequence in zip(out, sequences, strict=True):
-        row[: len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
+        row[: len(sequence)] = torch.as_tensor(sequence, dtype=dtype)
     return out
 
 
@@ -292,9 +292,9 @@ def collate_seq2seq(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torc
     """`input_ids` and `attention_mask` (n, source), `labels` (n, target) padded with -100."""
     sources = [example["source"] for example in batch]
     return {
-        "input_ids": _padded(sources, pad),
-        "attention_mask": _padded([[1] * len(s) for s in sources], 0),
-        "labels": _padded([example["target"] for example in batch], IGNORE),
+        "input_ids": padded(sources, pad),
+        "attention_mask": padded([[1] * len(s) for s in sources], 0),
+        "labels": padded([example["target"] for example in batch], IGNORE),
     }
 
 
@@ -306,9 +306,9 @@ def collate_causal(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch
     whole = [[*example["source"], *example["target"]] for example in batch]
     following = [[*[IGNORE] * (len(example["source"]) - 1), *example["target"], IGNORE] for example in batch]
     return {
-        "input_ids": _padded(whole, pad),
-        "attention_mask": _padded([[1] * len(ids) for ids in whole], 0),
-        "labels": _padded(following, IGNORE),
+        "input_ids": padded(whole, pad),
+        "attention_mask": padded([[1] * len(ids) for ids in whole], 0),
+        "labels": padded(following, IGNORE),
     }
 
 

@@ -73,9 +73,9 @@ class Run(Generic[C]):
     def split(self, name: SplitName) -> Split:
         """The checked rows of a split, noted in the record; in a smoke run the first few."""
         split = read_split(self.competition, name)
-        for kind, count in split.warnings.items():
-            log.warning("%s: %d rows: %s", shown(split.path), count, kind)
         key = str(split.path.resolve().relative_to(root()))
+        for kind, count in split.warnings.items() if key not in self.data else ():
+            log.warning("%s: %d rows: %s", shown(split.path), count, kind)
         self.data[key] = {"sha256": split.sha256, "rows": len(split.rows), "warnings": dict(split.warnings)}
         if self.smoke:
             return Split(name, split.rows[: 32 if name == "train" else 4], split.path, split.sha256,

@@ -102,7 +102,7 @@ def fit(
 ) -> FitResult:
     """Train the model; the best one by `evaluate` is in `folder/best` when this returns.
 
-    `examples` has the columns `source` and `target` (token ids); `evaluate` gives scores whose entry `score`
+    `examples` has the columns `source` and `target` (token ids), and what else `collate` takes; `evaluate` gives scores whose entry `score`
     decides. Checkpoints in `folder/checkpoints` carry trained weights, optimizer, schedule and random states: the
     same call after a crash goes on from the newest intact one, and on a CPU ends with the same weights to the bit.
     `fingerprint` names everything that must not change in between (settings, data).
@@ -241,7 +241,7 @@ def _require_finite(training: _Training, batches: list[list[int]], name: str, va
 
 def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
     columns = examples[indices]
-    return [{"source": s, "target": t} for s, t in zip(columns["source"], columns["target"], strict=True)]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _evaluate(training: _Training, state: Progress) -> None:

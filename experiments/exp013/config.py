@@ -1,0 +1,66 @@
+"""exp013's settings."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from common.decoding import DecodingConfig
+from common.dialogue import clean
+from common.models import LoRAConfig, PretrainedConfig
+from common.postprocess import PostprocessConfig
+from common.rows import Row
+from common.tokenization import LengthConfig
+from common.training import RewardConfig, TrainingConfig
+
+TITLE = "exp010 goes on from the scores of its own summaries"
+MODEL = "exp010, merged (make merge run=exp010)"
+NEEDS = "cpu"
+ASK = "\n요약:\n"
+"""What stands between the dialogue and its summary, as in exp010."""
+
+
+def known(rows: Sequence[Row]) -> Iterator[str]:
+    """The texts whose tokens are the model's vocabulary, with those of the dialogue at hand; as in exp010."""
+    return (clean(text) for row in rows for text in (row.dialogue, *row.summaries))
+
+
+@dataclass(frozen=True)
+class Config:
+    """A trained causal model whose new adapters learn which of its own summaries were good."""
+
+    seed: int = 13
+    dev_rows: int = 200
+    """Dev dialogues decoded at each evaluation."""
+    lengths: LengthConfig = LengthConfig(max_source_tokens=640)
+    base: PretrainedConfig = PretrainedConfig(
+        model="outputs/dialogue_summarization/merged/exp010", attention="sdpa"
+    )
+    lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))
+    reward: RewardConfig = RewardConfig()
+    training: TrainingConfig = TrainingConfig(
+        epochs=1,
+        tokens_per_batch=2048,
+        learning_rate=4e-4,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        evaluate_every=0.25,
+    )
+    decoding: DecodingConfig = DecodingConfig(
+        candidates=1,
+        beams=1,
+        samples=12,
+        samples_temperature=0.6,
+        top_p=1.0,
+        merge=True,
+        tokens_at_once=98304,
+    )
+    postprocess: PostprocessConfig = PostprocessConfig()
+
+
+SMOKE = Config(
+    dev_rows=4,
+    base=PretrainedConfig(model="tiny:gemma3", attention="sdpa"),
+    lora=replace(Config.lora, rank=2),
+    reward=RewardConfig(dialogues=24, drawn=3, drawn_temperature=1.0),
+    training=replace(Config.training, epochs=1, evaluate_every=1.0),
+    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8),
+)

@@ -1,0 +1,16 @@
+"""exp013, infer: a greedy summary and samples beside it."""
+
+from common import engines, stages, tokenization, tracking
+from experiments.exp013.config import ASK, SMOKE, Config, known
+
+
+def infer(run: tracking.Run[Config]) -> None:
+    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    words_of = known(run.split("train").rows)
+    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, words_of=words_of)
+    frame = tokenization.text_frame(tokenizer, "", ASK)
+    stages.infer(run, decoder, tokenizer, frame)
+
+
+if __name__ == "__main__":
+    tracking.main("infer", __file__, Config(), SMOKE, infer)

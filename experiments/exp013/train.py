@@ -1,0 +1,27 @@
+"""exp013, train: a trained model draws summaries of its training dialogues and learns from their scores."""
+
+from functools import partial
+
+import torch
+
+from common import models, stages, tokenization, tracking, training
+from experiments.exp013.config import ASK, SMOKE, Config, known
+
+
+def train(run: tracking.Run[Config]) -> None:
+    """Trained weights → their summaries, scored → new adapters → the best checkpoint by ROUGE of dev summaries."""
+    config = run.config
+    model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
+    frame = tokenization.text_frame(tokenizer, "", ASK)
+    words_of = list(known(run.split("train").rows))
+    drawn = stages.draw(run, model, tokenizer, frame, config.reward, words_of)
+    torch.manual_seed(config.seed)
+    model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
+    loss = partial(training.policy_gradient, clip=config.reward.clip)
+    stages.fit(
+        run, model, tokenizer, frame, base=config.base, drawn=drawn, loss=loss, words_of=words_of
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    tracking.main("train", __file__, Config(), SMOKE, train)
