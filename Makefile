@@ -67,7 +67,7 @@ smoke: setup ## [exp=expNNN]: every experiment's train and infer, tiny, in secon
 	@$(COMMON) smoke $${exp:+"$$exp"}
 
 new: setup ## exp=expNNN from=expNNN: start an experiment as a copy of another
-	@$(call need,exp,exp=exp013 from=exp002)$(call need,from,exp=exp013 from=exp002)$(COMMON) new "$$exp" --from "$$from"
+	@$(call need,exp,exp=exp014 from=exp002)$(call need,from,exp=exp014 from=exp002)$(COMMON) new "$$exp" --from "$$from"
 
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 	@$(call need,folder,folder=outputs/daily_talk/exp002)$(COMMON) track "$$folder" $${mode:+--mode "$$mode"} $(if $(call on,texts),--texts)

@@ -55,7 +55,7 @@ def generate(
     unknown = sorted(set(done) - set(sources))
     if unknown:
         raise UserError(
-            f"{shown(path)}: id {unknown[0]!r} is not in this split; delete the file and infer again."
+            f"{shown(path)}: id {unknown[0]!r} is not in this split; delete the file and run this again."
         )
     bar = progress(
         total=len(sources), initial=len(done), description=f"decode {path.parent.name}", unit="dialogue"
@@ -68,7 +68,9 @@ def generate(
             continue
         # By batch, so that a resume, and another number of processes, sample alike.
         batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
-        with memory.must_suffice(f"infer again with a lower --tokens-at-once (now {config.tokens_at_once})."):
+        with memory.must_suffice(
+            f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
+        ):
             decoded = decoder([sources[i] for i in ids], config, batch_seed)
         for name, found in zip(ids, decoded, strict=True):
             if name not in done:

@@ -78,9 +78,9 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     if folder is not None:
         return Source(_usable(folder), name, None)
     if Path(name).parent.name == merging.FOLDER:
-        run = Path(name).name
+        run, competition = Path(name).name, Path(name).parent.parent.name
         raise UserError(
-            f"model {name!r} is not here; write it with: make merge run={run}, once {run} is trained."
+            f"model {name!r} is not here; write it with: make merge run={run} comp={competition}, once {run} is trained."
         )
     if not _is_id(name):
         raise UserError(

@@ -1,10 +1,7 @@
 """What every trained experiment does around its idea: fit and record, decode and score."""
 
-import json
 import logging
-import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +15,6 @@ from common import candidates, generation, models, postprocess, predictions, pro
 from common.candidates import Candidate
 from common.decoding import Decoder, DecodingConfig, end_tokens
 from common.engines import averaged, saved
-from common.engines.hf import hf_decoder
 from common.errors import UserError
 from common.files import sha256_texts
 from common.merging import FOLDER as MERGED
@@ -28,7 +24,7 @@ from common.rows import Row
 from common.scoring import score
 from common.tokenization import Frame, FrameOf, LengthConfig
 from common.tracking import Run
-from common.training import RewardConfig, TrainingConfig, reward
+from common.training import TrainingConfig
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +55,13 @@ def fit(
     rows: Sequence[Row] | None = None,
     loss: Callable[..., torch.Tensor] = training.cross_entropy,
     words_of: Iterable[str] = (),
-    drawn: Dataset | None = None,
+    examples: Dataset | None = None,
+    collate: Callable[..., training.Batch] | None = None,
 ) -> None:
     """Train on the competition's rows; the best checkpoint by ROUGE of decoded dev summaries is recorded.
 
     `base`: where an adapter's weights came from. `rows`: other training rows than the split's own.
-    `drawn`: learn from these summaries, as `reward.examples` makes them, instead.
+    `examples` and `collate`: learn from these instead, made into batches by that, which takes `pad`.
     `words_of`: when given, the tokens of these texts and of the training rows are the vocabulary that the loss (a
     `training.losses.Loss` that takes `words`) is over. `engines.decoder` is to have the texts too; what decodes may
     write a dialogue's own tokens besides, and under FSDP all.
@@ -77,12 +74,16 @@ def fit(
     if source := getattr(model, "base_source", None):
         run.notes["base"] = source
         _note_origin(run, Path(source["model"]))
-    chosen = own if rows is None else rows
-    examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
-    examples = examples if drawn is None else drawn
+    learnt_from = ""
+    if examples is None:
+        chosen = own if rows is None else rows
+        examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
+    else:
+        learnt_from = sha256_texts(map(str, examples))
     words = sorted(_words(model, tokenizer, words_of, examples))
-    collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
-    collate = collate if drawn is None else reward.collate
+    if collate is None:
+        causal = not model.config.is_encoder_decoder
+        collate = tokenization.collate_causal if causal else tokenization.collate_seq2seq
     result = training.fit(
         model,
         examples,
@@ -94,49 +95,12 @@ def fit(
         run.folder,
         seed=config.seed,
         # Scores of summaries that were decoded otherwise do not tell which checkpoint is the best.
-        fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}",
+        fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}{learnt_from}",
         save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
         loss=partial(loss, words=torch.as_tensor(words, device=model.device)) if words else loss,
         follow=run.tracker.follow,
     )
     run.finish(result=result)
-
-
-def draw(
-    run: Run[Any],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    frame: Frame | FrameOf,
-    config: RewardConfig,
-    words_of: Iterable[str] = (),
-) -> Dataset:
-    """What the model writes of training dialogues, each summary with its score, for `fit` to learn from.
-
-    Kept in train/candidates.jsonl of the run's folder: a run that was killed goes on where it stopped.
-    Raises UserError as `generation.generate` and `reward.examples` do.
-    """
-    settings: TrainSettings = run.config
-    rows = run.split("train").rows
-    if 0 < config.dialogues < len(rows):
-        rows = tuple(random.Random(settings.seed).sample(rows, config.dialogues))
-    tokenization.require_ids(tokenizer)
-    require_context(model.config, settings)
-    decoding = replace(
-        settings.decoding, candidates=1, beams=1, temperature=0.0, top_p=1.0,
-        samples=config.drawn, samples_temperature=config.drawn_temperature,
-    )  # fmt: skip
-    inputs = tokenization.sources(rows, tokenizer, settings.lengths, frame)
-    found = generation.generate(
-        hf_decoder(model.eval(), tokenizer, tokenization.words_in(tokenizer, words_of)),
-        inputs,
-        decoding,
-        run.folder / "train" / "candidates.jsonl",
-        key=sha256_texts([run.training_key, str(decoding), json.dumps(getattr(model, "base_source", None))]),
-        seed=settings.seed,
-    )
-    scores = reward.scores(rows, found, run.competition)
-    run.notes["drawn"] = reward.summary(scores)
-    return reward.examples(rows, inputs, found, scores, tokenizer, config)
 
 
 def _note_origin(run: Run[Any], base: Path) -> None:

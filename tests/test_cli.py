@@ -86,10 +86,10 @@ def test_mistakes_get_one_message_and_change_nothing(house: Path) -> None:
         (("lb", "--id", "abc", "--public", "70"), 1, ("nothing was submitted yet; first: make submit",)),
         (("lb", "--id", "abc", "--public", "high"), 2, ("'high' is not a valid float",)),
         (("smoke", "exp9"), 1, ("wanted exp and three digits",)),
-        (("new", "exp1", "--from", "exp001"), 1, ("'exp1'", "as in exp013")),
-        (("new", "../exp013", "--from", "exp001"), 1, ("'../exp013'",)),
+        (("new", "exp1", "--from", "exp001"), 1, ("'exp1'", "as in exp014")),
+        (("new", "../exp014", "--from", "exp001"), 1, ("'../exp014'",)),
         (("new", "exp002", "--from", "exp001"), 1, ("experiments/exp002 exists already", "another number")),
-        (("new", "exp013", "--from", "exp012"), 1, ("'exp012' does not exist",)),
+        (("new", "exp014", "--from", "exp012"), 1, ("'exp012' does not exist",)),
     ]
     for ended, (_, code, parts) in zip(
         all_of(house, *(words for words, _, _ in mistakes)), mistakes, strict=True
@@ -169,10 +169,10 @@ def test_the_whole_walk_with_json(house: Path) -> None:
 
 def test_a_new_experiment_is_a_copy_that_runs(house: Path) -> None:
     (house / "experiments/exp001/__pycache__").mkdir()
-    ended = make(house, "new", "exp=exp013", "from=exp001")
+    ended = make(house, "new", "exp=exp014", "from=exp001")
     assert ended.returncode == 0, ended
-    assert "experiments/exp013 is a copy of exp001" in ended.stdout
-    copied = house / "experiments" / "exp013"
+    assert "experiments/exp014 is a copy of exp001" in ended.stdout
+    copied = house / "experiments" / "exp014"
     assert sorted(p.name for p in copied.iterdir()) == [
         "README.md",
         "__init__.py",
@@ -183,20 +183,20 @@ def test_a_new_experiment_is_a_copy_that_runs(house: Path) -> None:
     for path in copied.iterdir():
         assert path.read_text(encoding="utf-8") == (house / "experiments/exp001" / path.name).read_text(
             encoding="utf-8"
-        ).replace("exp001", "exp013")
+        ).replace("exp001", "exp014")
     for stage in ("train", "infer"):
-        ended = make(house, stage, "exp=exp013", "run=exp013-a", "args=--seed 5")
+        ended = make(house, stage, "exp=exp014", "run=exp014-a", "args=--seed 5")
         assert ended.returncode == 0, ended
-    record = json.loads((house / "outputs/talk/exp013-a/run.json").read_text(encoding="utf-8"))
+    record = json.loads((house / "outputs/talk/exp014-a/run.json").read_text(encoding="utf-8"))
     assert record["infer"]["overrides"] == {"seed": 5}
     assert not [p for p in (house / "experiments").iterdir() if p.name.startswith(".")]
 
 
 def test_a_new_experiment_where_nothing_can_be_written(house: Path) -> None:
     shutil.copytree(house / "experiments", house / "real")
-    (house / "experiments/.exp013.new").write_text("a file in the way")
-    failed(common(house, "new", "exp013", "--from", "exp001"), "experiments/exp013: cannot be written")
-    assert not (house / "experiments" / "exp013").exists()
+    (house / "experiments/.exp014.new").write_text("a file in the way")
+    failed(common(house, "new", "exp014", "--from", "exp001"), "experiments/exp014: cannot be written")
+    assert not (house / "experiments" / "exp014").exists()
 
 
 def test_make_lists_every_target(house: Path) -> None:
@@ -215,7 +215,7 @@ def test_make_says_what_is_missing(house: Path) -> None:
     wanted = {
         "train": "exp= is missing; for example: make train exp=exp002",
         "infer": "exp= is missing; for example: make infer exp=exp002",
-        "new": "exp= is missing; for example: make new exp=exp013 from=exp002",
+        "new": "exp= is missing; for example: make new exp=exp014 from=exp002",
         "data": "comp= is missing; for example: make data comp=",
         "use": "comp= is missing; for example: make use comp=",
         "score": "pred= is missing; for example: make score pred=FILE",
@@ -224,7 +224,7 @@ def test_make_says_what_is_missing(house: Path) -> None:
     }
     for target, message in wanted.items():
         failed(make(house, target), message, code=2)
-    failed(make(house, "new", "exp=exp013"), "from= is missing", code=2)
+    failed(make(house, "new", "exp=exp014"), "from= is missing", code=2)
 
 
 @pytest.mark.parametrize("way", ["command line", "environment"])

@@ -1,6 +1,7 @@
 """Learning from the scores of own summaries: rows of several summaries, their loss and what of them is learnt from."""
 
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -15,13 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from common import models, runs, scoring, tokenization
+from common import checkpoints, models, runs, scoring, tokenization
 from common.candidates import Candidate, read, write
 from common.competition import Competition, load
 from common.errors import UserError
+from common.files import write_json
 from common.models import PretrainedConfig
 from common.rows import Row
-from common.training import RewardConfig, cross_entropy, policy_gradient, reward
+from common.training import cross_entropy, reward
+from common.training.reward import RewardConfig, policy_gradient
 
 KINDS = ("qwen2", "gemma3")
 NAN = float("nan")
@@ -88,9 +91,11 @@ def test_the_loss_is_that_of_every_summary_alone(kind: str) -> None:
 def test_over_few_words_too() -> None:
     model = model_of("qwen2")
     words = torch.tensor(sorted({token for one in EXAMPLES for token in one["target"]}))
-    found = policy_gradient(model, reward.collate(EXAMPLES, 0), 0.1, words)
-    wanted = sum(weight * cross_entropy(model, batch, 0.1, words) for weight, batch in apart(EXAMPLES))
+    found = policy_gradient(model, reward.collate(EXAMPLES, 0), 0.0, words)
+    wanted = sum(weight * cross_entropy(model, batch, 0.0, words) for weight, batch in apart(EXAMPLES))
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="smoothing"):
+        policy_gradient(model, reward.collate(EXAMPLES, 0), 0.1, words)
 
 
 def test_no_summary_sees_another_nor_what_follows() -> None:
@@ -124,20 +129,47 @@ def logprob(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> float:
 def test_a_summary_that_became_far_likelier_or_unlikelier_counts_no_more(
     weight: float, change: float, counts: bool
 ) -> None:
+    """Its row's others and the other row, which has more, count as ever."""
     model = model_of("qwen2")
-    one = example(20, [6, 4], [weight, 0.3])
-    (_, first), (_, second) = apart([one])
-    before = logprob(model, first) - 6 * math.log1p(change)
-    found = policy_gradient(model, reward.collate([{**one, "logprobs": [before, NAN]}], 0), 0.0, clip=0.5)
-    wanted = -0.3 * logprob(model, second) - (weight * logprob(model, first) if counts else 0)
+    rows = [example(9, [2, 3, 4], [0.5, -0.5, 0.3]), example(20, [6, 4], [weight, 0.3])]
+    alone = [(w, logprob(model, batch)) for w, batch in apart(rows)]
+    before = alone[3][1] - 6 * math.log1p(change)
+    rows[1]["logprobs"] = [before, NAN]
+    found = policy_gradient(model, reward.collate(rows, 0), 0.0, clip=0.5)
+    wanted = -sum(w * value for place, (w, value) in enumerate(alone) if counts or place != 3)
     assert float(found.detach()) == pytest.approx(wanted, rel=1e-5)
 
 
-def test_flash_attention_is_refused() -> None:
+def test_what_cannot_learn_so_is_refused_before_any_summary_is_drawn() -> None:
     model = model_of("qwen2")
-    model.config._attn_implementation = "flash_attention_2"
-    with pytest.raises(UserError, match="use --attention sdpa"):
-        policy_gradient(model, reward.collate(EXAMPLES, 0), 0.0)
+    reward.require_possible(model, 0.0)
+    with pytest.raises(UserError, match=r"--label-smoothing 0\.1 .* Leave it at 0"):
+        reward.require_possible(model, 0.1)
+    for attention in (
+        "flash_attention_2",
+        "eager",
+    ):  # the one takes no such mask, the other would add True to scores
+        model.config._attn_implementation = attention
+        with pytest.raises(UserError, match=f"{attention} .* use --attention sdpa"):
+            reward.require_possible(model, 0.0)
+    with pytest.raises(UserError, match="BartForConditionalGeneration has an encoder"):
+        reward.require_possible(model_of("bart"), 0.0)
+    recurrent = model_of("gemma3")
+    recurrent.config.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(UserError, match="has full_attention and linear_attention"):
+        reward.require_possible(recurrent, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"dialogues": -1}, "--dialogues -1: wanted 0"), ({"drawn": 0}, "--drawn 0: wanted 1"),
+     ({"drawn_temperature": 0.0}, "--drawn-temperature 0.0: wanted more"), ({"kept": 3}, "--kept 3: wanted an even"),
+     ({"kept": 0}, "--kept 0: wanted an even"), ({"worse_weight": -0.5}, "--worse-weight -0.5: wanted 0"),
+     ({"reference_weight": 0.0}, "--reference-weight 0.0: wanted more"), ({"clip": 0.0}, "--clip 0.0: wanted more")],
+)  # fmt: skip
+def test_settings_that_teach_nothing_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        replace(RewardConfig(), **changes)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
@@ -170,7 +202,7 @@ def candidate(text: str, **changes: Any) -> Candidate:
 def made(drawn: list[Candidate], scores: list[float], **changes: Any) -> dict[str, Any]:
     config = replace(RewardConfig(), **changes)
     sources = {ROW.id: [5, 6, 7]}
-    (found,) = reward.examples([ROW], sources, {ROW.id: drawn}, {ROW.id: scores}, TOKENIZER, config)
+    (found,) = reward.examples([ROW], sources, {ROW.id: drawn}, {ROW.id: scores}, TOKENIZER, config, 30)
     return dict(found)
 
 
@@ -201,6 +233,13 @@ def test_middling_summaries_are_left_out_and_unknown_likelihoods_are_nan() -> No
     found = made(drawn, [60.0, 20.0, 41.0])
     assert texts_of(found) == ["가", "나", ROW.summaries[0]]
     assert [math.isnan(value) for value in found["logprobs"]] == [False, True, True]
+
+
+def test_a_summary_that_was_cut_off_does_not_end() -> None:
+    drawn = [candidate("가"), candidate("나다라마바사", tokens=30)]
+    found = made(drawn, [60.0, 20.0])
+    assert found["target"].count(TOKENIZER.eos_token_id) == 2  # the good one's and the reference's
+    assert found["lengths"][1] == len(TOKENIZER.encode("나다라마바사", add_special_tokens=False))
 
 
 def test_where_all_are_alike_there_is_nothing_to_learn() -> None:
@@ -251,30 +290,64 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SHORT = ["--competition=daily_talk", "--model=tiny:gemma3", "--max-new-tokens=8", "--drawn=3", "--dialogues=10",
-         "--dev-rows=2", "--rank=2", "--drawn-temperature=1.5"]  # fmt: skip
+         "--dev-rows=2", "--rank=2", "--drawn-temperature=1.5", "--tokens-per-batch=400",
+         "--checkpoint-minutes=0.00001", "--keep-checkpoints=100"]  # fmt: skip
 
 
-def test_a_run_draws_scores_and_learns_and_does_not_draw_again(copy: Path) -> None:
-    code, output = tiny.run(copy, "experiments.exp013.train", *SHORT, "--run=exp013-a")
+def test_a_killed_run_goes_on_from_what_it_drew(copy: Path) -> None:
+    command = ["experiments.exp013.train", *SHORT, "--run=exp013-a"]
+    code, output = tiny.run(copy, *command)
     assert code == 0, output
     folder = copy / "outputs" / "daily_talk" / "exp013-a"
-    drawn = read(folder / "train" / "candidates.jsonl")
+    path = folder / "train" / "candidates.jsonl"
+    drawn, best = read(path), checkpoints.fingerprint(folder / "best")
     assert len(drawn) == 10 and all(len(found) == 4 for found in drawn.values())
     notes = runs.record(folder)["train"]["notes"]["drawn"]
     assert notes["best"] >= notes["mean"] >= 0
-    # As after a kill: what was drawn is taken as it is, and nothing drawn again.
-    first = next(iter(drawn))
-    drawn[first] = [replace(drawn[first][0], text="다시 뽑지 않은 요약"), *drawn[first][1:]]
-    write(folder / "train" / "candidates.jsonl", drawn)
-    record = folder / "run.json"
-    record.write_text(record.read_text(encoding="utf-8").replace('"finished"', '"running"'), encoding="utf-8")
-    code, output = tiny.run(copy, "experiments.exp013.train", *SHORT, "--run=exp013-a")
+    record = runs.record(folder)
+    record["train"]["status"] = "running"
+
+    def killed_at(step: int) -> None:
+        write_json(folder / "run.json", record)
+        for made in checkpoints.steps(folder / "checkpoints"):
+            if int(made.name.rsplit("-", 1)[-1]) > step:
+                shutil.rmtree(made)
+
+    killed_at(2)
+    code, output = tiny.run(copy, *command, "--tokens-at-once=300")  # lower, as after an error of memory
     assert code == 0, output
-    assert "resuming at step" in output
-    assert read(folder / "train" / "candidates.jsonl") == drawn
-    # Of a shorter summary nothing is known: other settings, other summaries.
-    code, output = tiny.run(copy, "experiments.exp013.train", *SHORT, "--run=exp013-a", "--drawn=2")
-    assert code == 1 and "restart=1" in output
+    assert "resuming at step 2" in output
+    assert read(path) == drawn and checkpoints.fingerprint(folder / "best") == best
+
+    killed_at(2)
+    code, output = tiny.run(copy, *command, "--max-new-tokens=7")
+    assert code == 1 and "drawn with other settings" in output and "restart=1" in output
+    assert read(path) == drawn
+
+    first = next(iter(drawn))
+    drawn[first] = [replace(drawn[first][0], text="다른 요약"), *drawn[first][1:]]
+    write(path, drawn)
+    killed_at(2)
+    code, output = tiny.run(copy, *command)
+    assert code == 1 and "other settings, data" in output and "restart=1" in output
+    killed_at(0)  # before the first checkpoint: what was drawn is not drawn again
+    code, output = tiny.run(copy, *command)
+    assert code == 0, output
+    assert "resuming" not in output and read(path) == drawn
+
+
+def test_the_flagship_learns_so_too(copy: Path) -> None:
+    command = ["experiments.exp012.train", "--smoke", "--competition=daily_talk", "--own-scores",
+               "--quantization=none", "--attention=sdpa", "--drawn-temperature=1.5"]  # fmt: skip
+    code, output = tiny.run(copy, *command)
+    assert code == 0, output
+    assert (copy / "outputs" / "smoke" / "daily_talk" / "exp012" / "train" / "candidates.jsonl").exists()
+    for wrong, said in (
+        ("--source-loss=0.2", "--own-scores has a loss of its own"),
+        ("--sharding=fsdp", "--own-scores draws from whole models"),
+    ):
+        code, output = tiny.run(copy, *command, wrong)
+        assert code == 1 and said in output
 
 
 def test_without_the_model_it_says_how_to_make_it(copy: Path) -> None:
@@ -283,5 +356,5 @@ def test_without_the_model_it_says_how_to_make_it(copy: Path) -> None:
                             "--run=exp013-b")  # fmt: skip
     assert code == 1
     assert output.strip().splitlines()[-1] == (
-        f"error: model '{model}' is not here; write it with: make merge run=exp010-z, once exp010-z is trained."
+        f"error: model '{model}' is not here; write it with: make merge run=exp010-z comp=daily_talk, once exp010-z is trained."
     )

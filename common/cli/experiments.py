@@ -144,7 +144,7 @@ def new(name: str, source: str) -> None:
     """Start an experiment as a copy of another."""
     runs.require_experiment(source)
     if not runs.EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp013.")
+        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp014.")
     folder = files.root() / "experiments" / name
     if folder.exists():
         raise UserError(f"{files.shown(folder)} exists already; choose another number.")

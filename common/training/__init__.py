@@ -2,8 +2,7 @@
 
 from common.training.loop import FitResult as FitResult
 from common.training.loop import fit as fit
+from common.training.losses import Batch as Batch
 from common.training.losses import cross_entropy as cross_entropy
 from common.training.losses import r_drop as r_drop
 from common.training.plan import TrainingConfig as TrainingConfig
-from common.training.reward import RewardConfig as RewardConfig
-from common.training.reward import policy_gradient as policy_gradient

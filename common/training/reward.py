@@ -20,6 +20,7 @@ from common.competition import Competition
 from common.dialogue import clean
 from common.errors import UserError
 from common.models.logits import target_logits
+from common.rouge import get_profile
 from common.rows import Row
 from common.tokenization import IGNORE, padded
 from common.training.losses import Batch
@@ -52,6 +53,20 @@ class RewardConfig:
     clip: float = 0.5
     """A summary counts no more once its mean token is by this share more (less) likely than when it was drawn."""
 
+    def __post_init__(self) -> None:
+        """Raises UserError for values that nothing can be learnt with."""
+        for name, fits, wanted in (
+            ("dialogues", self.dialogues >= 0, "0 (all) or more"),
+            ("drawn", self.drawn >= 1, "1 or more"),
+            ("drawn_temperature", self.drawn_temperature > 0, "more than 0"),
+            ("kept", self.kept >= 2 and self.kept % 2 == 0, "an even number, 2 or more"),
+            ("worse_weight", self.worse_weight >= 0, "0 or more"),
+            ("reference_weight", self.reference_weight > 0, "more than 0"),
+            ("clip", self.clip > 0, "more than 0"),
+        ):
+            if not fits:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: wanted {wanted}.")
+
 
 def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """How much better than the dialogue's mean each summary is, in standard deviations, from -MOST to MOST.
@@ -66,7 +81,7 @@ def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def scores(
     rows: Sequence[Row], drawn: Mapping[str, Sequence[Candidate]], competition: Competition
 ) -> dict[str, list[float]]:
-    """The dev profile's headline of every summary drawn, by id.
+    """The dev profile's headline of every summary drawn, by id, in points from 0 to 100.
 
     Raises UserError when a row has no summary to score against.
     """
@@ -79,7 +94,10 @@ def scores(
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries
     found = scoring.examples(texts, wanted, competition.dev_profile, competition.leaderboard_references)
-    values = iter(found.per_example[found.headline_key].tolist())
+    points = found.per_example[found.headline_key] * (
+        100 / get_profile(competition.dev_profile).headline_scale
+    )
+    values = iter(points.tolist())
     return {row.id: [next(values) for _ in drawn[row.id]] for row in rows}
 
 
@@ -100,19 +118,22 @@ def examples(
     scores: Mapping[str, Sequence[float]],
     tokenizer: PreTrainedTokenizerFast,
     config: RewardConfig,
+    longest: int,
 ) -> Dataset:
     """One example a dialogue: its summaries that are kept, then its reference.
 
-    Columns: `id`; `source` (token ids); `target` (the summaries' token ids, one behind the other, each with its end);
-    `lengths`, `weights` and `logprobs` of each summary: its tokens, what its log-likelihood is multiplied by, and
-    its log-probability when it was drawn (nan where that is unknown, as of the reference).
-    `scores`: as the function of that name gives them, in ROUGE points. A dialogue whose summaries are all alike keeps its reference.
+    Columns: `id`; `source` (token ids); `target` (the summaries' token ids, one behind the other, each with its end
+    unless it was cut off at `longest` tokens); `lengths`, `weights` and `logprobs` of each summary: its tokens, what
+    its log-likelihood is multiplied by, and its log-probability when it was drawn, nan where that is not known: of the
+    reference, and of a text that encodes to another number of tokens than were drawn.
+    `scores`: as the function of that name gives them. A summary's weight is its advantage over `config.kept`. A
+    dialogue whose summaries are all alike keeps its reference.
     Raises UserError when of no dialogue one summary scores otherwise than another.
     """
     records = []
     for row in rows:
-        parts = _kept(drawn[row.id], np.asarray(scores[row.id], dtype=np.float64), tokenizer, config)
-        reference = _ids(row.summaries[0], tokenizer)
+        parts = _kept(drawn[row.id], np.asarray(scores[row.id], dtype=np.float64), tokenizer, config, longest)
+        reference = _ids(row.summaries[0], tokenizer, ended=True)
         parts.append((reference, config.reference_weight, float("nan")))
         ids, weights, logprobs = zip(*parts, strict=True)
         records.append(
@@ -127,8 +148,9 @@ def examples(
     return Dataset.from_list(records)
 
 
-def _ids(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    return [*tokenizer.encode(clean(text), add_special_tokens=False), tokenizer.eos_token_id]
+def _ids(text: str, tokenizer: PreTrainedTokenizerFast, *, ended: bool) -> list[int]:
+    ids: list[int] = tokenizer.encode(clean(text), add_special_tokens=False)
+    return [*ids, tokenizer.eos_token_id] if ended else ids
 
 
 def _kept(
@@ -136,6 +158,7 @@ def _kept(
     scores: NDArray[np.float64],
     tokenizer: PreTrainedTokenizerFast,
     config: RewardConfig,
+    longest: int,
 ) -> list[tuple[list[int], float, float]]:
     """Token ids, weight and log-probability of the summaries that are learnt from; a text that was drawn twice is one."""
     different = {candidate.text: index for index, candidate in reversed(list(enumerate(drawn)))}
@@ -146,12 +169,11 @@ def _kept(
     parts = []
     for place in chosen:
         advantage, candidate = float(found[place]), drawn[places[place]]
-        if abs(advantage) < LEAST:
+        ids = _ids(candidate.text, tokenizer, ended=candidate.tokens < longest)
+        if abs(advantage) < LEAST or not ids:
             continue
-        ids = _ids(candidate.text, tokenizer)
-        # Text that encodes to other tokens than were drawn has another log-probability.
-        known = candidate.logprob is not None and len(ids) == candidate.tokens
         weight = advantage * (1 if advantage > 0 else config.worse_weight) / config.kept
+        known = candidate.logprob is not None and len(ids) == candidate.tokens
         parts.append((ids, weight, candidate.logprob if known and candidate.logprob else float("nan")))
     return parts
 
@@ -192,6 +214,27 @@ def collate(batch: Sequence[dict[str, Any]], pad: int) -> Batch:
     }
 
 
+def require_possible(model: torch.nn.Module, smoothing: float) -> None:
+    """Raises UserError when what each token sees cannot be told to the model, or its labels are smoothed."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if config.is_encoder_decoder or kinds - {"full_attention", "sliding_attention"}:
+        raise UserError(
+            f"learning from own scores is for causal models whose layers attend to words; {type(model).__name__} has "
+            f"{'an encoder' if config.is_encoder_decoder else ' and '.join(sorted(kinds))}. Name another --model."
+        )
+    if config._attn_implementation != "sdpa":
+        raise UserError(
+            f"{config._attn_implementation} attention cannot read several summaries beside one dialogue; use "
+            "--attention sdpa."
+        )
+    if smoothing:
+        raise UserError(
+            f"--label-smoothing {smoothing} and learning from own scores do not go together: it would make every word "
+            "less likely where a summary is unlearnt. Leave it at 0."
+        )
+
+
 def visible(segments: torch.Tensor, positions: torch.Tensor, window: int | None) -> torch.Tensor:
     """Which tokens each token sees, (n, 1, length, length) of true and false: the source and its own summary, behind it.
 
@@ -217,17 +260,16 @@ def policy_gradient(
 ) -> torch.Tensor:
     """Minus the log-likelihood of every summary in the batch, in nats, times its weight, summed.
 
-    A summary that is `clip` more (less) likely a token than when it was drawn, and is to become still more (less) so,
-    is left out, as everything that is far from what the model would draw itself. `words` as `target_logits` takes them.
-    Raises UserError for attention that cannot be told what to see.
-    Source: Ranzato et al. 2016, section 3.2.2 (REINFORCE on sequences); Paulus et al. 2018, equation 16 (with the
+    A summary whose mean token has become by the share `clip` likelier (less likely) than when it was drawn, and is to
+    become still more so, is left out: the ratio says when to stop and weighs nothing, and is that of the model itself,
+    whatever temperature the summary was drawn at. `words` as `target_logits` takes them.
+    Raises ValueError when `smoothing` is not 0.
+    Source: Ranzato et al. 2016, section 3.2.1 (REINFORCE on sequences); Paulus et al. 2018, equation 16 (with the
     reference's likelihood beside it); Zheng et al. 2025, "Group Sequence Policy Optimization", equation 7 (the ratio).
     """
-    config = getattr(model, "module", model).config
-    if "flash" in (config._attn_implementation or ""):
-        raise UserError(
-            "flash attention cannot read several summaries beside one dialogue; use --attention sdpa."
-        )
+    if smoothing:
+        raise ValueError("smoothing would make every word less likely where a summary is unlearnt")
+    config = getattr(model, "module", model).config.get_text_config()
     segments, positions = batch["segments"], batch["position_ids"]
     kinds = set(getattr(config, "layer_types", None) or ())
     masks = {
@@ -241,7 +283,7 @@ def policy_gradient(
         "labels": batch["labels"],
     }
     logits, labels = target_logits(model, inputs, words)
-    losses = functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+    losses = functional.cross_entropy(logits.float(), labels, reduction="none")
     wanted = batch["labels"] != IGNORE
     weights = batch["weights"][wanted]
     return (losses * weights * _near(losses.detach(), wanted, batch, clip)).sum()

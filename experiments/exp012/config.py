@@ -9,6 +9,7 @@ from common.postprocess import PostprocessConfig
 from common.prompts import PromptConfig
 from common.tokenization import LengthConfig
 from common.training import TrainingConfig
+from common.training.reward import RewardConfig
 
 TITLE = "the flagship: Qwen2.5 QLoRA, several GPUs, every option a setting"
 MODEL = "Qwen/Qwen2.5-7B-Instruct, nf4"
@@ -26,6 +27,8 @@ class Config:
     """Weight of the divergence between two passes with other dropout; 0 leaves it out."""
     source_loss: float = 0.0
     """Weight of the prompt's own tokens in the loss, a summary's being 1 (exp010's idea); not together with r_drop."""
+    own_scores: bool = False
+    """Draw summaries of training dialogues and learn from their scores (exp013's idea); --model is then a trained one."""
     adapter: bool = True
     """Train adapters; false trains every weight (--quantization none, --sharding fsdp for what does not fit)."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=2048)
@@ -37,6 +40,7 @@ class Config:
     )
     prompt: PromptConfig = PromptConfig()
     lora: LoRAConfig = LoRAConfig(rank=32, alpha=64, targets=("all",))
+    reward: RewardConfig = RewardConfig()
     training: TrainingConfig = TrainingConfig(
         epochs=3,
         tokens_per_batch=4096,
@@ -56,6 +60,10 @@ class Config:
             raise UserError(
                 "--r-drop and --source-loss: one of them; R-Drop compares what is said of summaries."
             )
+        if self.own_scores and (self.r_drop or self.source_loss):
+            raise UserError("--own-scores has a loss of its own: leave --r-drop and --source-loss at 0.")
+        if self.own_scores and self.training.sharding == "fsdp":
+            raise UserError("--own-scores draws from whole models: leave --sharding at none.")
 
 
 SMOKE = Config(

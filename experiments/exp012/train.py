@@ -4,7 +4,8 @@ from functools import partial
 
 import torch
 
-from common import models, stages, tokenization, tracking, training
+from common import drawing, models, stages, tokenization, tracking, training
+from common.training import reward
 from experiments.exp012.config import SMOKE, Config
 
 
@@ -26,7 +27,11 @@ def train(run: tracking.Run[Config]) -> None:
     loss = partial(training.cross_entropy, source=config.source_loss)
     if config.r_drop:
         loss = partial(training.r_drop, alpha=config.r_drop)
-    stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss)
+    drawn = collate = None
+    if config.own_scores:
+        drawn, collate = drawing.draw(run, model, tokenizer, frames, config.reward), reward.collate
+        loss = partial(reward.policy_gradient, clip=config.reward.clip)
+    stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss, examples=drawn, collate=collate)
 
 
 if __name__ == "__main__":

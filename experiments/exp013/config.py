@@ -9,7 +9,8 @@ from common.models import LoRAConfig, PretrainedConfig
 from common.postprocess import PostprocessConfig
 from common.rows import Row
 from common.tokenization import LengthConfig
-from common.training import RewardConfig, TrainingConfig
+from common.training import TrainingConfig
+from common.training.reward import RewardConfig
 
 TITLE = "exp010 goes on from the scores of its own summaries"
 MODEL = "exp010, merged (make merge run=exp010)"

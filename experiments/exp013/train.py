@@ -4,7 +4,8 @@ from functools import partial
 
 import torch
 
-from common import models, stages, tokenization, tracking, training
+from common import drawing, models, stages, tokenization, tracking
+from common.training import reward
 from experiments.exp013.config import ASK, SMOKE, Config, known
 
 
@@ -14,13 +15,12 @@ def train(run: tracking.Run[Config]) -> None:
     model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
     frame = tokenization.text_frame(tokenizer, "", ASK)
     words_of = list(known(run.split("train").rows))
-    drawn = stages.draw(run, model, tokenizer, frame, config.reward, words_of)
+    drawn = drawing.draw(run, model, tokenizer, frame, config.reward, words_of)
     torch.manual_seed(config.seed)
     model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
-    loss = partial(training.policy_gradient, clip=config.reward.clip)
-    stages.fit(
-        run, model, tokenizer, frame, base=config.base, drawn=drawn, loss=loss, words_of=words_of
-    )  # fmt: skip
+    loss = partial(reward.policy_gradient, clip=config.reward.clip)
+    stages.fit(run, model, tokenizer, frame, base=config.base, examples=drawn, collate=reward.collate,
+               loss=loss, words_of=words_of)  # fmt: skip
 
 
 if __name__ == "__main__":

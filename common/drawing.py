@@ -1,0 +1,76 @@
+"""What a model writes of its training dialogues, with the scores that its summaries have: what it may learn from next."""
+
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common import checkpoints, generation, stages, tokenization
+from common.decoding import DecodingConfig
+from common.engines.hf import hf_decoder
+from common.errors import UserError
+from common.files import read_json, sha256_texts, shown
+from common.tokenization import Frame, FrameOf
+from common.tracking import Run
+from common.training import reward
+from common.training.reward import RewardConfig
+
+
+def draw(
+    run: Run[Any],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    frame: Frame | FrameOf,
+    config: RewardConfig,
+    words_of: Iterable[str] = (),
+) -> Dataset:
+    """What the model writes of training dialogues, each summary with its score: `reward.examples`, for `stages.fit`.
+
+    Kept in train/candidates.jsonl of the run's folder: a run that was killed goes on where it stopped.
+    Raises UserError as `reward.require_possible`, `generation.generate` and `reward.examples` do, and when training has
+    begun from summaries that were drawn otherwise.
+    """
+    settings: stages.TrainSettings = run.config
+    rows = run.split("train").rows
+    if 0 < config.dialogues < len(rows):
+        rows = tuple(random.Random(settings.seed).sample(rows, config.dialogues))
+    tokenization.require_ids(tokenizer)
+    stages.require_context(model.config, settings)
+    reward.require_possible(model, settings.training.label_smoothing)
+    decoding = DecodingConfig(
+        candidates=1,
+        beams=1,
+        samples=config.drawn,
+        samples_temperature=config.drawn_temperature,
+        top_p=1.0,
+        max_new_tokens=settings.decoding.max_new_tokens,
+        no_repeat_ngram=settings.decoding.no_repeat_ngram,
+        tokens_at_once=settings.decoding.tokens_at_once,
+    )
+    path = run.folder / "train" / "candidates.jsonl"
+    # How many are drawn at once may be lowered when the memory does not suffice: what is drawn already stays.
+    key = sha256_texts(
+        [run.training_key, str(replace(decoding, tokens_at_once=0)), json.dumps(getattr(model, "base_source", None))]
+    )  # fmt: skip
+    _require_not_begun(run, key)
+    inputs = tokenization.sources(rows, tokenizer, settings.lengths, frame)
+    decoder = hf_decoder(model.eval(), tokenizer, tokenization.words_in(tokenizer, words_of))
+    found = generation.generate(decoder, inputs, decoding, path, key=key, seed=settings.seed)
+    scores = reward.scores(rows, found, run.competition)
+    run.notes["drawn"] = reward.summary(scores)
+    return reward.examples(rows, inputs, found, scores, tokenizer, config, decoding.max_new_tokens)
+
+
+def _require_not_begun(run: Run[Any], key: str) -> None:
+    """Raises UserError when there is a checkpoint that learned from summaries drawn under another key."""
+    drawn_under = run.folder / "train" / "candidates.key.json"
+    begun = checkpoints.newest_intact(run.folder / "checkpoints") is not None
+    if begun and drawn_under.exists() and read_json(drawn_under) != {"key": key}:
+        raise UserError(
+            f"{shown(run.folder)} learned from summaries that were drawn with other settings, data or weights. Run "
+            "again with restart=1 to begin anew (the old run is moved aside)."
+        )
