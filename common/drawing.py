@@ -62,7 +62,8 @@ def draw(
     found = generation.generate(decoder, inputs, decoding, path, key=key, seed=settings.seed)
     scores = reward.scores(rows, found, run.competition)
     run.notes["drawn"] = reward.summary(scores)
-    return reward.examples(rows, inputs, found, scores, tokenizer, config, decoding.max_new_tokens)
+    rewards = reward.rewards(scores, found, run.competition, config.agreement)
+    return reward.examples(rows, inputs, found, rewards, tokenizer, config, decoding.max_new_tokens)
 
 
 def _require_not_begun(run: Run[Any], key: str) -> None:

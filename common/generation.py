@@ -14,6 +14,7 @@ from common.decoding import Decoder, DecodingConfig
 from common.engines.hf import decode
 from common.errors import UserError
 from common.files import mend_tail, read_json, sha256_texts, shown, write_json
+from common.models import for_evaluation
 from common.progress import progress
 from common.rows import Row
 from common.scoring import score
@@ -123,11 +124,19 @@ def dev_evaluation(
     decoding: DecodingConfig,
     words: Collection[int] = (),
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """A function from a model to its scores on the rows, as `dev_scores` says. `words` as `decode` takes them."""
+    """A function from a model to its scores on the rows, as `dev_scores` says. `words` as `decode` takes them.
+
+    Where `decoding` merges adapters, a copy with merged ones is scored.
+    """
     scores = dev_scores(competition, rows, tokenizer, lengths, frame, decoding)
-    return lambda model: scores(
-        lambda given, config: decode(model, tokenizer, given, config, logprobs=False, words=words)
-    )
+
+    def evaluate(model: PreTrainedModel) -> dict[str, float]:
+        scored = for_evaluation(model) if decoding.merge else model
+        return scores(
+            lambda given, config: decode(scored, tokenizer, given, config, logprobs=False, words=words)
+        )
+
+    return evaluate
 
 
 def dev_scores(

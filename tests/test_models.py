@@ -772,3 +772,29 @@ def test_a_korean_tokenizer_beside_a_bart_keeps_hangul(tmp_path: Path) -> None:
 def test_merging_a_model_without_adapters_changes_nothing() -> None:
     model, _ = models.pretrained(base_of("bart"), frozen=False)
     assert merged(model) is model
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
+def test_what_is_evaluated_on_a_cpu_has_its_adapters_merged_and_what_is_trained_stays(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.models.storage.computes_in_bf16", lambda: False)
+    model, _ = adapted(base_of(kind), LORA)
+    teach(model, 5)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    copied = models.for_evaluation(model)
+    assert not isinstance(copied, PeftModel) and not copied.training
+    torch.testing.assert_close(logits_of(copied), logits_of(model), rtol=1e-3, atol=1e-4)
+    assert isinstance(model, PeftModel)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) and parameter.requires_grad == ("lora_" in name)
+    monkeypatch.setattr("common.models.storage.computes_in_bf16", lambda: True)
+    assert {p.dtype for p in models.for_evaluation(model).parameters()} == {torch.bfloat16}
+
+
+def test_what_cannot_be_copied_cheaply_is_evaluated_itself() -> None:
+    whole, _ = models.pretrained(base_of("gemma3"), frozen=False)
+    with_encoder, _ = adapted(base_of("bart"), LORA)
+    quantized, _ = adapted(base_of("qwen2", quantization="nf4"), LORA)
+    for model in (whole, with_encoder, quantized):
+        assert models.for_evaluation(model) is model

@@ -164,6 +164,7 @@ def test_what_cannot_learn_so_is_refused_before_any_summary_is_drawn() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"dialogues": -1}, "--dialogues -1: wanted 0"), ({"drawn": 0}, "--drawn 0: wanted 1"),
+     ({"agreement": 1.5}, "--agreement 1.5: wanted 0 to 1"),
      ({"drawn_temperature": 0.0}, "--drawn-temperature 0.0: wanted more"), ({"kept": 3}, "--kept 3: wanted an even"),
      ({"kept": 0}, "--kept 0: wanted an even"), ({"worse_weight": -0.5}, "--worse-weight -0.5: wanted 0"),
      ({"reference_weight": 0.0}, "--reference-weight 0.0: wanted more"), ({"clip": 0.0}, "--clip 0.0: wanted more")],
@@ -261,6 +262,21 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
             for one in drawn[row.id]
         ]
         assert found[row.id] == pytest.approx(alone)
+    for agreement in (0.0, 0.25, 1.0):
+        worth = reward.rewards(found, drawn, competition, agreement)
+        for row in rows:
+            texts = [one.text for one in drawn[row.id]]
+            for place, own in enumerate(texts):
+                others = texts[:place] + texts[place + 1 :]
+                against = [
+                    scoring.score({"a": own}, {"a": (other,)}, competition.dev_profile).headline
+                    if other
+                    else 0.0
+                    for other in others
+                ]
+                wanted = (1 - agreement) * found[row.id][place] + agreement * float(np.mean(against))
+                assert worth[row.id][place] == pytest.approx(wanted)
+    assert reward.rewards({"a": [7.0]}, {"a": drawn[rows[0].id][:1]}, competition, 0.5) == {"a": [3.5]}
     assert reward.summary({"a": [1.0, 3.0], "b": [2.0, 0.0]}) == {"greedy": 1.5, "mean": 1.5, "best": 2.5}
     with pytest.raises(UserError, match="'bare' has no summary"):
         reward.scores([Row("bare", "말", (), "")], {"bare": [candidate("가")]}, competition)

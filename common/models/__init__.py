@@ -8,6 +8,7 @@ from common.models.pretrained import set_language as set_language
 from common.models.small import SmallModelConfig as SmallModelConfig
 from common.models.small import small_bart as small_bart
 from common.models.small import small_qwen2 as small_qwen2
+from common.models.storage import for_evaluation as for_evaluation
 from common.models.storage import load as load
 from common.models.storage import merged as merged
 from common.models.storage import save as save

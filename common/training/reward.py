@@ -20,7 +20,7 @@ from common.competition import Competition
 from common.dialogue import clean
 from common.errors import UserError
 from common.models.logits import target_logits
-from common.rouge import get_profile
+from common.rouge import get_profile, pairwise
 from common.rows import Row
 from common.tokenization import IGNORE, padded
 from common.training.losses import Batch
@@ -44,6 +44,9 @@ class RewardConfig:
     """Summaries sampled of each training dialogue, besides the greedy one."""
     drawn_temperature: float = 0.8
     """Temperature of those samples."""
+    agreement: float = 0.5
+    """Share of a summary's reward that is its mean score against the dialogue's other summaries, the rest being its
+    score against the reference: what one reference happens to say is mostly chance."""
     kept: int = 4
     """Summaries of a dialogue that are learnt from: half of them the best, half the worst."""
     worse_weight: float = 0.5
@@ -58,6 +61,7 @@ class RewardConfig:
         for name, fits, wanted in (
             ("dialogues", self.dialogues >= 0, "0 (all) or more"),
             ("drawn", self.drawn >= 1, "1 or more"),
+            ("agreement", 0 <= self.agreement <= 1, "0 to 1"),
             ("drawn_temperature", self.drawn_temperature > 0, "more than 0"),
             ("kept", self.kept >= 2 and self.kept % 2 == 0, "an even number, 2 or more"),
             ("worse_weight", self.worse_weight >= 0, "0 or more"),
@@ -101,6 +105,29 @@ def scores(
     return {row.id: [next(values) for _ in drawn[row.id]] for row in rows}
 
 
+def rewards(
+    scores: Mapping[str, Sequence[float]],
+    drawn: Mapping[str, Sequence[Candidate]],
+    competition: Competition,
+    agreement: float,
+) -> dict[str, list[float]]:
+    """What every summary is worth, by id, in points: its score, and by the share `agreement` its mean score against
+    the dialogue's other summaries, 0 where there is no other.
+
+    What others were drawn says what else a reference might have said: the mean over them has the same expectation
+    under the model, and far less chance in it. Source: Finkelstein and Freitag 2024, "MBR and QE Finetuning", section 3.
+    """
+    texts = [[candidate.text for candidate in drawn[name]] for name in scores]
+    profile = get_profile(competition.dev_profile)
+    found = {}
+    for name, matrices in zip(scores, pairwise(texts, competition.dev_profile), strict=True):
+        matrix = matrices[profile.headline_key] * (100 / profile.headline_scale)
+        others = (matrix.sum(axis=1) - matrix.diagonal()) / max(1, len(matrix) - 1)
+        own = np.asarray(scores[name], dtype=np.float64)
+        found[name] = ((1 - agreement) * own + agreement * others).tolist()
+    return found
+
+
 def summary(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Means over the dialogues, for a run's notes: of the greedy summary's score, of all drawn, and of the best."""
     groups = list(scores.values())
@@ -115,7 +142,7 @@ def examples(
     rows: Sequence[Row],
     sources: Mapping[str, Sequence[int]],
     drawn: Mapping[str, Sequence[Candidate]],
-    scores: Mapping[str, Sequence[float]],
+    rewards: Mapping[str, Sequence[float]],
     tokenizer: PreTrainedTokenizerFast,
     config: RewardConfig,
     longest: int,
@@ -126,13 +153,15 @@ def examples(
     unless it was cut off at `longest` tokens); `lengths`, `weights` and `logprobs` of each summary: its tokens, what
     its log-likelihood is multiplied by, and its log-probability when it was drawn, nan where that is not known: of the
     reference, and of a text that encodes to another number of tokens than were drawn.
-    `scores`: as the function of that name gives them. A summary's weight is its advantage over `config.kept`. A
+    `rewards`: as the function of that name gives them. A summary's weight is its advantage over `config.kept`. A
     dialogue whose summaries are all alike keeps its reference.
     Raises UserError when of no dialogue one summary scores otherwise than another.
     """
     records = []
     for row in rows:
-        parts = _kept(drawn[row.id], np.asarray(scores[row.id], dtype=np.float64), tokenizer, config, longest)
+        parts = _kept(
+            drawn[row.id], np.asarray(rewards[row.id], dtype=np.float64), tokenizer, config, longest
+        )
         reference = _ids(row.summaries[0], tokenizer, ended=True)
         parts.append((reference, config.reference_weight, float("nan")))
         ids, weights, logprobs = zip(*parts, strict=True)
