@@ -65,6 +65,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         )
         still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation)
         found[f"still {kind}"] = worker.train(kind, folder.with_name("still"), still)
+    for otherwise in worker.OTHERWISE:
+        still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation, label_smoothing=0.0)
+        folder = tmp_path_factory.mktemp(otherwise)
+        found[f"still {otherwise}"] = worker.train("qwen2", folder, still, otherwise=otherwise)
     AcceleratorState._reset_state(reset_partial_state=True)
     return found
 
@@ -108,7 +112,7 @@ def test_two_processes_learn_what_one_learns(
 
 
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
-@pytest.mark.parametrize("kind", ["bart", "qwen2"])
+@pytest.mark.parametrize("kind", ["bart", "qwen2", *worker.OTHERWISE])
 def test_two_processes_have_the_gradient_of_one(
     together: tuple[Path, list[dict[str, Any]]], alone: dict[str, Any], kind: str, sharding: str
 ) -> None:

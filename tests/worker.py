@@ -21,7 +21,7 @@ from common.engines.hf import hf_decoder
 from common.errors import UserError
 from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
 from common.tokenization import Frame, LengthConfig
-from common.training import TrainingConfig, cross_entropy, fit
+from common.training import TrainingConfig, cross_entropy, fit, reward
 
 WORDS = tiny.tokenizer()
 FRAMES = {"bart": Frame(after=(WORDS.eos_token_id,)), "qwen2": Frame(after=(WORDS.bos_token_id,))}
@@ -42,6 +42,11 @@ DECODING = {
 }
 
 
+OTHERWISE = ("words", "scores")
+"""Losses besides the plain one: over few words, and of summaries by their scores, several to a row."""
+FEW = torch.tensor(sorted({*range(5, 60), WORDS.eos_token_id}))
+
+
 class CrashError(Exception):
     """Stands for whatever ends a process."""
 
@@ -50,6 +55,20 @@ def examples() -> datasets.Dataset:
     """Ten rows in five batches of unlike token counts: two processes have an idle one in the last step."""
     rows = [tiny.example([5 + n] * (20 - n), [40 + n] * (n + 1) + [WORDS.eos_token_id]) for n in range(10)]
     return datasets.Dataset.from_list(rows)
+
+
+def scored() -> datasets.Dataset:
+    """The same, each target two summaries; of odd rows the second is unlearnt."""
+    rows = [
+        {
+            **row,
+            "lengths": [n // 2 + 1, n - n // 2 + 2],
+            "weights": [1.0, 0.5 - n % 2],
+            "logprobs": [-50.0, float("nan")],
+        }
+        for n, row in enumerate(examples())
+    ]
+    return datasets.Dataset.from_list([{**row, "target": [40, *row["target"]]} for row in rows])
 
 
 def evaluation(words: PreTrainedTokenizerFast, frame: Frame) -> Callable[[PreTrainedModel], dict[str, float]]:
@@ -61,9 +80,14 @@ def evaluation(words: PreTrainedTokenizerFast, frame: Frame) -> Callable[[PreTra
 
 
 def train(
-    kind: str, folder: Path, config: TrainingConfig, crash_at: int | None = None, lora: bool = False
+    kind: str,
+    folder: Path,
+    config: TrainingConfig,
+    crash_at: int | None = None,
+    lora: bool = False,
+    otherwise: str = "",
 ) -> dict[str, Any]:
-    """Train; the saved weights, and what the model was while it learned."""
+    """Train; the saved weights, and what the model was while it learned. `otherwise`: one of OTHERWISE."""
     folder.mkdir(parents=True, exist_ok=True)
     words, base = WORDS, None
     if lora:
@@ -90,7 +114,9 @@ def train(
         calls[0] += 1
         if calls[0] == crash_at:
             raise CrashError
-        return cross_entropy(model, batch, smoothing)
+        if otherwise == "scores":
+            return reward.policy_gradient(model, batch, smoothing, FEW)
+        return cross_entropy(model, batch, smoothing, FEW if otherwise else None)
 
     gradients: list[dict[str, torch.Tensor]] = []
 
@@ -105,8 +131,8 @@ def train(
         AcceleratorState._reset_state(reset_partial_state=True)
     result = fit(
         model,
-        examples(),
-        partial(COLLATE[kind], pad=words.pad_token_id),
+        scored() if otherwise == "scores" else examples(),
+        partial(reward.collate if otherwise == "scores" else COLLATE[kind], pad=words.pad_token_id),
         evaluate,
         config,
         folder,
@@ -144,6 +170,11 @@ def main(folder: Path) -> None:
         for sharding in ("none", "fsdp"):
             config = replace(STILL, sharding=sharding)
             found[f"still {sharding} {kind}"] = train(kind, folder / f"still-{sharding}-{kind}", config)
+    for otherwise in OTHERWISE:
+        for sharding in ("none", "fsdp"):
+            into = folder / f"still-{sharding}-{otherwise}"
+            config = replace(STILL, sharding=sharding, label_smoothing=0.0)
+            found[f"still {sharding} {otherwise}"] = train("qwen2", into, config, otherwise=otherwise)
     for kind, config in (("bart", CONFIG), ("qwen2", SHARDED)):
         often = replace(config, checkpoint_minutes=0.0)
         killed = folder / f"{config.sharding}-{kind}-killed"
