@@ -49,7 +49,7 @@ class RewardConfig:
     score against the reference: what one reference happens to say is mostly chance."""
     kept: int = 4
     """Summaries of a dialogue that are learnt from: half of them the best, half the worst."""
-    worse_weight: float = 0.5
+    worse_weight: float = 0.3
     """Weight of those below their dialogue's mean, which are unlearnt, those above having 1."""
     reference_weight: float = 0.3
     """Weight of the reference's log-likelihood beside them."""

@@ -40,7 +40,8 @@ class Config:
     training: TrainingConfig = TrainingConfig(
         epochs=1,
         tokens_per_batch=2048,
-        learning_rate=4e-4,
+        accumulation=2,
+        learning_rate=3e-4,
         weight_decay=0.0,
         label_smoothing=0.0,
         evaluate_every=0.25,
