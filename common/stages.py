@@ -95,7 +95,8 @@ def fit(
         run.folder,
         seed=config.seed,
         # Scores of summaries that were decoded otherwise do not tell which checkpoint is the best.
-        fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}{learnt_from}",
+        fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}"
+        f"{'-merged' if config.decoding.merge else ''}{learnt_from}",
         save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
         loss=partial(loss, words=torch.as_tensor(words, device=model.device)) if words else loss,
         follow=run.tracker.follow,

@@ -30,7 +30,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from common import models, tokenization
+from common import competition, generation, models, tokenization
 from common.decoding import DecodingConfig
 from common.engines.hf import decode
 from common.errors import UserError
@@ -798,3 +798,21 @@ def test_what_cannot_be_copied_cheaply_is_evaluated_itself() -> None:
     quantized, _ = adapted(base_of("qwen2", quantization="nf4"), LORA)
     for model in (whole, with_encoder, quantized):
         assert models.for_evaluation(model) is model
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_training_is_judged_as_the_run_decodes(merge: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokenizer = adapted(base_of("gemma3"), LORA)
+    judged: list[PreTrainedModel] = []
+
+    def watched(model: PreTrainedModel, *rest: Any, **how: Any) -> Any:
+        judged.append(model)
+        return decode(model, *rest, **how)
+
+    monkeypatch.setattr(generation, "decode", watched)
+    evaluate = generation.dev_evaluation(
+        competition.load("daily_talk"), tiny.rows(3), tokenizer, LengthConfig(120),
+        text_frame(tokenizer, "", "\n"), replace(GREEDY, max_new_tokens=4, merge=merge),
+    )  # fmt: skip
+    assert evaluate(model)["distinct"] > 0
+    assert [isinstance(one, PeftModel) for one in judged] == [not merge]

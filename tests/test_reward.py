@@ -220,11 +220,11 @@ def test_best_and_worst_are_kept_each_text_once_and_the_reference() -> None:
     assert texts_of(found) == ["가", "다", "나", "라", ROW.summaries[0]]
     spread = math.sqrt(200)  # of 50, 40, 30, 20, 10
     wanted = [20 / spread / 4, 10 / spread / 4, -10 / spread / 4 * 0.3, -20 / spread / 4 * 0.3, 0.3]
-    assert found["weights"] == pytest.approx(wanted)
+    assert found["weights"] == pytest.approx(wanted, abs=1e-6)
     assert found["logprobs"][:4] == [-3.0] * 4 and math.isnan(found["logprobs"][4])
     few = made([candidate(text) for text in TEXTS], SCORES, kept=2, worse_weight=0.0, reference_weight=1.0)
     assert texts_of(few) == ["가", "라", ROW.summaries[0]]
-    assert few["weights"] == pytest.approx([20 / spread / 2, 0.0, 1.0])
+    assert few["weights"] == pytest.approx([20 / spread / 2, 0.0, 1.0], abs=1e-6)
 
 
 def test_middling_summaries_are_left_out_and_unknown_likelihoods_are_nan() -> None:

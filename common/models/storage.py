@@ -169,7 +169,11 @@ def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
     base = model.get_base_model()
     if base.device.type != "cpu" or base.config.is_encoder_decoder or getattr(base, "is_quantized", False):
         return model
-    return lighter(merged(copy.deepcopy(model))).eval()
+    copied = copy.deepcopy(model)
+    for parameter in copied.parameters():
+        parameter.data = parameter.data.float()
+    with torch.autocast("cpu", enabled=False):
+        return lighter(merged(copied)).eval()
 
 
 def lighter(model: PreTrainedModel) -> PreTrainedModel:

@@ -98,11 +98,14 @@ def scores(
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries
     found = scoring.examples(texts, wanted, competition.dev_profile, competition.leaderboard_references)
-    points = found.per_example[found.headline_key] * (
-        100 / get_profile(competition.dev_profile).headline_scale
-    )
-    values = iter(points.tolist())
+    values = iter((found.per_example[found.headline_key] * _points(competition)).tolist())
     return {row.id: [next(values) for _ in drawn[row.id]] for row in rows}
+
+
+def _points(competition: Competition) -> float:
+    """What the dev profile's headline is multiplied by to be from 0 to 100."""
+    profile = get_profile(competition.dev_profile)
+    return 100 / profile.headline_scale / (3 if profile.summed else 1)
 
 
 def rewards(
@@ -118,10 +121,10 @@ def rewards(
     under the model, and far less chance in it. Source: Finkelstein and Freitag 2024, "MBR and QE Finetuning", section 3.
     """
     texts = [[candidate.text for candidate in drawn[name]] for name in scores]
-    profile = get_profile(competition.dev_profile)
+    key = get_profile(competition.dev_profile).headline_key
     found = {}
     for name, matrices in zip(scores, pairwise(texts, competition.dev_profile), strict=True):
-        matrix = matrices[profile.headline_key] * (100 / profile.headline_scale)
+        matrix = matrices[key] * _points(competition)
         others = (matrix.sum(axis=1) - matrix.diagonal()) / max(1, len(matrix) - 1)
         own = np.asarray(scores[name], dtype=np.float64)
         found[name] = ((1 - agreement) * own + agreement * others).tolist()
@@ -167,7 +170,7 @@ def examples(
         ids, weights, logprobs = zip(*parts, strict=True)
         records.append(
             {"id": row.id, "source": list(sources[row.id]), "target": [token for one in ids for token in one],
-             "lengths": [len(one) for one in ids], "weights": list(weights), "logprobs": list(logprobs)}
+             "lengths": [len(one) for one in ids], "weights": [round(weight, 6) for weight in weights], "logprobs": list(logprobs)}
         )  # fmt: skip
     if all(len(record["lengths"]) == 1 for record in records):
         raise UserError(

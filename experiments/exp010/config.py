@@ -54,5 +54,5 @@ SMOKE = Config(
     base=PretrainedConfig(model="tiny:gemma3"),
     lora=replace(Config.lora, rank=2),
     training=replace(Config.training, epochs=1, evaluate_every=1.0),
-    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8),
+    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8, merge=True),
 )

@@ -64,5 +64,5 @@ SMOKE = Config(
     lora=replace(Config.lora, rank=2),
     reward=RewardConfig(dialogues=24, drawn=3, drawn_temperature=1.0),
     training=replace(Config.training, epochs=1, evaluate_every=1.0),
-    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8),
+    decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8, merge=True),
 )
