@@ -15,7 +15,7 @@ from common.rouge import PROFILES
 
 TOLD = ("vote", "mbr")
 """Methods that are told whom to trust; the others learn it on dev."""
-METHODS = (*TOLD, "mbr_searched", "stack", "stack_boosting", "rank", "auto")
+METHODS = (*TOLD, "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto")
 DEFAULT_MIX = {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
 
 
@@ -35,7 +35,7 @@ class Recipe:
 
     name: str
     competition: str
-    method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank", "auto"]
+    method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto"]
     members: tuple[Member, ...]
     candidates: int
     """How many candidates of each member take part (mbr); 1 uses the post-processed predictions."""

@@ -276,16 +276,37 @@ def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: Known
     found = {verdict.method: verdict for verdict in verdicts(unequal, PLAIN).methods}
     assert found["best_member"].against_best.difference == 0
     assert found["mbr"].against_best.high < 0  # outvoted by members that only agree with each other
-    for name in ("stack", "stack_boosting", "rank", "mbr_searched"):
+    for name in ("stack", "stack_boosting", "rank", "committee", "mbr_searched"):
         assert found[name].against_best.low >= -0.5, name
         assert found[name].score > found["mbr"].score + 10, name
 
 
 def test_on_members_alike_consensus_and_stacking_win(alike: Known) -> None:
     found = {verdict.method: verdict for verdict in verdicts(alike, PLAIN).methods}
-    for name in ("mbr", "mbr_searched", "stack", "rank"):
+    for name in ("mbr", "mbr_searched", "stack", "rank", "committee"):
         assert found[name].against_best.low > 0, name
         assert 0 < found[name].gap_closed < 1, name
+
+
+def test_a_committee_weighs_its_members_alike_whatever_their_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dialogues, the second of two candidates; the third member speaks a thousand times as loud."""
+    columns, mask = np.ones((2, 3, 1)), np.array([[True, True, True], [True, True, False]])
+    columns[1, 2] = 0
+    said = {
+        "ridge": [[0.0, 3.0, 0.0], [0.0, 1.0, -np.inf]],
+        "boosting": [[0.0, 2.0, 1.0], [5.0, 0.0, -np.inf]],
+        "rank": [[2000.0, 0.0, 0.0], [4000.0, 0.0, -np.inf]],
+    }
+    for name, each in said.items():
+        monkeypatch.setattr(learned, name, lambda _, each=each: lambda _: np.array(each))
+    found = learned.committee(learned.Examples(columns, np.zeros((2, 3)), mask))(columns)
+    spread = {n: np.mean([np.std(s[0]), np.std(s[1][:2])]) for n, s in said.items()}
+    wanted = sum(np.array(each) / spread[name] for name, each in said.items())
+    np.testing.assert_allclose(found, wanted)
+    assert found.argmax(axis=1).tolist() == [1, 0]
+    for name in said:
+        monkeypatch.setattr(learned, name, lambda _: lambda _: np.zeros((2, 3)))
+    assert not learned.committee(learned.Examples(columns, np.zeros((2, 3)), mask))(columns).any()
 
 
 def test_chance_is_not_taken_for_a_gain(alike: Known) -> None:

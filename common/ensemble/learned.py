@@ -1,4 +1,4 @@
-"""Choosing by what dev taught: stacking (Ridge, gradient boosting) and a pairwise ranker over the same features."""
+"""Choosing by what dev taught: stacking (Ridge, gradient boosting), a pairwise ranker, and all three together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,3 +119,26 @@ def rank(examples: Examples) -> Model:
     model = LogisticRegression(C=0.01, fit_intercept=False, max_iter=500)
     model.fit(np.concatenate([x, -x]), np.concatenate([gap > 0, gap < 0]), sample_weight=np.abs([*gap, *gap]))
     return lambda columns: _scored(lambda rows: scaler.transform(rows) @ model.coef_[0], columns)
+
+
+def committee(examples: Examples) -> Model:
+    """The three above, each score divided by its mean deviation within the dialogues learned from, added up.
+
+    Their mistakes differ, and which of them is best is mostly chance of the dialogues.
+    """
+    models = [fit(examples) for fit in (ridge, boosting, rank)]
+    scales = [_deviation(model(examples.columns), examples.mask) for model in models]
+
+    def scored(columns: Floats) -> Floats:
+        found: Floats = np.sum(
+            [model(columns) / scale for model, scale in zip(models, scales, strict=True)], axis=0
+        )
+        return found
+
+    return scored
+
+
+def _deviation(scores: Floats, mask: NDArray[np.bool_]) -> float:
+    """Mean over dialogues of the standard deviation of their candidates' scores; 1 where all are alike."""
+    found = [float(row[there].std()) for row, there in zip(scores, mask, strict=True) if there.any()]
+    return float(np.mean(found)) or 1.0

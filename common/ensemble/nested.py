@@ -112,17 +112,22 @@ PLAIN: Mapping[str, Method] = {
     "stack": _learned(learned.ridge),
     "stack_boosting": _learned(learned.boosting),
     "rank": _learned(learned.rank),
+    "committee": _learned(learned.committee),
 }
 
 
+OF_AUTO = ("best_member", "vote", "mbr", "mbr_searched", "committee")
+"""What `automatic` chooses among: the members of the committee differ by little but chance, so they are not chosen among."""
+
+
 def automatic(known: Known) -> Chooser:
-    """The plain method that does best in an inner cross-validation, then learned on everything: selection is part of it.
+    """The method of OF_AUTO that does best in an inner cross-validation, then learned on everything: selection is part.
 
     Raises UserError as `folds` does.
     """
     rows = np.arange(len(known.target))
     inner = {
-        name: known.target[rows, out_of_fold(known, one, INNER_FOLDS)].mean() for name, one in PLAIN.items()
+        name: known.target[rows, out_of_fold(known, PLAIN[name], INNER_FOLDS)].mean() for name in OF_AUTO
     }
     return PLAIN[max(inner, key=lambda name: inner[name])](known)
 
