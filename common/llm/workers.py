@@ -74,21 +74,21 @@ def work_off(run: Run, requests: Sequence[Request], jobs: Sequence[Sequence[int]
     for job in jobs:
         waiting.put(job)
     log.info("%d of %d requests to ask", sum(map(len, jobs)), len(requests))
-    threads = [
-        threading.Thread(target=_worker, args=(run, requests, waiting), daemon=True)
-        for _ in range(min(run.config.workers, len(jobs)))
-    ]
+    # Not Thread.join: interrupted, it takes the thread for ended (Python 3.11), and what that answers last is lost.
+    ends = [threading.Event() for _ in range(min(run.config.workers, len(jobs)))]
+    begun: list[threading.Event] = []
     try:
-        for thread in threads:
-            thread.start()
-        _follow(run, threads, len(requests))
+        for end in ends:
+            begun.append(end)
+            threading.Thread(target=_worker, args=(run, requests, waiting, end), daemon=True).start()
+        _follow(run, ends, len(requests))
     except KeyboardInterrupt:
         run.stop.set()
         log.info(
             "interrupted; answers under way are still waited for, as they are paid for (Ctrl-C again leaves at once)"
         )
-        for thread in threads:
-            thread.join()
+        for end in begun:
+            end.wait()
         raise
     kept = (
         f"{len(run.answers)} of {len(requests)} answers are kept in {shown(run.cache.path)}; "
@@ -105,18 +105,19 @@ def work_off(run: Run, requests: Sequence[Request], jobs: Sequence[Sequence[int]
         )
 
 
-def _follow(run: Run, threads: Sequence[threading.Thread], total: int) -> None:
-    """Return when the threads have ended; a line of progress now and then."""
+def _follow(run: Run, ends: Sequence[threading.Event], total: int) -> None:
+    """Return when all workers have ended; a line of progress now and then."""
     told = time.monotonic()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(timeout=1.0)
+    for end in ends:
+        while not end.wait(timeout=1.0):
             if time.monotonic() - told > _NEWS:
                 told = time.monotonic()
                 log.info("%d of %d answered, $%.4f", len(run.answers), total, run.purse.spent)
 
 
-def _worker(run: Run, requests: Sequence[Request], waiting: "queue.SimpleQueue[Sequence[int]]") -> None:
+def _worker(
+    run: Run, requests: Sequence[Request], waiting: "queue.SimpleQueue[Sequence[int]]", end: threading.Event
+) -> None:
     try:
         with transport.open_line(run.target) as line:
             while not run.stop.is_set():
@@ -129,6 +130,8 @@ def _worker(run: Run, requests: Sequence[Request], waiting: "queue.SimpleQueue[S
         return
     except BaseException as error:  # raised again by the thread that asked
         run.fail(error)
+    finally:
+        end.set()
 
 
 def _work(run: Run, line: Line, requests: Sequence[Request], job: Sequence[int]) -> None:

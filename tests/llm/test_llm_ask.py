@@ -127,6 +127,18 @@ def test_an_interrupt_keeps_what_is_under_way(
         assert len(stored(tmp_path / "cache.sqlite")) == server.answered.total() == server.received.total()
 
 
+def test_an_interrupt_waits_for_the_worker_that_answers_last(
+    tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """The first one, which is being waited for when the interrupt comes."""
+    with loopback.serve(lambda call: Reply(delay=2.0 if call.number == 1 else 0.05)) as server:
+        process = start(server.url, 200, config={"workers": 2})
+        wait_until(lambda: server.received.total() >= 5)
+        process.send(signal.SIGINT)
+        process.output()
+        assert len(stored(tmp_path / "cache.sqlite")) == server.answered.total() == server.received.total()
+
+
 @pytest.mark.parametrize(
     ("status", "part"), [(401, "key was refused"), (403, "no credit"), (402, "no credit")]
 )
