@@ -13,7 +13,7 @@ from common import checkpoints, generation, stages, tokenization
 from common.decoding import DecodingConfig
 from common.engines.hf import hf_decoder
 from common.errors import UserError
-from common.files import read_json, sha256_texts, shown
+from common.files import sha256_texts, shown
 from common.tokenization import Frame, FrameOf
 from common.tracking import Run
 from common.training import reward
@@ -56,7 +56,7 @@ def draw(
     key = sha256_texts(
         [run.training_key, str(replace(decoding, tokens_at_once=0)), json.dumps(getattr(model, "base_source", None))]
     )  # fmt: skip
-    _require_not_begun(run, key)
+    _require_not_begun(run, generation.made_under(path), key)
     inputs = tokenization.sources(rows, tokenizer, settings.lengths, frame)
     decoder = hf_decoder(model.eval(), tokenizer, tokenization.words_in(tokenizer, words_of))
     found = generation.generate(decoder, inputs, decoding, path, key=key, seed=settings.seed)
@@ -66,11 +66,9 @@ def draw(
     return reward.examples(rows, inputs, found, rewards, tokenizer, config, decoding.max_new_tokens)
 
 
-def _require_not_begun(run: Run[Any], key: str) -> None:
+def _require_not_begun(run: Run[Any], before: str | None, key: str) -> None:
     """Raises UserError when there is a checkpoint that learned from summaries drawn under another key."""
-    drawn_under = run.folder / "train" / "candidates.key.json"
-    begun = checkpoints.newest_intact(run.folder / "checkpoints") is not None
-    if begun and drawn_under.exists() and read_json(drawn_under) != {"key": key}:
+    if before not in (None, key) and checkpoints.newest_intact(run.folder / "checkpoints") is not None:
         raise UserError(
             f"{shown(run.folder)} learned from summaries that were drawn with other settings, data or weights. Run "
             "again with restart=1 to begin anew (the old run is moved aside)."

@@ -103,16 +103,21 @@ def _read_parts(path: Path) -> dict[str, list[Candidate]]:
     return found
 
 
+def made_under(path: Path) -> str | None:
+    """The key that `generate` was given for a candidates file, whole or not; None before it began."""
+    key_path = path.with_suffix(".key.json")
+    return str(read_json(key_path)["key"]) if key_path.exists() else None
+
+
 def _drop_other_key(path: Path, key: str) -> None:
     """Delete candidates that were made under another key, and mend the ends that a crash tore."""
-    key_path = path.with_suffix(".key.json")
-    other = not key_path.exists() or read_json(key_path) != {"key": key}
+    other = made_under(path) != key
     for piece in [path, *_parts(path)]:
         if other:
             piece.unlink(missing_ok=True)
         else:
             mend_tail(piece)
-    write_json(key_path, {"key": key})
+    write_json(path.with_suffix(".key.json"), {"key": key})
 
 
 def dev_evaluation(

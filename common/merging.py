@@ -19,6 +19,11 @@ FOLDER = "merged"
 log = logging.getLogger(__name__)
 
 
+def folder(competition_name: str, run: str) -> Path:
+    """Where a run's merged model stands: outputs/COMPETITION/merged/RUN."""
+    return runs.outputs(competition_name) / FOLDER / run
+
+
 def merge(competition_name: str, run: str) -> Path:
     """Write the run's best checkpoint, adapters merged, into outputs/COMPETITION/merged/RUN; returns that.
 
@@ -32,12 +37,12 @@ def merge(competition_name: str, run: str) -> Path:
     from common import models
     from common.engines import saved
 
-    folder = runs.run_folder(competition_name, run)
-    runs.require_trained(folder)
-    best, target = folder / "best", runs.outputs(competition_name) / FOLDER / run
+    trained, target = runs.run_folder(competition_name, run), folder(competition_name, run)
+    runs.require_trained(trained)
+    best = trained / "best"
     if not (best / saved.ADAPTER).exists():
         raise UserError(f"{shown(best)} has no adapters to merge; if it holds weights, it is whole already.")
-    if reasons := runs.stale_training(folder):
+    if reasons := runs.stale_training(trained):
         log.warning("%s is stale: %s", run, "; ".join(reasons))
     if damage := checkpoints.problem(best):
         raise UserError(f"{shown(best)}: {damage}; train it anew with restart=1.")
@@ -60,11 +65,11 @@ def merge(competition_name: str, run: str) -> Path:
 @click.option("--competition", "name", help="Default: the active one.")
 def command(run: str, name: str | None) -> None:
     """Add a run's adapters into its model's weights: a model of its own."""
-    folder = shown(merge(competition.load(name or competition.active()).name, run))
+    whole = shown(merge(competition.load(name or competition.active()).name, run))
     experiment = run.split("-")[0]
     click.echo(
-        f"{folder} is a model of its own. To train on from it:\n"
-        f'  make exp={experiment} train run={experiment}-NAME args="--model={folder}"'
+        f"{whole} is a model of its own. To train on from it:\n"
+        f'  make exp={experiment} train run={experiment}-NAME args="--model={whole}"'
     )
 
 

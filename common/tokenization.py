@@ -4,7 +4,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 def token_count(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], int]:
     """A function that gives the number of tokens of a text, special tokens not counted."""
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+
+def texts_of(rows: Sequence[Row]) -> Iterator[str]:
+    """The dialogues and summaries of the rows as training reads them: what a model's words may be taken from."""
+    return (clean(text) for row in rows for text in (row.dialogue, *row.summaries))
 
 
 def words_in(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str]) -> set[int]:

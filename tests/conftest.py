@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import house as houses
@@ -27,6 +28,15 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copyfile(source, target)
     monkeypatch.setenv("KDS_ROOT", str(root))
     return root
+
+
+@pytest.fixture(scope="module")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of one's own for tiny and converted models."""
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDS_MODEL_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,15 @@
 """Losses and the logits behind them, against plain computations over everything."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+import tiny
 import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from common import models, tokenization
-from common.models import PretrainedConfig
+from common import tokenization
 from common.models.logits import target_logits
 from common.tokenization import IGNORE
 from common.training import cross_entropy, r_drop
@@ -19,21 +18,7 @@ KINDS = ("bart", "mbart", "qwen2", "gemma3")
 PAIRS = [([7, 8, 9, 10, 11], [12, 13, 2]), ([14], [15, 16, 17, 18, 19, 2]), ([20, 21, 22], [2])]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(tmp_path_factory.mktemp("models")))
-        yield
-
-
-def model_of(kind: str) -> PreTrainedModel:
-    """In float64, and with larger weights than a fresh model's, so that logits differ."""
-    model, _ = models.pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model.double().eval()
+pytestmark = pytest.mark.usefixtures("model_cache")
 
 
 def batch_of(model: PreTrainedModel, pairs: Any = PAIRS) -> dict[str, torch.Tensor]:
@@ -59,7 +44,7 @@ def plain(model: PreTrainedModel, pairs: Any = PAIRS) -> tuple[torch.Tensor, tor
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_target_logits_are_those_of_the_whole_output(kind: str) -> None:
-    model = model_of(kind)
+    model = tiny.loud(kind)
     logits, labels = target_logits(model, batch_of(model))
     expected, tokens = plain(model)
     assert labels.tolist() == tokens.tolist()
@@ -69,7 +54,7 @@ def test_target_logits_are_those_of_the_whole_output(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_target_positions_reach_the_output_layer(kind: str) -> None:
-    model, rows = model_of(kind), []
+    model, rows = tiny.loud(kind), []
     model.get_output_embeddings().register_forward_hook(
         lambda _, inputs, out: rows.append(out.shape[:-1].numel())
     )
@@ -99,7 +84,7 @@ WORDS = torch.tensor(sorted({2, *range(5, 60, 3), *(token for _, target in PAIRS
 @pytest.mark.parametrize("kind", KINDS)
 def test_over_fewer_words_logits_are_those_of_the_whole_output(kind: str, trained: bool) -> None:
     """With a trained output layer too, whose gradient must not be lost."""
-    model = model_of(kind)
+    model = tiny.loud(kind)
     head = model.get_output_embeddings()
     head.weight.requires_grad_(trained)
     logits, places = target_logits(model, batch_of(model), WORDS)
@@ -128,7 +113,7 @@ def test_over_fewer_words_logits_are_those_of_the_whole_output(kind: str, traine
 
 @pytest.mark.parametrize("missing", [2, 19])
 def test_a_target_outside_the_words_is_an_error(missing: int) -> None:
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     with pytest.raises(ValueError, match="a target is not among the words"):
         target_logits(model, batch_of(model), WORDS[missing != WORDS])
     with pytest.raises(ValueError, match="a target is not among the words"):
@@ -136,7 +121,7 @@ def test_a_target_outside_the_words_is_an_error(missing: int) -> None:
 
 
 def test_a_failure_leaves_the_whole_output_layer_in_place() -> None:
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     head = model.get_output_embeddings()
     head.weight.requires_grad_(False)
     with pytest.raises(RuntimeError, match="on purpose"), pytest.MonkeyPatch.context() as patch:
@@ -147,7 +132,7 @@ def test_a_failure_leaves_the_whole_output_layer_in_place() -> None:
 
 def test_r_drop_over_fewer_words_is_its_formula_over_their_logits() -> None:
     """Without dropout both passes are alike, and half of twice the cross-entropy is left."""
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     with torch.no_grad():
         found = r_drop(model, batch_of(model), 0.1, 3.0, WORDS)
         expected = cross_entropy(model, batch_of(model), 0.1, WORDS)
@@ -157,7 +142,7 @@ def test_r_drop_over_fewer_words_is_its_formula_over_their_logits() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_cross_entropy_and_its_gradients_are_those_of_all_logits(kind: str, smoothing: float) -> None:
-    model = model_of(kind)
+    model = tiny.loud(kind)
     found = cross_entropy(model, batch_of(model), smoothing)
     gradients = torch.autograd.grad(found, list(model.parameters()), allow_unused=True)
     logits, tokens = plain(model)
@@ -180,7 +165,7 @@ def test_a_source_that_is_predicted_too_adds_its_share(
     kind: str, words: torch.Tensor | None, trained: bool
 ) -> None:
     """Each row alone and without padding; of the source its first token is given."""
-    model = model_of(kind)
+    model = tiny.loud(kind)
     model.get_output_embeddings().weight.requires_grad_(trained)
     found = cross_entropy(model, batch_of(model), 0.1, words, source=0.3)
     expected = torch.zeros((), dtype=torch.float64)
@@ -203,7 +188,7 @@ def test_a_source_that_is_predicted_too_adds_its_share(
 
 
 def test_an_encoder_decoder_does_not_predict_its_source() -> None:
-    model = model_of("bart")
+    model = tiny.loud("bart")
     with pytest.raises(ValueError, match="does not predict its source"):
         cross_entropy(model, batch_of(model), 0.0, source=0.2)
 
@@ -243,7 +228,7 @@ def test_r_drop_is_the_papers_formula(kind: str, smoothing: float, alpha: float)
 
 def dropping(kind: str) -> PreTrainedModel:
     """With dropout that is on."""
-    model = model_of(kind)
+    model = tiny.loud(kind)
     for module in model.modules():
         if hasattr(module, "attention_dropout"):
             module.attention_dropout = 0.4
@@ -254,7 +239,7 @@ def dropping(kind: str) -> PreTrainedModel:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_r_drop_without_dropout_is_cross_entropy(kind: str) -> None:
-    model = model_of(kind)  # in evaluation mode: both passes are alike
+    model = tiny.loud(kind)  # in evaluation mode: both passes are alike
     with torch.no_grad():
         found = float(r_drop(model, batch_of(model), 0.1, 7.0))
         assert found == pytest.approx(float(cross_entropy(model, batch_of(model), 0.1)), rel=1e-5)
@@ -291,5 +276,5 @@ def test_r_drop_draws_the_passes_together() -> None:
 
 
 def test_labels_of_a_batch_count_only_targets() -> None:
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     assert int((batch_of(model)["labels"] != IGNORE).sum()) == sum(len(target) for _, target in PAIRS)

@@ -32,14 +32,9 @@ def torchrun(folder: Path, *words: str, **environment: str) -> "subprocess.Popen
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(tmp_path_factory.mktemp("models")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory, cache: None) -> tuple[Path, list[dict[str, Any]]]:
+def together(
+    tmp_path_factory: pytest.TempPathFactory, model_cache: Path
+) -> tuple[Path, list[dict[str, Any]]]:
     """What two processes did (tests/worker.py): their folder, and what each found."""
     folder = tmp_path_factory.mktemp("together")
     worker.train("bart", folder / "alone", replace(worker.CONFIG, accumulation=2))
@@ -159,7 +154,9 @@ def test_two_processes_resume_to_the_same_bits(
     assert scores[0] == scores[1]
 
 
-def test_sharded_adapters_are_saved_whole(together: tuple[Path, list[dict[str, Any]]], cache: None) -> None:
+def test_sharded_adapters_are_saved_whole(
+    together: tuple[Path, list[dict[str, Any]]], model_cache: Path
+) -> None:
     held = load_file(together[0] / "lora" / "best" / "adapter_model.safetensors")
     assert held
     assert all(tensor.ndim == 2 and 4 in tensor.shape for tensor in held.values())

@@ -17,12 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from common import checkpoints, models, runs, scoring, tokenization
+from common import checkpoints, runs, scoring, tokenization
 from common.candidates import Candidate, read, write
 from common.competition import Competition, load
 from common.errors import UserError
 from common.files import write_json
-from common.models import PretrainedConfig
 from common.rows import Row
 from common.training import cross_entropy, reward
 from common.training.reward import RewardConfig, policy_gradient
@@ -31,20 +30,7 @@ KINDS = ("qwen2", "gemma3")
 NAN = float("nan")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(tmp_path_factory.mktemp("models")))
-        yield
-
-
-def model_of(kind: str) -> PreTrainedModel:
-    model, _ = models.pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model.double().eval()
+pytestmark = pytest.mark.usefixtures("model_cache")
 
 
 def example(source: int, lengths: list[int], weights: list[float], seed: int = 0) -> dict[str, Any]:
@@ -78,7 +64,7 @@ def apart(examples: list[dict[str, Any]]) -> Iterator[tuple[float, dict[str, tor
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_is_that_of_every_summary_alone(kind: str) -> None:
-    model = model_of(kind)
+    model = tiny.loud(kind)
     if kind == "gemma3":
         assert model.config.sliding_window < 90 and "sliding_attention" in model.config.layer_types
     found = policy_gradient(model, reward.collate(EXAMPLES, 0), 0.0)
@@ -90,7 +76,7 @@ def test_the_loss_is_that_of_every_summary_alone(kind: str) -> None:
 
 
 def test_over_few_words_too() -> None:
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     words = torch.tensor(sorted({token for one in EXAMPLES for token in one["target"]}))
     found = policy_gradient(model, reward.collate(EXAMPLES, 0), 0.0, words)
     wanted = sum(weight * cross_entropy(model, batch, 0.0, words) for weight, batch in apart(EXAMPLES))
@@ -131,7 +117,7 @@ def test_a_summary_that_became_far_likelier_or_unlikelier_counts_no_more(
     weight: float, change: float, counts: bool
 ) -> None:
     """Its row's others and the other row, which has more, count as ever."""
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     rows = [example(9, [2, 3, 4], [0.5, -0.5, 0.3]), example(20, [6, 4], [weight, 0.3])]
     alone = [(w, logprob(model, batch)) for w, batch in apart(rows)]
     before = alone[3][1] - 6 * math.log1p(change)
@@ -142,7 +128,7 @@ def test_a_summary_that_became_far_likelier_or_unlikelier_counts_no_more(
 
 
 def test_what_cannot_learn_so_is_refused_before_any_summary_is_drawn() -> None:
-    model = model_of("qwen2")
+    model = tiny.loud("qwen2")
     reward.require_possible(model, 0.0)
     with pytest.raises(UserError, match=r"--label-smoothing 0\.1 .* Leave it at 0"):
         reward.require_possible(model, 0.1)
@@ -154,8 +140,8 @@ def test_what_cannot_learn_so_is_refused_before_any_summary_is_drawn() -> None:
         with pytest.raises(UserError, match=f"{attention} .* use --attention sdpa"):
             reward.require_possible(model, 0.0)
     with pytest.raises(UserError, match="BartForConditionalGeneration has an encoder"):
-        reward.require_possible(model_of("bart"), 0.0)
-    recurrent = model_of("gemma3")
+        reward.require_possible(tiny.loud("bart"), 0.0)
+    recurrent = tiny.loud("gemma3")
     recurrent.config.layer_types = ["linear_attention", "full_attention"]
     with pytest.raises(UserError, match="has full_attention and linear_attention"):
         reward.require_possible(recurrent, 0.0)
@@ -289,7 +275,7 @@ def competition() -> Competition:
 
 def test_what_is_rewarded_becomes_likelier() -> None:
     """Against its alternative, by a few steps of the loss."""
-    model = model_of("gemma3").train()
+    model = tiny.loud("gemma3").train()
     one = example(20, [6, 6], [0.5, -0.25])
     (_, good), (_, bad) = apart([one])
     before = logprob(model, good) - logprob(model, bad)
@@ -369,11 +355,15 @@ def test_the_flagship_learns_so_too(copy: Path) -> None:
             houses.stage(copy, "exp012", "train", *words, wrong)
 
 
-def test_without_the_model_it_says_how_to_make_it(copy: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "run"), [((), "exp010"), (("--model=outputs/daily_talk/merged/exp010-z",), "exp010-z")]
+)
+def test_without_the_model_it_says_how_to_make_it(copy: Path, words: tuple[str, ...], run: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        houses.stage(copy, "exp013", "train", "--competition=daily_talk", "--run=exp013-b",
-                     "--model=outputs/daily_talk/merged/exp010-z")  # fmt: skip
+        houses.stage(
+            copy, "exp013", "train", "--competition=daily_talk", f"--run=exp013-b{len(words)}", *words
+        )
     assert str(ended.value) == (
-        "error: model 'outputs/daily_talk/merged/exp010-z' is not here; write it with: "
-        "make merge run=exp010-z comp=daily_talk, once exp010-z is trained."
+        f"error: model 'outputs/daily_talk/merged/{run}' is not here; write it with: "
+        f"make merge run={run} comp=daily_talk, once {run} is trained."
     )

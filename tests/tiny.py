@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import models, tokenization
-from common.models import SmallModelConfig
+from common.models import PretrainedConfig, SmallModelConfig
 from common.rows import Row
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -72,6 +72,16 @@ def model(
     """A random "bart" or "qwen2", always the same one for a seed."""
     torch.manual_seed(seed)
     return {"bart": models.small_bart, "qwen2": models.small_qwen2}[kind](size, words)
+
+
+def loud(kind: str) -> PreTrainedModel:
+    """A tiny pretrained model in float64, with larger weights than a fresh one's, so that logits differ."""
+    model, _ = models.pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.double().eval()
 
 
 def _write(path: Path, header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

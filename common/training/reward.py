@@ -205,8 +205,8 @@ def _kept(
         if abs(advantage) < LEAST or not ids:
             continue
         weight = advantage * (1 if advantage > 0 else config.worse_weight) / config.kept
-        known = candidate.logprob is not None and len(ids) == candidate.tokens
-        parts.append((ids, weight, candidate.logprob if known and candidate.logprob else float("nan")))
+        known = len(ids) == candidate.tokens and candidate.logprob is not None
+        parts.append((ids, weight, float(candidate.logprob or 0) if known else float("nan")))
     return parts
 
 

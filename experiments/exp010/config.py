@@ -1,13 +1,10 @@
 """exp010's settings."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from common.decoding import DecodingConfig
-from common.dialogue import clean
 from common.models import LoRAConfig, PretrainedConfig
 from common.postprocess import PostprocessConfig
-from common.rows import Row
 from common.tokenization import LengthConfig
 from common.training import TrainingConfig
 
@@ -16,11 +13,6 @@ MODEL = "google/gemma-3-270m (extra offline-model)"
 NEEDS = "cpu"
 ASK = "\n요약:\n"
 """What stands between the dialogue and its summary."""
-
-
-def known(rows: Sequence[Row]) -> Iterator[str]:
-    """The texts whose tokens are the model's vocabulary, with those of the dialogue at hand."""
-    return (clean(text) for row in rows for text in (row.dialogue, *row.summaries))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from common import models, stages, tokenization, tracking, training
-from experiments.exp010.config import ASK, SMOKE, Config, known
+from experiments.exp010.config import ASK, SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
@@ -16,7 +16,7 @@ def train(run: tracking.Run[Config]) -> None:
     model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
     frame = tokenization.text_frame(tokenizer, "", ASK)
     loss = partial(training.cross_entropy, source=config.source_loss)
-    words_of = known(run.split("train").rows)
+    words_of = tokenization.texts_of(run.split("train").rows)
     stages.fit(run, model, tokenizer, frame, base=config.base, loss=loss, words_of=words_of)
 
 

@@ -1,13 +1,10 @@
 """exp013's settings."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from common.decoding import DecodingConfig
-from common.dialogue import clean
 from common.models import LoRAConfig, PretrainedConfig
 from common.postprocess import PostprocessConfig
-from common.rows import Row
 from common.tokenization import LengthConfig
 from common.training import TrainingConfig
 from common.training.reward import RewardConfig
@@ -19,11 +16,6 @@ ASK = "\n요약:\n"
 """What stands between the dialogue and its summary, as in exp010."""
 
 
-def known(rows: Sequence[Row]) -> Iterator[str]:
-    """The texts whose tokens are the model's vocabulary, with those of the dialogue at hand; as in exp010."""
-    return (clean(text) for row in rows for text in (row.dialogue, *row.summaries))
-
-
 @dataclass(frozen=True)
 class Config:
     """A trained causal model whose new adapters learn which of its own summaries were good."""
@@ -32,9 +24,8 @@ class Config:
     dev_rows: int = 200
     """Dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
-    base: PretrainedConfig = PretrainedConfig(
-        model="outputs/dialogue_summarization/merged/exp010", attention="sdpa"
-    )
+    base: PretrainedConfig = PretrainedConfig(attention="sdpa")
+    """Without --model: the competition's exp010, merged."""
     lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))
     reward: RewardConfig = RewardConfig()
     training: TrainingConfig = TrainingConfig(
@@ -44,7 +35,7 @@ class Config:
         learning_rate=3e-4,
         weight_decay=0.0,
         label_smoothing=0.0,
-        evaluate_every=0.25,
+        evaluate_every=1.0,
     )
     decoding: DecodingConfig = DecodingConfig(
         candidates=1,

@@ -1,25 +1,29 @@
 """exp013, train: a trained model draws summaries of its training dialogues and learns from their scores."""
 
+from dataclasses import replace
 from functools import partial
 
 import torch
 
-from common import drawing, models, stages, tokenization, tracking
+from common import drawing, merging, models, stages, tokenization, tracking
+from common.files import shown
 from common.training import reward
-from experiments.exp013.config import ASK, SMOKE, Config, known
+from experiments.exp013.config import ASK, SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
     """Trained weights → their summaries, scored → new adapters → the best checkpoint by ROUGE of dev summaries."""
     config = run.config
-    model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
+    exp010 = shown(merging.folder(run.competition.name, "exp010"))
+    base = replace(config.base, model=config.base.model or exp010)
+    model, tokenizer = models.pretrained(base, "causal", frozen=True)
     frame = tokenization.text_frame(tokenizer, "", ASK)
-    words_of = list(known(run.split("train").rows))
+    words_of = list(tokenization.texts_of(run.split("train").rows))
     drawn = drawing.draw(run, model, tokenizer, frame, config.reward, words_of)
     torch.manual_seed(config.seed)
     model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
     loss = partial(reward.policy_gradient, clip=config.reward.clip)
-    stages.fit(run, model, tokenizer, frame, base=config.base, examples=drawn, collate=reward.collate,
+    stages.fit(run, model, tokenizer, frame, base=base, examples=drawn, collate=reward.collate,
                loss=loss, words_of=words_of)  # fmt: skip
 
 
