@@ -11,9 +11,10 @@ from common.candidates import Candidate
 from common.competition import Competition
 from common.ensemble.consensus import agreement, scores, vote
 from common.ensemble.features import features
+from common.ensemble.fusion import fused
 from common.ensemble.neighbours import neighbours
 from common.ensemble.nested import METHODS, Known, out_of_fold
-from common.ensemble.pool import Floats, Ints, Pool, choose, copies, pool
+from common.ensemble.pool import FUSED, Floats, Ints, Pool, choose, copies, pool
 from common.recipes import Recipe
 
 Members = Mapping[str, Mapping[str, list[Candidate]]]  # member -> id -> its candidates, the prediction first
@@ -47,15 +48,40 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
         on_dev, on_test = out_of_fold(known, method), choose(method(known)(asked))
         ties = 0.0
     else:
-        found, wanted = pool(dev, recipe.utility), pool(test, recipe.utility)
+        found, wanted = pooled(dev, recipe), pooled(test, recipe)
         (on_dev, _), (on_test, ties) = _told(recipe, found), _told(recipe, wanted)
-    groups = wanted.texts
+    groups = _of_runs(wanted)
     choice = {
         "tied": ties,
         "all_alike": sum(len(set(group)) == 1 for group in groups) / len(groups),
         "all_different": sum(len(set(group)) == len(group) for group in groups) / len(groups),
     }
     return Blended(_texts(found, on_dev), _texts(wanted, on_test), choice, repeated)
+
+
+def pooled(members: Members, recipe: Recipe) -> Pool:
+    """The members' candidates, and what is put together of them when the recipe asks for that.
+
+    Raises UserError when the members differ in their ids.
+    """
+    found = pool(members, recipe.utility)
+    if not recipe.fused:
+        return found
+    made = fused(found.texts, recipe.fused, recipe.utility)
+    together = {
+        name: [Candidate(text, None, 0) for text in texts]
+        for name, texts in zip(found.ids, made, strict=True)
+    }
+    return pool({**members, FUSED: together}, recipe.utility)
+
+
+def _of_runs(found: Pool) -> list[list[str]]:
+    """The texts that runs wrote, of every dialogue."""
+    runs = len(found.runs)
+    return [
+        [text for text, owner in zip(texts, owners, strict=False) if owner < runs]
+        for texts, owners in zip(found.texts, found.owner.tolist(), strict=True)
+    ]
 
 
 def _told(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
@@ -81,7 +107,7 @@ def measured(members: Members, competition: Competition, split: rows_of.SplitNam
     """
     rows = rows_of.read_split(competition, split).rows
     train = rows_of.read_split(competition, "train").rows
-    found = pool(members, recipe.utility)
+    found = pooled(members, recipe)
     dialogues = {row.id: row.dialogue for row in rows}
     tokenizer = "mecab" if competition.language == "ko" else "whitespace"
     near = neighbours(found, rows, train, competition.near_copy, tokenizer, recipe.utility)

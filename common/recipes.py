@@ -45,6 +45,8 @@ class Recipe:
     """Share of each of `ensemble.pool.UTILITIES` in agreement (vote when tied, mbr)."""
     length: float = 0.0
     """Utility added for the logarithm of a candidate's length over its dialogue's median (vote when tied, mbr)."""
+    fused: int = 0
+    """Texts of each dialogue that are put together of the candidates' sentences and take part (all but vote)."""
 
     @property
     def learns(self) -> bool:
@@ -54,13 +56,12 @@ class Recipe:
     @property
     def consensus(self) -> Consensus:
         """What vote and mbr were told."""
-        places = tuple(place for place, member in enumerate(self.members) if member.choose)
-        return Consensus(
-            tuple(member.weight for member in self.members),
-            self.mix,
-            self.length,
-            places if len(places) < len(self.members) else (),
-        )
+        weights = [member.weight for member in self.members]
+        choose = [member.choose for member in self.members]
+        if self.fused:  # chosen, never trusted: it is made of what the others say
+            weights, choose = [*weights, 0.0], [*choose, True]
+        places = tuple(place for place, chosen in enumerate(choose) if chosen)
+        return Consensus(tuple(weights), self.mix, self.length, () if all(choose) else places)
 
     def without(self, copies: Mapping[str, str]) -> "Recipe":
         """The recipe without members that repeat another, which keeps the greatest weight of them."""
@@ -81,7 +82,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: not there; recipes here: {there}. Copy one and name it so.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
-    known = {"competition", "method", "members", "candidates", "utility", "mix", "length"}
+    known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "fused"}
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
     members = content.get("members")
@@ -110,6 +111,13 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(
             f'{where}: an exact vote takes one text a member; drop "candidates" or use method = "mbr".'
         )
+    fused = content.get("fused", 0)
+    if not isinstance(fused, int) or isinstance(fused, bool) or fused < 0:
+        raise UserError(f"{where}: fused {fused!r}; wanted a whole number from 0.")
+    if fused and method == "vote":
+        raise UserError(
+            f'{where}: nobody votes for a text that no member wrote; drop "fused" or use method = "mbr".'
+        )
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
         raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
@@ -131,6 +139,7 @@ def read_recipe(path: Path) -> Recipe:
         utility,
         shares,
         length,
+        fused,
     )
 
 

@@ -153,10 +153,16 @@ def submit(
 @click.option(
     "--candidates", type=click.IntRange(1), default=8, show_default=True, help="Of each member, at most."
 )
-def blend_report_command(competition_name: str | None, name: str | None, candidates: int) -> None:
+@click.option(
+    "--fused", type=click.IntRange(0), help="Texts a dialogue put together of them. Default: the recipe's."
+)
+def blend_report_command(
+    competition_name: str | None, name: str | None, candidates: int, fused: int | None
+) -> None:
     """What each way of blending a recipe's members is worth on dev, by nested cross-validation."""
     chosen = competition.load(competition_name or competition.active())
-    recipe = replace(_recipe(chosen, name), candidates=candidates)
+    recipe = _recipe(chosen, name)
+    recipe = replace(recipe, candidates=candidates, fused=recipe.fused if fused is None else fused)
     members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = submission.member_candidates(recipe, chosen, "dev")
     report = blend_report.report(recipe, chosen, found)

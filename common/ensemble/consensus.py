@@ -138,6 +138,7 @@ class Searched:
 def search(
     found: Agreement,
     target: Floats,
+    weights: tuple[float, ...] | None = None,
     *,
     trials: int = 400,
     seed: int = 0,
@@ -145,7 +146,7 @@ def search(
     """The weights, mix and length preference whose choices have the highest mean target; at most `trials` tries.
 
     `target`: (dialogues, n), what each candidate is worth. Coordinate ascent with ever finer steps, from the best of
-    equal weights and each member's candidates alone, then from random settings until the trials are
+    these weights (equal ones) and each member's candidates alone, then from random settings until the trials are
     used up; a tie keeps the earlier setting.
     """
     members = len(found.share)
@@ -158,7 +159,7 @@ def search(
         used += 1
         return float(target[rows, choose(scores(found, setting))].mean())
 
-    best = equal = Consensus((1.0,) * members)
+    best = equal = Consensus(weights or (1.0,) * members)
     best_score = worth(best)
     # Where one member is far better, its candidates alone are a start that no single step from all of them reaches.
     for member in range(members if members > 1 else 0):

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 UTILITIES = (*METRICS, "chrf")
 """What agreement is measured in."""
+FUSED = "fused"
+"""The member that stands for what `fusion` made of the others' candidates; no run is called so."""
 SAME_VOICE = 0.95
 """Mean similarity of two members' predictions (`prompts.copies`) from which they count as one member."""
 
@@ -41,6 +43,16 @@ class Pool:
     def mask(self) -> NDArray[np.bool_]:
         """(dialogues, n): where there is a candidate."""
         return self.owner >= 0
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The members that are runs."""
+        return tuple(member for member in self.members if member != FUSED)
+
+    @property
+    def trusted(self) -> tuple[float, ...]:
+        """Equal weights of the members as references: 1 of a run, 0 of what was put together of them."""
+        return tuple(float(member != FUSED) for member in self.members)
 
     def of(self, member: str) -> Ints:
         """The place of a member's prediction among each dialogue's candidates, (dialogues,)."""

@@ -1,6 +1,6 @@
 """ROUGE for Korean, exact in every profile: start with ``corpus`` and ``pairwise``; docs/rouge.md explains the traps."""
 
-from common.rouge.batch import CorpusScores, corpus, pairwise
+from common.rouge.batch import CorpusScores, corpus, cross, pairwise
 from common.rouge.checks import align
 from common.rouge.profiles import METRICS, PROFILES, Profile, get_profile, leaderboard_score
 from common.rouge.rouge101 import Rouge101
@@ -32,6 +32,7 @@ __all__ = [
     "bootstrap_interval",
     "compare",
     "corpus",
+    "cross",
     "get_profile",
     "get_tokenizer",
     "leaderboard_score",

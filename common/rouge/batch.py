@@ -245,3 +245,40 @@ def _squares(
     cell[column, row] = np.arange(len(row))
     stacks = [value.reshape(len(dialogues), -1).take(cell, axis=1) for value in values.values()]
     return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]
+
+
+def cross(
+    candidates: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    profile: str = "leaderboard",
+    *,
+    tokenizer: str | None = None,
+    use_stemmer: bool = False,
+    cache_dir: str | Path | None = None,
+) -> list[Array]:
+    """For every dialogue, the (candidates, references) matrix of the profile's headline, in its scale.
+
+    A dialogue may have any number of either. Rows and columns of blank texts are 0. Options as ``corpus`` takes them.
+    Raises UserError as ``corpus`` does.
+    """
+    chosen = get_profile(profile)
+    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
+    check_same_length(candidates, references, "candidates", "references")
+    for name, lists in (("candidates", candidates), ("references", references)):
+        for place, texts in enumerate(lists):
+            check_texts(texts, f"{name}[{place}]")
+    # Every text is compared with all of the other kind.
+    sizes = zip(map(len, candidates), map(len, references), candidates, references, strict=True)
+    characters = sum(m * sum(map(len, mine)) + n * sum(map(len, theirs)) for n, m, mine, theirs in sizes)
+    results = []
+    for mine, theirs in zip(candidates, references, strict=True):
+        texts, n = [*mine, *theirs], len(mine)
+        # References run slowest: their masks are built once each.
+        ref, hyp = np.indices((len(theirs), n)).reshape(2, -1)
+        groups = np.array([0, len(texts)])
+        f1 = counter.f1(texts, groups, hyp, ref + n, characters)
+        values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, chosen)[chosen.headline_key]
+        blank = blank_texts(texts, "texts")
+        values[blank[hyp] | blank[ref + n]] = 0.0
+        results.append(values.reshape(len(theirs), n).T)
+    return results

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_texts import AWKWARD, daily_talk_summaries, english_summaries, made_up, real_summaries, spliced
 
-from common.rouge import METRICS, BootstrapAggregator, Rouge101, RougeScorer, corpus, pairwise, porter
+from common.rouge import METRICS, BootstrapAggregator, Rouge101, RougeScorer, corpus, cross, pairwise, porter
 from common.rouge import batch as batch_module
 
 korouge_scorer = pytest.importorskip("korouge_score.rouge_scorer", reason="korouge-score is a dev extra")
@@ -257,6 +257,21 @@ def test_pairwise_equals_corpus_cell_by_cell(profile, chosen_engine, monkeypatch
                 for key, matrix in found.items():
                     value = wanted.per_example[key][0] if reference.strip() else 0.0
                     assert matrix[i, j] == value
+
+
+@pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
+def test_cross_equals_corpus_cell_by_cell(profile, chosen_engine, tmp_path):
+    rng = random.Random(3)
+    texts = AWKWARD + made_up(60)
+    candidates = [rng.choices(texts, k=n) for n in (6, 1, 0, 3)]
+    references = [rng.choices(texts, k=n) for n in (4, 2, 3, 0)]
+    matrices = cross(candidates, references, profile, cache_dir=tmp_path)
+    assert [matrix.shape for matrix in matrices] == [(6, 4), (1, 2), (0, 3), (3, 0)]
+    for mine, theirs, found in zip(candidates, references, matrices, strict=True):
+        for i, hypothesis in enumerate(mine):
+            for j, reference in enumerate(theirs):
+                wanted = corpus([hypothesis], [[reference]], profile, cache_dir=tmp_path)
+                assert found[i, j] == (wanted.headline if reference.strip() else 0.0)
 
 
 def test_average_equals_the_rouge_package():

@@ -1,0 +1,213 @@
+"""Texts put together of candidates' sentences: what they are made of, and that nobody trusts or sends them by mistake."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.blending import pooled
+from common.candidates import Candidate
+from common.ensemble import nested
+from common.ensemble.consensus import Consensus, agreement, scores
+from common.ensemble.fusion import fused
+from common.ensemble.pool import FUSED, choose
+from common.errors import UserError
+from common.postprocess import sentences
+from common.recipes import Member, Recipe, read_recipe
+from common.rouge import corpus
+
+SAYINGS = (
+    "철수는 시장에서 우산을 산다.",
+    "영희는 기차표를 예매한다.",
+    "철수는 우산을 사러 간다.",
+    "두 사람은 세 시에 만난다.",
+    "영희가 기차표를 잃어버린다.",
+    "회의가 미뤄진다.",
+)
+GROUPS = st.lists(st.lists(st.sampled_from(SAYINGS), min_size=1, max_size=3), min_size=1, max_size=5)
+
+
+def agreed(text: str, group: Sequence[str], profile: str) -> float:
+    """The mean score of a text with the others as references, by the definition."""
+    others = list(group)
+    if text in others:
+        others.remove(text)
+    if not others:
+        return float("inf")
+    found = corpus([text] * len(others), others, profile)
+    return float(found.per_example[found.headline_key].mean())
+
+
+def test_the_halves_that_most_agree_on_make_a_text_that_nobody_wrote() -> None:
+    bought, met = "철수는 시장에서 우산을 산다.", "둘은 세 시에 만난다."
+    behind = (
+        "비가 온다며 나가기를 꺼린다.",
+        "영희가 그 말에 크게 웃고 만다.",
+        "배가 고프니 밥부터 먹자고 한다.",
+    )
+    before = ("날씨 이야기가 먼저 나온다.", "버스가 늦어 다들 지루해한다.", "숙제를 마치지 못해 걱정한다.")
+    group = [*(f"{bought} {other}" for other in behind), *(f"{other} {met}" for other in before)]
+    [found] = fused([group], 3)
+    assert found[0] == f"{bought} {met}"
+    assert len(found) == 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(GROUPS, st.integers(1, 6), st.integers(1, 4), st.sampled_from(["leaderboard", "korouge", "rouge101"]))
+def test_every_text_is_made_of_what_the_candidates_say(
+    parts: list[list[str]], kept: int, tried: int, profile: str
+) -> None:
+    group = [" ".join(some) for some in parts]
+    [found] = fused([group], kept, profile, tried)
+    begins = {some[0] for some in parts}
+    follows = {one for some in parts for one in some[1:]}
+    assert 1 <= len(found) <= kept
+    assert len(set(found)) == len(found)
+    assert not set(found[1:]) & set(group)
+    for text in found:
+        made = sentences(text)
+        assert text in group or (made[0] in begins and set(made[1:]) <= follows) or text in follows
+        assert len(text) <= max(map(len, group))
+    values = [agreed(text, group, profile) for text in found]
+    assert values == sorted(values, reverse=True) or np.allclose(values, sorted(values, reverse=True))
+    assert values[0] >= max(agreed(text, group, profile) for text in group) - 1e-9
+    assert fused([group], kept, profile, tried) == [found]
+
+
+def test_the_best_is_the_best_of_all_that_can_be_made() -> None:
+    parts = [list(SAYINGS[:2]), list(SAYINGS[2:4]), [SAYINGS[4], SAYINGS[3]], [SAYINGS[0]], [SAYINGS[5]]]
+    group = [" ".join(some) for some in parts]
+    first, later = {some[0] for some in parts}, {one for some in parts for one in some[1:]}
+    possible = {*group, *first, *later, *(f"{a} {b}" for a in first for b in later)}
+    possible = {text for text in possible if len(text) <= max(map(len, group))}
+    for profile in ("leaderboard", "korouge"):
+        [found] = fused([group], 99, profile)
+        assert set(found[1:]) == possible - set(group) - {found[0]}
+        assert agreed(found[0], group, profile) == pytest.approx(
+            max(agreed(t, group, profile) for t in possible)
+        )
+
+
+def test_dialogues_are_each_by_themselves() -> None:
+    groups = [["가. 나.", "다. 라."], ["마."], ["바. 사.", "바. 아.", "자. 사."]]
+    assert fused(groups, 4) == [fused([group], 4)[0] for group in groups]
+    assert fused(groups, 4)[1] == ["마."]
+    assert fused([["마.", "마."]], 4) == [["마."]]
+
+
+# In a pool
+
+
+def members(count: int = 30) -> dict[str, dict[str, list[Candidate]]]:
+    rows = tiny.rows(count, "dev", seed=3)
+    made: dict[str, dict[str, list[Candidate]]] = {"exp001": {}, "exp002": {}}
+    for row in rows:
+        bought = row.summaries[0]
+        made["exp001"][row.id] = [Candidate(f"{bought} 비가 온다.", -1.0, 5), Candidate("모르겠다.", -2.0, 3)]
+        made["exp002"][row.id] = [Candidate(f"날씨가 좋다. {bought}", -1.5, 5)]
+    return made
+
+
+def recipe(**values: object) -> Recipe:
+    given = (Member("exp001", 1.0), Member("exp002", 2.0))
+    return replace(Recipe("x", "daily_talk", "mbr", given, 2, "leaderboard"), **values)  # type: ignore[arg-type]
+
+
+def test_what_is_put_together_is_a_member_that_is_no_run_and_that_nobody_trusts() -> None:
+    without, found = pooled(members(), recipe()), pooled(members(), recipe(fused=3))
+    assert found.members == ("exp001", "exp002", FUSED)
+    assert found.runs == without.runs == without.members == ("exp001", "exp002")
+    assert found.trusted == (1.0, 1.0, 0.0)
+    [texts] = {len(group) for group in found.texts}
+    assert texts == 6
+    # What the runs' candidates are worth to each other does not change.
+    setting = recipe(fused=3).consensus
+    assert setting.weights == (1.0, 2.0, 0.0)
+    own = scores(agreement(found), setting)[:, :3]
+    assert own == pytest.approx(scores(agreement(without), recipe().consensus))
+    assert (scores(agreement(found), Consensus(found.trusted))[:, 3:] > own.min()).any()
+
+
+def test_a_run_whose_texts_may_not_be_chosen_still_lends_its_sentences() -> None:
+    given = (Member("exp001", 1.0), Member("exp002", 2.0, choose=False))
+    assert recipe(members=given).consensus.hypotheses == (0,)
+    asked = recipe(members=given, fused=3)
+    assert asked.consensus.hypotheses == (0, 2)
+    found = pooled(members(), asked)
+    places = choose(scores(agreement(found), asked.consensus))
+    assert not (found.owner[np.arange(len(places)), places] == 1).any()
+
+
+def test_the_best_member_is_always_a_run() -> None:
+    found = pooled(members(), recipe(fused=3))
+    target = np.where(found.owner == 2, 90.0, np.where(found.owner == 1, 50.0, 10.0)) * found.mask
+    columns = np.ones((*target.shape, 1))
+    known = nested.Known(found, agreement(found), columns, target, tuple(tiny.rows(30, "dev", seed=3)), 0.999)
+    chosen = choose(nested.best_member(known)(known))
+    assert (found.owner[np.arange(30), chosen] == 1).all()
+    judged = nested.verdicts(known, {"mbr": nested.uniform, "best_member": nested.best_member})
+    assert judged.best == "exp002"
+    assert judged.members[FUSED] == pytest.approx(90.0)
+    [against] = [v.against_best.difference for v in judged.methods if v.method == "best_member"]
+    assert against == 0
+
+
+@pytest.mark.parametrize("method", ["mbr", "committee"])
+def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path, method: str) -> None:
+    root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=30)
+    for run, words in {"exp001": [], "exp001-other": ["--most-turns=1"]}.items():
+        for stage in ("train", "infer"):
+            code, output = tiny.run(
+                root, "common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words
+            )
+            assert code == 0, output
+    (root / "submissions").mkdir()
+    (root / "submissions" / "two.toml").write_text(
+        f'competition = "daily_talk"\nmethod = "{method}"\ncandidates = 4\nfused = 5\n'
+        'members = [{ run = "exp001" }, { run = "exp001-other" }]\n',
+        encoding="utf-8",
+    )
+    blend = ["--competition=daily_talk", "--blend=two"]
+    code, output = tiny.run(root, "common", "blend-report", *blend)
+    assert code == 0, output
+    assert re.search(r"(?m)^fused +[0-9.]+", output)
+    assert "over fused" not in output
+    code, without = tiny.run(root, "common", "blend-report", *blend, "--fused=0")
+    assert code == 0, without
+    assert not re.search(r"(?m)^fused ", without)
+    code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
+    assert code == 0, output
+    entry = json.loads(output.splitlines()[-1])
+    assert [member["run"] for member in entry["members"]] == ["exp001", "exp001-other"]
+    assert set(entry["dev"]) == {"exp001", "exp001-other", "blend", "floor"}
+    assert len((root / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()) == 31
+
+
+@pytest.mark.parametrize(
+    ("method", "line", "message"),
+    [
+        ("mbr", "fused = -1", "fused -1; wanted a whole number from 0."),
+        ("mbr", "fused = true", "fused True; wanted a whole number from 0."),
+        ("stack", "fused = 2.5", "fused 2.5; wanted a whole number from 0."),
+        (
+            "vote",
+            "fused = 4",
+            'nobody votes for a text that no member wrote; drop "fused" or use method = "mbr".',
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(tmp_path: Path, method: str, line: str, message: str) -> None:
+    path = tmp_path / "two.toml"
+    text = f'competition = "daily_talk"\nmethod = "{method}"\n{line}\nmembers = [{{ run = "exp001" }}]\n'
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_recipe(path)
+    path.write_text(text.replace(line, "fused = 0"), encoding="utf-8")
+    assert read_recipe(path).fused == 0
