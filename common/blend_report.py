@@ -45,7 +45,7 @@ def report(recipe: Recipe, competition: Competition, members: Members) -> BlendR
     return BlendReport(
         competition.dev_profile,
         len(rows),
-        int(measured.pool.mask.sum()),
+        int(measured.pool.said.sum()),
         copies,
         nested.verdicts(measured),
         {

@@ -1,6 +1,6 @@
 """A recipe's members with everything measured, and the texts that its method chooses for dev and test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from common.ensemble.features import features
 from common.ensemble.fusion import fused
 from common.ensemble.neighbours import neighbours
 from common.ensemble.nested import METHODS, Known, out_of_fold
-from common.ensemble.pool import FUSED, Floats, Ints, Pool, choose, copies, pool
+from common.ensemble.pool import Floats, Ints, Pool, choose, copies, pool
 from common.recipes import Recipe
 
 Members = Mapping[str, Mapping[str, list[Candidate]]]  # member -> id -> its candidates, the prediction first
@@ -48,9 +48,12 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
         on_dev, on_test = out_of_fold(known, method), choose(method(known)(asked))
         ties = 0.0
     else:
-        found, wanted = pooled(dev, recipe), pooled(test, recipe)
+        found, wanted = (pooled(members, competition, recipe) for members in (dev, test))
         (on_dev, _), (on_test, ties) = _told(recipe, found), _told(recipe, wanted)
-    groups = _of_runs(wanted)
+    groups = [
+        [text for text, said in zip(texts, row, strict=False) if said]
+        for texts, row in zip(wanted.texts, wanted.said.tolist(), strict=True)
+    ]
     choice = {
         "tied": ties,
         "all_alike": sum(len(set(group)) == 1 for group in groups) / len(groups),
@@ -59,29 +62,16 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
     return Blended(_texts(found, on_dev), _texts(wanted, on_test), choice, repeated)
 
 
-def pooled(members: Members, recipe: Recipe) -> Pool:
+def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     """The members' candidates, and what is put together of them when the recipe asks for that.
 
     Raises UserError when the members differ in their ids.
     """
-    found = pool(members, recipe.utility)
-    if not recipe.fused:
-        return found
-    made = fused(found.texts, recipe.fused, recipe.utility)
-    together = {
-        name: [Candidate(text, None, 0) for text in texts]
-        for name, texts in zip(found.ids, made, strict=True)
-    }
-    return pool({**members, FUSED: together}, recipe.utility)
 
+    def fuse(texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        return fused(texts, recipe.fused, competition.submission.max_characters, recipe.utility)
 
-def _of_runs(found: Pool) -> list[list[str]]:
-    """The texts that runs wrote, of every dialogue."""
-    runs = len(found.runs)
-    return [
-        [text for text, owner in zip(texts, owners, strict=False) if owner < runs]
-        for texts, owners in zip(found.texts, found.owner.tolist(), strict=True)
-    ]
+    return pool(members, recipe.utility, fuse if recipe.fused else None)
 
 
 def _told(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
@@ -107,7 +97,7 @@ def measured(members: Members, competition: Competition, split: rows_of.SplitNam
     """
     rows = rows_of.read_split(competition, split).rows
     train = rows_of.read_split(competition, "train").rows
-    found = pooled(members, recipe)
+    found = pooled(members, competition, recipe)
     dialogues = {row.id: row.dialogue for row in rows}
     tokenizer = "mecab" if competition.language == "ko" else "whitespace"
     near = neighbours(found, rows, train, competition.near_copy, tokenizer, recipe.utility)

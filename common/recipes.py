@@ -13,6 +13,9 @@ from common.ensemble.pool import UTILITIES
 from common.errors import UserError
 from common.rouge import PROFILES
 
+ENOUGH = 4
+"""Candidates of each member that a recipe with `fused` takes at least: of fewer texts, those that are put together agree
+most with what they are made of."""
 TOLD = ("vote", "mbr")
 """Methods that are told whom to trust; the others learn it on dev."""
 METHODS = (*TOLD, "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto")
@@ -46,7 +49,8 @@ class Recipe:
     length: float = 0.0
     """Utility added for the logarithm of a candidate's length over its dialogue's median (vote when tied, mbr)."""
     fused: int = 0
-    """Texts of each dialogue that are put together of the candidates' sentences and take part (all but vote)."""
+    """Texts of each dialogue, at most, that are put together of the candidates' sentences and may be chosen (all but
+    vote): those that agree most with all candidates, whatever weights and mix say."""
 
     @property
     def learns(self) -> bool:
@@ -56,12 +60,9 @@ class Recipe:
     @property
     def consensus(self) -> Consensus:
         """What vote and mbr were told."""
-        weights = [member.weight for member in self.members]
-        choose = [member.choose for member in self.members]
-        if self.fused:  # chosen, never trusted: it is made of what the others say
-            weights, choose = [*weights, 0.0], [*choose, True]
-        places = tuple(place for place, chosen in enumerate(choose) if chosen)
-        return Consensus(tuple(weights), self.mix, self.length, () if all(choose) else places)
+        some = [place for place, member in enumerate(self.members) if member.choose]
+        places = () if len(some) == len(self.members) else (*some, len(self.members))
+        return Consensus(tuple(member.weight for member in self.members), self.mix, self.length, places)
 
     def without(self, copies: Mapping[str, str]) -> "Recipe":
         """The recipe without members that repeat another, which keeps the greatest weight of them."""
@@ -118,6 +119,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(
             f'{where}: nobody votes for a text that no member wrote; drop "fused" or use method = "mbr".'
         )
+    require_enough(fused, candidates, where)
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
         raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
@@ -141,6 +143,15 @@ def read_recipe(path: Path) -> Recipe:
         length,
         fused,
     )
+
+
+def require_enough(fused: int, candidates: int, where: str) -> None:
+    """Raises UserError when texts are to be put together of too few candidates."""
+    if fused and candidates < ENOUGH:
+        raise UserError(
+            f"{where}: fused = {fused} wants candidates = {ENOUGH} or more (now {candidates}): of fewer texts, those put "
+            "together agree most with what they are made of."
+        )
 
 
 def _number(value: Any, where: str, low: float = 0.0) -> float:

@@ -213,6 +213,7 @@ def _entry(
         "recipe": recipe.name,
         "competition": competition.name,
         "method": recipe.method,
+        "fused": recipe.fused,
         "csv_sha256": sha,
         "members": [
             {"run": m.run, "weight": m.weight, "run_sha256": files.sha256_file(folders[m.run] / "run.json")}

@@ -163,6 +163,7 @@ def blend_report_command(
     chosen = competition.load(competition_name or competition.active())
     recipe = _recipe(chosen, name)
     recipe = replace(recipe, candidates=candidates, fused=recipe.fused if fused is None else fused)
+    recipes.require_enough(recipe.fused, candidates, "--fused")
     members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = submission.member_candidates(recipe, chosen, "dev")
     report = blend_report.report(recipe, chosen, found)

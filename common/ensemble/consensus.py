@@ -24,7 +24,8 @@ class Consensus:
     length: float = 0.0
     """Utility added for the logarithm of a candidate's length over the median of its dialogue: above 0 prefers long."""
     hypotheses: tuple[int, ...] = ()
-    """Members whose candidates may be chosen; () means all. Others are references only."""
+    """Members (and after the last of them, what is put together) whose candidates may be chosen; () means all. Others
+    are references only; what is put together never is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Agreement:
     share: NDArray[np.float32]
     """(members, dialogues, n): share of the member's weight that is left when the candidate itself is left out."""
     log_length: NDArray[np.float32]
-    """(dialogues, n): of the candidate's length over the median of its dialogue."""
+    """(dialogues, n): of the candidate's length over the median of its dialogue's members."""
     owner: Ints
     """(dialogues, n)"""
 
@@ -63,7 +64,7 @@ def agreement(pool: Pool) -> Agreement:
     lengths = np.zeros((dialogues, n))
     for row, texts in enumerate(pool.texts):
         logs = np.log([len(text) for text in texts])
-        lengths[row, : len(texts)] = logs - np.median(logs)
+        lengths[row, : len(texts)] = logs - np.median(logs[pool.said[row, : len(texts)]])
     return Agreement(utility, share, lengths.astype(np.float32), pool.owner)
 
 
@@ -138,7 +139,6 @@ class Searched:
 def search(
     found: Agreement,
     target: Floats,
-    weights: tuple[float, ...] | None = None,
     *,
     trials: int = 400,
     seed: int = 0,
@@ -146,10 +146,10 @@ def search(
     """The weights, mix and length preference whose choices have the highest mean target; at most `trials` tries.
 
     `target`: (dialogues, n), what each candidate is worth. Coordinate ascent with ever finer steps, from the best of
-    these weights (equal ones) and each member's candidates alone, then from random settings until the trials are
+    equal weights and each member's candidates alone, then from random settings until the trials are
     used up; a tie keeps the earlier setting.
     """
-    members = len(found.share)
+    members, kinds = len(found.share), int(found.owner.max()) + 1
     rng = np.random.default_rng(seed)
     rows = np.arange(len(target))
     used = 0
@@ -159,7 +159,7 @@ def search(
         used += 1
         return float(target[rows, choose(scores(found, setting))].mean())
 
-    best = equal = Consensus(weights or (1.0,) * members)
+    best = equal = Consensus((1.0,) * members)
     best_score = worth(best)
     # Where one member is far better, its candidates alone are a start that no single step from all of them reaches.
     for member in range(members if members > 1 else 0):
@@ -174,7 +174,7 @@ def search(
             improved = True
             while improved and used < trials:
                 improved = False
-                for setting in _neighbours(current, step):
+                for setting in _neighbours(current, step, kinds):
                     if used >= trials:
                         break
                     if (score := worth(setting)) > current_score + 1e-9:
@@ -184,18 +184,19 @@ def search(
         if used < trials:
             weights = tuple(float(w) for w in rng.dirichlet(np.ones(members)) * members)
             mix = tuple(float(v) for v in rng.dirichlet(np.ones(len(UTILITIES))))
-            some = tuple(np.flatnonzero(rng.random(members) < 0.5).tolist())
+            some = tuple(np.flatnonzero(rng.random(kinds) < 0.5).tolist())
             current = Consensus(weights, mix, float(rng.normal(0, 0.05)), some)
             current_score = worth(current)
     return Searched(best, best_score, used)
 
 
-def _neighbours(setting: Consensus, step: float) -> list[Consensus]:
-    """The settings one step away along each coordinate, and with one member's candidates let in or shut out."""
+def _neighbours(setting: Consensus, step: float, kinds: int) -> list[Consensus]:
+    """The settings one step away along each coordinate, and with one member's candidates, or what is put together, let
+    in or shut out."""
     found = [replace(setting, weights=moved) for moved in _moved(setting.weights, step)]
     found += [replace(setting, mix=moved) for moved in _moved(setting.mix, step)]
     found += [replace(setting, length=setting.length + sign * step / 5) for sign in (1, -1)]
-    members = set(range(len(setting.weights)))
+    members = set(range(kinds))
     chosen = set(setting.hypotheses) or members
     toggled = [tuple(sorted(chosen ^ {member})) for member in sorted(members)]
     return [

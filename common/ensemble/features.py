@@ -48,6 +48,7 @@ def names(pool: Pool) -> tuple[str, ...]:
         "logprob_known",
         "is_prediction",
         *(f"member_{member}" for member in pool.members),
+        "put_together",
     )
 
 
@@ -112,9 +113,9 @@ def _without_tags(text: str) -> str:
 
 
 def _of_pool(pool: Pool) -> Floats:
-    """The columns that compare a candidate with the others of its dialogue."""
+    """The columns that compare a candidate with the others of its dialogue that members wrote."""
     n = pool.owner.shape[1]
-    others = pool.mask[:, None, :] & ~np.eye(n, dtype=bool)
+    others = pool.said[:, None, :] & ~np.eye(n, dtype=bool)
     elsewhere = others & (pool.owner[:, :, None] != pool.owner[:, None, :])
     columns = [
         *np.moveaxis(_mean(pool.utility, others), 2, 0),
@@ -124,10 +125,10 @@ def _of_pool(pool: Pool) -> Floats:
         of_member = others & (pool.owner == number)[:, None, :]
         columns.append(_mean(pool.utility, of_member).mean(axis=2))
     lengths = np.array([[len(t) for t in texts] + [0] * (n - len(texts)) for texts in pool.texts], float)
-    median = np.array([np.median([len(t) for t in texts]) for texts in pool.texts])
+    median = np.array([np.median(row[said]) for row, said in zip(lengths, pool.said, strict=True)])
     columns.append(lengths / np.maximum(1, median)[:, None])
     columns += [np.nan_to_num(pool.logprob), ~np.isnan(pool.logprob), pool.place == 0]
-    columns += [pool.owner == number for number in range(len(pool.members))]
+    columns += [pool.owner == number for number in range(len(pool.members) + 1)]
     return np.stack([np.asarray(column, float) for column in columns], axis=2)
 
 

@@ -54,8 +54,8 @@ Method = Callable[[Known], Chooser]
 def best_member(known: Known) -> Chooser:
     """The prediction of the member that was best on the dialogues learned from."""
     rows = np.arange(len(known.target))
-    means = [known.target[rows, known.pool.of(name)].mean() for name in known.pool.runs]
-    chosen = known.pool.runs[int(np.argmax(means))]
+    means = [known.target[rows, known.pool.of(name)].mean() for name in known.pool.members]
+    chosen = known.pool.members[int(np.argmax(means))]
 
     def scored(other: Known) -> Floats:
         found = np.full(other.target.shape, -np.inf)
@@ -67,19 +67,19 @@ def best_member(known: Known) -> Chooser:
 
 def voted(known: Known) -> Chooser:
     """Exact vote of all members alike; nothing is learned."""
-    setting = Consensus(known.pool.trusted)
+    setting = Consensus((1.0,) * len(known.pool.members))
     return lambda other: vote(other.pool, other.agreement, setting)[0]
 
 
 def uniform(known: Known) -> Chooser:
     """Consensus with all members trusted alike; nothing is learned."""
-    setting = Consensus(known.pool.trusted)
+    setting = Consensus((1.0,) * len(known.pool.members))
     return lambda other: scores(other.agreement, setting)
 
 
 def searched(known: Known) -> Chooser:
     """Consensus with weights, mix and length preference searched on the dialogues learned from."""
-    setting = search(known.agreement, known.target, known.pool.trusted).setting
+    setting = search(known.agreement, known.target).setting
     return lambda other: scores(other.agreement, setting)
 
 
@@ -166,7 +166,7 @@ def verdicts(known: Known, methods: Mapping[str, Method] | None = None, seed: in
     """
     rows = np.arange(len(known.target))
     per_member = {name: known.target[rows, known.pool.of(name)] for name in known.pool.members}
-    best = max(known.pool.runs, key=lambda name: per_member[name].mean())
+    best = max(per_member, key=lambda name: per_member[name].mean())
     oracle = float(np.where(known.pool.mask, known.target, -np.inf).max(axis=1).mean())
     single = float(per_member[best].mean())
     found, chosen = [], {}

@@ -1,6 +1,6 @@
 """Candidates of several members, pooled by dialogue, with everything that choosing among them needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 UTILITIES = (*METRICS, "chrf")
 """What agreement is measured in."""
-FUSED = "fused"
-"""The member that stands for what `fusion` made of the others' candidates; no run is called so."""
 SAME_VOICE = 0.95
 """Mean similarity of two members' predictions (`prompts.copies`) from which they count as one member."""
 
@@ -31,9 +29,11 @@ class Pool:
     texts: tuple[tuple[str, ...], ...]
     """Of every dialogue, members in order, each one's candidates best first."""
     owner: Ints
-    """(dialogues, n): which member proposed it; -1 is padding."""
+    """(dialogues, n): which member proposed it; as many as there are members: none, it is put together of several; -1 is
+    padding."""
     place: Ints
-    """(dialogues, n): which of its member's candidates it is, 0 the prediction; -1 is padding."""
+    """(dialogues, n): which of its member's candidates it is, 0 the prediction, as nothing put together is; -1 is
+    padding."""
     logprob: Floats
     """(dialogues, n): mean log-probability of its tokens, in nats; NaN where the member gives none."""
     utility: NDArray[np.float32]
@@ -45,14 +45,9 @@ class Pool:
         return self.owner >= 0
 
     @property
-    def runs(self) -> tuple[str, ...]:
-        """The members that are runs."""
-        return tuple(member for member in self.members if member != FUSED)
-
-    @property
-    def trusted(self) -> tuple[float, ...]:
-        """Equal weights of the members as references: 1 of a run, 0 of what was put together of them."""
-        return tuple(float(member != FUSED) for member in self.members)
+    def said(self) -> NDArray[np.bool_]:
+        """(dialogues, n): where there is a candidate of a member: what agreement with is evidence."""
+        return self.mask & (self.owner < len(self.members))
 
     def of(self, member: str) -> Ints:
         """The place of a member's prediction among each dialogue's candidates, (dialogues,)."""
@@ -74,8 +69,17 @@ class Pool:
         )
 
 
-def pool(members: Mapping[str, Mapping[str, Sequence[Candidate]]], profile: str = "leaderboard") -> Pool:
-    """The pool of the members' candidates by id; agreement is measured once, in this profile.
+Fuse = Callable[[Sequence[Sequence[str]]], Sequence[Sequence[str]]]
+"""Each dialogue's candidates → texts put together of them."""
+
+
+def pool(
+    members: Mapping[str, Mapping[str, Sequence[Candidate]]],
+    profile: str = "leaderboard",
+    fuse: Fuse | None = None,
+) -> Pool:
+    """The pool of the members' candidates by id, and of what `fuse` makes of them; agreement is measured once, in this
+    profile.
 
     Every member must have the same ids (never an inner join) and a candidate for each; equal texts of one member
     count once. Raises UserError when not.
@@ -105,11 +109,13 @@ def pool(members: Mapping[str, Mapping[str, Sequence[Candidate]]], profile: str 
                 raise UserError(f"{name} has no text for {key!r}; infer it again.")
             group += [(number, place, candidate) for place, candidate in enumerate(once.values())]
         groups.append(group)
+    for group, made in zip(groups, fuse([_texts(group) for group in groups]) if fuse else (), strict=False):
+        group += [(len(members), place, Candidate(text, None, 0)) for place, text in enumerate(made, 1)]
     shape = (len(ids), max(map(len, groups)))
     owner, place = np.full(shape, -1), np.full(shape, -1)
     logprob = np.full(shape, np.nan)
     utility = np.zeros((*shape, shape[1], len(UTILITIES)), np.float32)
-    texts = tuple(tuple(candidate.text for _, _, candidate in group) for group in groups)
+    texts = tuple(map(_texts, groups))
     scale = get_profile(profile).scale
     for row, (group, matrices) in enumerate(zip(groups, pairwise(texts, profile), strict=True)):
         size = len(group)
@@ -120,6 +126,10 @@ def pool(members: Mapping[str, Mapping[str, Sequence[Candidate]]], profile: str 
             utility[row, :size, :size, k] = matrices[metric] / scale
         utility[row, :size, :size, -1] = chrf(texts[row])
     return Pool(ids, tuple(members), texts, owner, place, logprob, utility)
+
+
+def _texts(group: Sequence[tuple[int, int, Candidate]]) -> tuple[str, ...]:
+    return tuple(candidate.text for _, _, candidate in group)
 
 
 def _mean_logprob(candidate: Candidate) -> float:
