@@ -15,7 +15,7 @@ from common.ensemble.fusion import fused
 from common.ensemble.neighbours import neighbours
 from common.ensemble.nested import METHODS, Known, out_of_fold
 from common.ensemble.pool import Floats, Ints, Pool, choose, copies, pool
-from common.recipes import Recipe
+from common.recipes import ENOUGH, Recipe
 
 Members = Mapping[str, Mapping[str, list[Candidate]]]  # member -> id -> its candidates, the prediction first
 Texts = Mapping[str, str]  # id -> text
@@ -65,11 +65,13 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
 def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     """The members' candidates, and what is put together of them when the recipe asks for that.
 
+    Of a dialogue with fewer than `recipes.ENOUGH` different candidates nothing is.
     Raises UserError when the members differ in their ids.
     """
 
     def fuse(texts: Sequence[Sequence[str]]) -> list[list[str]]:
-        return fused(texts, recipe.fused, competition.submission.max_characters, recipe.utility)
+        enough = [group if len(set(group)) >= ENOUGH else () for group in texts]
+        return fused(enough, recipe.fused, competition.submission.max_characters, recipe.utility)
 
     return pool(members, recipe.utility, fuse if recipe.fused else None)
 

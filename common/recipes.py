@@ -29,7 +29,8 @@ class Member:
     run: str
     weight: float
     choose: bool = True
-    """Whether its candidates may be chosen; if not, they only tell how good others are (mbr)."""
+    """Whether its candidates may be chosen; if not, they only tell how good others are (mbr), and lend their sentences
+    where texts are put together."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,18 @@ class Recipe:
         return Consensus(tuple(member.weight for member in self.members), self.mix, self.length, places)
 
     def without(self, copies: Mapping[str, str]) -> "Recipe":
-        """The recipe without members that repeat another, which keeps the greatest weight of them."""
+        """The recipe without members that repeat another, which keeps the greatest weight of them, and may be chosen if one
+        of them may."""
         weights = {member.run: member.weight for member in self.members}
+        choose = {member.run: member.choose for member in self.members}
         for copy, original in copies.items():
             weights[original] = max(weights[original], weights[copy])
-        kept = [replace(m, weight=weights[m.run]) for m in self.members if m.run not in copies]
+            choose[original] = choose[original] or choose[copy]
+        kept = [
+            replace(m, weight=weights[m.run], choose=choose[m.run])
+            for m in self.members
+            if m.run not in copies
+        ]
         return replace(self, members=tuple(kept))
 
 

@@ -16,7 +16,7 @@ from common import competition
 from common.blending import pooled
 from common.candidates import Candidate
 from common.ensemble import nested
-from common.ensemble.consensus import Consensus, agreement, scores, search, vote
+from common.ensemble.consensus import Consensus, _neighbours, agreement, scores, search, vote
 from common.ensemble.features import features, names
 from common.ensemble.fusion import fused
 from common.ensemble.pool import choose
@@ -113,6 +113,20 @@ def test_dialogues_are_each_by_themselves() -> None:
     assert fused([["마.", "마."]], 4, 300) == [[]]
 
 
+def test_a_candidate_with_other_spaces_is_not_new() -> None:
+    glued = "철수는 우산을 샀다.영희는 표를 샀다."
+    assert sentences(glued) == ["철수는 우산을 샀다.", "영희는 표를 샀다."]
+    for profile in ("leaderboard", "korouge", "rouge101"):
+        [found] = fused([[glued, "둘은 만난다. 영희는 표를 샀다.", "비가 온다."]], 99, 300, profile)
+        assert "철수는 우산을 샀다. 영희는 표를 샀다." not in found
+        assert "영희는 표를 샀다." in found
+
+
+def test_what_ends_in_a_quotation_begins_a_text_when_it_did_before() -> None:
+    [found] = fused([['그는 "이제 간다." 영희는 웃는다.', "철수는 떠난다. 둘은 만난다."]], 99, 300)
+    assert '그는 "이제 간다." 둘은 만난다.' in found
+
+
 def test_a_text_that_was_cut_off_goes_on_nowhere() -> None:
     [found] = fused([["철수는 우산을", "영희는 기차표를 산다. 둘은 만난다."]], 9, 300)
     assert set(found) == {"영희는 기차표를 산다.", "둘은 만난다."}
@@ -127,7 +141,10 @@ def members(count: int = 30) -> dict[str, dict[str, list[Candidate]]]:
     for row in rows:
         bought = row.summaries[0]
         made["exp001"][row.id] = [Candidate(f"{bought} 비가 온다.", -1.0, 5), Candidate("모르겠다.", -2.0, 3)]
-        made["exp002"][row.id] = [Candidate(f"날씨가 좋다. {bought}", -1.5, 5)]
+        made["exp002"][row.id] = [
+            Candidate(f"날씨가 좋다. {bought}", -1.5, 5),
+            Candidate("둘이 논다.", None, 3),
+        ]
     return made
 
 
@@ -142,21 +159,42 @@ def recipe(**values: object) -> Recipe:
 def test_what_is_put_together_is_nobodys_and_no_evidence() -> None:
     without, found = pooled(members(), TALK, recipe()), pooled(members(), TALK, recipe(fused=3))
     assert found.members == without.members == ("exp001", "exp002")
-    assert found.owner[:, :3].tolist() == without.owner.tolist()
-    assert set(found.owner[:, 3:].flat) == {2}
-    assert (found.place[:, 3:] > 0).all()
+    assert found.owner[:, :4].tolist() == without.owner.tolist()
+    assert set(found.owner[:, 4:].flat) == {2}
+    assert (found.place[:, 4:] > 0).all()
     assert (found.said == (found.owner < 2)).all()
     # What the members' candidates are worth to each other does not change, whatever a search may try.
     for weights in ((1.0, 2.0), (0.0, 1.0)):
-        own, alone = (scores(agreement(some), Consensus(weights)) for some in (found, without))
-        assert own[:, :3] == pytest.approx(alone)
-        assert (own[:, 3:].max(axis=1) > alone.max(axis=1)).any()
+        setting = Consensus(weights, length=0.3)
+        own, alone = (scores(agreement(some), setting) for some in (found, without))
+        assert own[:, :4] == pytest.approx(alone)
+        assert (own[:, 4:].max(axis=1) > alone.max(axis=1)).any()
     dialogues = {row.id: row.dialogue for row in tiny.rows(30, "dev", seed=3)}
-    assert features(found, dialogues)[:, :3] == pytest.approx(features(without, dialogues))
+    assert features(found, dialogues)[:, :4] == pytest.approx(features(without, dialogues))
     assert (features(found, dialogues)[:, :, names(found).index("put_together")] == (found.owner == 2)).all()
     # Nobody votes for it.
     counted, _ = vote(found, agreement(found), Consensus((1.0, 2.0)))
-    assert np.isneginf(counted[:, 3:]).all()
+    assert np.isneginf(counted[:, 4:]).all()
+
+
+def test_of_few_candidates_nothing_is_put_together() -> None:
+    few = {
+        "exp001": {
+            "a": [Candidate("철수는 우산을 산다. 둘은 만난다.", None, 5)] * 4,
+            "b": members(1)["exp001"]["dev_0"],
+        }
+    }
+    few["exp001"]["b"] += [Candidate("영희는 간다. 철수는 온다.", None, 4), Candidate("잔다.", None, 1)]
+    found = pooled(few, TALK, recipe(members=(Member("exp001", 1.0),), fused=3, candidates=8))
+    assert found.texts[0] == ("철수는 우산을 산다. 둘은 만난다.",)
+    assert len(found.texts[1]) == 4 + 3
+
+
+def test_who_may_be_chosen_is_not_lost_with_a_copy() -> None:
+    given = (Member("exp001", 1.0, choose=False), Member("exp002", 2.0), Member("exp003", 1.0, choose=False))
+    kept = recipe(members=given).without({"exp002": "exp001"})
+    assert kept.members == (Member("exp001", 2.0, choose=True), Member("exp003", 1.0, choose=False))
+    assert recipe(members=given[:2]).without({"exp002": "exp001"}).consensus.hypotheses == ()
 
 
 def test_where_nothing_can_be_put_together_nothing_changes() -> None:
@@ -168,6 +206,8 @@ def test_where_nothing_can_be_put_together_nothing_changes() -> None:
 
 
 def test_the_search_may_shut_out_what_is_put_together() -> None:
+    moves = {setting.hypotheses for setting in _neighbours(Consensus((1.0, 1.0)), 0.5, 3)}
+    assert moves >= {(0, 1), (0, 2), (1, 2)}
     found = pooled(members(), TALK, recipe(fused=3))
     for good in (0, 1, 2):
         target = np.where(found.owner == good, 90.0, 10.0) * found.mask
@@ -186,7 +226,7 @@ def test_a_run_whose_texts_may_not_be_chosen_still_lends_its_sentences() -> None
     chosen = [group[place] for group, place in zip(found.texts, places, strict=True)]
     theirs = {c.text for group in members()["exp002"].values() for c in group}
     assert not set(chosen) & theirs
-    assert any("날씨가 좋다." in sentences(text) for group in found.texts for text in group[3:])
+    assert any("날씨가 좋다." in sentences(text) for group in found.texts for text in group[4:])
 
 
 def test_the_best_member_is_always_a_run() -> None:
@@ -229,8 +269,12 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     assert heads[0] is not None
     assert heads[1] is not None
     assert heads[0][0] == heads[1][0]
+    assert f"{heads[0][0]}, and in each up to 5 texts put together of them" in output
     code, output = tiny.run(root, "common", "blend-report", *blend, "--candidates=3")
-    assert (code, "fused = 5 wants candidates = 4 or more (now 3)" in output) == (1, True)
+    assert (code, "error: blend-report: fused = 5 wants candidates = 4 or more (now 3)" in output) == (
+        1,
+        True,
+    )
     code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
     assert code == 0, output
     entry = json.loads(output.splitlines()[-1])

@@ -163,12 +163,13 @@ def blend_report_command(
     chosen = competition.load(competition_name or competition.active())
     recipe = _recipe(chosen, name)
     recipe = replace(recipe, candidates=candidates, fused=recipe.fused if fused is None else fused)
-    recipes.require_enough(recipe.fused, candidates, "--fused")
+    recipes.require_enough(recipe.fused, candidates, "blend-report")
     members.require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = submission.member_candidates(recipe, chosen, "dev")
     report = blend_report.report(recipe, chosen, found)
     methods, by_length = blend_report.tables(report)
-    click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates\n")
+    more = f", and in each up to {recipe.fused} texts put together of them" if recipe.fused else ""
+    click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n")
     for copy, original in report.copies.items():
         click.echo(_COPY.format(copy=copy, original=original))
     click.echo(

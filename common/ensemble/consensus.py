@@ -146,7 +146,7 @@ def search(
     """The weights, mix and length preference whose choices have the highest mean target; at most `trials` tries.
 
     `target`: (dialogues, n), what each candidate is worth. Coordinate ascent with ever finer steps, from the best of
-    equal weights and each member's candidates alone, then from random settings until the trials are
+    equal weights and each member's candidates (and what is put together) alone, then from random settings until the trials are
     used up; a tie keeps the earlier setting.
     """
     members, kinds = len(found.share), int(found.owner.max()) + 1
@@ -162,7 +162,7 @@ def search(
     best = equal = Consensus((1.0,) * members)
     best_score = worth(best)
     # Where one member is far better, its candidates alone are a start that no single step from all of them reaches.
-    for member in range(members if members > 1 else 0):
+    for member in range(kinds if kinds > 1 else 0):
         if (
             used < trials
             and (score := worth(alone := replace(equal, hypotheses=(member,)))) > best_score + 1e-9

@@ -1,4 +1,4 @@
-"""Sentences of different candidates put together: texts that no member wrote, and that all of them agree with more."""
+"""Sentences of different candidates put together: texts that no member wrote, and that all may agree with more."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -28,7 +28,8 @@ def fused(
 
     Tried are each sentence of a candidate alone, and each that begins one before each that follows in one, of up to
     `longest` characters; of sentences the `tried` that agree most by themselves. How far a text agrees is its mean score
-    with the candidates as references. With few of them a text agrees most with what it is made of.
+    with the candidates as references. With few of them a text agrees most with what it is made of. What was cut off
+    begins nothing.
     Raises UserError as `common.rouge.cross` does.
     Source: minimum Bayes risk (Kumar and Byrne 2004) over more hypotheses than there is evidence; that candidates hold
     more together than any of them alone: Ravaut et al. 2022, "Towards Summary Candidates Fusion".
@@ -41,17 +42,29 @@ def fused(
     later = [{one: cut[one] for some in parts for one in some[1:]} for parts in split]
     begins, follows = (_ranked(options, texts, cut, profile) for options in (first, later))
     options = []
-    for group, ones, twos in zip(texts, begins, follows, strict=True):
+    for group, parts, ones, twos in zip(texts, split, begins, follows, strict=True):
+        whole = {some[0] for some in parts if len(some) > 1}  # something followed it once already
         alone = {text: cut[text] for text in (*ones[:tried], *twos[:tried])}
         pairs = {
             f"{one} {two}": f"{cut[one]} {cut[two]}"
             for one in ones[:tried]
             for two in twos[:tried]
-            if one != two and one.endswith(STOPS)  # what was cut off goes on nowhere
+            if one != two and (one in whole or one.endswith(STOPS))
         }
-        made = alone | pairs
-        options.append({text: made[text] for text in made if text not in group and len(text) <= longest})
+        own = {_letters(text) for text in group}
+        options.append(
+            {
+                text: words
+                for text, words in (alone | pairs).items()
+                if _letters(text) not in own and len(text) <= longest
+            }
+        )
     return [ranked[:kept] for ranked in _ranked(options, texts, cut, profile)]
+
+
+def _letters(text: str) -> str:
+    """A text without its spaces: what differs from a candidate by these alone is that candidate."""
+    return "".join(text.split())
 
 
 def _cut(texts: Iterable[str], profile: str) -> Cut:

@@ -27,7 +27,7 @@ class Pool:
     ids: tuple[str, ...]
     members: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
-    """Of every dialogue, members in order, each one's candidates best first."""
+    """Of every dialogue, members in order, each one's candidates best first; then what is put together of them."""
     owner: Ints
     """(dialogues, n): which member proposed it; as many as there are members: none, it is put together of several; -1 is
     padding."""
@@ -109,7 +109,8 @@ def pool(
                 raise UserError(f"{name} has no text for {key!r}; infer it again.")
             group += [(number, place, candidate) for place, candidate in enumerate(once.values())]
         groups.append(group)
-    for group, made in zip(groups, fuse([_texts(group) for group in groups]) if fuse else (), strict=False):
+    together = fuse([_texts(group) for group in groups]) if fuse else [()] * len(groups)
+    for group, made in zip(groups, together, strict=True):
         group += [(len(members), place, Candidate(text, None, 0)) for place, text in enumerate(made, 1)]
     shape = (len(ids), max(map(len, groups)))
     owner, place = np.full(shape, -1), np.full(shape, -1)
