@@ -264,7 +264,7 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     code, without = tiny.run(root, "common", "blend-report", *blend, "--fused=0")
     assert code == 0, without
     oracle, less = (float(re.search(r"(?m)^oracle +([0-9.]+)", text)[1]) for text in (output, without))  # type: ignore[index]
-    assert oracle > less
+    assert oracle >= less
     heads = [re.search(r"daily_talk dev: 30 dialogues, \d+ candidates", text) for text in (output, without)]
     assert heads[0] is not None
     assert heads[1] is not None
