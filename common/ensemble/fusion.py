@@ -11,7 +11,7 @@ from common.rouge.tokenizers import get_tokenizer
 
 TRIED = 20
 """Sentences of a dialogue that are tried with each other: so many that begin a candidate, and that follow in one."""
-ANALYSERS = ("mecab", "kiwi")
+ANALYSER = "mecab"
 STOPS = (".", "?", "!")
 Cut = dict[str, str]
 """Text → the same with spaces between the words that are counted."""
@@ -72,7 +72,7 @@ def _cut(texts: Iterable[str], profile: str) -> Cut:
     cheap, and stay as they are."""
     given = list(texts)
     name = get_profile(profile).tokenizer
-    if name not in ANALYSERS:
+    if name != ANALYSER:
         return dict(zip(given, given, strict=True))
     numbers: dict[str, str] = {}
     return {
@@ -85,7 +85,7 @@ def _ranked(
     options: Sequence[Cut], texts: Sequence[Sequence[str]], cut: Cut, profile: str
 ) -> list[list[str]]:
     """Each dialogue's options, those that agree most with its candidates first."""
-    words = "whitespace" if get_profile(profile).tokenizer in ANALYSERS else None
+    words = "whitespace" if get_profile(profile).tokenizer == ANALYSER else None
     tried = [list(some.values()) for some in options]
     given = [[cut[text] for text in group] for group in texts]
     matrices = cross(tried, given, profile, tokenizer=words)
