@@ -146,8 +146,8 @@ def search(
     """The weights, mix and length preference whose choices have the highest mean target; at most `trials` tries.
 
     `target`: (dialogues, n), what each candidate is worth. Coordinate ascent with ever finer steps, from the best of
-    equal weights and each member's candidates (and what is put together) alone, then from random settings until the trials are
-    used up; a tie keeps the earlier setting.
+    equal weights and each member's candidates (and what is put together) alone, then from random settings until the
+    trials are used up; a tie keeps the earlier setting.
     """
     members, kinds = len(found.share), int(found.owner.max()) + 1
     rng = np.random.default_rng(seed)
