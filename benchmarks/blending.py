@@ -21,8 +21,8 @@ from shared import ROOT, child, rows, table
 
 from common.candidates import Candidate
 from common.ensemble.consensus import Agreement, Consensus, agreement, choose, scores, search
-from common.ensemble.pool import UTILITIES, Floats, pool
-from common.rouge import corpus
+from common.ensemble.pool import Floats, pool
+from common.rouge import METRICS, corpus
 
 MEMBERS, CANDIDATES, DIALOGUES, TRIALS, PEER_TRIALS = 8, 8, 499, 5000, 500
 
@@ -81,7 +81,7 @@ def peer() -> dict[str, Any]:
 
     def objective(trial: Any) -> float:
         weights = tuple(trial.suggest_float(f"weight{i}", 0, 3) for i in range(MEMBERS))
-        mix = tuple(trial.suggest_float(f"mix{i}", 0.01, 1) for i in range(len(UTILITIES)))
+        mix = tuple(trial.suggest_float(f"mix{i}", 0.01, 1) for i in range(len(METRICS)))
         setting = Consensus(weights, mix, trial.suggest_float("length", -0.2, 0.2))
         return float(target[dialogues, choose(scores(measured, setting))].mean())
 

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from common import files
 from common.ensemble.consensus import Consensus
-from common.ensemble.pool import UTILITIES
 from common.errors import UserError
-from common.rouge import PROFILES
+from common.rouge import METRICS, PROFILES
 
 ENOUGH = 4
 """Candidates of each member that a recipe with `fused` takes at least: of fewer texts, those that are put together agree
@@ -45,8 +44,8 @@ class Recipe:
     """How many candidates of each member take part (mbr); 1 uses the post-processed predictions."""
     utility: str
     """ROUGE profile that measures agreement (all but vote)."""
-    mix: tuple[float, ...] = (1.0, 1.0, 1.0, 0.0)
-    """Share of each of `ensemble.pool.UTILITIES` in agreement (vote when tied, mbr)."""
+    mix: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Share of ROUGE-1, ROUGE-2 and ROUGE-L in agreement (vote when tied, mbr)."""
     length: float = 0.0
     """Utility added for the logarithm of a candidate's length over its dialogue's median (vote when tied, mbr)."""
     fused: int = 0
@@ -132,11 +131,11 @@ def read_recipe(path: Path) -> Recipe:
     if utility not in PROFILES:
         raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
     mix = content.get("mix", DEFAULT_MIX)
-    if not isinstance(mix, dict) or set(mix) - set(UTILITIES) or not any(mix.values()):
+    if not isinstance(mix, dict) or set(mix) - set(METRICS) or not any(mix.values()):
         raise UserError(
-            f"{where}: mix {mix!r}; wanted shares of {', '.join(UTILITIES)}: {{ rouge1 = 1, chrf = 1 }}."
+            f"{where}: mix {mix!r}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
         )
-    shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in UTILITIES)
+    shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
     length = _number(content.get("length", 0.0), f"{where}: length", low=-math.inf)
     if not isinstance(content.get("competition"), str):
         raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')

@@ -122,7 +122,7 @@ def test_a_pool_that_cannot_be(members: dict[str, dict[str, list[Candidate]]], m
 @settings(max_examples=30)
 @given(
     weights=st.lists(st.floats(0.05, 5), min_size=4, max_size=4),
-    mix=st.tuples(st.floats(0.1, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    mix=st.tuples(st.floats(0.1, 1), st.floats(0, 1), st.floats(0, 1)),
 )
 def test_a_members_candidates_share_its_weight(
     alike: Known, weights: list[float], mix: tuple[float, ...]

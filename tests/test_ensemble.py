@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sacrebleu.metrics import CHRF
 
 from common.candidates import Candidate
-from common.ensemble.chrf import chrf
 from common.ensemble.consensus import Consensus, agreement, scores, vote
-from common.ensemble.pool import UTILITIES, Pool, choose, copies
+from common.ensemble.pool import Pool, choose, copies
 from common.errors import UserError
+from common.rouge import METRICS
 
 
 def one_dialogue(texts: list[str], utility: np.ndarray) -> Pool:
@@ -18,7 +17,7 @@ def one_dialogue(texts: list[str], utility: np.ndarray) -> Pool:
     n = len(texts)
     return Pool(
         ("a",), tuple(f"exp{i:03d}" for i in range(n)), (tuple(texts),), np.arange(n)[None], np.zeros((1, n), int),
-        np.full((1, n), np.nan), np.repeat(utility[None, :, :, None], len(UTILITIES), 3).astype(np.float32),
+        np.full((1, n), np.nan), np.repeat(utility[None, :, :, None], len(METRICS), 3).astype(np.float32),
     )  # fmt: skip
 
 
@@ -148,18 +147,6 @@ def test_weights_that_do_not_match_are_refused(weights: list[float]) -> None:
     pool = one_dialogue(["a", "b"], np.eye(2))
     with pytest.raises(UserError, match="wanted"):
         vote(pool, agreement(pool), Consensus(tuple(weights)))
-
-
-# chrF
-
-korean = st.text(st.sampled_from("가나다했다온은 .#1AP\t"), max_size=30)
-
-
-@given(texts=st.lists(korean, min_size=1, max_size=5))
-def test_chrf_is_sacrebleus(texts: list[str]) -> None:
-    peer = CHRF()
-    wanted = [[peer.sentence_score(one, [other]).score / 100 for other in texts] for one in texts]
-    assert chrf(texts) == pytest.approx(np.array(wanted), abs=1e-6)
 
 
 # members that are there twice

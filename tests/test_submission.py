@@ -429,7 +429,7 @@ def test_ids_are_joined_never_positions(house: Path) -> None:
         ('"vote"', '"mbr"\ncandidates = 0', "candidates 0"),
         ('"vote"', '"mbr"\nutility = "bleu"', "utility 'bleu'"),
         ('"vote"', '"mbr"\nmix = { bleu = 1 }', "mix {'bleu': 1}; wanted shares of rouge1"),
-        ('"vote"', '"mbr"\nmix = { chrf = -1 }', "mix.chrf is -1"),
+        ('"vote"', '"mbr"\nmix = { rouge2 = -1 }', "mix.rouge2 is -1"),
         ('"vote"', '"mbr"\nlength = "long"', "length is 'long'"),
         ('"vote"', '"stack"', "stack learns on dev whom to trust; leave out weight"),
         ("weight = 1.0", 'choose = "no"', "wanted { run ="),

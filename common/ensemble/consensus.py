@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from common.ensemble.pool import UTILITIES, Floats, Ints, Pool, choose
+from common.ensemble.pool import Floats, Ints, Pool, choose
 from common.errors import UserError
+from common.rouge import METRICS
 
 STEPS = (0.5, 0.2, 0.1, 0.05)
 """By how much the search moves a weight, coarse to fine."""
@@ -19,8 +20,8 @@ class Consensus:
 
     weights: tuple[float, ...]
     """How far each member is trusted as a reference, shared evenly among its candidates of a dialogue; 0 or more."""
-    mix: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3, 0.0)
-    """Share of each of UTILITIES (ROUGE-1, 2, L and chrF) in the utility; 0 or more."""
+    mix: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)
+    """Share of ROUGE-1, ROUGE-2 and ROUGE-L in the utility; 0 or more."""
     length: float = 0.0
     """Utility added for the logarithm of a candidate's length over the median of its dialogue: above 0 prefers long."""
     hypotheses: tuple[int, ...] = ()
@@ -33,7 +34,7 @@ class Agreement:
     """How well every candidate agrees with each member: all that a trial of the search needs."""
 
     utility: NDArray[np.float32]
-    """(members, 4, dialogues, n): mean utility over the member's candidates, the candidate itself left out."""
+    """(members, 3, dialogues, n): mean utility over the member's candidates, the candidate itself left out."""
     share: NDArray[np.float32]
     """(members, dialogues, n): share of the member's weight that is left when the candidate itself is left out."""
     log_length: NDArray[np.float32]
@@ -52,7 +53,7 @@ def agreement(pool: Pool) -> Agreement:
     """The sums over each member's candidates, made once for a pool."""
     dialogues, n = pool.owner.shape
     members = len(pool.members)
-    utility = np.zeros((members, len(UTILITIES), dialogues, n), np.float32)
+    utility = np.zeros((members, len(METRICS), dialogues, n), np.float32)
     share = np.zeros((members, dialogues, n), np.float32)
     others = pool.utility * ~np.eye(n, dtype=bool)[None, :, :, None]
     for number in range(members):
@@ -78,10 +79,10 @@ def scores(found: Agreement, setting: Consensus) -> Floats:
     weights = np.asarray(setting.weights, np.float32)
     mix = np.asarray(setting.mix, np.float32)
     members = len(found.share)
-    if weights.shape != (members,) or mix.shape != (len(UTILITIES),):
+    if weights.shape != (members,) or mix.shape != (len(METRICS),):
         raise UserError(
             f"{len(setting.weights)} weights and {len(setting.mix)} shares for {members} members and "
-            f"{len(UTILITIES)} utilities; wanted one for each."
+            f"{len(METRICS)} utilities; wanted one for each."
         )
     for name, values in (("weights", weights), ("mix", mix)):
         if not np.isfinite(values).all() or values.min() < 0 or values.sum() <= 0:
@@ -183,7 +184,7 @@ def search(
             best, best_score = current, current_score
         if used < trials:
             weights = tuple(float(w) for w in rng.dirichlet(np.ones(members)) * members)
-            mix = tuple(float(v) for v in rng.dirichlet(np.ones(len(UTILITIES))))
+            mix = tuple(float(v) for v in rng.dirichlet(np.ones(len(METRICS))))
             some = tuple(np.flatnonzero(rng.random(kinds) < 0.5).tolist())
             current = Consensus(weights, mix, float(rng.normal(0, 0.05)), some)
             current_score = worth(current)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.dialogue import clean, parse, tags
-from common.ensemble.pool import UTILITIES, Floats, Pool
+from common.ensemble.pool import Floats, Pool
 from common.postprocess import sentences
+from common.rouge import METRICS
 from common.rouge.tokenizers import get_tokenizer
 
 _NUMBER = re.compile(r"[0-9]+")
@@ -37,7 +38,7 @@ OF_TEXT = (
 
 def names(pool: Pool) -> tuple[str, ...]:
     """The names of the columns of `features`, in order."""
-    agreement = [f"agrees_{metric}" for metric in UTILITIES]
+    agreement = [f"agrees_{metric}" for metric in METRICS]
     return (
         *OF_TEXT,
         *agreement,

@@ -7,15 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.candidates import Candidate
-from common.ensemble.chrf import chrf
 from common.errors import UserError
 from common.prompts.copies import grams, similarity
 from common.rouge import METRICS, get_profile, pairwise
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-UTILITIES = (*METRICS, "chrf")
-"""What agreement is measured in."""
 SAME_VOICE = 0.95
 """Mean similarity of two members' predictions (`prompts.copies`) from which they count as one member."""
 
@@ -37,7 +34,7 @@ class Pool:
     logprob: Floats
     """(dialogues, n): mean log-probability of its tokens, in nats; NaN where the member gives none."""
     utility: NDArray[np.float32]
-    """(dialogues, n, n, 4): each of UTILITIES in [0, 1] of candidate i with j as the reference; 0 for padding."""
+    """(dialogues, n, n, 3): each of `rouge.METRICS` in [0, 1] of candidate i with j as the reference; 0 for padding."""
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -115,7 +112,7 @@ def pool(
     shape = (len(ids), max(map(len, groups)))
     owner, place = np.full(shape, -1), np.full(shape, -1)
     logprob = np.full(shape, np.nan)
-    utility = np.zeros((*shape, shape[1], len(UTILITIES)), np.float32)
+    utility = np.zeros((*shape, shape[1], len(METRICS)), np.float32)
     texts = tuple(map(_texts, groups))
     scale = get_profile(profile).scale
     for row, (group, matrices) in enumerate(zip(groups, pairwise(texts, profile), strict=True)):
@@ -125,7 +122,6 @@ def pool(
         logprob[row, :size] = [_mean_logprob(candidate) for _, _, candidate in group]
         for k, metric in enumerate(METRICS):
             utility[row, :size, :size, k] = matrices[metric] / scale
-        utility[row, :size, :size, -1] = chrf(texts[row])
     return Pool(ids, tuple(members), texts, owner, place, logprob, utility)
 
 
