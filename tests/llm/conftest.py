@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llm_world
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support import REPOSITORY, llm_world
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +51,11 @@ class Client:
 
 @pytest.fixture(scope="session")
 def forker() -> Iterator[Callable[[dict[str, Any]], int]]:
-    """Says a line to tests/llm/llm_client.py and gives its answer."""
+    """Says a line to tests/support/llm_client.py and gives its answer."""
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY), "KDS_ROOT": "/nonexistent", "LLM_TEST_KEY": llm_world.KEY, "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    words = [sys.executable, str(Path(__file__).with_name("llm_client.py"))]
+    words = [sys.executable, "-m", "tests.support.llm_client"]
     process = subprocess.Popen(
         words, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
