@@ -1,75 +1,27 @@
-"""The front doors as a user opens them: real processes of `python -m common …` and of `make …`."""
+"""`python -m common …` as a user opens it: real processes."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from common import ledger
 from common.cli import commands
-from tests.support import REPOSITORY
-
-Ended = subprocess.CompletedProcess[str]
-
-
-def started(repository: Path, *command: str, **variables: str) -> Ended:
-    environment = {**os.environ, **variables, "KDS_ROOT": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
-    )
+from tests.support.commands import Ended, failed, files, make, started
 
 
 def common(repository: Path, *words: str) -> Ended:
     return started(repository, sys.executable, "-m", "common", *words)
 
 
-def make(repository: Path, *words: str, **variables: str) -> Ended:
-    """`make` with the repository's Makefile in the repository; what is set up counts as up to date."""
-    venv = Path(sys.prefix)
-    options = ["-f", str(REPOSITORY / "Makefile"), f"VENV={venv}", "-o", str(venv / "ready")]
-    return started(repository, "make", *options, *words, **variables)
-
-
 def all_of(repository: Path, *commands: tuple[str, ...]) -> list[Ended]:
     """Several `python -m common` at once: starting one takes a while."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda words: common(repository, *words), commands))
-
-
-def failed(ended: Ended, *parts: str, code: int = 1) -> None:
-    """One error message that holds every part, nothing on stdout, no traceback."""
-    assert ended.returncode == code, ended
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    assert len(re.findall(r"(?m)^(?:error|Error): |\*\*\* .* Stop\.$", ended.stderr)) == 1, ended.stderr
-    for part in parts:
-        assert part in ended.stderr
-
-
-def files(repository: Path) -> dict[str, bytes]:
-    found = (
-        p
-        for p in repository.rglob("*")
-        if p.is_file() and p.suffix != ".lock" and "__pycache__" not in p.parts
-    )
-    return {str(path.relative_to(repository)): path.read_bytes() for path in found}
-
-
-NASTY = [
-    "x; touch PWNED",
-    "$(shell touch PWNED)",
-    "$(touch PWNED)",
-    "`touch PWNED`",
-    '" ; touch PWNED ; "',
-    "--help",
-]
 
 
 def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
@@ -201,80 +153,3 @@ def test_a_new_experiment_where_nothing_can_be_written(repository: Path) -> None
     (repository / "experiments/.exp014.new").write_text("a file in the way")
     failed(common(repository, "new", "exp014", "--from", "exp001"), "experiments/exp014: cannot be written")
     assert not (repository / "experiments" / "exp014").exists()
-
-
-def test_make_lists_every_target(repository: Path) -> None:
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"(?m)^([a-z-]+):(?!=)", makefile)
-    [phony] = re.findall(r"(?m)^\.PHONY: (.*)$", makefile)
-    assert sorted(targets) == sorted(phony.split())
-    for ended in (make(repository), make(repository, "help")):
-        assert ended.returncode == 0
-        lines = [line.split() for line in ended.stdout.splitlines()]
-        assert [line[:2] for line in lines] == [["make", target] for target in targets]
-        assert all(len(line) > 3 for line in lines)
-
-
-def test_make_says_what_is_missing(repository: Path) -> None:
-    wanted = {
-        "train": "exp= is missing; for example: make train exp=exp002",
-        "infer": "exp= is missing; for example: make infer exp=exp002",
-        "new": "exp= is missing; for example: make new exp=exp014 from=exp002",
-        "data": "comp= is missing; for example: make data comp=",
-        "use": "comp= is missing; for example: make use comp=",
-        "score": "pred= is missing; for example: make score pred=FILE",
-        "lb": "id= is missing; for example: make lb id=ID",
-        "docs": 'q= is missing; for example: make docs q="Qwen2.5 generation config"',
-    }
-    for target, message in wanted.items():
-        failed(make(repository, target), message, code=2)
-    failed(make(repository, "new", "exp=exp014"), "from= is missing", code=2)
-
-
-@pytest.mark.parametrize("way", ["command line", "environment"])
-def test_make_runs_nothing_that_a_setting_holds(repository: Path, way: str) -> None:
-    def ended(text: str) -> Ended:
-        return (
-            make(repository, "train", f"exp={text}")
-            if way == "command line"
-            else make(repository, "train", exp=text)
-        )
-
-    with ThreadPoolExecutor(4) as pool:
-        for text, result in zip(NASTY, pool.map(ended, NASTY), strict=True):
-            assert result.returncode == (0 if text == "--help" else 2), result
-            assert "Traceback" not in result.stderr
-            if text != "--help":
-                assert f"error: experiment {text!r}: wanted exp and three digits" in result.stderr
-    assert not list(repository.rglob("PWNED"))
-
-
-def test_make_passes_every_setting_on_as_it_is(repository: Path) -> None:
-    nasty = "a b'c\"$(touch PWNED)$$HOME;x"
-    results = [
-        make(repository, "score", f"pred={nasty}"),
-        make(repository, "train", "exp=exp001", f"run={nasty}"),
-        make(repository, "use", f"comp={nasty}"),
-        make(repository, "train", "exp=exp001", "args=--seed $(touch PWNED)"),
-        make(repository, "submit", f"blend={nasty}"),
-    ]
-    for ended in results:
-        assert ended.returncode == 2, ended
-        assert len(re.findall("(?m)^error: ", ended.stderr)) == 1
-        assert "Traceback" not in ended.stderr
-    for ended in results[:3]:
-        assert "touch PWNED" in ended.stderr
-    assert not list(repository.rglob("PWNED"))
-
-
-def test_make_takes_words_in_any_order_and_off_means_off(repository: Path) -> None:
-    before = files(repository)
-    for words in (
-        ("exp=exp001", "train"),
-        ("train", "exp=exp001", "restart=0"),
-        ("train", "exp=exp001", "restart="),
-    ):
-        ended = make(repository, *words)
-        assert ended.returncode == 0, ended
-        assert "is trained already; add restart=1" in ended.stderr
-    assert files(repository) == before

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from common import checkpoints, runs
-from common.launch import last_words
 from tests.support import tiny
 
 
@@ -89,12 +88,3 @@ def test_a_mistake_is_said_once(copy: Path) -> None:
         "raise --max-source-tokens (now 2) or take fewer examples."
     ]
     assert runs.record(copy / "outputs" / "daily_talk" / "exp002-short")["train"]["status"] == "running"
-
-
-def test_a_killed_process_gets_last_words() -> None:
-    assert last_words(1, -signal.SIGKILL) == (
-        "error: process 1 was ended by SIGKILL; the machine's memory may not have sufficed. "
-        "The same command goes on from the last checkpoint."
-    )
-    assert last_words(0, -signal.SIGSEGV).startswith("error: process 0 was ended by SIGSEGV. ")
-    assert last_words(0, 1) == ""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import REPOSITORY, llm_world
+from tests.support.context7_server import Server, served
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,19 @@ def until(condition: Callable[[], bool]) -> None:
 def wait_until() -> Callable[[Callable[[], bool]], None]:
     """`until`, for tests."""
     return until
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository root without a Context7 key."""
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    for name in ("CONTEXT7_API_KEY", "CONTEXT7_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[Server]:
+    """A running Context7 of the test's own."""
+    with served(Server()) as running:
+        yield running

@@ -1,4 +1,4 @@
-"""Asking, against a real server on this machine: nothing lost, nothing paid twice, limits and budget kept."""
+"""Asking a real server on this machine: nothing is lost through faults, kills and interrupts, nothing paid twice."""
 
 import json
 import queue
@@ -15,14 +15,12 @@ from typing import Any
 import pytest
 
 from common import llm, prompts
-from common.errors import UserError
-from common.llm import limits, loopback
+from common.llm import loopback
 from common.llm.loopback import Call, Reply
 from tests.support import llm_world
 from tests.support.llm_world import Faults, ask_about, check, config, dialogue, no_check, questions, stored
 
 COUNT = 499
-GOOD = "#Person1#은 시장에서 물건을 사 달라고 하고, #Person2#는 그러겠다고 한다."
 
 
 def test_every_row_is_answered_in_order_through_all_faults_and_a_second_run_asks_nothing(
@@ -139,122 +137,6 @@ def test_an_interrupt_waits_for_the_worker_that_answers_last(
         assert len(stored(tmp_path / "cache.sqlite")) == server.answered.total() == server.received.total()
 
 
-@pytest.mark.parametrize(
-    ("status", "part"), [(401, "key was refused"), (403, "no credit"), (402, "no credit")]
-)
-def test_a_refused_key_or_no_credit_stops_every_worker(tmp_path: Path, status: int, part: str) -> None:
-    def script(call: Call) -> Reply:
-        refuses = call.number > 30
-        return Reply(status, content=b'{"error": {"message": "go away"}}') if refuses else Reply(delay=0.01)
-
-    with loopback.serve(script) as server:
-        settings = config(server.url, workers=8)
-        with pytest.raises(UserError, match=rf'({status}).*"go away".*30 of 200 answers are kept') as caught:
-            llm.ask(questions(200), settings, check(200), cache=tmp_path / "c.sqlite")
-        assert part in str(caught.value)
-        assert 31 <= server.received.total() <= 30 + 8
-        assert set(server.received.values()) == {1}
-    assert len(stored(tmp_path / "c.sqlite")) == 30
-
-
-@pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
-def test_a_wrong_request_stops_with_the_servers_words(tmp_path: Path, status: int) -> None:
-    long = "no such model \x1b[31m" + "x" * 5000
-    with loopback.serve(lambda _: Reply(status, content=json.dumps({"detail": long}).encode())) as server:
-        with pytest.raises(UserError, match=rf'refused \({status}\).*"no such model \[31mx+…"') as caught:
-            llm.ask(questions(50), config(server.url, workers=3), no_check, cache=tmp_path / "c.sqlite")
-        assert len(str(caught.value)) < 900
-        assert server.received.total() <= 3
-
-
-def test_a_429_holds_every_worker_back(
-    start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
-) -> None:
-    def script(call: Call) -> Reply:
-        return Reply(429, headers={"Retry-After": "500"}, content=b"{}") if call.number == 20 else Reply()
-
-    with loopback.serve(script) as server:
-        process = start(server.url, 400, config={"workers": 6, "longest_wait": 500.0})
-        wait_until(lambda: server.received.total() >= 20)
-        time.sleep(0.5)
-        assert server.received.total() <= 20 + 6
-        process.send(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, process.output()
-
-
-def test_no_more_calls_are_under_way_than_workers(tmp_path: Path) -> None:
-    with loopback.serve(lambda _: Reply(delay=0.02)) as server:
-        llm.ask(questions(40), config(server.url, workers=5), no_check, cache=tmp_path / "c.sqlite")
-        assert server.busiest == 5
-
-
-def test_requests_and_tokens_a_minute_are_limited(tmp_path: Path) -> None:
-    for settings, sizes in (
-        (config("loopback:", requests_per_minute=3), [1, 1, 1, 1]),
-        (config("loopback:", tokens_per_minute=1000), [400, 600, 1]),
-        (config("loopback:", tokens_per_minute=1000), [5000, 1]),  # more than a minute's worth takes it whole
-    ):
-        stop = threading.Event()
-        pace = limits.Pace(settings, stop)
-        for size in sizes[:-1]:
-            pace.wait(size)
-        outcome: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-        def last(pace: limits.Pace = pace, size: int = sizes[-1], outcome: Any = outcome) -> None:
-            try:
-                pace.wait(size)
-                outcome.put("passed")
-            except limits.StoppedError:
-                outcome.put("held")
-
-        thread = threading.Thread(target=last)
-        thread.start()
-        time.sleep(0.2)
-        stop.set()
-        thread.join()
-        assert outcome.get() == "held"
-
-
-def test_the_budget_stops_before_the_call_that_would_pass_it_and_a_greater_one_goes_on(
-    tmp_path: Path,
-) -> None:
-    prices = {"price_prompt": 1000.0, "price_completion": 1000.0}
-    with loopback.serve(lambda _: Reply(delay=0.005)) as server:
-        one, usage = llm.ask(
-            questions(1), config(server.url, **prices, budget=9.0), no_check, cache=tmp_path / "1.sqlite"
-        )
-        assert usage.cost == pytest.approx((one[0].prompt_tokens + one[0].completion_tokens) / 1000)
-        settings = config(server.url, **prices, budget=12.0, workers=8)
-        before = server.answered.total()
-        with pytest.raises(
-            UserError, match=r"budget of \$12.00 is used up.*--budget.*of 60 answers are kept"
-        ):
-            llm.ask(questions(60), settings, no_check, cache=tmp_path / "c.sqlite")
-        made = server.answered.total() - before
-        kept = stored(tmp_path / "c.sqlite")
-        assert len(kept) == made
-        per_call = usage.cost * 1.1  # they differ by a few characters
-        most = limits.cost(settings, limits.most_prompt_tokens(questions(1)[0].messages), 300)
-        assert made * usage.cost * 0.9 <= 12.0
-        assert made >= (12.0 - most) / per_call - 1, "stopped although another call was sure to fit"
-        answers, rest = llm.ask(
-            questions(60), replace(settings, budget=100.0), no_check, cache=tmp_path / "c.sqlite"
-        )
-        assert (rest.calls, rest.cached) == (60 - made, made)
-        assert server.answered.total() - before == 60
-    assert all(answer.text for answer in answers)
-
-
-def test_answers_that_were_lost_count_against_the_budget(tmp_path: Path) -> None:
-    with loopback.serve(lambda _: Reply(drop="inside")) as server:
-        settings = config(server.url, price_completion=1000.0, budget=1.0, attempts=50, workers=4)
-        with pytest.raises(
-            UserError, match=r"budget of \$1.00 is used up: \$0.0000 spent, up to \$0.9000 for answers"
-        ):
-            llm.ask(questions(5), settings, no_check, cache=tmp_path / "c.sqlite")
-        assert server.received.total() == 3
-
-
 def test_an_estimate_sends_nothing_and_bounds_the_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,107 +222,6 @@ def test_what_is_sent(tmp_path: Path) -> None:
         "model": "tester-1", "temperature": 0.3, "frequency_penalty": 0.0, "max_tokens": 300, "stream": False,
     }  # fmt: skip
     assert [message["role"] for message in body["messages"]] == ["system", "user"]
-
-
-# --- answers that fail their check ---
-
-
-def faulty_then(second: str, first: str = "") -> Callable[[Call], Reply]:
-    return lambda call: Reply(text=second if len(call.body["messages"]) > 2 else first)
-
-
-def test_a_faulty_answer_is_asked_for_once_more_with_the_fault_named(tmp_path: Path) -> None:
-    seen: list[list[dict[str, str]]] = []
-
-    def script(call: Call) -> Reply:
-        seen.append(call.body["messages"])
-        return faulty_then(GOOD, "#Person7#은 우산을 산다.")(call)
-
-    with loopback.serve(script) as server:
-        for calls in (2, 0):
-            (answer,), usage = llm.ask(
-                questions(1), config(server.url), check(1), cache=tmp_path / "c.sqlite"
-            )
-            assert (answer.text, answer.problem, answer.retried) == (GOOD, "", True)
-            assert (usage.calls, answer.cached) == (calls, calls == 0)
-    first, second = seen
-    assert second[:2] == first
-    assert second[2] == {"role": "assistant", "content": "#Person7#은 우산을 산다."}
-    assert second[3]["role"] == "user"
-    assert "대화에 없는 표지를 씀: #Person7#" in second[3]["content"]
-
-
-def test_a_row_that_stays_faulty_is_no_text_and_is_not_paid_again_unless_asked_for(tmp_path: Path) -> None:
-    replies = [
-        "죄송하지만 요약할 수 없습니다.",
-        "저는 AI 언어 모델입니다.",
-        "여전히 안 됩니다. 죄송합니다",
-        "",
-        GOOD,
-    ]
-    script = lambda call: Reply(text=replies[min(call.number, 5) - 1])  # noqa: E731
-    with loopback.serve(script) as server:
-        settings, cache = config(server.url), tmp_path / "c.sqlite"
-
-        def run(**changes: Any) -> tuple[llm.Answer, llm.Usage]:
-            answers, usage = llm.ask(questions(1), replace(settings, **changes), check(1), cache=cache)
-            return answers[0], usage
-
-        answer, usage = run()
-        assert (answer.text, answer.problem, usage.failed, usage.calls) == ("", "답을 거절함", 1, 2)
-        answer, usage = run()
-        assert (answer.text, answer.problem, usage.failed, usage.calls) == ("", "답을 거절함", 1, 0)
-        assert answer.cached
-        assert answer.prompt_tokens > 0
-        replies[2] = "#Person1#은 #Person9#를 만난다."
-        answer, usage = run(retry_failed=True)
-        assert (answer.problem, usage.calls) == ("답이 비어 있음", 2)
-        answer, usage = run(retry_failed=True)
-        assert (answer.text, answer.problem, usage.calls) == (GOOD, "", 1)
-        answer, usage = run(retry_failed=True)
-        assert (answer.text, usage.calls, server.received.total()) == (GOOD, 0, 5)
-
-
-@pytest.mark.parametrize(
-    ("reply", "problem"),
-    [
-        (Reply(text=""), "답이 비어 있음"),
-        (Reply(text=" \n\u200b"), "답이 비어 있음"),
-        (Reply(content=b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}'), "답이 비어 있음"),
-        (Reply(text=GOOD, finish="length"), "답이 길이 제한에 걸려"),
-        (Reply(text=GOOD, finish="content_filter"), "필터에 막힘"),
-    ],
-)  # fmt: skip
-def test_empty_and_cut_off_answers_fail_whatever_the_check_says(
-    tmp_path: Path, reply: Reply, problem: str
-) -> None:
-    with loopback.serve(lambda _: reply) as server:
-        (answer,), usage = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
-    assert answer.text == ""
-    assert problem in answer.problem
-    assert (usage.calls, usage.failed) == (2, 1)
-
-
-def test_an_answer_without_usage_counts_as_the_most_it_can_be(tmp_path: Path) -> None:
-    for usage in (b"", b', "usage": {"prompt_tokens": "7", "completion_tokens": -3}', b', "usage": [1]'):
-        content = (
-            b'{"choices": [{"message": {"content": "\xea\xb0\x80"}, "finish_reason": "stop"}]' + usage + b"}"
-        )
-        with loopback.serve(lambda _, content=content: Reply(content=content)) as server:  # type: ignore[misc]
-            (answer,), _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
-        assert answer.text == "가"
-        assert answer.prompt_tokens == limits.most_prompt_tokens(questions(1)[0].messages)
-        assert answer.completion_tokens == 300
-
-
-def test_a_bug_in_a_check_is_raised_and_loses_no_answer(tmp_path: Path) -> None:
-    def broken(_: llm.Request, __: str) -> str:
-        raise ZeroDivisionError
-
-    with loopback.serve() as server:
-        with pytest.raises(ZeroDivisionError):
-            llm.ask(questions(30), config(server.url), broken, cache=tmp_path / "c.sqlite")
-        assert len(stored(tmp_path / "c.sqlite")) == server.answered.total() > 0
 
 
 def test_nothing_to_ask(tmp_path: Path) -> None:

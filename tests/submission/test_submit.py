@@ -1,79 +1,27 @@
-"""From recipe to CSV: exactly what the competition declares, or one error and nothing changed."""
+"""From recipe to ledger: what is chosen, refused and recorded, or one error and nothing changed."""
 
 import csv
-import io
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from common import competition as competitions
-from common import files, ledger, runs, submission, submission_csv
+from common import files, ledger, submission
 from common.competition import Competition
 from common.errors import UserError
-from common.recipes import Recipe, read_recipe
 from common.rouge import pairwise
-from common.submission import Submitted
 from tests.support import repository as repositories
-
-RUN = "outputs/talk/exp001"
+from tests.support.submitting import RUN, recipe, refused, solo, submit
 
 
 @pytest.fixture
 def talk(repository: Path) -> Competition:
     return competitions.load("talk")
-
-
-def recipe(repository: Path, text: str | None = None) -> Recipe:
-    path = repository / "submissions" / "talk.toml"
-    if text is not None:
-        path.write_text(text, encoding="utf-8")
-    return read_recipe(path)
-
-
-def submit(
-    repository: Path,
-    *,
-    missing: str = "stop",
-    allow_stale: bool = False,
-    text: str | None = None,
-    force: bool = True,  # two dev rows show nothing
-) -> Submitted:
-    return submission.submit(
-        recipe(repository, text), competitions.load("talk"), missing, allow_stale=allow_stale, force=force
-    )
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def state(repository: Path) -> dict[str, bytes]:
-    """Everything in submissions/ that counts."""
-    folder = repository / "submissions"
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.suffix != ".lock"}
-
-
-def refused(repository: Path, *parts: str, **options: object) -> str:
-    """The message of a submit that is refused and changes nothing."""
-    before = state(repository)
-    with pytest.raises(UserError) as caught:
-        submit(repository, **options)  # type: ignore[arg-type]
-    for part in parts:
-        assert part in str(caught.value)
-    assert state(repository) == before
-    return str(caught.value)
-
-
-def solo(method: str = "vote", more: str = "") -> str:
-    return f'competition = "talk"\nmethod = "{method}"\n{more}\nmembers = [{{ run = "exp001" }}]\n'
 
 
 # What dev does not support
@@ -110,43 +58,6 @@ def test_a_method_that_learns_wants_more_than_two_dialogues(repository: Path) ->
     text = 'competition = "talk"\nmethod = "stack"\nmembers = [{ run = "exp001" }, { run = "exp002" }]\n'
     recipe(repository, text)
     refused(repository, "fall into", "5 folds cannot all have rows")
-
-
-# What is made
-
-
-def test_the_csv_is_exactly_as_declared(repository: Path) -> None:
-    made = submit(repository)
-    assert made.path == repository / "submissions" / "talk.csv"
-    content = made.path.read_bytes().decode("utf-8")
-    rows = list(csv.reader(io.StringIO(content)))
-    assert rows[0] == ["", "fname", "summary"]
-    assert [row[:2] for row in rows[1:]] == [["0", "test_2"], ["1", "test_10"], ["2", "test_0"]]
-    expected = {
-        r[0]: r[1]
-        for r in csv.reader((repository / "outputs/talk/exp002/test/predictions.csv").open(encoding="utf-8"))
-    }
-    assert {row[1]: row[2] for row in rows[1:]} == {k: v for k, v in expected.items() if k != "fname"}
-    assert content.startswith('"","fname","summary"\n"0","test_2","')
-    assert content.endswith('"\n')
-    assert "\r" not in content
-    assert "\ufeff" not in content
-    assert made.path.stat().st_mode & 0o777 == 0o644
-
-
-def test_columns_follow_the_competition(repository: Path) -> None:
-    toml = repository / "competitions/talk/competition.toml"
-    text = toml.read_text(encoding="utf-8")
-    text = text.replace(
-        'columns = ["", "fname", "summary"]\n[files.sol', 'columns = ["summary", "fname"]\n[files.sol'
-    )
-    text = text.replace('columns = ["", "fname", "summary"]\nindex = ""', 'columns = ["summary", "fname"]')
-    toml.write_text(text, encoding="utf-8")
-    sample = "summary,fname\n" + "".join(f",{name}\n" for name in repositories.SAMPLE)
-    (repository / "competitions/talk/data/sample_submission.csv").write_text(sample, encoding="utf-8")
-    lines = submit(repository).path.read_text(encoding="utf-8").splitlines()
-    assert lines[0] == '"summary","fname"'
-    assert lines[1].endswith(',"test_2"')
 
 
 def test_the_ledger_entry_says_what_was_made_of_what(repository: Path, talk: Competition) -> None:
@@ -222,189 +133,6 @@ def test_members_of_two_versions_of_the_data_are_never_blended(repository: Path)
     )
 
 
-# Texts that no site takes
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("비가 온다.\n우산이 없다.", "more than one line"),
-        ("비가 온다.\n", "line break"),
-        ("비가 온다.\r우산이 없다.", "more than one line"),
-        ("비가\u2028온다.", "more than one line"),
-        ("\u1107\u1175가 온다.", "not in Unicode NFC"),
-        ("비" * 61, "has 61 characters, at most 60"),
-    ],
-)
-def test_a_bad_text_is_refused_and_the_old_csv_stays(repository: Path, text: str, fault: str) -> None:
-    submit(repository)
-    repositories.infer_texts(repository, "exp002", {"test_10": text})
-    message = refused(repository, "submissions/talk.csv: the summary of 'test_10'", fault)
-    assert "submissions/.talk.csv" not in message
-
-
-@pytest.mark.parametrize("text", ["", "  \u3000"])
-def test_a_member_without_a_text_is_named(repository: Path, text: str) -> None:
-    submit(repository)
-    repositories.infer_texts(repository, "exp002", {"test_10": text})
-    refused(repository, "exp002 has no text for 'test_10'; infer it again")
-
-
-def test_the_longest_and_oddest_texts_that_are_allowed_pass(repository: Path) -> None:
-    odd = {"test_0": "비" * 60, "test_2": 'NA, "None", \\', "test_10": "=1+1; #Person1#은"}
-    repositories.infer_texts(repository, "exp001", odd)
-    made = submit(repository, text=solo())
-    assert {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))} == {"fname": "summary", **odd}
-
-
-@pytest.mark.parametrize(
-    ("content", "part"),
-    [
-        (b"", "columns are []"),
-        (b'"fname","summary"\n', "columns are"),
-        (b'"","fname","summary"\n"0","test_2","a"\n', "1 rows, wanted 3"),
-        (b'"","fname","summary"\n0,test_2,a\n1,test_0,a\n2,test_10,a\n', "row 1 is 'test_0'"),
-        (b'"","fname","summary"\n0,test_2,a\n2,test_10,a\n1,test_0,a\n', "index '2' in row 1"),
-        (b'"","fname","summary"\n0,test_2,a,b\n1,test_10,a\n2,test_0,a\n', "row 0 has 4 cells"),
-        (b'"","fname","summary"\n0,test_2,"a"b\n', "not a valid CSV"),
-        (b"\xef\xbb\xbf" + b'"","fname","summary"\n', "columns are"),
-        (b'"","fname","summary"\n0,test_2,\xff\n', "not valid UTF-8"),
-    ],
-)
-def test_validation_names_what_is_wrong(
-    repository: Path, talk: Competition, content: bytes, part: str
-) -> None:
-    (repository / "mine.csv").write_bytes(content)
-    with pytest.raises(UserError) as caught:
-        submission_csv.validate(talk, repository / "mine.csv")
-    assert str(caught.value).startswith("mine.csv: ")
-    assert part in str(caught.value)
-
-
-# Members that are absent or no longer what they were
-
-
-def test_a_missing_member_stops_with_the_command(repository: Path) -> None:
-    shutil.rmtree(repository / RUN)
-    command = "run: make exp=exp001 train && make exp=exp001 infer"
-    message = refused(
-        repository, "1 of 2 members", "exp001: train has not finished", command, "missing=train"
-    )
-    assert "stale=ok" not in message
-    refused(repository, command, allow_stale=True)
-
-
-def test_a_member_cut_off_between_stages(repository: Path) -> None:
-    record = runs.record(repository / RUN)
-    record["infer"]["status"] = "running"
-    (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    message = refused(repository, "exp001: infer has not finished", "run: make exp=exp001 infer")
-    assert "train &&" not in message
-    edit(repository / "experiments/exp001/train.py", "rows = len", "rows = 0 * len")
-    # Training is finished but stale: without restart=1 it would be refused.
-    refused(repository, "run: make exp=exp001 train restart=1 && make exp=exp001 infer")
-
-
-BOTH = "run: make exp=exp001 train restart=1 && make exp=exp001 infer\n"
-INFER = "run: make exp=exp001 infer\n"
-
-
-@pytest.mark.parametrize(
-    ("change", "reason", "command"),
-    [
-        (lambda h: edit(h / "experiments/exp001/infer.py", "turn + 1", "turn + 2"), "code experiments/exp001/infer.py has changed", INFER),
-        (lambda h: edit(h / "experiments/exp001/train.py", "rows = len", "rows = 0 * len"), "code experiments/exp001/train.py has changed", BOTH),
-        (lambda h: edit(h / "experiments/exp001/config.py", "turn: int = 0", "turn: int = 1"), "code experiments/exp001/config.py has changed",
-         INFER + "    or, if a training setting was changed: make exp=exp001 train restart=1 && make exp=exp001 infer\n"),
-        (lambda h: edit(h / "competitions/talk/data/train.csv", "일상", "하루"), "data competitions/talk/data/train.csv has changed", BOTH),
-        (lambda h: edit(h / RUN / "best/m.json", "0", "1"), "outputs/talk/exp001/best cannot be used: outputs/talk/exp001/best/m.json has changed since it was saved", BOTH),
-        (lambda h: shutil.rmtree(h / RUN / "best"), "outputs/talk/exp001/best cannot be used", BOTH),
-        (lambda h: edit(h / RUN / "test/predictions.csv", "#Person1#", "#Person2#"), f"result {RUN}/test/predictions.csv has changed", INFER),
-    ],
-    ids=["infer code", "train code", "config.py", "data", "checkpoint", "checkpoint gone", "predictions"],
-)  # fmt: skip
-def test_a_stale_member_stops_with_the_command(
-    repository: Path, change: Callable[[Path], None], reason: str, command: str
-) -> None:
-    submit(repository)
-    change(repository)
-    message = refused(
-        repository, "submissions/talk.toml: ", f"exp001: {reason}", command, "missing=train", "stale=ok"
-    )
-    assert message.count(reason) == (2 if "data" in reason else 1)  # exp002 read that data too
-
-
-def test_stale_members_can_be_accepted_and_that_is_recorded(repository: Path) -> None:
-    edit(repository / "experiments/exp001/infer.py", "turn + 1", "turn + 2")
-    made = submit(repository, allow_stale=True)
-    assert made.entry["stale"] == {"exp001": ["code experiments/exp001/infer.py has changed"]}
-    assert ledger.entries()[0]["stale"] == made.entry["stale"]
-
-
-def test_a_variant_is_named_with_its_settings(repository: Path) -> None:
-    repositories.stage(repository, "exp001", "train", "--run", "exp001-second", "--turn", "1")
-    repositories.stage(repository, "exp001", "infer", "--run", "exp001-second")
-    text = solo().replace('"exp001"', '"exp001-second"')
-    assert submit(repository, text=text).entry["members"][0]["run"] == "exp001-second"
-    edit(repository / "experiments/exp001/train.py", "rows = len", "rows = 0 * len")
-    refused(
-        repository,
-        'make exp=exp001 train run=exp001-second args="--turn=1" restart=1 && make exp=exp001 infer run=exp001-second',
-    )
-    # Trained anew by submit itself, it stays the variant that it was.
-    again = submit(repository, missing="train")
-    assert runs.record(repository / "outputs/talk/exp001-second")["train"]["config"]["turn"] == 1
-    assert again.entry["stale"] == {}
-
-
-def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path) -> None:
-    """In fewer, the same settings would make smaller steps, and nothing would say so."""
-    record = runs.record(repository / RUN)
-    record["train"]["processes"] = 2
-    (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    # The checkpoint is the first process's to write, and stale in any case.
-    save = "checkpoints.save(run.folder"
-    edit(repository / "experiments/exp001/train.py", save, f"processes.rank() or {save}")
-    edit(
-        repository / "experiments/exp001/train.py", "import checkpoints, ", "import checkpoints, processes, "
-    )
-    refused(repository, "run: make exp=exp001 train gpus=2 restart=1 && make exp=exp001 infer\n")
-    assert submit(repository, text=solo(), missing="train").entry["stale"] == {}
-    made = runs.record(repository / RUN)
-    assert (made["train"]["processes"], made["infer"]["processes"]) == (2, 1)
-
-
-def test_a_variant_nobody_recorded_is_not_made_up(repository: Path) -> None:
-    (repository / "submissions/talk.toml").write_text(
-        solo().replace('"exp001"', '"exp001-third"'), encoding="utf-8"
-    )
-    refused(repository, "exp001-third", "train it yourself", 'run=exp001-third args="…"', missing="train")
-
-
-def test_missing_train_makes_what_is_absent_or_outdated(repository: Path) -> None:
-    shutil.rmtree(repository / "outputs/talk/exp002")
-    edit(repository / "experiments/exp001/config.py", "turn: int = 0", "turn: int = 1")  # a training setting
-    made = submit(repository, missing="train")
-    assert made.entry["stale"] == {}
-    assert runs.record(repository / RUN)["train"]["config"]["turn"] == 1
-    assert (
-        runs.stale_reasons(repository / RUN) == runs.stale_reasons(repository / "outputs/talk/exp002") == []
-    )
-
-
-def test_a_member_that_cannot_be_trained_stops_the_submit(
-    repository: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    edit(repository / "experiments/exp001/train.py", "    run.finish()", "    raise UserError('no')")
-    edit(
-        repository / "experiments/exp001/train.py",
-        "import write_json",
-        "import write_json\nfrom common.errors import UserError",
-    )
-    refused(repository, "exp001: train failed (see above)", missing="train")
-    assert "error: no" in capfd.readouterr().err
-
-
 def test_ids_are_joined_never_positions(repository: Path) -> None:
     path = repository / RUN / "test/predictions.csv"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -420,51 +148,6 @@ def test_ids_are_joined_never_positions(repository: Path) -> None:
         "infer exp001 again",
         allow_stale=True,
     )
-
-
-# Recipes
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "part"),
-    [
-        ('"vote"', '"vot"', "method 'vot' is unknown"),
-        ('"vote"', '"vote', "not valid TOML"),
-        ("method", "methods", "unknown key 'methods'"),
-        ("weight = 1.0", "weight = -1", "weight of exp001 is -1"),
-        ("weight = 1.0", "weight = true", "weight of exp001 is True"),
-        ("weight = 1.0", "weight = nan", "weight of exp001 is nan"),
-        ("weight = 1.0", "wieght = 1", "wanted { run ="),
-        ('"exp002"', '"exp001"', "named twice"),
-        ("1.0", "0", ""),
-        ('"vote"', '"vote"\ncandidates = 3', "an exact vote takes one text a member"),
-        ('"vote"', '"mbr"\ncandidates = 0', "candidates 0"),
-        ('"vote"', '"mbr"\nutility = "bleu"', "utility 'bleu'"),
-        ('"vote"', '"mbr"\nmix = { bleu = 1 }', "mix {'bleu': 1}; wanted shares of rouge1"),
-        ('"vote"', '"mbr"\nmix = { chrf = -1 }', "mix.chrf is -1"),
-        ('"vote"', '"mbr"\nlength = "long"', "length is 'long'"),
-        ('"vote"', '"stack"', "stack learns on dev whom to trust; leave out weight"),
-        ("weight = 1.0", 'choose = "no"', "wanted { run ="),
-        ('competition = "talk"\n', "", '"competition" is missing'),
-        ('"talk"', '"daily_talk"', "is for daily_talk"),
-        ('"exp001"', '"../exp001"', "run '../exp001'"),
-        ('"exp001"', '"exp009"', "exp009"),
-    ],
-)
-def test_a_wrong_recipe_is_named(repository: Path, old: str, new: str, part: str) -> None:
-    text = repositories.RECIPE.replace(old, new)
-    if part:
-        (repository / "submissions/talk.toml").write_text(text, encoding="utf-8")
-        refused(repository, part)
-    else:  # one zero weight is allowed, all of them are not
-        assert submit(repository, text=text).entry["members"][0]["weight"] == 0
-        (repository / "submissions/talk.toml").write_text(text.replace("2.0", "0"), encoding="utf-8")
-        refused(repository, "all weights are 0")
-
-
-def test_an_absent_recipe_lists_the_others(repository: Path) -> None:
-    with pytest.raises(UserError, match=r"submissions/none\.toml: not there; recipes here: talk"):
-        read_recipe(repository / "submissions" / "none.toml")
 
 
 # Faults
