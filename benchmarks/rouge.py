@@ -25,12 +25,12 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 # Python puts this file's folder first, where "import rouge" would find this very file.
 sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "rouge")]
+sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
-from rouge_texts import daily_talk_summaries, real_summaries, spliced  # noqa: E402
 
 from common.rouge import METRICS, CorpusScores, corpus, pairwise  # noqa: E402
+from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced  # noqa: E402
 
 TYPES = list(METRICS)
 Pairs = list[tuple[str, str]]
@@ -206,7 +206,7 @@ MEMORY = """
 import json, resource, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from rouge_texts import daily_talk_summaries, real_summaries, spliced
+from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced
 from common.rouge import engine, corpus
 engine.warm_up()
 pool = spliced(real_summaries() or daily_talk_summaries(), 5000)
@@ -221,7 +221,7 @@ print(json.dumps([before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 FIRST = """
 import sys, time
 sys.path[:0] = {path!r}
-from rouge_texts import daily_talk_summaries, real_summaries, spliced
+from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced
 pool = spliced(real_summaries() or daily_talk_summaries(), {count})
 begin = time.perf_counter()
 from common.rouge import corpus
@@ -255,7 +255,7 @@ def child(code: str, **environment: str) -> str:
 def memory() -> list[str]:
     lines = ["## Peak memory of the process", "", "| pairs | before scoring | peak |", "|---|---|---|"]
     for count in (10_000, 100_000, 1_000_000):
-        before, peak = json.loads(child(MEMORY.format(path=sys.path[:2], count=count)))
+        before, peak = json.loads(child(MEMORY.format(path=[str(ROOT)], count=count)))
         lines.append(f"| {count:,} | {before / 1024:.0f} MB | {peak / 1024:.0f} MB |")
     note = (
         "Input strings are shared between pairs; before scoring, the lists that hold them are already there."
@@ -271,12 +271,12 @@ def first_call() -> list[str]:
         "|---|---|---|---|",
     ]
     for count in (499, 1497, 12_000):
-        runs = [child(FIRST.format(path=sys.path[:2], count=count)).split() for _ in range(5)]
+        runs = [child(FIRST.format(path=[str(ROOT)], count=count)).split() for _ in range(5)]
         imports, calls = (statistics.median(float(run[k]) for run in runs) for k in (0, 1))
         lines.append(
             f"| corpus of {count:,} pairs | {imports:.2f} s | {calls:.2f} s | {'yes' if runs[0][2] == 'True' else 'no'} |"
         )
-    code = COMPILE.format(path=sys.path[:2])
+    code = COMPILE.format(path=[str(ROOT)])
     warm = statistics.median(float(child(code)) for _ in range(5))
     with tempfile.TemporaryDirectory() as folder:
         cold = float(child(code, NUMBA_CACHE_DIR=folder))

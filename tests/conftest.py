@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import house as houses
 import hypothesis
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from tests.support import REPOSITORY
+from tests.support import repository as repositories
+
 # Two workers and what they start, each with a thread for every core, wait for one another more than they compute; the
 # workers begin after this, so numpy and torch have not looked yet.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -41,19 +42,19 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A house (tests/house.py) whose two experiments are trained and inferred; to be copied, never changed."""
+    """A repository (tests/support/repository.py) whose two experiments are trained and inferred; to be copied, never changed."""
     root = tmp_path_factory.mktemp("trained") / "repository"
-    houses.build(root)
+    repositories.build(root)
     for experiment in ("exp001", "exp002"):
         for stage in ("train", "infer"):
-            houses.stage(root, experiment, stage)
+            repositories.stage(root, experiment, stage)
     return root
 
 
 @pytest.fixture
-def house(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A trained house of one's own; KDS_ROOT names it."""
-    root = houses.copy(trained, tmp_path / "repository")
+def repository(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the trained repository; KDS_ROOT names it."""
+    root = repositories.copy(trained, tmp_path / "repository")
     monkeypatch.setenv("KDS_ROOT", str(root))
     return root
 
@@ -61,18 +62,18 @@ def house(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with two trained runs of exp002, exp002 and exp002-b; to be copied, never changed."""
-    import tiny  # torch, which light tests need not wait for
+    from tests.support import tiny  # torch, which light tests need not wait for
 
     root = tiny.repository(tmp_path_factory.mktemp("pair") / "repository", train_rows=40, other_rows=6)
     (root / ".active-competition").write_text("daily_talk\n", encoding="utf-8")
-    houses.stage(root, "exp002", "train", *tiny.SHORT)
-    houses.stage(root, "exp002", "train", *tiny.SHORT, "--run=exp002-b", "--learning-rate=0.002")
+    repositories.stage(root, "exp002", "train", *tiny.SHORT)
+    repositories.stage(root, "exp002", "train", *tiny.SHORT, "--run=exp002-b", "--learning-rate=0.002")
     return root
 
 
 @pytest.fixture
 def trained_pair(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The two trained runs, one's own; KDS_ROOT names their repository."""
-    root = houses.copy(pair, tmp_path / "repository")
+    """A copy of the repository with two trained runs; KDS_ROOT names it."""
+    root = repositories.copy(pair, tmp_path / "repository")
     monkeypatch.setenv("KDS_ROOT", str(root))
     return root

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llm_world
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support import REPOSITORY, llm_world
+from tests.support.context7_server import Server, served
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +52,11 @@ class Client:
 
 @pytest.fixture(scope="session")
 def forker() -> Iterator[Callable[[dict[str, Any]], int]]:
-    """Says a line to tests/llm/llm_client.py and gives its answer."""
+    """Says a line to tests/support/llm_client.py and gives its answer."""
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY), "KDS_ROOT": "/nonexistent", "LLM_TEST_KEY": llm_world.KEY, "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    words = [sys.executable, str(Path(__file__).with_name("llm_client.py"))]
+    words = [sys.executable, "-m", "tests.support.llm_client"]
     process = subprocess.Popen(
         words, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -108,3 +108,19 @@ def until(condition: Callable[[], bool]) -> None:
 def wait_until() -> Callable[[Callable[[], bool]], None]:
     """`until`, for tests."""
     return until
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository root without a Context7 key."""
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    for name in ("CONTEXT7_API_KEY", "CONTEXT7_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[Server]:
+    """A running Context7 of the test's own."""
+    with served(Server()) as running:
+        yield running

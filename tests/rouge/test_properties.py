@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rouge_texts import UNRELATED, daily_talk_summaries
 
 from common.rouge import METRICS, RougeScorer, corpus, leaderboard_score, pairwise
 from common.rouge.tokenizers import char_tokenizer
+from tests.support.rouge_texts import UNRELATED, daily_talk_summaries
 
 WORDS = st.lists(st.sampled_from(["가", "나", "다", "라", "마."]), min_size=1, max_size=30).map(" ".join)
 TYPES = ["rouge1", "rouge2", "rouge3", "rougeL", "rougeLsum"]

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rouge_texts import AWKWARD, daily_talk_summaries, english_summaries, made_up, real_summaries, spliced
 
 from common.rouge import METRICS, BootstrapAggregator, Rouge101, RougeScorer, corpus, cross, pairwise, porter
 from common.rouge import batch as batch_module
+from tests.support.rouge_texts import (
+    AWKWARD,
+    daily_talk_summaries,
+    english_summaries,
+    made_up,
+    real_summaries,
+    spliced,
+)
 
 korouge_scorer = pytest.importorskip("korouge_score.rouge_scorer", reason="korouge-score is a dev extra")
 korouge_scoring = pytest.importorskip("korouge_score.scoring")

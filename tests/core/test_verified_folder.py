@@ -1,0 +1,263 @@
+"""Saved folders are whole, old or new, whatever happens; nothing damaged is taken for intact."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from common import checkpoints
+from common.errors import UserError
+from common.files import read_json, sha256_file
+from tests.support import REPOSITORY
+
+
+def writing(text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "weights.bin").write_text(text * 1000, encoding="utf-8")
+        (folder / "inner" / "state.txt").write_text(text, encoding="utf-8")
+
+    return write
+
+
+def content(folder: Path) -> str:
+    return (folder / "inner" / "state.txt").read_text(encoding="utf-8")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_saved_folder_is_complete_and_named_by_its_content(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "best"
+    first = checkpoints.save(folder, writing("하나"))
+    assert checkpoints.problem(folder) is None
+    assert checkpoints.fingerprint(folder) == first == sha256_file(folder / "manifest.json")
+    assert read_json(folder / "manifest.json") == {
+        name: sha256_file(folder / name) for name in ("inner/state.txt", "weights.bin")
+    }
+    second = checkpoints.save(folder, writing("둘"))
+    assert content(folder) == "둘"
+    assert checkpoints.save(tmp_path / "other", writing("하나")) == first != second
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["best"]
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "changed": (
+        lambda f: (f / "inner" / "state.txt").write_text("다른"),
+        "inner/state.txt has changed since it was",
+    ),
+    "emptied": (lambda f: (f / "weights.bin").write_bytes(b""), "weights.bin has changed since it was saved"),
+    "missing": (lambda f: (f / "weights.bin").unlink(), "weights.bin is missing"),
+    "a folder instead": (lambda f: [(f / "weights.bin").unlink(), (f / "weights.bin").mkdir()], "is missing"),
+    "one too many": (lambda f: (f / "inner" / "more.bin").touch(), "inner/more.bin was not saved with it"),
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "manifest.json: not there"),
+    "empty manifest": (lambda f: (f / "manifest.json").write_bytes(b""), "manifest.json: not valid JSON"),
+    "manifest of bytes": (
+        lambda f: (f / "manifest.json").write_bytes(b"\xff\xfe"),
+        "manifest.json: not valid JSON",
+    ),
+    "gone": (shutil.rmtree, "manifest.json: not there"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_named(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "best"
+    checkpoints.save(folder, writing("하나"))
+    spoil, message = DAMAGES[damage]
+    spoil(folder)
+    found = checkpoints.problem(folder)
+    assert found is not None
+    assert message in found
+    with pytest.raises(UserError, match="cannot be used") as refusal:
+        checkpoints.fingerprint(folder)
+    assert message in str(refusal.value)
+    assert "Train again to replace it" in str(refusal.value)
+    checkpoints.save(folder, writing("neu"))
+    assert checkpoints.problem(folder) is None
+
+
+def test_any_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "best"
+    checkpoints.save(folder, lambda staging: (staging / "w").write_bytes(bytes(range(16))) and None)
+    for name in ("w", "manifest.json"):
+        original = (folder / name).read_bytes()
+        for position in range(len(original)):
+            for bit in range(8):
+                spoilt = bytearray(original)
+                spoilt[position] ^= 1 << bit
+                (folder / name).write_bytes(spoilt)
+                # White space between the manifest's entries carries nothing.
+                harmless = name == "manifest.json" and chr(original[position]).isspace()
+                assert checkpoints.problem(folder) is not None or harmless, (name, position, bit)
+        (folder / name).write_bytes(original)
+    assert checkpoints.problem(folder) is None
+
+
+CRASHING = """
+import os, signal, sys
+from pathlib import Path
+from common import checkpoints
+
+folder, moment = Path(sys.argv[1]), int(sys.argv[2])
+calls = 0
+real = Path.rename
+
+def rename(self, target):
+    global calls
+    calls += 1
+    if calls == moment:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target)
+
+Path.rename = rename
+checkpoints.save(folder, lambda staging: (staging / "state.txt").write_text("new") and None)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("moment", "left"), [(1, "old"), (2, "old"), (3, "new")])
+def test_a_crash_around_the_renames_leaves_the_old_or_the_new(tmp_path: Path, moment: int, left: str) -> None:
+    folder = tmp_path / "best"
+    prints = {
+        "old": checkpoints.save(folder, lambda staging: (staging / "state.txt").write_text("old") and None)
+    }
+    prints["new"] = checkpoints.save(
+        tmp_path / "x", lambda staging: (staging / "state.txt").write_text("new") and None
+    )
+
+    def crash(at: int) -> None:
+        command = [sys.executable, "-c", CRASHING, str(folder), str(at)]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+
+    crash(moment)
+    if moment == 2:
+        assert not folder.exists()  # between the two renames; the next reader puts the old one back
+    assert checkpoints.fingerprint(folder) == prints[left]
+    crash(moment)
+    crash(1)  # the next save finds what two crashes left, and crashes too
+    assert checkpoints.fingerprint(folder) == prints[left]
+    assert (
+        checkpoints.save(folder, lambda staging: (staging / "state.txt").write_text("new") and None)
+        == prints["new"]
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "x"]
+
+
+SAVING = """
+import sys
+from pathlib import Path
+from common import checkpoints
+
+folder = Path(sys.argv[1])
+number = 0
+while True:
+    number += 1
+    def write(staging):
+        for name in "abc":
+            (staging / name).write_text(f"{number}\\n" * 2000)
+    checkpoints.save(folder, write)
+    newest = checkpoints.step_folder(folder.parent / "steps", number)
+    checkpoints.save(newest, write)
+    checkpoints.prune(folder.parent / "steps", newest, 2)
+"""
+
+
+def test_kill_9_amid_saving_always_leaves_an_intact_one(tmp_path: Path) -> None:
+    folder, steps = tmp_path / "best", tmp_path / "steps"
+    for delay in (0.0, 0.003, 0.007, 0.013, 0.029):
+        process = subprocess.Popen([sys.executable, "-c", SAVING, str(folder)], cwd=REPOSITORY)
+        while not checkpoints.steps(steps):
+            assert process.poll() is None
+            time.sleep(0.001)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        checkpoints.fingerprint(folder)
+        newest = checkpoints.newest_intact(steps)
+        assert newest is not None
+        (number,) = {path.read_text().split()[0] for path in newest.iterdir() if path.name in "abc"}
+        assert newest.name == f"step-{int(number):08d}"
+        assert len(checkpoints.steps(steps)) <= 3
+        shutil.rmtree(steps)
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes meanwhile: the system refuses, as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def no_space(staging: Path) -> None:
+    (staging / "half").write_text("half", encoding="utf-8")
+    with Path("/dev/full").open("w", encoding="utf-8") as handle:
+        handle.write("x" * 100_000)
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "No space left on device": no_space,
+    "a text file": lambda staging: (staging / "a").write_text("x" * 50_000) and None,
+    "torch.save": lambda staging: torch.save({"a": torch.zeros(20_000)}, staging / "optimizer.bin"),
+    "safetensors": lambda staging: save_file({"a": torch.zeros(20_000)}, staging / "model.safetensors"),
+    "the manifest": lambda staging: [(staging / f"{i:03d}").touch() for i in range(300)] and None,
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_leaves_the_previous_one_intact(tmp_path: Path, writer: str) -> None:
+    folder = tmp_path / "step-00000001"
+    first = checkpoints.save(folder, writing("하나"))
+    before = files(tmp_path)
+    with (
+        full_disk(10_000),
+        pytest.raises(UserError, match=r"saving failed \(.+\); \d+ MB are free there") as refusal,
+    ):
+        checkpoints.save(folder, WRITERS[writer])
+    assert "The previous checkpoint is intact: make room and run the same command again." in str(
+        refusal.value
+    )
+    if writer == "No space left on device":
+        assert writer in str(refusal.value)
+    assert files(tmp_path) == before
+    assert checkpoints.fingerprint(folder) == first
+    with full_disk(10_000), pytest.raises(UserError, match="saving failed"):
+        checkpoints.save(tmp_path / "new" / "step-00000002", WRITERS[writer])
+    assert checkpoints.newest_intact(tmp_path / "new") is None
+    checkpoints.save(folder, writing("둘"))
+    assert content(folder) == "둘"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(UserError, match="saving failed"):
+            checkpoints.save(tmp_path / "best", writing("하나"))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_writers_own_mistake_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    def write(staging: Path) -> None:
+        raise KeyError("optimizer")
+
+    with pytest.raises(KeyError, match="optimizer"):
+        checkpoints.save(tmp_path / "best", write)
+    assert not list(tmp_path.iterdir())

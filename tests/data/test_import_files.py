@@ -1,0 +1,177 @@
+"""`make data` copies checked files or changes nothing, from a folder or a zip."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from common import competition as competitions
+from common import rows
+from common.competition import Competition
+from common.rows import incoming
+from tests.support.competition_files import DEV, SOLUTION, real, refusal, snapshot
+
+# make data
+
+
+def zipped(source: Path, inside: str = "", extra: dict[str, str] | None = None) -> Path:
+    path = source.parent / "download.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted((source / "data").iterdir()):
+            archive.write(file, f"{inside}{file.name}")
+        for name, text in (extra or {}).items():
+            archive.writestr(name, text)
+    return path
+
+
+def empty(tiny: Competition) -> None:
+    """As after a fresh clone: the toml and nothing else."""
+    for path in (tiny.folder / "data").iterdir():
+        path.unlink()
+    (tiny.folder / "data").rmdir()
+
+
+def test_a_folder_is_imported_and_reported(tiny: Competition, source: Path) -> None:
+    empty(tiny)
+    report = rows.import_data(tiny, source)
+    assert snapshot(tiny.folder / "data") == snapshot(source / "data")
+    assert report == [
+        "data/train.csv: 2 rows, 1 × row count: 2 rows, 4 in the organisers' file",
+        "data/dev.csv: 3 rows, no warnings",
+        "data/test.csv: 3 rows, no warnings",
+        "data/sample_submission.csv: 3 rows, no warnings",
+        "data/solution.csv: 3 rows, no warnings",
+    ]
+    assert [row.id for row in rows.read_split(tiny, "dev").rows] == ["dev_0", "dev_1", "dev_3"]
+
+
+@pytest.mark.parametrize("inside", ["", "data/", "대회/data/", "x\\data\\"])
+def test_a_zip_is_imported_whatever_folder_it_has(tiny: Competition, source: Path, inside: str) -> None:
+    empty(tiny)
+    path = zipped(
+        source, inside, {"__MACOSX/data/dev.csv": "junk", "data/._dev.csv": "junk", "readme.txt": "hi"}
+    )
+    assert len(rows.import_data(tiny, path)) == 5
+    assert snapshot(tiny.folder / "data") == snapshot(source / "data")
+
+
+def test_the_data_folder_itself_can_be_the_source(tiny: Competition) -> None:
+    before = snapshot(tiny.folder)
+    rows.import_data(tiny, tiny.folder / "data")
+    assert snapshot(tiny.folder) == before
+
+
+def test_importing_replaces_and_keeps_files_of_ones_own(tiny: Competition, source: Path) -> None:
+    (tiny.folder / "data" / "notes.txt").write_text("mine")
+    tiny.path("dev").write_text("old")
+    rows.import_data(tiny, source)
+    assert tiny.path("dev").read_bytes() == DEV.encode()
+    assert snapshot(tiny.folder / "data")["notes.txt"] == b"mine"
+
+
+def unchanged(tiny: Competition, source: Path, *parts: str) -> None:
+    """The import is refused, and nothing at all is left of it."""
+    before = snapshot(tiny.folder)
+    refusal(lambda: rows.import_data(tiny, source), *parts)
+    assert snapshot(tiny.folder) == before
+
+
+def test_a_missing_file_lists_what_was_found(tiny: Competition, source: Path) -> None:
+    (source / "data" / "test.csv").rename(source / "data" / "Test (1).csv")
+    empty(tiny)
+    unchanged(tiny, source, str(source), "test.csv not found", "Test (1).csv", "train.csv", "from=PATH")
+    assert not (tiny.folder / "data").exists()
+
+
+def test_a_file_that_is_there_twice_is_refused(tiny: Competition, source: Path) -> None:
+    (source / "old").mkdir()
+    (source / "old" / "dev.csv").write_text(DEV)
+    unchanged(tiny, source, "dev.csv is there 2 times", "data/dev.csv", "old/dev.csv")
+
+
+def test_an_absent_or_odd_source(tiny: Competition, source: Path) -> None:
+    unchanged(tiny, source / "nowhere", "nowhere: not there", "from=PATH")
+    unchanged(tiny, source / "data" / "dev.csv", "neither a folder nor a .zip", "from=FOLDER")
+    (source.parent / "empty").mkdir()
+    unchanged(tiny, source.parent / "empty", "found no files")
+
+
+@pytest.mark.parametrize("name", ["../../dev.csv", "/etc/dev.csv", "a/../../x", "..\\dev.csv", "C:\\dev.csv"])
+def test_a_zip_that_climbs_out_is_refused(tiny: Competition, source: Path, name: str) -> None:
+    unchanged(tiny, zipped(source, extra={name: "x"}), "points outside the archive", "nothing was unpacked")
+
+
+def test_a_broken_zip(tiny: Competition, source: Path) -> None:
+    path = zipped(source)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    unchanged(tiny, path, "download.zip", "cannot be read", "again")
+    path.write_bytes(whole[:60] + b"\xff" * 8 + whole[68:])
+    unchanged(tiny, path, "download.zip/dev.csv", "cannot be copied", "nothing was changed")
+
+
+def test_a_zip_bomb_is_refused(tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "MAX_BYTES", 100)
+    unchanged(tiny, zipped(source), "unpacks to", "not the organisers' file")
+
+
+def test_a_cp949_file_is_refused_before_anything_is_copied(tiny: Competition, source: Path) -> None:
+    (source / "data" / "solution.csv").write_bytes(SOLUTION.encode("cp949"))
+    unchanged(tiny, source, f"{source}/data/solution.csv:2:", "CP949", "iconv")
+    unchanged(tiny, zipped(source, "data/"), "download.zip/data/solution.csv:2:", "CP949")
+
+
+def test_a_folder_that_cannot_be_written(tiny: Competition, source: Path) -> None:
+    empty(tiny)
+    (tiny.folder / "data").write_text("a file where the folder should be")
+    unchanged(tiny, source, "competitions/tiny/data", "cannot be written", "make data again")
+
+
+def test_a_rename_that_fails_half_way_is_rolled_back(
+    tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.path("train").write_text("old train")
+    tiny.path("dev").unlink()
+    original = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        if Path(target) == tiny.path("test"):
+            raise OSError(28, "No space left on device")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    unchanged(tiny, source, "No space left on device", "nothing was changed")
+
+
+def test_two_imports_at_once(tiny: Competition, source: Path) -> None:
+    with incoming._staging(tiny):
+        unchanged(tiny, source, "another make data is at work")
+
+
+def test_the_leavings_of_a_killed_import_are_swept_up(tiny: Competition, source: Path) -> None:
+    left = tiny.folder / "data" / ".staging-killed"
+    left.mkdir()
+    (left / "dev.csv").write_text("half")
+    rows.import_data(tiny, source)
+    assert not left.exists()
+
+
+def test_the_real_files_pass(workspace: Path) -> None:
+    source, real_one = real("dialogue_summarization"), competitions.load("dialogue_summarization")
+    assert len(rows.import_data(real_one, source)) == 4
+    train, dev, test = (rows.read_split(real_one, split) for split in ("train", "dev", "test"))  # type: ignore[arg-type]
+    assert [len(split.rows) for split in (train, dev, test)] == [2500, 499, 499]
+    assert train.warnings["row count"] == 1
+    assert dev.warnings == {}
+    assert test.warnings == {"turns without a line break between": 2}
+    assert rows.sample_ids(real_one) == [row.id for row in test.rows]
+    assert all(len(summaries) == 1 for summaries in rows.read_references(real_one, "dev").values())
+
+
+def test_the_english_files_pass(workspace: Path) -> None:
+    source, english = real("dialogsum_en"), competitions.load("dialogsum_en")
+    assert len(rows.import_data(english, source)) == 3
+    assert len(rows.read_split(english, "train").rows) == 12460
+    assert rows.read_split(english, "test").rows[0].summaries == ()
+    assert {len(references) for references in rows.read_references(english, "test").values()} == {3}
+    assert len(rows.sample_ids(english)) == 500

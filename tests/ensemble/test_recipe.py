@@ -1,0 +1,54 @@
+"""A wrong recipe is named with what it should say."""
+
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.recipes import read_recipe
+from tests.support import repository as repositories
+from tests.support.submitting import refused, submit
+
+# Recipes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ('"vote"', '"vot"', "method 'vot' is unknown"),
+        ('"vote"', '"vote', "not valid TOML"),
+        ("method", "methods", "unknown key 'methods'"),
+        ("weight = 1.0", "weight = -1", "weight of exp001 is -1"),
+        ("weight = 1.0", "weight = true", "weight of exp001 is True"),
+        ("weight = 1.0", "weight = nan", "weight of exp001 is nan"),
+        ("weight = 1.0", "wieght = 1", "wanted { run ="),
+        ('"exp002"', '"exp001"', "named twice"),
+        ("1.0", "0", ""),
+        ('"vote"', '"vote"\ncandidates = 3', "an exact vote takes one text a member"),
+        ('"vote"', '"mbr"\ncandidates = 0', "candidates 0"),
+        ('"vote"', '"mbr"\nutility = "bleu"', "utility 'bleu'"),
+        ('"vote"', '"mbr"\nmix = { bleu = 1 }', "mix {'bleu': 1}; wanted shares of rouge1"),
+        ('"vote"', '"mbr"\nmix = { rouge2 = -1 }', "mix.rouge2 is -1"),
+        ('"vote"', '"mbr"\nlength = "long"', "length is 'long'"),
+        ('"vote"', '"stack"', "stack learns on dev whom to trust; leave out weight"),
+        ("weight = 1.0", 'choose = "no"', "wanted { run ="),
+        ('competition = "talk"\n', "", '"competition" is missing'),
+        ('"talk"', '"daily_talk"', "is for daily_talk"),
+        ('"exp001"', '"../exp001"', "run '../exp001'"),
+        ('"exp001"', '"exp009"', "exp009"),
+    ],
+)
+def test_a_wrong_recipe_is_named(repository: Path, old: str, new: str, part: str) -> None:
+    text = repositories.RECIPE.replace(old, new)
+    if part:
+        (repository / "submissions/talk.toml").write_text(text, encoding="utf-8")
+        refused(repository, part)
+    else:  # one zero weight is allowed, all of them are not
+        assert submit(repository, text=text).entry["members"][0]["weight"] == 0
+        (repository / "submissions/talk.toml").write_text(text.replace("2.0", "0"), encoding="utf-8")
+        refused(repository, "all weights are 0")
+
+
+def test_an_absent_recipe_lists_the_others(repository: Path) -> None:
+    with pytest.raises(UserError, match=r"submissions/none\.toml: not there; recipes here: talk"):
+        read_recipe(repository / "submissions" / "none.toml")

@@ -1,0 +1,49 @@
+"""`make blend-report` and a stacked submission, from the command line."""
+
+import json
+import re
+from pathlib import Path
+
+from common.ensemble.nested import METHODS
+from tests.support import tiny
+
+
+def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path) -> None:
+    root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=30)
+    runs = {"exp001": [], "exp001-other": ["--most-turns=1"], "exp001-twin": ["--seed=3"]}
+    for run, words in runs.items():
+        for stage in ("train", "infer"):
+            command = ["common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words]
+            code, output = tiny.run(root, *command)
+            assert code == 0, output
+    (root / "submissions").mkdir()
+    (root / "submissions" / "two.toml").write_text(
+        'competition = "daily_talk"\nmethod = "stack"\ncandidates = 4\n'
+        'members = [{ run = "exp001" }, { run = "exp001-other" }, { run = "exp001-twin" }]\n',
+        encoding="utf-8",
+    )
+    blend = ["--competition=daily_talk", "--blend=two"]
+    code, output = tiny.run(root, "common", "blend-report", *blend)
+    assert code == 0, output
+    for name in (*METHODS, "oracle", "exp001-other"):
+        assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
+    assert "daily_talk dev: 30 dialogues" in output
+    assert "exp001-twin repeats the predictions of exp001: the two count as one member." in output
+    assert re.search(r"(send exp001|is better than exp001)", output)
+
+    code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
+    assert code == 0, output
+    entry = json.loads(output.splitlines()[-1])
+    assert entry["method"] == "stack"
+    assert entry["copies"] == {"exp001-twin": "exp001"}
+    assert set(entry["verdict"]) == {"best", "difference", "low", "high", "supported"}
+    lines = (root / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 31
+
+    toml = root / "competitions" / "daily_talk" / "competition.toml"
+    toml.write_text(
+        toml.read_text(encoding="utf-8").replace("near_copy = 0.999", "near_copy = 0.01"), encoding="utf-8"
+    )
+    code, output = tiny.run(root, "common", "blend-report", *blend)
+    assert code == 1
+    assert "Raise [rules] near_copy" in output

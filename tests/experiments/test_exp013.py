@@ -1,0 +1,97 @@
+"""exp013 and exp012 learn from their own summaries, resume, and say which model they lack."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common import checkpoints, runs
+from common.candidates import read, write
+from common.files import write_json
+from tests.support import repository as repositories
+from tests.support import tiny
+
+pytestmark = pytest.mark.usefixtures("model_cache")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.repository(tmp_path_factory.mktemp("copy") / "repository", train_rows=24, other_rows=4)
+
+
+# In 32 bits like the other trainings of this process: accelerate has one precision for good.
+SHORT = ["--competition=daily_talk", "--model=tiny:gemma3", "--max-new-tokens=8", "--drawn=3", "--dialogues=10",
+         "--dev-rows=2", "--rank=2", "--drawn-temperature=1.5", "--tokens-per-batch=400", "--dtype=float32",
+         "--checkpoint-minutes=0.00001", "--keep-checkpoints=100"]  # fmt: skip
+
+
+def test_a_killed_run_goes_on_from_what_it_drew(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def trained(*more: str) -> str:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            repositories.stage(copy, "exp013", "train", *SHORT, "--run=exp013-a", *more)
+        return caplog.text
+
+    trained()
+    folder = copy / "outputs" / "daily_talk" / "exp013-a"
+    path = folder / "train" / "candidates.jsonl"
+    drawn, best = read(path), checkpoints.fingerprint(folder / "best")
+    assert len(drawn) == 10 and all(len(found) == 4 for found in drawn.values())
+    notes = runs.record(folder)["train"]["notes"]["drawn"]
+    assert notes["best"] >= notes["mean"] >= 0
+    record = runs.record(folder)
+    record["train"]["status"] = "running"
+
+    def killed_at(step: int) -> None:
+        write_json(folder / "run.json", record)
+        for made in checkpoints.steps(folder / "checkpoints"):
+            if int(made.name.rsplit("-", 1)[-1]) > step:
+                shutil.rmtree(made)
+
+    killed_at(2)
+    said = trained("--tokens-at-once=300")  # lower, as after an error of memory
+    assert "resuming at step 2" in said
+    assert read(path) == drawn and checkpoints.fingerprint(folder / "best") == best
+
+    killed_at(2)
+    with pytest.raises(SystemExit, match=r"summaries that were drawn with other settings.* restart=1"):
+        trained("--max-new-tokens=7")
+    assert read(path) == drawn
+
+    first = next(iter(drawn))
+    drawn[first] = [replace(drawn[first][0], text="다른 요약"), *drawn[first][1:]]
+    write(path, drawn)
+    killed_at(2)
+    with pytest.raises(SystemExit, match=r"was made with other settings, data.* restart=1"):
+        trained()
+    killed_at(0)  # before the first checkpoint: what was drawn is not drawn again
+    assert "resuming" not in trained()
+    assert read(path) == drawn
+
+
+def test_the_flagship_learns_so_too(copy: Path) -> None:
+    words = ["--smoke", "--competition=daily_talk", "--own-scores", "--quantization=none", "--attention=sdpa",
+             "--drawn-temperature=1.5", "--dtype=float32"]  # fmt: skip
+    repositories.stage(copy, "exp012", "train", *words)
+    assert (copy / "outputs" / "smoke" / "daily_talk" / "exp012" / "train" / "candidates.jsonl").exists()
+    for wrong, said in (
+        ("--source-loss=0.2", "--own-scores has a loss of its own"),
+        ("--sharding=fsdp", "--own-scores draws from whole models"),
+    ):
+        with pytest.raises(SystemExit, match=said):
+            repositories.stage(copy, "exp012", "train", *words, wrong)
+
+
+@pytest.mark.parametrize(
+    ("words", "run"), [((), "exp010"), (("--model=outputs/daily_talk/merged/exp010-z",), "exp010-z")]
+)
+def test_without_the_model_it_says_how_to_make_it(copy: Path, words: tuple[str, ...], run: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        repositories.stage(
+            copy, "exp013", "train", "--competition=daily_talk", f"--run=exp013-b{len(words)}", *words
+        )
+    assert str(ended.value) == (
+        f"error: model 'outputs/daily_talk/merged/{run}' is not here; write it with: "
+        f"make merge run={run} comp=daily_talk, once {run} is trained."
+    )

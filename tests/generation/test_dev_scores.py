@@ -1,0 +1,62 @@
+"""The dev evaluation scores greedy summaries."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from transformers import PreTrainedModel
+
+from common import competition, generation, scoring, tokenization
+from common.decoding import DecodingConfig
+from common.engines.hf import decode
+from common.tokenization import LengthConfig
+from tests.support import tiny
+from tests.support.decoding import FRAMES, GREEDY, KINDS, WORDS, greedy_by_hand, plain
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_the_dev_evaluation_scores_greedy_summaries(
+    taught_models: dict[str, PreTrainedModel], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """As long as the run's summaries, n-grams blocked as in them, in batches of their budget; one each, no sample."""
+    chosen, rows = competition.load("daily_talk"), tiny.rows(6, "dev", seed=4)
+    decoding = DecodingConfig(candidates=2, beams=4, samples=4, temperature=0.7, max_new_tokens=14,
+                              no_repeat_ngram=size, tokens_at_once=250)  # fmt: skip
+    at_once: list[int] = []
+    every = range(len(WORDS))  # passed on, and no word forbidden
+
+    def watched(
+        model: PreTrainedModel, tokenizer: Any, given: list[list[int]], *rest: Any, **how: Any
+    ) -> Any:
+        at_once.append(len(given) * (max(map(len, given)) + 14))
+        assert how["words"] == every
+        return decode(model, tokenizer, given, *rest, **how)
+
+    monkeypatch.setattr(generation, "decode", watched)
+    for kind in KINDS:
+        evaluate = generation.dev_evaluation(
+            chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding, every
+        )
+        sources = tokenization.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
+        written = {
+            name: greedy_by_hand(taught_models[kind], source, size, 14)
+            if size
+            else plain(taught_models[kind], source, replace(GREEDY, max_new_tokens=14))[0]
+            for name, source in sources.items()
+        }
+        assert max(map(len, written.values())) == 14  # the limit is felt
+        texts = {name: WORDS.decode(ids, skip_special_tokens=True).strip() for name, ids in written.items()}
+        at_once.clear()
+        found = evaluate(taught_models[kind])
+        assert 1 < len(at_once) < 6
+        assert max(at_once) <= 250
+        references = {row.id: row.summaries for row in rows}
+        expected, rouge_sum = (
+            scoring.score(texts, references, profile).headline for profile in (chosen.dev_profile, "rouge101")
+        )
+        assert found == {
+            "score": pytest.approx(expected),
+            "rouge_sum": pytest.approx(rouge_sum),
+            "distinct": len(set(texts.values())) / 6,
+        }
+        assert 0 < expected <= 100

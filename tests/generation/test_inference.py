@@ -1,0 +1,91 @@
+"""Inference: pooled candidates, a decoding chosen on dev, settings that go together."""
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common import hub
+from common.candidates import read
+from common.files import read_json
+from common.models import PretrainedConfig
+from tests.support import tiny
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.repository(tmp_path_factory.mktemp("copy") / "repository", train_rows=24, other_rows=4)
+
+
+def test_two_prompts_pool_their_candidates(copy: Path) -> None:
+    for stage in ("train", "infer"):
+        code, output = tiny.run(copy, f"experiments.exp005.{stage}", "--smoke", "--competition=daily_talk")
+        assert code == 0, output
+    folder = copy / "outputs" / "smoke" / "daily_talk" / "exp005" / "dev"
+    pooled = read(folder / "candidates.jsonl")
+    parts = [read(folder / f"prompt-{number}.jsonl") for number in range(2)]
+    assert pooled == {name: parts[0][name] + parts[1][name] for name in pooled}
+    assert {len(group) for group in pooled.values()} == {4}
+    record = read_json(folder.parent / "run.json")["infer"]
+    assert record["notes"]["shots_dropped"] == [{"shots": 0, "dialogues": 0}] * 2
+    base = json.loads((folder.parent / "best" / "base.json").read_text(encoding="utf-8"))
+    assert base["source"]["model"] == "tiny:qwen2"
+    assert not list((folder.parent / "best").glob("*.safetensors"))
+    before = (folder / "candidates.jsonl").read_bytes()
+    code, output = tiny.run(copy, "experiments.exp005.infer", "--smoke", "--competition=daily_talk",
+                            "--max-new-tokens=4097")  # fmt: skip
+    assert code == 1
+    assert (
+        output.strip()
+        .splitlines()[-1]
+        .startswith(
+            "error: this model reads 8192 tokens, and --max-source-tokens 4096 and --max-new-tokens 4097 make more; lower"
+        )
+    )
+    assert (folder / "candidates.jsonl").read_bytes() == before
+
+
+def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None:
+    for stage in ("train", "infer"):
+        code, output = tiny.run(copy, f"experiments.exp009.{stage}", "--smoke", "--competition=daily_talk")
+        assert code == 0, output
+    folder = copy / "outputs" / "smoke" / "daily_talk" / "exp009"
+    note = json.loads((folder / "run.json").read_text(encoding="utf-8"))["infer"]["notes"]["decoding_grid"]
+    assert note["tried"] == len(note["table"]) == 2
+    assert [p.name for p in sorted((folder / "grid").glob("setting-?.jsonl"))] == [
+        "setting-0.jsonl",
+        "setting-1.jsonl",
+    ]
+    before = [path.read_bytes() for path in sorted((folder / "grid").glob("setting-?.jsonl"))]
+    code, output = tiny.run(copy, "experiments.exp009.infer", "--smoke", "--competition=daily_talk",
+                            "--max-new-tokens=2049")  # fmt: skip
+    assert code == 1
+    assert "error: this model reads 2048 tokens" in output and "or --max-new-tokens 2049 make more" in output
+    assert [path.read_bytes() for path in sorted((folder / "grid").glob("setting-?.jsonl"))] == before
+
+
+def test_what_does_not_go_together_is_refused_before_any_work(copy: Path) -> None:
+    code, output = tiny.run(copy, "experiments.exp012.train", "--competition=daily_talk", "--r-drop=1",
+                            "--source-loss=0.2", "--run=exp012-both")  # fmt: skip
+    assert code == 1
+    assert "error: --r-drop and --source-loss: one of them" in output
+    assert not (copy / "outputs" / "daily_talk" / "exp012-both" / "run.json").exists()
+
+
+def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretrained = importlib.import_module(
+        "common.models.pretrained"
+    )  # the package has a function of that name
+    asked = []
+    monkeypatch.setattr("common.hub.locate", lambda name, revision, kind: asked.append((name, revision)))
+    config = PretrainedConfig(model="Qwen/Qwen2.5-14B-Instruct")
+    pretrained.locate(config)
+    pretrained.locate(replace(config, revision="b" * 40))
+    pretrained.locate(replace(config, model="somebody/other"))
+    assert [revision for _, revision in asked] == [
+        hub.PINNED["Qwen/Qwen2.5-14B-Instruct"],
+        "b" * 40,
+        None,
+    ]

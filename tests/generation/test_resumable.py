@@ -1,0 +1,144 @@
+"""Files of candidates: the same after a crash at any byte."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from common import candidates as on_disk
+from common import generation
+from common.decoding import DecodingConfig
+from common.engines.hf import hf_decoder
+from common.errors import UserError
+from common.generation import generate
+from tests.support import tiny
+from tests.support.decoding import BEAM, GREEDY, SAMPLED, WORDS, plain, sources_of
+
+SMALL_BATCHES = replace(SAMPLED, tokens_at_once=700)  # two or three dialogues at a time
+
+
+def make(model: PreTrainedModel, path: Path, config: DecodingConfig = SMALL_BATCHES, key: str = "k", seed: int = 1,
+         sources: dict[str, list[int]] | None = None) -> dict[str, list[on_disk.Candidate]]:  # fmt: skip
+    path.parent.mkdir(exist_ok=True)
+    given = sources_of("bart") if sources is None else sources
+    return generate(hf_decoder(model, WORDS), given, config, path, key=key, seed=seed)
+
+
+def test_candidates_keep_the_order_given_and_are_the_same_on_disk(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    sources = sources_of("bart", 12)
+    shuffled = dict(random.Random(3).sample(sorted(sources.items()), 12))  # not by id, not by length
+    lengths = [len(source) for source in shuffled.values()]
+    assert lengths != sorted(lengths, reverse=True)
+    assert len(generation.batches(lengths, SMALL_BATCHES)) > 3
+    found = make(taught_models["bart"], tmp_path / "a.jsonl", sources=shuffled)
+    assert list(found) == list(shuffled)
+    stored = on_disk.read(tmp_path / "a.jsonl")
+    assert list(stored) == list(shuffled)
+    assert stored == found
+    assert {len(group) for group in found.values()} == {3}
+    # Each id has the summary of its own source.
+    greedy = make(
+        taught_models["bart"], tmp_path / "b.jsonl", replace(GREEDY, tokens_at_once=300), sources=shuffled
+    )
+    for name, source in shuffled.items():
+        (ids,) = plain(taught_models["bart"], source, GREEDY)
+        assert greedy[name][0].text == WORDS.decode(ids, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL_BATCHES, replace(BEAM, tokens_at_once=900)], ids=["sampled", "beam"]
+)
+def test_after_a_crash_at_any_byte_the_same_candidates_come_out(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path, config: DecodingConfig
+) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(taught_models["bart"], path, config)
+    whole = path.read_bytes()
+    rng = random.Random()
+    hangul = next(i for i, byte in enumerate(whole) if byte > 127) + 1  # in the middle of a letter
+    for size in (0, hangul, len(whole) - 1, rng.randrange(len(whole)), rng.randrange(len(whole))):
+        path.write_bytes(whole[:size])
+        make(taught_models["bart"], path, config)
+        assert path.read_bytes() == whole, size
+    # As the crash leaves it: lines in the order of decoding.
+    lines = whole.splitlines(keepends=True)
+    rng.shuffle(lines)
+    path.write_bytes(b"".join(lines[:4]) + lines[4][:20])
+    make(taught_models["bart"], path, config)
+    assert path.read_bytes() == whole
+
+
+def test_a_second_crash_after_the_first_is_survived_too(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(taught_models["bart"], path)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(lines[2] + lines[5][:20])
+    with pytest.raises(IndexError):  # the last batch holds a token that the model does not know
+        make(taught_models["bart"], path, sources=sources_of("bart") | {"worse": [10**6]})
+    written = [path, *path.parent.glob("candidates.*.jsonl")]
+    left = [line for file in written for line in file.read_bytes().splitlines(keepends=True)]
+    assert 1 < len(left) < len(lines)
+    assert set(left) < set(lines)
+    make(taught_models["bart"], path)
+    assert path.read_bytes() == whole
+
+
+def test_a_finished_file_is_not_decoded_again(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    path = tmp_path / "candidates.jsonl"
+    found = make(taught_models["bart"], path)
+    assert make(tiny.model("bart", WORDS, seed=9), path) == found  # another model is never asked
+
+
+def test_another_key_or_seed_starts_anew(taught_models: dict[str, PreTrainedModel], tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    first = make(taught_models["bart"], path)
+    fewer = replace(SMALL_BATCHES, candidates=2)
+    second = make(taught_models["bart"], path, fewer, key="other settings")
+    assert second == make(taught_models["bart"], tmp_path / "fresh.jsonl", fewer)
+    assert {len(group) for group in second.values()} == {2}
+    assert make(taught_models["bart"], path, key="k", seed=2) != first
+    (tmp_path / "candidates.key.json").unlink()  # nobody knows what the lines were made with
+    assert make(taught_models["bart"], path, key="k", seed=1) == first
+
+
+def test_a_file_of_other_dialogues_is_refused(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(taught_models["bart"], path)
+    fewer = dict(list(sources_of("bart").items())[1:])
+    with pytest.raises(
+        UserError, match=r"candidates\.jsonl: id 'test_0' is not in this split; delete the file"
+    ):
+        make(taught_models["bart"], path, sources=fewer)
+
+
+def test_a_broken_line_is_named(taught_models: dict[str, PreTrainedModel], tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    make(taught_models["bart"], path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"id": "test_1", "cand\n' + b"".join(lines[2:]))
+    with pytest.raises(UserError, match=r"candidates\.jsonl:2: not valid JSON"):
+        make(taught_models["bart"], path)
+
+
+def test_memory_that_does_not_suffice_names_the_setting_to_lower(tmp_path: Path) -> None:
+    def exhaust(*_: Any) -> Any:
+        return torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
+
+    with pytest.raises(
+        UserError,
+        match=r"^the memory did not suffice; run this again with a lower --tokens-at-once \(now 700\)\.$",
+    ):
+        generate(exhaust, sources_of("bart"), SMALL_BATCHES, tmp_path / "found.jsonl", key="k", seed=1)

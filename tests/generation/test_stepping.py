@@ -1,0 +1,190 @@
+"""Decoding step by step: a source is read once, ended texts leave the batch, sampling draws from the nucleus."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
+
+from common import models
+from common.decoding import DecodingConfig, end_tokens
+from common.engines import hf, stepping
+from common.engines.hf import decode, hf_decoder
+from common.models import cache
+from tests.support.decoding import EOS, GREEDY, KINDS, WORDS, by_hand, sources_of
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
+def test_a_source_is_read_once_for_all_its_samples(kind: str) -> None:
+    """The same samples as when every copy of it is read."""
+    config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+    model, tokenizer = models.pretrained(config, frozen=False)
+    inputs = [list(range(5, 5 + length)) for length in (30, 90, 7)]
+    read: list[int] = []
+
+    def sample(sources: list[list[int]], copies: int) -> list[tuple[str, float]]:
+        torch.manual_seed(0)
+        hook = model.get_input_embeddings().register_forward_pre_hook(
+            lambda _, ids: read.append(ids[0].numel())
+        )
+        wanted = DecodingConfig(candidates=copies, temperature=0.7, max_new_tokens=12)
+        found = decode(model.eval(), tokenizer, sources, wanted)
+        hook.remove()
+        return [(c.text, round(c.logprob or 0.0, 3)) for group in found for c in group]
+
+    once, first = sample(inputs, 3), list(read)
+    read.clear()
+    copied = sample([source for source in inputs for _ in range(3)], 1)
+    assert [sorted(once[i : i + 3]) for i in (0, 3, 6)] == [sorted(copied[i : i + 3]) for i in (0, 3, 6)]
+    assert first[:2] == [3 * 90, 9] and read[0] == 9 * 90
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+def test_texts_that_have_ended_leave_the_batch(
+    taught_models: dict[str, PreTrainedModel], temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sources = taught_models["qwen2"], list(sources_of("qwen2", 12).values())
+    config = replace(GREEDY, temperature=temperature, top_p=1.0)
+    # Every text its own numbers, whichever rows are left.
+    monkeypatch.setattr(stepping, "draw", lambda weights: (weights.cumsum(-1) < 0.6).sum(-1))
+    rows: list[int] = []
+    hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: rows.append(len(ids[0])))
+    found = decode(model, WORDS, sources, config)
+    left = list(rows)
+    rows.clear()
+    monkeypatch.setattr(stepping, "ALIVE", 0.0)
+    whole = decode(model, WORDS, sources, config)
+    hook.remove()
+    for (one,), (other,) in zip(found, whole, strict=True):
+        assert (one.text, one.tokens) == (other.text, other.tokens)
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-6)
+    assert set(rows) == {12} and len(left) == len(rows)
+    assert left == sorted(left, reverse=True) and left[-1] < 9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_greedy_summary_comes_first_and_its_samples_behind(
+    taught_models: dict[str, PreTrainedModel], kind: str
+) -> None:
+    """And a causal model reads a source once for all of them."""
+    model, sources = taught_models[kind], list(sources_of(kind).values())
+    read: list[int] = []
+    hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: read.append(ids[0].numel()))
+    write = hf_decoder(model, WORDS)
+    config = replace(GREEDY, samples=3, samples_temperature=1.3, top_p=0.9)
+    found = write(sources, config, 4)
+    reads, longest = list(read), max(map(len, sources))
+    hook.remove()
+    greedy = decode(model, WORDS, sources, GREEDY)
+    assert [(group[0].text, group[0].tokens) for group in found] == [(g[0].text, g[0].tokens) for g in greedy]
+    assert [group[0].logprob for group in found] == pytest.approx([g[0].logprob for g in greedy], abs=1e-6)
+    for source, group in zip(sources, found, strict=True):
+        assert len(group) == 4 and len({c.text for c in group[1:]}) > 1
+        means = [(c.logprob or 0.0) / c.tokens for c in group[1:]]
+        assert means == sorted(means, reverse=True)
+        for candidate in group:
+            ids = [*WORDS.encode(candidate.text, add_special_tokens=False)]
+            if candidate.tokens == len(ids) + 1 < GREEDY.max_new_tokens:
+                assert candidate.logprob == pytest.approx(by_hand(model, source, [*ids, EOS]), abs=1e-3)
+    assert write(sources, config, 4) == found != write(sources, config, 5)
+    if kind == "qwen2":
+        assert [n for n in reads if n > 4 * len(sources)] == [longest * len(sources)]
+
+
+@pytest.mark.parametrize("layers", ["merged", "adapters"])
+@pytest.mark.parametrize("temperature", [0.0, 1.3])
+def test_words_that_nobody_used_are_never_written(
+    temperature: float, layers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when their logits were -inf in the model, whose output layer is whole again afterwards."""
+    monkeypatch.setattr(stepping, "draw", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1))
+    config = models.PretrainedConfig(model="tiny:gemma3", dtype="float32")
+    model, tokenizer = models.pretrained(config, frozen=False)
+    if layers == "adapters":
+        torch.manual_seed(1)
+        model = models.add_lora(model, tokenizer, models.LoRAConfig(rank=2, targets=("all",)), ())
+    model = model.double().eval()
+    inputs = [list(range(5, 5 + length)) for length in (6, 20, 3)]
+    words = {40, 41, 43, 60, 61}
+    size = model.get_output_embeddings().weight.shape[0]
+    allowed = sorted({*words, *range(5, 25), *end_tokens(model.generation_config, tokenizer)})
+
+    def write(**given: Any) -> list[tuple[str, float]]:
+        torch.manual_seed(2)
+        wanted = replace(GREEDY, candidates=1, temperature=temperature, top_p=0.9, no_repeat_ngram=2)
+        found = decode(model, tokenizer, inputs, wanted, **given)
+        return [(c.text, round(c.logprob or 0.0, 6)) for group in found for c in group]
+
+    free = write()
+    found = write(words=words)
+    assert model.get_output_embeddings().weight.shape[0] == size and write() == free
+    inner = model.get_base_model() if layers == "adapters" else model
+    inner.lm_head.register_forward_hook(
+        lambda _, __, logits: torch.full_like(logits, -math.inf).index_copy(
+            -1, torch.tensor(allowed), logits[..., allowed]
+        )
+    )
+    assert [text for text, _ in write()] == [text for text, _ in found] != [text for text, _ in free]
+    assert [p for _, p in write()] == pytest.approx([p for _, p in found], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
+def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the room, past Gemma's window, and with rows that leave."""
+    config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+    model, tokenizer = models.pretrained(config, frozen=False)
+    window = getattr(model.config, "sliding_window", None) or 64
+    assert window < 90
+    monkeypatch.setattr(cache, "ROOM", 7)
+    monkeypatch.setattr(hf, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
+    inputs = [list(range(5, 5 + length)) for length in (window - 20, 90, 7)]
+    found = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        wanted = DecodingConfig(candidates=4, temperature=1.5, top_p=1.0, max_new_tokens=40)
+        found.append(decode(model.double().eval(), tokenizer, inputs, wanted))
+        monkeypatch.setattr(
+            stepping, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
+        )
+    lengths = {c.tokens for group in found[0] for c in group}
+    assert found[0] == found[1] and len(lengths) > 4
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=70).filter(any))
+def test_an_index_is_drawn_as_often_as_it_weighs(weights: list[int]) -> None:
+    """With random numbers that are evenly spread, all counts are exact to one."""
+    count = 1000
+    spread = (torch.arange(count, dtype=torch.float64) + 0.5).unsqueeze(1) / count
+    rows = torch.tensor(weights, dtype=torch.float32).expand(count, -1)
+    numbers = iter([spread, spread])  # the block's, then that within it, which must not depend on it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "rand", lambda *_, **__: next(numbers))
+        blocks = stepping._invert(rows)
+    counts = torch.bincount(blocks, minlength=len(weights))
+    assert torch.allclose(counts.double(), rows[0].double() * count / sum(weights), atol=1.0)
+    torch.manual_seed(0)
+    drawn = stepping.draw(rows)
+    assert drawn.max() < len(weights) and all(weights[int(i)] > 0 for i in drawn)
+    mean = float((torch.arange(len(weights)) * rows[0]).sum() / rows[0].sum())
+    spread_of = float(((torch.arange(len(weights)) - mean) ** 2 * rows[0]).sum() / rows[0].sum()) ** 0.5
+    assert abs(float(drawn.double().mean()) - mean) <= 5 * spread_of / count**0.5 + 1e-9
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.9, 1.0])
+def test_sampling_draws_from_the_nucleus_that_transformers_keeps(
+    top_p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = torch.randn(50, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(0.7)(None, logits.clone()))
+    wanted = warped.softmax(-1)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(stepping, "draw", lambda weights: seen.append(weights) or torch.zeros(50).long())
+    chosen = stepping.sampler(0.7, top_p)(logits)
+    kept = seen[0] / seen[0].sum(-1, keepdim=True)
+    assert torch.allclose(kept.sort(-1).values, wanted.sort(-1).values, atol=1e-12)
+    assert torch.equal(chosen, torch.zeros(50).long() if top_p == 1 else wanted.argmax(-1))

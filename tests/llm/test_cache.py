@@ -1,0 +1,106 @@
+"""The cache file: broken, not writable, on a full disk."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common import llm
+from common.errors import UserError
+from common.llm import cache as caching
+from common.llm import loopback
+from common.llm.cache import Cache, Stored
+from tests.support.llm_world import config, no_check, questions, stored
+
+
+def ask(path: Path) -> None:
+    llm.ask(questions(2), config("loopback:"), no_check, cache=path)
+
+
+def test_commits_reach_the_file_at_once_and_the_disk_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(caching, "_SYNC", 0.0)
+    cache = Cache(tmp_path / "new" / "c.sqlite")
+    assert cache._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert cache._connection.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL
+    first = cache.put("a", Stored("하나", "stop", 1, 2))
+    assert cache.put("a", Stored("둘", "stop", 3, 4)) == first == cache.get("a")
+    second = cache.put("a", Stored("셋", "stop", 5, 6), replace=True)
+    assert second == cache.get("a") == Stored("셋", "stop", 5, 6)
+    assert stored(tmp_path / "new" / "c.sqlite") == {"a": "셋"}  # another connection sees it
+    assert cache.get_all(["b", "a"]) == {"a": second}
+    cache.close()
+    assert set(synced) == {str(tmp_path / "new" / "c.sqlite-wal")}
+    assert len(synced) == 3  # a commit each, since none waits for company here
+
+
+def test_a_file_that_is_no_cache_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    path.write_bytes("이것은 데이터베이스가 아니다\n".encode() * 200)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"c\.sqlite: the cache of answers is broken .*restore a copy"):
+        ask(path)
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    llm.ask(questions(60), config("loopback:"), no_check, cache=path)
+    content = bytearray(path.read_bytes())
+    content[4096 : len(content)] = b"\x55" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"c\.sqlite: the cache of answers is broken .*restore a copy"):
+        ask(path)
+
+
+def test_another_format_is_named(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "c.sqlite")
+    connection.execute("PRAGMA user_version=9")
+    connection.close()
+    with pytest.raises(UserError, match=r"another version of this repository \(format 9, wanted 1\)"):
+        ask(tmp_path / "c.sqlite")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises(
+        UserError, match=r"file/c\.sqlite: the cache of answers cannot be written \(.*make its folder"
+    ):
+        ask(tmp_path / "file" / "c.sqlite")
+    with pytest.raises(
+        UserError, match=r"folder\.sqlite: the cache of answers cannot be used \(unable to open"
+    ):
+        ask(tmp_path / "folder.sqlite")
+
+
+def test_a_full_disk_stops_with_one_message_and_keeps_what_was_written(
+    tmp_path: Path, start: Callable[..., Any]
+) -> None:
+    with loopback.serve() as server:
+        client = start(server.url, 200, largest_file=200_000, config={"workers": 4})
+        _, errors = client.output()
+        assert client.wait() == 1
+        last = errors.strip().splitlines()[-1]
+        assert last.startswith("error: cache.sqlite: the cache of answers cannot be used (")
+        assert "free some space" in last
+        assert "Traceback" not in errors
+        kept = len(stored(tmp_path / "cache.sqlite"))
+        assert 0 < kept < 200
+        assert f"{kept} of 200 answers are kept" in last
+        assert server.answered.total() - kept <= 4
+        whole = start(server.url, 200)
+        assert whole.wait() == 0, whole.output()
+        assert server.answered.total() <= 200 + 4

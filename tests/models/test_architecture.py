@@ -1,0 +1,56 @@
+"""The architecture of a model is named, and its own code is never run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import BertConfig
+
+from common import hub
+from common.errors import UserError
+from tests.support import tiny
+from tests.support.hub_server import Original, written
+
+
+def test_the_architecture_is_named_and_held(original: Original, here: Path) -> None:
+    bart = written(here / "bart", original.bare)
+    assert hub.architecture(bart) == "seq2seq"
+    hub.require(bart, "seq2seq")
+    with pytest.raises(
+        UserError, match="bart: bart is an encoder-decoder and cannot be used here; wanted a decoder"
+    ):
+        hub.require(bart, "causal")
+    words = tiny.tokenizer()
+    qwen = here / "qwen"
+    tiny.model("qwen2", words).config.save_pretrained(qwen)
+    assert hub.architecture(qwen) == "causal"
+    with pytest.raises(UserError, match="qwen2 is a decoder-only language model"):
+        hub.require(qwen, "seq2seq")
+
+
+CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
+    "own code": (
+        {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}},
+        "model_type 'own' is not known to transformers .* brings code of its own .auto_map., which is never run",
+    ),
+    "unknown": ({"model_type": "own"}, "model_type 'own' is not known to transformers"),
+    "none": ({}, "model_type None is not known"),
+    "masked": (
+        {**BertConfig().to_dict(), "architectures": ["BertForMaskedLM"]},
+        "BertForMaskedLM cannot write text",
+    ),
+    "no text": ({"model_type": "vit"}, "vit cannot write text"),
+    "bad value": ({"model_type": "bart", "d_model": "wide"}, "transformers .* cannot read it"),
+}
+
+
+@pytest.mark.parametrize("case", CONFIGS)
+def test_a_model_that_cannot_be_used_is_refused_without_running_its_code(here: Path, case: str) -> None:
+    config, message = CONFIGS[case]
+    code = b"from pathlib import Path\nPath('sprung').touch()\nclass OwnConfig: pass\n"
+    folder = written(here / "m", {"config.json": json.dumps(config).encode(), "configuration_own.py": code})
+    with pytest.raises(UserError, match=message) as refusal:
+        hub.architecture(folder)
+    assert "\n" not in str(refusal.value)
+    assert not (here / "sprung").exists()

@@ -1,0 +1,307 @@
+"""Searching post-processing on dev: what helps is advised, what hurts goes, chance is not taken for either."""
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common import candidates, competition, postprocess, postprocess_report
+from common.candidates import Candidate
+from common.errors import UserError
+from common.files import read_json
+from common.folds import folds
+from common.postprocess import PostprocessConfig
+from common.postprocess_search import ALPHA, AT_LEAST, AT_MOST, FOLDS, Found, Task, holm, search
+from common.rows import Row
+from tests.support import tiny
+
+NEAR_COPY = 0.999  # the tests' dialogues are all alike
+NONE = PostprocessConfig(rules=())
+MORE = "그리고 둘은 다음에 다시 만나서 천천히 이야기하기로 약속한 뒤 각자 집으로 돌아간다."
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    """Fifty dialogues that differ."""
+    found = {row.dialogue: row for row in tiny.rows(400, "dev", seed=5)}
+    rows = [replace(row, id=f"dev_{number}") for number, row in enumerate(list(found.values())[:50])]
+    assert len(rows) == 50
+    return rows
+
+
+def task(
+    rows: Sequence[Row], texts: Callable[[Row], list[str]], references: Callable[[Row], str] | None = None
+) -> Task:
+    wanted = {row.id: [references(row) if references else row.summaries[0]] for row in rows}
+    return Task(rows, [texts(row) for row in rows], wanted, "rouge101", near_copy=NEAR_COPY)
+
+
+def said_twice(row: Row) -> str:
+    return f"{row.summaries[0]} {row.summaries[0]}"
+
+
+def spaced(row: Row) -> str:
+    return row.summaries[0].replace("#Person1#과", "# Person1 # 과")
+
+
+def rules(found: Found) -> dict[str, tuple[float, bool]]:
+    """Rule → worth inside the pipeline, and whether that holds."""
+    return {
+        trial.name: (trial.inside.test.difference if trial.inside.test else 0.0, trial.adjusted_p <= ALPHA)
+        for trial in found.rules
+    }
+
+
+# --- rules
+
+
+def test_a_rule_that_helps_is_added(rows: list[Row]) -> None:
+    found = search(task(rows, lambda row: [said_twice(row)]), NONE)
+    gain, holds = rules(found)["remove_repetition"]
+    assert holds
+    assert gain > 5
+    assert found.advised.rules == ("remove_repetition",)
+    assert found.together.test is not None
+    assert found.together.score == pytest.approx(found.own_score + found.together.test.difference)
+    trial = next(trial for trial in found.rules if trial.name == "remove_repetition")
+    assert trial.alone.test == trial.inside.test  # nothing else is in the pipeline
+    assert trial.alone.changed == 1
+
+
+def test_rules_are_added_where_the_default_order_has_them(rows: list[Row]) -> None:
+    both = task(rows, lambda row: [f"{spaced(row)} {spaced(row)}"])
+    found = search(both, replace(NONE, rules=("whitespace",)))
+    assert found.advised.rules == ("tag_repair", "whitespace", "remove_repetition")
+    assert found.together.test is not None
+    assert found.together.score == pytest.approx(300)  # the references themselves
+
+
+def test_a_rule_that_hurts_is_left_out(rows: list[Row]) -> None:
+    """The references repeat themselves, so that mending does harm."""
+    found = search(task(rows, lambda row: [said_twice(row)], said_twice), PostprocessConfig())
+    worth, holds = rules(found)["remove_repetition"]
+    assert holds
+    assert worth < -5
+    assert found.advised.rules == ("nfc", "tag_repair", "whitespace", "limit_length")
+    assert found.together.test is not None
+    assert found.together.test.low > 0
+
+
+def test_a_rule_that_is_of_use_stays_and_one_that_does_nothing_says_so(rows: list[Row]) -> None:
+    found = search(task(rows, lambda row: [said_twice(row)]), PostprocessConfig())
+    assert found.advised == found.own
+    assert found.together.test is None
+    trials = {trial.name: trial for trial in found.rules}
+    assert trials["remove_repetition"].inside.test is not None
+    assert trials["remove_repetition"].adjusted_p <= ALPHA
+    for name in ("nfc", "whitespace", "tag_repair", "limit_length"):
+        assert (trials[name].inside.test, trials[name].inside.changed) == (None, 0), name
+    assert found.tested == 1 + sum(way.effect.test is not None for way in found.lengths)
+
+
+def test_a_rule_that_mends_few_texts_is_not_believed(rows: list[Row]) -> None:
+    """Four of fifty, all for the better: four coins fall alike in one throw of eight."""
+    few = {row.id for row in rows[:4]}
+    found = search(task(rows, lambda row: [said_twice(row) if row.id in few else row.summaries[0]]), NONE)
+    gain, holds = rules(found)["remove_repetition"]
+    assert gain > 0
+    assert not holds
+    assert found.advised == NONE
+
+
+# --- lengths
+
+
+def test_a_limit_is_fitted_to_what_the_run_says_too_much(rows: list[Row]) -> None:
+    found = search(task(rows, lambda row: [f"{row.summaries[0]} {MORE}"]), PostprocessConfig())
+    way = next(way for way in found.lengths if way.name == AT_MOST)
+    longest = max(len(row.summaries[0]) for row in rows)
+    assert longest <= way.fitted.max_characters < longest + len(MORE)
+    assert way.effect.test is not None
+    assert way.effect.test.low > 0
+    assert found.advised == replace(PostprocessConfig(), max_characters=way.fitted.max_characters)
+    assert found.together.score == pytest.approx(300)
+
+
+def test_a_least_length_takes_the_longer_candidate(rows: list[Row]) -> None:
+    rng = random.Random(0)
+    short = {row.id: rng.random() < 0.4 for row in rows}
+
+    def texts(row: Row) -> list[str]:
+        whole = row.summaries[0]
+        return [*(["만난다."] if short[row.id] else []), whole, f"{whole} {MORE}"]
+
+    found = search(task(rows, texts), PostprocessConfig())
+    assert 4 < found.advised.min_characters <= min(len(row.summaries[0]) for row in rows)
+    assert found.together.score == pytest.approx(300)
+    assert found.together.changed == pytest.approx(sum(short.values()) / len(rows))
+    # What was applied before is the run's own now, and nothing more is to be had.
+    again = search(task(rows, texts), found.advised)
+    assert again.advised == found.advised
+    assert again.own_score == pytest.approx(300)
+
+
+def test_a_limit_that_hurts_goes_by_the_rule_or_by_the_fit(rows: list[Row]) -> None:
+    own = PostprocessConfig(max_characters=12)
+    found = search(task(rows, lambda row: list(row.summaries)), own)
+    assert "limit_length" not in found.advised.rules or found.advised.max_characters > 12
+    assert found.together.score == pytest.approx(300)
+
+
+def test_one_candidate_leaves_no_choice_and_costs_no_test(rows: list[Row]) -> None:
+    found = search(task(rows, lambda row: list(row.summaries)), PostprocessConfig())
+    way = next(way for way in found.lengths if way.name == AT_LEAST)
+    assert way.fitted == found.own
+    assert way.effect.test is None
+    assert way.adjusted_p == 1
+
+
+def test_a_length_is_never_fitted_to_its_own_dialogue(rows: list[Row]) -> None:
+    """A fold's references may change at will without moving what that fold was taught."""
+    before = task(rows, lambda row: [f"{row.summaries[0]} {MORE}", "만난다."])
+    fold_of = folds(rows, FOLDS, NEAR_COPY)
+    changed = {
+        name: ["만난다."] if fold_of[name] == 2 else wanted for name, wanted in before.references.items()
+    }
+    one, two = (
+        search(before, PostprocessConfig()),
+        search(replace(before, references=changed), PostprocessConfig()),
+    )
+    for first, second in zip(one.lengths, two.lengths, strict=True):
+        assert first.by_fold[2] == second.by_fold[2]
+        assert second.effect.test is None or first.effect != second.effect
+
+
+def test_near_copies_are_in_one_fold(rows: list[Row]) -> None:
+    whole = task(rows, lambda row: list(row.summaries))
+    with pytest.raises(UserError, match="groups of near-copies"):
+        search(replace(whole, near_copy=0.01), NONE)
+
+
+# --- chance
+
+
+def test_chance_is_not_taken_for_an_effect(rows: list[Row]) -> None:
+    """Either form is the reference by the throw of a coin, so no rule and no length is worth anything."""
+    advised = 0
+    for seed in range(40):
+        rng = random.Random(seed)
+        coin = {row.id: rng.random() < 0.5 for row in rows}
+
+        def wanted(row: Row, coin: dict[str, bool] = coin) -> str:
+            return said_twice(row) if coin[row.id] else row.summaries[0]
+
+        thrown = task(rows, lambda row: [said_twice(row), row.summaries[0]], wanted)
+        advised += search(thrown, NONE).advised != NONE
+    assert advised <= 5  # of 40 at a level of 5 % more than that come in one of a hundred runs
+
+
+def test_the_correction_is_holms() -> None:
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, 1.0, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([None]) == [1.0]
+    assert holm([]) == []
+
+
+# --- what it needs
+
+
+def test_one_dialogue_is_too_few(rows: list[Row]) -> None:
+    with pytest.raises(UserError, match="folds: 1 rows fall into 1 groups"):
+        search(task(rows[:1], lambda row: list(row.summaries)), NONE)
+
+
+# --- applying it
+
+
+def test_the_first_candidate_that_is_long_enough_is_predicted() -> None:
+    texts = ["짧다. 짧다.", "조금 더 길다.", "가장 긴 것은 이것이다.", "이것은 넷째이다."]
+    config = PostprocessConfig()
+    assert postprocess.prediction(config, texts) == "짧다."
+    assert (
+        postprocess.prediction(replace(config, min_characters=4), texts) == "조금 더 길다."
+    )  # after the rules
+    assert postprocess.prediction(replace(config, min_characters=9), texts) == texts[2]
+    assert postprocess.prediction(replace(config, min_characters=99), texts) == texts[2]  # none: the longest
+    group = [Candidate(text, None, 3) for text in texts]
+    assert postprocess.predictions(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
+    for least in (-1, 301):
+        with pytest.raises(UserError, match=r"min_characters is .* wanted 0 up to max_characters, 300"):
+            postprocess.prediction(replace(config, min_characters=least), texts)
+
+
+def test_a_record_from_before_a_setting_existed_means_its_default() -> None:
+    settings = {"postprocess.rules": ["nfc"], "postprocess.max_characters": 80, "seed": 1}
+    assert postprocess.recorded(settings) == PostprocessConfig(("nfc",), max_characters=80)
+
+
+# --- the command
+
+TALK = ["--competition=daily_talk", "--run=exp001-turns"]
+
+
+@pytest.fixture(scope="module")
+def inferred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a run whose predictions are all cut far too short."""
+    root = tiny.repository(tmp_path_factory.mktemp("search") / "repository", train_rows=40, other_rows=40)
+    for words in (["train", "exp001", *TALK], ["infer", "exp001", *TALK, "--max-characters=8"]):
+        code, output = tiny.run(root, "common", *words)
+        assert code == 0, output
+    return root
+
+
+def postprocess_of(root: Path, *words: str) -> tuple[int, str]:
+    return tiny.run(root, "common", "postprocess", *words)
+
+
+def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> None:
+    code, output = postprocess_of(inferred, *TALK)
+    assert code == 0, output
+    for name in (*postprocess.RULES, AT_MOST, AT_LEAST):
+        assert re.search(rf"(?m)^{name} ", output), name
+    assert "changes nothing on dev" in output
+    last = output.splitlines()[-1]
+    printed = re.fullmatch(r'make exp=exp001 infer run=exp001-turns args="([^"]+)"', last)
+    assert printed, last
+    code, applied = tiny.run(inferred, "common", "infer", "exp001", *TALK, *printed[1].split())
+    assert code == 0, applied
+    record = read_json(inferred / "outputs" / "daily_talk" / "exp001-turns" / "run.json")["infer"]["config"]
+    assert postprocess.recorded(record) != PostprocessConfig(max_characters=8)
+    code, output = postprocess_of(inferred, *TALK)
+    assert code == 0, output
+    assert "nothing earns its place beside what exp001-turns has: keep --rules=" in output.splitlines()[-1]
+
+
+def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(inferred))
+    talk = competition.load("daily_talk")
+    folder = inferred / "outputs" / "daily_talk" / "exp001-turns"
+    again = r"make exp=exp001 infer run=exp001-turns args=\"(--postprocess\.\S+=\S+ ?)+\""
+    with pytest.raises(
+        UserError, match=r"exp001-no: infer has not finished; first run: make exp=exp001 infer run="
+    ):
+        postprocess_report.task(talk, "exp001-no")
+    with pytest.raises(UserError, match="wanted an experiment or a variant"):
+        postprocess_report.task(talk, "../exp001")
+    path = folder / "dev" / "candidates.jsonl"
+    whole = candidates.read(path)
+    try:
+        other = {name: [Candidate("다른 글.", None, 2), *group] for name, group in whole.items()}
+        candidates.write(path, other)
+        with pytest.raises(
+            UserError, match=f"not what its candidates and recorded settings give now; .*{again}"
+        ):
+            postprocess_report.task(talk, "exp001-turns")
+        candidates.write(path, {**whole, "dev_3": []})
+        with pytest.raises(
+            UserError, match=f"1 of 40 dialogues have no candidate, for example 'dev_3'.*{again}"
+        ):
+            postprocess_report.task(talk, "exp001-turns")
+        path.unlink()
+        with pytest.raises(UserError, match="40 of 40 dialogues have no candidate"):
+            postprocess_report.task(talk, "exp001-turns")
+    finally:
+        candidates.write(path, whole)

@@ -1,0 +1,115 @@
+"""The CSV is exactly as the competition declares."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from common import competition as competitions
+from common import submission_csv
+from common.competition import Competition
+from common.errors import UserError
+from tests.support import repository as repositories
+from tests.support.submitting import refused, solo, submit
+
+
+@pytest.fixture
+def talk(repository: Path) -> Competition:
+    return competitions.load("talk")
+
+
+# What is made
+
+
+def test_the_csv_is_exactly_as_declared(repository: Path) -> None:
+    made = submit(repository)
+    assert made.path == repository / "submissions" / "talk.csv"
+    content = made.path.read_bytes().decode("utf-8")
+    rows = list(csv.reader(io.StringIO(content)))
+    assert rows[0] == ["", "fname", "summary"]
+    assert [row[:2] for row in rows[1:]] == [["0", "test_2"], ["1", "test_10"], ["2", "test_0"]]
+    expected = {
+        r[0]: r[1]
+        for r in csv.reader((repository / "outputs/talk/exp002/test/predictions.csv").open(encoding="utf-8"))
+    }
+    assert {row[1]: row[2] for row in rows[1:]} == {k: v for k, v in expected.items() if k != "fname"}
+    assert content.startswith('"","fname","summary"\n"0","test_2","')
+    assert content.endswith('"\n')
+    assert "\r" not in content
+    assert "\ufeff" not in content
+    assert made.path.stat().st_mode & 0o777 == 0o644
+
+
+def test_columns_follow_the_competition(repository: Path) -> None:
+    toml = repository / "competitions/talk/competition.toml"
+    text = toml.read_text(encoding="utf-8")
+    text = text.replace(
+        'columns = ["", "fname", "summary"]\n[files.sol', 'columns = ["summary", "fname"]\n[files.sol'
+    )
+    text = text.replace('columns = ["", "fname", "summary"]\nindex = ""', 'columns = ["summary", "fname"]')
+    toml.write_text(text, encoding="utf-8")
+    sample = "summary,fname\n" + "".join(f",{name}\n" for name in repositories.SAMPLE)
+    (repository / "competitions/talk/data/sample_submission.csv").write_text(sample, encoding="utf-8")
+    lines = submit(repository).path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == '"summary","fname"'
+    assert lines[1].endswith(',"test_2"')
+
+
+# Texts that no site takes
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("비가 온다.\n우산이 없다.", "more than one line"),
+        ("비가 온다.\n", "line break"),
+        ("비가 온다.\r우산이 없다.", "more than one line"),
+        ("비가\u2028온다.", "more than one line"),
+        ("\u1107\u1175가 온다.", "not in Unicode NFC"),
+        ("비" * 61, "has 61 characters, at most 60"),
+    ],
+)
+def test_a_bad_text_is_refused_and_the_old_csv_stays(repository: Path, text: str, fault: str) -> None:
+    submit(repository)
+    repositories.infer_texts(repository, "exp002", {"test_10": text})
+    message = refused(repository, "submissions/talk.csv: the summary of 'test_10'", fault)
+    assert "submissions/.talk.csv" not in message
+
+
+@pytest.mark.parametrize("text", ["", "  \u3000"])
+def test_a_member_without_a_text_is_named(repository: Path, text: str) -> None:
+    submit(repository)
+    repositories.infer_texts(repository, "exp002", {"test_10": text})
+    refused(repository, "exp002 has no text for 'test_10'; infer it again")
+
+
+def test_the_longest_and_oddest_texts_that_are_allowed_pass(repository: Path) -> None:
+    odd = {"test_0": "비" * 60, "test_2": 'NA, "None", \\', "test_10": "=1+1; #Person1#은"}
+    repositories.infer_texts(repository, "exp001", odd)
+    made = submit(repository, text=solo())
+    assert {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))} == {"fname": "summary", **odd}
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "columns are []"),
+        (b'"fname","summary"\n', "columns are"),
+        (b'"","fname","summary"\n"0","test_2","a"\n', "1 rows, wanted 3"),
+        (b'"","fname","summary"\n0,test_2,a\n1,test_0,a\n2,test_10,a\n', "row 1 is 'test_0'"),
+        (b'"","fname","summary"\n0,test_2,a\n2,test_10,a\n1,test_0,a\n', "index '2' in row 1"),
+        (b'"","fname","summary"\n0,test_2,a,b\n1,test_10,a\n2,test_0,a\n', "row 0 has 4 cells"),
+        (b'"","fname","summary"\n0,test_2,"a"b\n', "not a valid CSV"),
+        (b"\xef\xbb\xbf" + b'"","fname","summary"\n', "columns are"),
+        (b'"","fname","summary"\n0,test_2,\xff\n', "not valid UTF-8"),
+    ],
+)
+def test_validation_names_what_is_wrong(
+    repository: Path, talk: Competition, content: bytes, part: str
+) -> None:
+    (repository / "mine.csv").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        submission_csv.validate(talk, repository / "mine.csv")
+    assert str(caught.value).startswith("mine.csv: ")
+    assert part in str(caught.value)

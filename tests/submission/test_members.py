@@ -1,0 +1,142 @@
+"""Members that are missing, stale or half-made stop a submit with the command that makes them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from common import ledger, runs
+from tests.support import repository as repositories
+from tests.support.submitting import RUN, refused, solo, submit
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+# Members that are absent or no longer what they were
+
+
+def test_a_missing_member_stops_with_the_command(repository: Path) -> None:
+    shutil.rmtree(repository / RUN)
+    command = "run: make exp=exp001 train && make exp=exp001 infer"
+    message = refused(
+        repository, "1 of 2 members", "exp001: train has not finished", command, "missing=train"
+    )
+    assert "stale=ok" not in message
+    refused(repository, command, allow_stale=True)
+
+
+def test_a_member_cut_off_between_stages(repository: Path) -> None:
+    record = runs.record(repository / RUN)
+    record["infer"]["status"] = "running"
+    (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    message = refused(repository, "exp001: infer has not finished", "run: make exp=exp001 infer")
+    assert "train &&" not in message
+    edit(repository / "experiments/exp001/train.py", "rows = len", "rows = 0 * len")
+    # Training is finished but stale: without restart=1 it would be refused.
+    refused(repository, "run: make exp=exp001 train restart=1 && make exp=exp001 infer")
+
+
+BOTH = "run: make exp=exp001 train restart=1 && make exp=exp001 infer\n"
+INFER = "run: make exp=exp001 infer\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "command"),
+    [
+        (lambda h: edit(h / "experiments/exp001/infer.py", "turn + 1", "turn + 2"), "code experiments/exp001/infer.py has changed", INFER),
+        (lambda h: edit(h / "experiments/exp001/train.py", "rows = len", "rows = 0 * len"), "code experiments/exp001/train.py has changed", BOTH),
+        (lambda h: edit(h / "experiments/exp001/config.py", "turn: int = 0", "turn: int = 1"), "code experiments/exp001/config.py has changed",
+         INFER + "    or, if a training setting was changed: make exp=exp001 train restart=1 && make exp=exp001 infer\n"),
+        (lambda h: edit(h / "competitions/talk/data/train.csv", "일상", "하루"), "data competitions/talk/data/train.csv has changed", BOTH),
+        (lambda h: edit(h / RUN / "best/m.json", "0", "1"), "outputs/talk/exp001/best cannot be used: outputs/talk/exp001/best/m.json has changed since it was saved", BOTH),
+        (lambda h: shutil.rmtree(h / RUN / "best"), "outputs/talk/exp001/best cannot be used", BOTH),
+        (lambda h: edit(h / RUN / "test/predictions.csv", "#Person1#", "#Person2#"), f"result {RUN}/test/predictions.csv has changed", INFER),
+    ],
+    ids=["infer code", "train code", "config.py", "data", "checkpoint", "checkpoint gone", "predictions"],
+)  # fmt: skip
+def test_a_stale_member_stops_with_the_command(
+    repository: Path, change: Callable[[Path], None], reason: str, command: str
+) -> None:
+    submit(repository)
+    change(repository)
+    message = refused(
+        repository, "submissions/talk.toml: ", f"exp001: {reason}", command, "missing=train", "stale=ok"
+    )
+    assert message.count(reason) == (2 if "data" in reason else 1)  # exp002 read that data too
+
+
+def test_stale_members_can_be_accepted_and_that_is_recorded(repository: Path) -> None:
+    edit(repository / "experiments/exp001/infer.py", "turn + 1", "turn + 2")
+    made = submit(repository, allow_stale=True)
+    assert made.entry["stale"] == {"exp001": ["code experiments/exp001/infer.py has changed"]}
+    assert ledger.entries()[0]["stale"] == made.entry["stale"]
+
+
+def test_a_variant_is_named_with_its_settings(repository: Path) -> None:
+    repositories.stage(repository, "exp001", "train", "--run", "exp001-second", "--turn", "1")
+    repositories.stage(repository, "exp001", "infer", "--run", "exp001-second")
+    text = solo().replace('"exp001"', '"exp001-second"')
+    assert submit(repository, text=text).entry["members"][0]["run"] == "exp001-second"
+    edit(repository / "experiments/exp001/train.py", "rows = len", "rows = 0 * len")
+    refused(
+        repository,
+        'make exp=exp001 train run=exp001-second args="--turn=1" restart=1 && make exp=exp001 infer run=exp001-second',
+    )
+    # Trained anew by submit itself, it stays the variant that it was.
+    again = submit(repository, missing="train")
+    assert runs.record(repository / "outputs/talk/exp001-second")["train"]["config"]["turn"] == 1
+    assert again.entry["stale"] == {}
+
+
+def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path) -> None:
+    """In fewer, the same settings would make smaller steps, and nothing would say so."""
+    record = runs.record(repository / RUN)
+    record["train"]["processes"] = 2
+    (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    # The checkpoint is the first process's to write, and stale in any case.
+    save = "checkpoints.save(run.folder"
+    edit(repository / "experiments/exp001/train.py", save, f"processes.rank() or {save}")
+    edit(
+        repository / "experiments/exp001/train.py", "import checkpoints, ", "import checkpoints, processes, "
+    )
+    refused(repository, "run: make exp=exp001 train gpus=2 restart=1 && make exp=exp001 infer\n")
+    assert submit(repository, text=solo(), missing="train").entry["stale"] == {}
+    made = runs.record(repository / RUN)
+    assert (made["train"]["processes"], made["infer"]["processes"]) == (2, 1)
+
+
+def test_a_variant_nobody_recorded_is_not_made_up(repository: Path) -> None:
+    (repository / "submissions/talk.toml").write_text(
+        solo().replace('"exp001"', '"exp001-third"'), encoding="utf-8"
+    )
+    refused(repository, "exp001-third", "train it yourself", 'run=exp001-third args="…"', missing="train")
+
+
+def test_missing_train_makes_what_is_absent_or_outdated(repository: Path) -> None:
+    shutil.rmtree(repository / "outputs/talk/exp002")
+    edit(repository / "experiments/exp001/config.py", "turn: int = 0", "turn: int = 1")  # a training setting
+    made = submit(repository, missing="train")
+    assert made.entry["stale"] == {}
+    assert runs.record(repository / RUN)["train"]["config"]["turn"] == 1
+    assert (
+        runs.stale_reasons(repository / RUN) == runs.stale_reasons(repository / "outputs/talk/exp002") == []
+    )
+
+
+def test_a_member_that_cannot_be_trained_stops_the_submit(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    edit(repository / "experiments/exp001/train.py", "    run.finish()", "    raise UserError('no')")
+    edit(
+        repository / "experiments/exp001/train.py",
+        "import write_json",
+        "import write_json\nfrom common.errors import UserError",
+    )
+    refused(repository, "exp001: train failed (see above)", missing="train")
+    assert "error: no" in capfd.readouterr().err

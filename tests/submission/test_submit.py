@@ -1,0 +1,208 @@
+"""From recipe to ledger: what is chosen, refused and recorded, or one error and nothing changed."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common import competition as competitions
+from common import files, ledger, submission
+from common.competition import Competition
+from common.errors import UserError
+from common.rouge import pairwise
+from tests.support import repository as repositories
+from tests.support.submitting import RUN, recipe, refused, solo, submit
+
+
+@pytest.fixture
+def talk(repository: Path) -> Competition:
+    return competitions.load("talk")
+
+
+# What dev does not support
+
+
+def test_a_blend_that_may_be_chance_is_refused_unless_forced(repository: Path) -> None:
+    worse = repositories.RECIPE.replace("2.0", "0.5")  # the vote is then exp001's, and exp002 is better
+    recipe(repository, worse)
+    message = refused(
+        repository,
+        "submissions/talk.toml: on dev the blend is ",
+        "95 % interval",
+        "that may be chance. Nothing was written. Send exp00",
+        "make blend-report blend=talk, or insist with force=1.",
+        force=False,
+    )
+    made = submit(repository)
+    judged = made.entry["verdict"]
+    assert not judged["supported"]
+    assert f"{judged['difference']:+.2f} leaderboard over {judged['best']} alone" in message
+    assert judged["low"] <= judged["difference"] <= judged["high"]
+    assert judged["low"] <= 0
+    assert ledger.entries()[-1]["verdict"] == judged
+
+
+def test_one_member_as_it_is_needs_no_support(repository: Path) -> None:
+    made = submit(repository, text=solo(), force=False)
+    assert made.entry["verdict"] == {
+        "best": "exp001", "difference": 0.0, "low": 0.0, "high": 0.0, "supported": True
+    }  # fmt: skip
+
+
+def test_a_method_that_learns_wants_more_than_two_dialogues(repository: Path) -> None:
+    text = 'competition = "talk"\nmethod = "stack"\nmembers = [{ run = "exp001" }, { run = "exp002" }]\n'
+    recipe(repository, text)
+    refused(repository, "fall into", "5 folds cannot all have rows")
+
+
+def test_the_ledger_entry_says_what_was_made_of_what(repository: Path, talk: Competition) -> None:
+    made = submit(repository)
+    [entry] = ledger.entries()
+    assert entry == made.entry
+    sha = files.sha256_file(made.path)
+    assert (entry["id"], entry["csv_sha256"]) == (sha[:10], sha)
+    assert [(m["run"], m["weight"]) for m in entry["members"]] == [("exp001", 1.0), ("exp002", 2.0)]
+    assert entry["members"][0]["run_sha256"] == files.sha256_file(repository / RUN / "run.json")
+    assert entry["data"] == {kind: files.sha256_file(talk.path(kind)) for kind in talk.files}
+    assert entry["stale"] == {}
+    assert entry["git"] == {"commit": None, "dirty": None}
+    for split in ("dev", "test"):
+        assert set(entry[split]) == {"exp001", "exp002", "blend", "floor"}
+        assert set(entry[split]["blend"]) == {"leaderboard", "rouge101", "korouge"}
+    assert entry["dev"]["blend"] == entry["dev"]["exp002"]
+    assert entry["choice"] == {"tied": 0.0, "all_alike": 0.0, "all_different": 1.0}
+
+
+def test_the_same_again_is_the_same_file(repository: Path) -> None:
+    first, second = submit(repository), submit(repository)
+    assert first.entry["csv_sha256"] == second.entry["csv_sha256"]
+    assert len(files.read_lines(repository / "submissions/ledger.jsonl")) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "mix"),
+    [("", (1, 1, 1)), ("mix = { rouge2 = 3, rougeL = 1 }", (0, 3, 1)), ("length = 0.5", (1, 1, 1))],
+)
+def test_mbr_chooses_by_the_definition(repository: Path, more: str, mix: tuple[int, ...]) -> None:
+    text = repositories.RECIPE.replace('"vote"', f'"mbr"\ncandidates = 2\n{more}')
+    made, asked = submit(repository, text=text), recipe(repository)
+    members = submission.member_candidates(asked, competitions.load("talk"), "test")
+    picked = {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))}
+    for name in repositories.SAMPLE:
+        group = [c.text for run in ("exp001", "exp002") for c in members[run][name]]
+        assert [len(members[run][name]) for run in members] == [2, 2]
+        weights = np.array([0.5, 0.5, 1.0, 1.0])
+        matrix = pairwise([group], "leaderboard")[0]
+        utility = np.average([matrix[k] for k in ("rouge1", "rouge2", "rougeL")], axis=0, weights=mix) / 100
+        scores = [np.average(np.delete(utility[i], i), weights=np.delete(weights, i)) for i in range(4)]
+        lengths = np.log([len(t) for t in group])
+        scores += asked.length * (lengths - np.median(lengths))
+        assert picked[name] == group[int(np.argmax(scores))]
+
+
+def test_a_member_may_only_tell_how_good_others_are(repository: Path) -> None:
+    text = repositories.RECIPE.replace('"vote"', '"mbr"').replace(
+        "weight = 2.0", "weight = 2.0, choose = false"
+    )
+    made = submit(repository, text=text)
+    assert made.entry["dev"]["blend"] == made.entry["dev"]["exp001"]
+    recipe_path = repository / "submissions" / "talk.toml"
+    recipe_path.write_text(text.replace("weight = 1.0", "choose = false"), encoding="utf-8")
+    refused(repository, "no member may be chosen")
+
+
+def test_a_tied_vote_falls_to_consensus_and_says_so(repository: Path) -> None:
+    made = submit(repository, text=repositories.RECIPE.replace("2.0", "1.0"))
+    assert made.entry["choice"]["tied"] == 1.0
+
+
+def test_members_of_two_versions_of_the_data_are_never_blended(repository: Path) -> None:
+    record = repository / RUN / "run.json"
+    content = json.loads(record.read_text(encoding="utf-8"))
+    for name, entry in content["infer"]["data"].items():
+        if name.endswith("dev.csv"):
+            entry["sha256"] = "0" * 64
+    record.write_text(json.dumps(content), encoding="utf-8")
+    refused(
+        repository, "exp002 and exp001 were inferred on different versions of", "dev.csv", allow_stale=True
+    )
+
+
+def test_ids_are_joined_never_positions(repository: Path) -> None:
+    path = repository / RUN / "test/predictions.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([lines[0], *reversed(lines[1:])]), encoding="utf-8")
+    before = submit(repository, text=solo(), allow_stale=True).entry["csv_sha256"]
+    path.write_text("".join(lines), encoding="utf-8")
+    assert submit(repository).entry["csv_sha256"] == before
+    path.write_text("".join(lines[:-1]), encoding="utf-8")
+    refused(
+        repository,
+        "1 ids of test are missing and 0 are unknown",
+        "'test_10'",
+        "infer exp001 again",
+        allow_stale=True,
+    )
+
+
+# Faults
+
+
+def test_two_at_once(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first blends, a second process gets one clear error and changes nothing."""
+    ended: list[subprocess.CompletedProcess[str]] = []
+    original = submission.require_fresh
+
+    def meanwhile(*args: object, **options: object) -> object:
+        command = [sys.executable, "-m", "common", "submit"]
+        ended.append(subprocess.run(command, capture_output=True, text=True, check=False))
+        return original(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(submission, "require_fresh", meanwhile)
+    submit(repository)
+    [second] = ended
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert (
+        second.stderr == "error: another make submit is writing submissions/talk.csv; wait for it to end.\n"
+    )
+    assert len(ledger.entries()) == 1
+    assert sorted(p.name for p in (repository / "submissions").iterdir() if p.suffix != ".lock") == [
+        "ledger.jsonl",
+        "talk.csv",
+        "talk.toml",
+    ]
+
+
+def test_a_csv_that_cannot_be_put_in_place(repository: Path) -> None:
+    asked = recipe(repository)
+    shutil.rmtree(repository / "submissions")
+    (repository / "submissions").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match=r"submissions/talk\.csv: cannot be written"):
+        submission.submit(asked, competitions.load("talk"))
+    assert (repository / "submissions").read_text() == "a file where the folder should be"
+
+
+def test_a_ledger_that_cannot_be_written_leaves_the_old_csv(repository: Path) -> None:
+    submit(repository)
+    repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
+    (repository / "submissions/ledger.jsonl").unlink()
+    (repository / "submissions/ledger.jsonl").mkdir()
+    refused(repository, "submissions/ledger.jsonl: cannot be written")
+
+
+def test_a_full_disk_leaves_the_old_csv(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit(repository)
+    repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        refused(repository, "submissions/talk.csv: writing failed (No space left on device)")

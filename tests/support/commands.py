@@ -1,0 +1,44 @@
+"""Commands of `python -m common` and `make`, run in a repository."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support import REPOSITORY
+
+Ended = subprocess.CompletedProcess[str]
+
+
+def started(repository: Path, *command: str, **variables: str) -> Ended:
+    environment = {**os.environ, **variables, "KDS_ROOT": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def make(repository: Path, *words: str, **variables: str) -> Ended:
+    """`make` with the repository's Makefile in the repository; what is set up counts as up to date."""
+    venv = Path(sys.prefix)
+    options = ["-f", str(REPOSITORY / "Makefile"), f"VENV={venv}", "-o", str(venv / "ready")]
+    return started(repository, "make", *options, *words, **variables)
+
+
+def failed(ended: Ended, *parts: str, code: int = 1) -> None:
+    """One error message that holds every part, nothing on stdout, no traceback."""
+    assert ended.returncode == code, ended
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert len(re.findall(r"(?m)^(?:error|Error): |\*\*\* .* Stop\.$", ended.stderr)) == 1, ended.stderr
+    for part in parts:
+        assert part in ended.stderr
+
+
+def files(repository: Path) -> dict[str, bytes]:
+    found = (
+        p
+        for p in repository.rglob("*")
+        if p.is_file() and p.suffix != ".lock" and "__pycache__" not in p.parts
+    )
+    return {str(path.relative_to(repository)): path.read_bytes() for path in found}

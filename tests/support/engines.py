@@ -1,0 +1,65 @@
+"""Models taught a little, to decode with several engines."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common import checkpoints, models, tokenization
+from common.decoding import DecodingConfig
+from common.models import PretrainedConfig
+from common.tokenization import Frame, LengthConfig
+from common.training import cross_entropy
+from tests.support import tiny
+
+WORDS = tiny.tokenizer()
+GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=24)
+BEAM = DecodingConfig(candidates=3, beams=4, max_new_tokens=24)
+SAMPLED = DecodingConfig(candidates=4, beams=1, temperature=1.3, top_p=0.9, max_new_tokens=12)
+ROWS = 24
+MBART = PretrainedConfig(model="tiny:mbart", dtype="float32")
+
+
+def ct2_of(config: DecodingConfig, weights: Any = "float32") -> DecodingConfig:
+    return replace(config, engine="ctranslate2", ct2_weights=weights)
+
+
+def frame_of(model: PreTrainedModel, words: PreTrainedTokenizerFast, language: str | None = None) -> Frame:
+    if model.config.is_encoder_decoder:
+        return tokenization.seq2seq_frame(words, language) if language else Frame(after=(words.eos_token_id,))
+    return Frame(after=(words.bos_token_id,))
+
+
+def sources_of(words: PreTrainedTokenizerFast, frame: Frame, count: int = ROWS) -> list[list[int]]:
+    return list(tokenization.sources(tiny.rows(count, "test", 5), words, LengthConfig(120), frame).values())
+
+
+def taught(
+    model: PreTrainedModel, words: PreTrainedTokenizerFast, frame: Frame, steps: int = 25
+) -> PreTrainedModel:
+    """The model after a few steps, so that summaries end and no two tokens are nearly alike."""
+    rows = tiny.rows(ROWS)
+    sources = tokenization.sources(rows, words, LengthConfig(120), frame)
+    batch = [
+        tiny.example(sources[r.id], [*frame.target_before, *words.encode(r.summaries[0]), words.eos_token_id])
+        for r in rows
+    ]
+    collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
+    tensors = collate(batch, pad=words.pad_token_id)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (cross_entropy(model, tensors, 0.1) / 300).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    return model.eval()
+
+
+def saved(
+    model: PreTrainedModel, words: PreTrainedTokenizerFast, folder: Path, base: PretrainedConfig | None = None
+) -> Path:
+    checkpoints.save(folder, lambda staging: models.save(model, words, staging, base))
+    return folder

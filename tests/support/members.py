@@ -1,0 +1,36 @@
+"""Candidates of invented members."""
+
+import random
+
+import numpy as np
+
+from common.candidates import Candidate
+from common.ensemble.consensus import agreement
+from common.ensemble.features import features
+from common.ensemble.nested import Known
+from common.ensemble.pool import pool
+from common.rouge import corpus
+from common.rows import Row
+from tests.support import tiny
+
+NEAR_COPY = 0.999  # the tests' dialogues are all alike
+CONSTANT = "#Person1#과 #Person2#는 함께 이야기를 나눈다."
+
+
+def texts_of(row: Row, error: float, rng: random.Random, count: int) -> list[Candidate]:
+    """Summaries with that share of their words wrong."""
+    made = []
+    for _ in range(count):
+        words = [w if rng.random() > error else rng.choice(tiny.THINGS) for w in row.summaries[0].split()]
+        made.append(Candidate(" ".join(words), -10 * error, len(words)))
+    return made
+
+
+def measured(rows: list[Row], members: dict[str, dict[str, list[Candidate]]]) -> Known:
+    found = pool(members)
+    target = np.zeros(found.owner.shape)
+    for place, (texts, row) in enumerate(zip(found.texts, rows, strict=True)):
+        result = corpus(texts, [list(row.summaries)] * len(texts), "leaderboard")
+        target[place, : len(texts)] = result.per_example["leaderboard"]
+    dialogues = {row.id: row.dialogue for row in rows}
+    return Known(found, agreement(found), features(found, dialogues), target, tuple(rows), NEAR_COPY)

@@ -1,0 +1,54 @@
+"""Summaries with scores."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from common import tokenization
+from common.candidates import Candidate
+from common.rows import Row
+from common.training import cross_entropy, reward
+from common.training.reward import RewardConfig
+from tests.support import tiny
+
+NAN = float("nan")
+
+
+def example(source: int, lengths: list[int], weights: list[float], seed: int = 0) -> dict[str, Any]:
+    rng = torch.Generator().manual_seed(seed + source)
+    ids = torch.randint(5, 200, (source + sum(lengths),), generator=rng).tolist()
+    return {
+        "source": ids[:source],
+        "target": ids[source:],
+        "lengths": lengths,
+        "weights": weights,
+        "logprobs": [NAN] * len(lengths),
+    }
+
+
+def apart(examples: list[dict[str, Any]]) -> Iterator[tuple[float, dict[str, torch.Tensor]]]:
+    """Each summary behind its source alone, with its weight."""
+    for one in examples:
+        start = 0
+        for length, weight in zip(one["lengths"], one["weights"], strict=True):
+            target = one["target"][start : start + length]
+            start += length
+            yield weight, tokenization.collate_causal([{"source": one["source"], "target": target}], 0)
+
+
+def logprob(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> float:
+    return -float(cross_entropy(model, batch, 0.0).detach())
+
+
+TOKENIZER = tiny.tokenizer()
+ROW = Row("train_0", "#Person1#: 우산 어디서 살까요?", ("시장에서 우산을 산다.",), "")
+
+
+def made(drawn: list[Candidate], scores: list[float], **changes: Any) -> dict[str, Any]:
+    config = replace(RewardConfig(), **changes)
+    sources = {ROW.id: [5, 6, 7]}
+    (found,) = reward.examples([ROW], sources, {ROW.id: drawn}, {ROW.id: scores}, TOKENIZER, config, 30)
+    return dict(found)

@@ -1,0 +1,71 @@
+"""Competitions that forbid sources, and runs that break the rule."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common import competition, submission
+from common.augment import files
+from common.augment.files import AugmentedRow
+from common.files import sha256_file
+from common.recipes import read_recipe
+from common.rows import Row, read_split
+from tests.support import repository as repositories
+
+SOURCES = ("dialogsum_en", "DialogSum")
+SECRET = "팥빙수"  # in no message
+
+
+def forbid(root: Path, *sources: str, near_copy: float = 0.15) -> None:
+    path = root / "competitions" / "talk" / "competition.toml"
+    head = path.read_text(encoding="utf-8").partition("[rules]")[0]
+    listed = json.dumps(list(sources))
+    path.write_text(
+        f"{head}[rules]\ntext = []\nforbidden_sources = {listed}\nnear_copy = {near_copy}\n", encoding="utf-8"
+    )
+
+
+def with_model(root: Path) -> None:
+    """Give exp001 a setting that names a model; it stays as it is otherwise."""
+    path = root / "experiments" / "exp001" / "config.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("    seed: int = 1\n", '    seed: int = 1\n    model: str = ""\n'), encoding="utf-8"
+    )
+
+
+def refused(root: Path, stage: str, *words: str) -> str:
+    """What a stage of exp001 is refused with."""
+    with pytest.raises(SystemExit) as caught:
+        repositories.stage(root, "exp001", stage, *words)
+    assert str(caught.value).startswith("error: ")
+    return str(caught.value)
+
+
+def submit(root: Path, **options: Any) -> submission.Submitted:
+    recipe = read_recipe(root / "submissions" / "talk.toml")
+    return submission.submit(recipe, competition.load("talk"), force=True, **options)
+
+
+def made(root: Path, *rows: AugmentedRow, name: str = "swap", **values: Any) -> Path:
+    """Rows on disk as make augment leaves them."""
+    folder = root / "outputs" / "talk" / "augmented" / name
+    files.write(folder / files.ROWS, rows)
+    record = {
+        "competition": "talk", "method": "speaker_swap", "name": name, "n": None, "overrides": {}, "config": {},
+        "sources": {}, "near_copy": 0.15, "files": {files.ROWS: sha256_file(folder / files.ROWS)},
+        "data": {"train": {"sha256": read_split(competition.load("talk"), "train").sha256}},
+    }  # fmt: skip
+    (folder / files.RECORD).write_text(json.dumps(record | values), encoding="utf-8")
+    return folder / files.ROWS
+
+
+def new(dialogue: str, parent: str = "train_0", number: int = 0) -> AugmentedRow:
+    return AugmentedRow(
+        Row(f"{parent}.x{number}", dialogue, ("요약",), ""), parent, "speaker_swap", "", "", 1, 0, 0.5, 0.5
+    )
+
+
+FAR = f"#Person1#: {SECRET} 먹으러 가자.\n#Person2#: 여름엔 그게 최고야!"

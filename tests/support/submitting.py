@@ -1,0 +1,54 @@
+"""Recipes and submits in the repository made for a test."""
+
+from pathlib import Path
+
+import pytest
+
+from common import competition as competitions
+from common import submission
+from common.errors import UserError
+from common.recipes import Recipe, read_recipe
+from common.submission import Submitted
+
+RUN = "outputs/talk/exp001"
+
+
+def recipe(repository: Path, text: str | None = None) -> Recipe:
+    path = repository / "submissions" / "talk.toml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    return read_recipe(path)
+
+
+def submit(
+    repository: Path,
+    *,
+    missing: str = "stop",
+    allow_stale: bool = False,
+    text: str | None = None,
+    force: bool = True,  # two dev rows show nothing
+) -> Submitted:
+    return submission.submit(
+        recipe(repository, text), competitions.load("talk"), missing, allow_stale=allow_stale, force=force
+    )
+
+
+def state(repository: Path) -> dict[str, bytes]:
+    """Everything in submissions/ that counts."""
+    folder = repository / "submissions"
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.suffix != ".lock"}
+
+
+def refused(repository: Path, *parts: str, **options: object) -> str:
+    """The message of a submit that is refused and changes nothing."""
+    before = state(repository)
+    with pytest.raises(UserError) as caught:
+        submit(repository, **options)  # type: ignore[arg-type]
+    for part in parts:
+        assert part in str(caught.value)
+    assert state(repository) == before
+    return str(caught.value)
+
+
+def solo(method: str = "vote", more: str = "") -> str:
+    return f'competition = "talk"\nmethod = "{method}"\n{more}\nmembers = [{{ run = "exp001" }}]\n'

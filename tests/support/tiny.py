@@ -1,0 +1,147 @@
+"""Tiny rows, tokenizers and models, and a repository with little data, for the tests of the rooms that use torch."""
+
+import csv
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common import models, tokenization
+from common.models import PretrainedConfig, SmallModelConfig
+from common.rows import Row
+from tests.support import REPOSITORY
+
+TAGS = ("#Person1#", "#Person2#", "#Person3#", "#PhoneNumber#", "#Email#")
+SIZE = SmallModelConfig(width=64, layers=1, feed_forward=64, dropout=0.0, positions=256)
+THINGS = ("우산", "김밥", "기차표", "책상", "자전거", "꽃다발", "커피", "달력")
+PLACES = ("시장", "역 앞", "도서관", "3층 회의실", "학교", "공원")
+# Small enough for seconds, long enough for several checkpoints; every step writes one.
+SETTINGS = [
+    "--competition=daily_talk",
+    "--vocabulary=400",
+    "--dev-rows=2",
+    "--width=64",
+    "--layers=1",
+    "--feed-forward=64",
+    "--dropout=0.1",
+    "--epochs=3",
+    "--tokens-per-batch=1024",
+    "--precision=no",
+    "--learning-rate=0.003",
+    "--evaluate-every=0.5",
+    "--checkpoint-minutes=0.00001",
+]
+SHORT = [*SETTINGS, "--epochs=1", "--max-new-tokens=8", "--beams=2", "--candidates=2", "--samples=0"]
+
+
+def rows(count: int, prefix: str = "train", seed: int = 0) -> list[Row]:
+    """Dialogues of two to five turns whose summary says what was bought, where and when."""
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        thing, place, hour = rng.choice(THINGS), rng.choice(PLACES), rng.randint(1, 12)
+        turns = [
+            f"#Person1#: {thing} 어디서 살까요?",
+            f"#Person2#: {place}에서 {hour}시에 봐요.",
+            "#Person1#: 네, 좋아요. 제 번호는 #PhoneNumber#예요.",
+            "#Person3#: 저도 같이 갈게요!",
+            "#Person2#: 그럼 모두 거기서 만나요.",
+        ][: rng.randint(2, 5)]
+        summary = f"#Person1#과 #Person2#는 {hour}시에 {place}에서 {thing}을 사기로 한다."
+        made.append(Row(f"{prefix}_{number}", "\n".join(turns), (summary,), "약속"))
+    return made
+
+
+def tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
+    """A tokenizer learned from a few rows."""
+    texts = [text for row in rows(40) for text in (row.dialogue, *row.summaries)]
+    return tokenization.train_bpe(texts, vocabulary, TAGS)
+
+
+def model(
+    kind: str, words: PreTrainedTokenizerFast, size: SmallModelConfig = SIZE, seed: int = 0
+) -> PreTrainedModel:
+    """A random "bart" or "qwen2", always the same one for a seed."""
+    torch.manual_seed(seed)
+    return {"bart": models.small_bart, "qwen2": models.small_qwen2}[kind](size, words)
+
+
+def loud(kind: str) -> PreTrainedModel:
+    """A tiny pretrained model in float64, with larger weights than a fresh one's, so that logits differ."""
+    model, _ = models.pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.double().eval()
+
+
+def _write(path: Path, header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerows([header, *cells])
+
+
+def repository(root: Path, train_rows: int = 60, other_rows: int = 6) -> Path:
+    """A copy of common/ and experiments/ with a daily_talk of little data, ready to run commands in."""
+    for folder in ("common", "experiments"):  # compiled kernels come along, so that numba need not start anew
+        shutil.copytree(REPOSITORY / folder, root / folder)
+    talk = root / "competitions" / "daily_talk"
+    (talk / "data").mkdir(parents=True)
+    toml = (REPOSITORY / "competitions" / "daily_talk" / "competition.toml").read_text(encoding="utf-8")
+    sections = toml.split("\n[")
+    for index, section in enumerate(sections):
+        count = train_rows if section.startswith("files.train]") else other_rows
+        section = re.sub(r"\brows = \d+", f"rows = {count}", section)
+        sections[index] = re.sub(r"\blast = \d+", f"last = {count - 1}", section)
+    toml = "\n[".join(sections).replace(
+        "near_copy = 0.6", "near_copy = 0.999"
+    )  # one template makes all of them
+    (talk / "competition.toml").write_text(toml, encoding="utf-8")
+    header = ["fname", "dialogue", "summary", "topic"]
+    for split, count in (("train", train_rows), ("dev", other_rows)):
+        cells = [[r.id, r.dialogue, r.summaries[0], r.topic] for r in rows(count, split, seed=count)]
+        _write(talk / "data" / f"{split}.csv", header, cells)
+    tests = rows(other_rows, "test", seed=2)
+    _write(talk / "data" / "test.csv", header[:2], [[r.id, r.dialogue] for r in tests])
+    _write(talk / "data" / "sample_submission.csv", ["", "fname", "summary"],
+           [[str(i), r.id, "요약"] for i, r in enumerate(tests)])  # fmt: skip
+    _write(talk / "data" / "solution.csv", ["fname", "summary1", "summary2", "summary3"],
+           [[r.id, *(r.summaries * 3)] for r in tests])  # fmt: skip
+    return root
+
+
+def start(root: Path, *words: str) -> "subprocess.Popen[str]":
+    """`python -m WORDS` in a repository, its output kept."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("KDS_ROOT", "PYTHONPATH")
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", *words],
+        cwd=root,
+        env=environment | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def run(root: Path, *words: str) -> tuple[int, str]:
+    """Exit code and output of `python -m WORDS` in a repository."""
+    process = start(root, *words)
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def example(source: Sequence[int], target: Sequence[int]) -> dict[str, Any]:
+    """What collate functions take."""
+    return {"source": list(source), "target": list(target)}

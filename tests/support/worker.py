@@ -1,0 +1,199 @@
+"""What each process of a group does in tests/test_processes.py: torchrun starts this file."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from accelerate.state import AcceleratorState
+from torch.distributed.tensor import DTensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common import competition, generation, models, processes, tokenization
+from common.decoding import DecodingConfig
+from common.engines.hf import hf_decoder
+from common.errors import UserError
+from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
+from common.tokenization import Frame, LengthConfig
+from common.training import TrainingConfig, cross_entropy, fit, reward
+from tests.support import tiny
+
+WORDS = tiny.tokenizer()
+FRAMES = {"bart": Frame(after=(WORDS.eos_token_id,)), "qwen2": Frame(after=(WORDS.bos_token_id,))}
+COLLATE: Mapping[str, Callable[..., dict[str, torch.Tensor]]] = {
+    "bart": tokenization.collate_seq2seq,
+    "qwen2": tokenization.collate_causal,
+}
+SIZE = SmallModelConfig(width=64, layers=1, feed_forward=64, dropout=0.0, positions=256)
+LENGTHS = LengthConfig(120)
+CONFIG = TrainingConfig(epochs=2, tokens_per_batch=60, learning_rate=3e-3, warmup=0.0, max_gradient_norm=0.5,
+                        precision="no", ema=0.9, evaluate_every=2.0)  # fmt: skip
+SHARDED = replace(CONFIG, sharding="fsdp")
+# One epoch of five batches in steps of four and one, in which the weights stay: every step's gradient as it arrives.
+STILL = replace(CONFIG, epochs=1, accumulation=2, learning_rate=0.0, max_gradient_norm=1e9, ema=0.0)
+DECODING = {
+    "beam": DecodingConfig(candidates=2, beams=3, max_new_tokens=10, tokens_at_once=500),
+    "sampled": DecodingConfig(candidates=2, beams=1, temperature=1.2, max_new_tokens=10, tokens_at_once=400),
+}
+
+
+OTHERWISE = ("words", "scores")
+"""Losses besides the plain one: over few words, and of summaries by their scores, several to a row."""
+FEW = torch.tensor(sorted({*range(5, 60), WORDS.eos_token_id}))
+
+
+class CrashError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def examples() -> datasets.Dataset:
+    """Ten rows in five batches of unlike token counts: two processes have an idle one in the last step."""
+    rows = [tiny.example([5 + n] * (20 - n), [40 + n] * (n + 1) + [WORDS.eos_token_id]) for n in range(10)]
+    return datasets.Dataset.from_list(rows)
+
+
+def scored() -> datasets.Dataset:
+    """The same, each target two summaries; of odd rows the second is unlearnt."""
+    rows = [
+        {
+            **row,
+            "lengths": [n // 2 + 1, n - n // 2 + 2],
+            "weights": [1.0, 0.5 - n % 2],
+            "logprobs": [-50.0, float("nan")],
+        }
+        for n, row in enumerate(examples())
+    ]
+    return datasets.Dataset.from_list([{**row, "target": [40, *row["target"]]} for row in rows])
+
+
+def evaluation(words: PreTrainedTokenizerFast, frame: Frame) -> Callable[[PreTrainedModel], dict[str, float]]:
+    """The real one, in batches of two or three dialogues and with short summaries; its score is called rouge."""
+    rows = tiny.rows(7, "dev", seed=4)
+    short = DecodingConfig(max_new_tokens=12, tokens_at_once=200)
+    real = generation.dev_evaluation(competition.load("daily_talk"), rows, words, LENGTHS, frame, short)
+    return lambda model: {"rouge" if name == "score" else name: value for name, value in real(model).items()}
+
+
+def train(
+    kind: str,
+    folder: Path,
+    config: TrainingConfig,
+    crash_at: int | None = None,
+    lora: bool = False,
+    otherwise: str = "",
+) -> dict[str, Any]:
+    """Train; the saved weights, and what the model was while it learned. `otherwise`: one of OTHERWISE."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words, base = WORDS, None
+    if lora:
+        base = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+        model, words = models.pretrained(base, frozen=True)
+        torch.manual_seed(0)
+        model = models.add_lora(model, words, LoRAConfig(rank=4, dropout=0.0, targets=("all",)))
+    else:
+        model = tiny.model(kind, WORDS, SIZE)
+    seen: dict[str, Any] = {"kinds": [], "steps": 0}
+
+    def evaluate(now: PreTrainedModel) -> dict[str, float]:
+        seen["steps"] += 1
+        return evaluation(words, FRAMES[kind])(now) | {"score": float(seen["steps"])}
+
+    calls = [0]
+
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        inner = getattr(model, "module", model)
+        if not calls[0]:
+            seen["kinds"] = sorted(
+                {type(model).__name__, *(type(p.grad).__name__ for p in inner.parameters())}
+            )
+        calls[0] += 1
+        if calls[0] == crash_at:
+            raise CrashError
+        if otherwise == "scores":
+            return reward.policy_gradient(model, batch, smoothing, FEW)
+        return cross_entropy(model, batch, smoothing, FEW if otherwise else None)
+
+    gradients: list[dict[str, torch.Tensor]] = []
+
+    def keep(*_: Any) -> None:
+        now = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        whole = {name: g.full_tensor() if isinstance(g, DTensor) else g for name, g in now.items()}
+        gradients.append({name: gradient.clone() for name, gradient in whole.items()})
+
+    hook = register_optimizer_step_pre_hook(keep)
+    AcceleratorState._reset_state()
+    if processes.count() == 1:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    result = fit(
+        model,
+        scored() if otherwise == "scores" else examples(),
+        partial(reward.collate if otherwise == "scores" else COLLATE[kind], pad=words.pad_token_id),
+        evaluate,
+        config,
+        folder,
+        seed=1,
+        fingerprint="f",
+        save_best=lambda best, into, weights: models.save(best, words, into, base, weights),
+        loss=loss,
+    )
+    hook.remove()
+    held = [p for p in model.parameters() if isinstance(p, DTensor)]
+    return seen | {
+        "result": result,
+        "gradients": gradients if not config.learning_rate else [],
+        "sharded": len(held),
+        "parameters": len(list(model.parameters())),
+        "held": sum(p.to_local().numel() for p in held),
+        "whole": sum(p.numel() for p in held),
+    }
+
+
+def candidates(kind: str, folder: Path, name: str) -> Any:
+    folder.mkdir(parents=True, exist_ok=True)
+    model = tiny.model(kind, WORDS, SIZE, seed=3).eval()
+    inputs = tokenization.sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, FRAMES[kind])
+    decoder = hf_decoder(model, WORDS)
+    return generation.generate(decoder, inputs, DECODING[name], folder / f"{name}.jsonl", key="k", seed=1)
+
+
+def main(folder: Path) -> None:
+    rank = processes.rank()
+    found: dict[str, Any] = {"gathered": processes.gather([rank, f"of {processes.count()}"])}
+    for kind, config in (("bart", CONFIG), ("qwen2", CONFIG), ("bart", SHARDED), ("qwen2", SHARDED)):
+        found[f"{config.sharding} {kind}"] = train(kind, folder / f"{config.sharding}-{kind}", config)
+    for kind in COLLATE:
+        for sharding in ("none", "fsdp"):
+            config = replace(STILL, sharding=sharding)
+            found[f"still {sharding} {kind}"] = train(kind, folder / f"still-{sharding}-{kind}", config)
+    for otherwise in OTHERWISE:
+        for sharding in ("none", "fsdp"):
+            into = folder / f"still-{sharding}-{otherwise}"
+            config = replace(STILL, sharding=sharding, label_smoothing=0.0)
+            found[f"still {sharding} {otherwise}"] = train("qwen2", into, config, otherwise=otherwise)
+    for kind, config in (("bart", CONFIG), ("qwen2", SHARDED)):
+        often = replace(config, checkpoint_minutes=0.0)
+        killed = folder / f"{config.sharding}-{kind}-killed"
+        try:
+            train(kind, killed, often, crash_at=5)
+        except CrashError:
+            processes.wait()
+        found[f"{config.sharding} {kind} killed"] = train(kind, killed, often)
+    found["lora"] = train("qwen2", folder / "lora", SHARDED, lora=True)
+    for name in DECODING:
+        found[name] = candidates("bart", folder, name)
+    refused = {"fp16": replace(SHARDED, precision="fp16"), "other": CONFIG}
+    for name, config in refused.items():
+        try:
+            train("bart", folder / ("fp16" if name == "fp16" else "alone"), config)
+        except UserError as error:
+            found[name] = str(error)
+    torch.save(found, folder / f"found_{rank}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

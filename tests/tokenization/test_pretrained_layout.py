@@ -1,0 +1,61 @@
+"""The layout of inputs is the one a pretrained tokenizer produces."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from accelerate.state import AcceleratorState
+
+from common import tokenization
+from common.tokenization import Frame, LengthConfig, seq2seq_frame, text_frame
+from tests.support import tiny
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDS_MODEL_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def precision_is_chosen_anew() -> Iterator[None]:
+    """accelerate settles the precision once a process."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_bart_frame_is_what_its_tokenizer_puts_around() -> None:
+    words = tiny.tokenizer()
+    assert seq2seq_frame(words) == Frame((words.bos_token_id,), (words.eos_token_id,))  # it puts nothing
+    from tokenizers.processors import TemplateProcessing
+
+    start, end = ("<s>", words.bos_token_id), ("</s>", words.eos_token_id)
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[start, end]
+    )
+    assert seq2seq_frame(words) == Frame((words.bos_token_id,), (words.eos_token_id,))
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A </s>", special_tokens=[end]
+    )  # T5, KoBART
+    assert seq2seq_frame(words) == Frame((), (words.eos_token_id,))
+    rows = tiny.rows(2)
+    framed = tokenization.sources(rows, words, LengthConfig(200), seq2seq_frame(words))
+    for row in rows:
+        assert framed[row.id] == words.encode(row.dialogue)
+
+
+def test_text_frames_begin_as_the_tokenizer_begins() -> None:
+    words = tiny.tokenizer()
+    assert text_frame(words, "요약해:", "답:") == Frame(
+        tuple(words.encode("요약해:")), tuple(words.encode("답:"))
+    )
+    from tokenizers.processors import TemplateProcessing
+
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", words.bos_token_id)]
+    )
+    frame = text_frame(words, "요약해:", "답:")
+    assert frame.before[0] == words.bos_token_id
+    assert words.bos_token_id not in (*frame.before[1:], *frame.after)

@@ -1,0 +1,25 @@
+"""Examples, and how an undisturbed run on them ends."""
+
+import datasets
+import pytest
+
+from common import tokenization
+from common.tokenization import Frame, LengthConfig
+from tests.support import tiny
+from tests.support.fitting import WORDS, ending, train
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
+    cache = tmp_path_factory.mktemp("tokenized")
+    return tokenization.examples(
+        tiny.rows(24), WORDS, LengthConfig(128), Frame(after=(WORDS.eos_token_id,)), cache
+    )[0]
+
+
+@pytest.fixture(scope="session")
+def calm(examples: datasets.Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """How an undisturbed run ends."""
+    folder = tmp_path_factory.mktemp("calm")
+    train(folder, examples)
+    return ending(folder)

@@ -1,0 +1,98 @@
+"""Training of an experiment: the texts of the loss, the context, and what is refused before any work."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
+
+from common import models, stages, tokenization
+from common.decoding import DecodingConfig
+from common.engines.hf import decode
+from common.errors import UserError
+from common.models import PretrainedConfig
+from common.tokenization import LengthConfig
+from experiments.exp002.config import Config
+from tests.support import tiny
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.repository(tmp_path_factory.mktemp("copy") / "repository", train_rows=24, other_rows=4)
+
+
+def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: Path) -> None:
+    model, made = models.pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False)
+    rows = tiny.rows(3)
+    frame = tokenization.text_frame(made, "읽고", "요약:")
+    examples, _ = tokenization.examples(rows, made, LengthConfig(), frame, cache=tmp_path)
+    model.generation_config.eos_token_id = [made.eos_token_id, 300]
+    found = stages._words(model, made, ["전혀 다른 말"], examples)
+    every = (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"], [300])
+    assert found == {token for ids in every for token in ids}
+    assert made.eos_token_id in found and len(found) < len(made)
+    assert stages._words(model, made, [], examples) == set()  # no texts: the whole vocabulary
+
+
+def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
+    code, output = tiny.run(copy, "experiments.exp003.train", "--smoke", "--competition=daily_talk",
+                            "--max-source-tokens=5000")  # fmt: skip
+    assert code == 1
+    assert (
+        "error: this model reads 2048 tokens, and --max-source-tokens 5000 or --max-new-tokens 8 make more"
+        in output
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "summary", "fits"),
+    [
+        (Qwen2Config(max_position_embeddings=100), 60, 40, True),
+        (Qwen2Config(max_position_embeddings=100), 60, 41, False),
+        (BartConfig(max_position_embeddings=100), 100, 100, True),
+        (BartConfig(max_position_embeddings=100), 101, 40, False),
+        (BartConfig(max_position_embeddings=100), 60, 101, False),
+        (T5Config(), 10**6, 10**6, True),  # relative positions: no limit
+    ],
+)
+def test_source_and_summary_fit_the_context(
+    model: PreTrainedConfig, source: int, summary: int, fits: bool
+) -> None:
+    config = replace(Config(), lengths=LengthConfig(source), decoding=DecodingConfig(max_new_tokens=summary))
+    if fits:
+        stages.require_context(model, config)
+        return
+    with pytest.raises(UserError, match=f"this model reads 100 tokens, .* {source} .* {summary} make more"):
+        stages.require_context(model, config)
+
+
+@pytest.mark.parametrize(("kind", "room"), [("bart", 0), ("qwen2", 5)])
+def test_the_context_is_just_enough_for_what_is_let_through(kind: str, room: int) -> None:
+    tokenizer = tiny.tokenizer()
+    model = tiny.model(kind, tokenizer, replace(tiny.SIZE, positions=32)).eval()
+    model.lm_head.weight.data[tokenizer.eos_token_id] = 0  # summaries as long as they may be
+    config = replace(
+        Config(), lengths=LengthConfig(room or 32), decoding=DecodingConfig(max_new_tokens=32 - room)
+    )
+    stages.require_context(model.config, config)
+    greedy = replace(config.decoding, candidates=1, beams=1)
+    ((found,),) = decode(model, tokenizer, [[7] * (room or 32)], greedy)
+    assert found.tokens == 32 - room
+
+
+@pytest.mark.parametrize(("experiment", "model"), [("exp003", "tiny:qwen2"), ("exp007", "tiny:bart")])
+def test_a_model_of_the_other_architecture_is_refused(copy: Path, experiment: str, model: str) -> None:
+    code, output = tiny.run(copy, f"experiments.{experiment}.train", "--smoke", "--competition=daily_talk",
+                            f"--model={model}")  # fmt: skip
+    assert code == 1
+    assert output.count("error:") == 1 and "cannot be used here; wanted" in output
+
+
+def test_a_gpu_recipe_says_so_before_any_work(copy: Path) -> None:
+    code, output = tiny.run(copy, "experiments.exp012.train", "--competition=daily_talk")
+    assert code == 1
+    line = output.strip().splitlines()[-1]
+    assert line.startswith(
+        "error: Qwen/Qwen2.5-7B-Instruct needs a GPU with 15 GB and this machine has no GPU."
+    )
+    assert "--gpu-memory 0" in line and "exp010" in line

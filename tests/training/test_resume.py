@@ -1,0 +1,167 @@
+"""A crash at any moment changes nothing: the resumed run ends with the same bits."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from transformers import PreTrainedModel
+
+from common import checkpoints
+from common.errors import UserError
+from common.training import TrainingConfig, cross_entropy
+from tests.support.fitting import ending, falling_loss, train
+
+
+class CrashError(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.fixture(autouse=True)
+def precision_is_chosen_anew() -> Iterator[None]:
+    """accelerate settles the precision once a process."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def crashing_loss(calls: int) -> Callable[..., torch.Tensor]:
+    """The usual loss, which ends the process, as it were, at a call."""
+    left = [calls]
+
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor], smoothing: float) -> torch.Tensor:
+        left[0] -= 1
+        if left[0] < 0:
+            raise CrashError
+        return cross_entropy(model, batch, smoothing)
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("kind", "accumulation", "calls", "precision", "ema"),
+    [
+        ("bart", 1, 1, "no", 0.9),
+        ("bart", 2, 5, "no", 0.0),
+        ("qwen2", 1, 7, "no", 0.99),
+        ("qwen2", 3, 8, "bf16", 0.0),
+    ],
+)
+def test_a_resumed_run_ends_the_same_to_the_bit(
+    examples: datasets.Dataset,
+    tmp_path: Path,
+    kind: str,
+    accumulation: int,
+    calls: int,
+    precision: Any,
+    ema: float,
+) -> None:
+    config = TrainingConfig(epochs=3, tokens_per_batch=512, learning_rate=3e-3, accumulation=accumulation,
+                            precision=precision, ema=ema, checkpoint_minutes=0.0)  # fmt: skip
+    undisturbed = train(tmp_path / "calm", examples, kind, config)
+    with pytest.raises(CrashError):
+        train(tmp_path / "run", examples, kind, config, loss=crashing_loss(calls))
+    torch.manual_seed(99)  # another process has another random state
+    assert train(tmp_path / "run", examples, kind, config) == undisturbed
+    assert ending(tmp_path / "run") == ending(tmp_path / "calm")
+
+
+def test_a_crash_while_evaluating_or_saving_changes_nothing(
+    examples: datasets.Dataset, tmp_path: Path, calm: dict[str, bytes]
+) -> None:
+    folder = tmp_path / "run"
+    left = [1]
+
+    def evaluate(model: PreTrainedModel) -> dict[str, float]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise CrashError
+        return falling_loss(examples, "bart")(model)
+
+    def save(model: PreTrainedModel, staging: Path, _: Any) -> None:
+        (staging / "half.bin").write_bytes(b"half")
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        train(folder, examples, save_best=save)
+    assert not (folder / "best").exists()
+    with pytest.raises(CrashError):
+        train(folder, examples, evaluate=evaluate)
+    train(folder, examples)
+    assert ending(folder) == calm
+    assert not [*folder.rglob(".*")]
+
+
+def flip_a_bit(checkpoint: Path) -> None:
+    weights = checkpoint / "trained.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 4
+    weights.write_bytes(content)
+
+
+def half_a_save(checkpoint: Path) -> None:
+    staging = checkpoint.with_name(f".staging-{checkpoint.name[:-1]}9")
+    shutil.copytree(checkpoint, staging)
+    (staging / "manifest.json").unlink()
+    (staging / "optimizer.bin").write_bytes(b"half")
+
+
+def every_checkpoint(checkpoint: Path) -> None:
+    for path in checkpoints.steps(checkpoint.parent):
+        flip_a_bit(path)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "flipped bit": (flip_a_bit, "trained.safetensors has changed since it was saved"),
+    "optimizer gone": (lambda c: (c / "optimizer.bin").unlink(), "optimizer.bin is missing"),
+    "random states gone": (lambda c: (c / "random_states_0.pkl").unlink(), "random_states_0.pkl is missing"),
+    "manifest gone": (lambda c: (c / "manifest.json").unlink(), "manifest.json: not there"),
+    "manifest torn": (lambda c: (c / "manifest.json").write_bytes(b'{"mod'), "not valid JSON"),
+    "file too many": (lambda c: (c / "optimizer_1.bin").touch(), "was not saved with it"),
+    "half a save": (half_a_save, ""),
+    "all damaged": (every_checkpoint, "has changed since it was saved"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
+    examples: datasets.Dataset,
+    tmp_path: Path,
+    calm: dict[str, bytes],
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(CrashError):
+        train(folder, examples, loss=crashing_loss(5))
+    saved = checkpoints.steps(folder / "checkpoints")
+    assert len(saved) == 2
+    spoil, message = DAMAGES[damage]
+    spoil(saved[-1])
+    with caplog.at_level(logging.INFO, logger="common"):
+        train(folder, examples)
+    warnings = [record.getMessage() for record in caplog.records if record.name == "common.checkpoints"]
+    if message:
+        assert warnings[0].startswith(f"skipping checkpoint {saved[-1].name}")
+        assert message in warnings[0]
+    resumed = [record.getMessage() for record in caplog.records if "resuming at step" in record.getMessage()]
+    step = {"half a save": 5, "all damaged": None}.get(damage, 4)
+    assert resumed == ([] if step is None else [f"resuming at step {step}"])
+    assert ending(folder) == calm
+    assert not [*folder.rglob(".*")]
+
+
+def test_other_settings_do_not_resume(examples: datasets.Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(CrashError):
+        train(folder, examples, loss=crashing_loss(3))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(
+        UserError, match=r"other settings, data or number of processes\. Run again with restart=1"
+    ):
+        train(folder, examples, fingerprint="other settings")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
