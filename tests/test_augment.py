@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas
 import pytest
+import scripted_server
 import tiny
 import torch
 from hypothesis import given
@@ -36,7 +37,6 @@ from common.config import override, plain
 from common.dialogue import clean, parse, tags
 from common.errors import UserError
 from common.folds import folds
-from common.llm import loopback
 from common.models.tiny import tiny as tiny_folder
 from common.prompts import safe
 from common.rows import Row, read_split
@@ -593,18 +593,18 @@ def test_a_paraphrase_through_a_real_server(talk: Path) -> None:
     stubborn = making.draw(rows, 10, 42)[0]
     seen: list[str] = []
 
-    def script(call: loopback.Call) -> loopback.Reply | None:
+    def script(call: scripted_server.Call) -> scripted_server.Reply | None:
         asked = call.body["messages"][1]["content"]
         seen.append(call.body["messages"][-1]["content"])
         kind = "[대화]" if "\n[대화]\n" in asked else "[요약]"
         text = asked.rpartition(f"{kind}\n")[2].partition(f"\n[/{kind[1:]}")[0]
         if text == safe(stubborn.dialogue):
-            return loopback.Reply(text=text.replace("#Person2#:", "#Person1#:"))
+            return scripted_server.Reply(text=text.replace("#Person2#:", "#Person1#:"))
         if len(call.body["messages"]) == 2 and kind == "[대화]":
-            return loopback.Reply(text=text.split("\n")[0])
-        return loopback.Reply(text=other_words(text))
+            return scripted_server.Reply(text=text.split("\n")[0])
+        return scripted_server.Reply(text=other_words(text))
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         address = f"--base-url={server.url}"
         made = making.augment(job("paraphrase", "--model=m", "--key-name=", address, n=10))
         calls = len(seen)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import tiny
+from scripted_server import Call, Reply, Script, Server, serve
 
 from common import candidates, runs
 from common.competition import load
 from common.dialogue import TAG
 from common.llm.checks import STRICTER
-from common.llm.loopback import Call, Reply, Script, Server, serve
 from common.llm.summaries import candidates as candidates_of
 from common.llm.summaries import requests as requests_of
 from common.prompts import PromptConfig

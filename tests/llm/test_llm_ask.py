@@ -14,12 +14,13 @@ from typing import Any
 
 import llm_world
 import pytest
+import scripted_server
 from llm_world import Faults, ask_about, check, config, dialogue, no_check, questions, stored
+from scripted_server import Call, Reply
 
 from common import llm, prompts
 from common.errors import UserError
 from common.llm import limits, loopback
-from common.llm.loopback import Call, Reply
 
 COUNT = 499
 GOOD = "#Person1#은 시장에서 물건을 사 달라고 하고, #Person2#는 그러겠다고 한다."
@@ -29,7 +30,7 @@ def test_every_row_is_answered_in_order_through_all_faults_and_a_second_run_asks
     tmp_path: Path,
 ) -> None:
     script = Faults()
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings = config(server.url, attempts=14)
         answers, usage = llm.ask(questions(COUNT), settings, check(COUNT), cache=tmp_path / "c.sqlite")
         # Not one was asked again after a good answer.
@@ -58,11 +59,11 @@ def test_ten_kills_lose_nothing_and_repeat_only_what_was_under_way(
 ) -> None:
     rng = random.Random(4)
     workers = 8
-    with loopback.serve(Faults(lose=False)) as server:
+    with scripted_server.serve(Faults(lose=False)) as server:
         assert start(server.url, COUNT, "whole.sqlite", config={"workers": workers}).wait() == 0
     undisturbed = (tmp_path / "out.json").read_bytes()
     (tmp_path / "out.json").unlink()
-    with loopback.serve(Faults(lose=False, delay=0.004)) as server:
+    with scripted_server.serve(Faults(lose=False, delay=0.004)) as server:
         for _ in range(10):
             process = start(server.url, COUNT, config={"workers": workers})
             target = server.received.total() + rng.randint(5, 45)
@@ -83,7 +84,7 @@ def test_ten_kills_lose_nothing_and_repeat_only_what_was_under_way(
 
 
 def test_processes_share_a_cache(tmp_path: Path, start: Callable[..., Any]) -> None:
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         clients = [start(server.url, 60, out=str(tmp_path / f"{n}.json")) for n in range(3)]
         assert [client.wait() for client in clients] == [0, 0, 0], [client.output() for client in clients]
     assert len({(tmp_path / f"{n}.json").read_bytes() for n in range(3)}) == 1
@@ -99,7 +100,7 @@ def test_two_processes_that_ask_at_once_agree_on_one_answer(tmp_path: Path) -> N
         return Reply(text=f"#Person1#은 {call.times}번째 답을 듣고 기뻐한다.")
 
     found: queue.SimpleQueue[str] = queue.SimpleQueue()
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
 
         def one() -> None:
             answers, _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
@@ -117,7 +118,7 @@ def test_two_processes_that_ask_at_once_agree_on_one_answer(tmp_path: Path) -> N
 def test_an_interrupt_keeps_what_is_under_way(
     tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    with loopback.serve(lambda _: Reply(delay=0.1)) as server:
+    with scripted_server.serve(lambda _: Reply(delay=0.1)) as server:
         process = start(server.url, 200, config={"workers": 6})
         wait_until(lambda: server.received.total() >= 20)
         process.send(signal.SIGINT)
@@ -131,7 +132,7 @@ def test_an_interrupt_waits_for_the_worker_that_answers_last(
     tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
 ) -> None:
     """The first one, which is being waited for when the interrupt comes."""
-    with loopback.serve(lambda call: Reply(delay=2.0 if call.number == 1 else 0.05)) as server:
+    with scripted_server.serve(lambda call: Reply(delay=2.0 if call.number == 1 else 0.05)) as server:
         process = start(server.url, 200, config={"workers": 2})
         wait_until(lambda: server.received.total() >= 5)
         process.send(signal.SIGINT)
@@ -147,7 +148,7 @@ def test_a_refused_key_or_no_credit_stops_every_worker(tmp_path: Path, status: i
         refuses = call.number > 30
         return Reply(status, content=b'{"error": {"message": "go away"}}') if refuses else Reply(delay=0.01)
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings = config(server.url, workers=8)
         with pytest.raises(UserError, match=rf'({status}).*"go away".*30 of 200 answers are kept') as caught:
             llm.ask(questions(200), settings, check(200), cache=tmp_path / "c.sqlite")
@@ -160,7 +161,9 @@ def test_a_refused_key_or_no_credit_stops_every_worker(tmp_path: Path, status: i
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
 def test_a_wrong_request_stops_with_the_servers_words(tmp_path: Path, status: int) -> None:
     long = "no such model \x1b[31m" + "x" * 5000
-    with loopback.serve(lambda _: Reply(status, content=json.dumps({"detail": long}).encode())) as server:
+    with scripted_server.serve(
+        lambda _: Reply(status, content=json.dumps({"detail": long}).encode())
+    ) as server:
         with pytest.raises(UserError, match=rf'refused \({status}\).*"no such model \[31mx+…"') as caught:
             llm.ask(questions(50), config(server.url, workers=3), no_check, cache=tmp_path / "c.sqlite")
         assert len(str(caught.value)) < 900
@@ -173,7 +176,7 @@ def test_a_429_holds_every_worker_back(
     def script(call: Call) -> Reply:
         return Reply(429, headers={"Retry-After": "500"}, content=b"{}") if call.number == 20 else Reply()
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         process = start(server.url, 400, config={"workers": 6, "longest_wait": 500.0})
         wait_until(lambda: server.received.total() >= 20)
         time.sleep(0.5)
@@ -183,7 +186,7 @@ def test_a_429_holds_every_worker_back(
 
 
 def test_no_more_calls_are_under_way_than_workers(tmp_path: Path) -> None:
-    with loopback.serve(lambda _: Reply(delay=0.02)) as server:
+    with scripted_server.serve(lambda _: Reply(delay=0.02)) as server:
         llm.ask(questions(40), config(server.url, workers=5), no_check, cache=tmp_path / "c.sqlite")
         assert server.busiest == 5
 
@@ -219,7 +222,7 @@ def test_the_budget_stops_before_the_call_that_would_pass_it_and_a_greater_one_g
     tmp_path: Path,
 ) -> None:
     prices = {"price_prompt": 1000.0, "price_completion": 1000.0}
-    with loopback.serve(lambda _: Reply(delay=0.005)) as server:
+    with scripted_server.serve(lambda _: Reply(delay=0.005)) as server:
         one, usage = llm.ask(
             questions(1), config(server.url, **prices, budget=9.0), no_check, cache=tmp_path / "1.sqlite"
         )
@@ -246,7 +249,7 @@ def test_the_budget_stops_before_the_call_that_would_pass_it_and_a_greater_one_g
 
 
 def test_answers_that_were_lost_count_against_the_budget(tmp_path: Path) -> None:
-    with loopback.serve(lambda _: Reply(drop="inside")) as server:
+    with scripted_server.serve(lambda _: Reply(drop="inside")) as server:
         settings = config(server.url, price_completion=1000.0, budget=1.0, attempts=50, workers=4)
         with pytest.raises(
             UserError, match=r"budget of \$1.00 is used up: \$0.0000 spent, up to \$0.9000 for answers"
@@ -258,7 +261,7 @@ def test_answers_that_were_lost_count_against_the_budget(tmp_path: Path) -> None
 def test_an_estimate_sends_nothing_and_bounds_the_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         settings = config(server.url, price_prompt=2.0, price_completion=8.0)
         llm.ask(questions(20), settings, check(20), cache=tmp_path / "c.sqlite")
         asked = server.received.total()
@@ -294,7 +297,7 @@ def test_loopback_needs_no_key_and_its_answers_are_kept(
 
 def test_samples_of_one_question_are_answers_of_their_own(tmp_path: Path) -> None:
     asked = [ask_about(dialogue(1), f"row_1/{n}", sample=n % 6) for n in range(9)]
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         answers, usage = llm.ask(
             asked, config(server.url, temperature=1.0), check(2), cache=tmp_path / "c.sqlite"
         )
@@ -307,7 +310,7 @@ def test_samples_of_one_question_are_answers_of_their_own(tmp_path: Path) -> Non
 
 def test_every_setting_that_decides_an_answer_is_part_of_the_cache_key(tmp_path: Path) -> None:
     request = questions(1)[0]
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         base = config(server.url)
         variants = [
             base, replace(base, model="tester-2"), replace(base, temperature=0.5), replace(base, frequency_penalty=0.7),
@@ -332,7 +335,7 @@ def test_every_setting_that_decides_an_answer_is_part_of_the_cache_key(tmp_path:
 
 def test_what_is_sent(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
-    with loopback.serve(lambda call: seen.append(call.body)) as server:  # type: ignore[func-returns-value]
+    with scripted_server.serve(lambda call: seen.append(call.body)) as server:  # type: ignore[func-returns-value]
         llm.ask(questions(1), config(server.url, temperature=0.3), no_check, cache=tmp_path / "c.sqlite")
         assert server.authorizations == {f"Bearer {llm_world.KEY}"}
     (body,) = seen
@@ -356,7 +359,7 @@ def test_a_faulty_answer_is_asked_for_once_more_with_the_fault_named(tmp_path: P
         seen.append(call.body["messages"])
         return faulty_then(GOOD, "#Person7#은 우산을 산다.")(call)
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         for calls in (2, 0):
             (answer,), usage = llm.ask(
                 questions(1), config(server.url), check(1), cache=tmp_path / "c.sqlite"
@@ -379,7 +382,7 @@ def test_a_row_that_stays_faulty_is_no_text_and_is_not_paid_again_unless_asked_f
         GOOD,
     ]
     script = lambda call: Reply(text=replies[min(call.number, 5) - 1])  # noqa: E731
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings, cache = config(server.url), tmp_path / "c.sqlite"
 
         def run(**changes: Any) -> tuple[llm.Answer, llm.Usage]:
@@ -414,7 +417,7 @@ def test_a_row_that_stays_faulty_is_no_text_and_is_not_paid_again_unless_asked_f
 def test_empty_and_cut_off_answers_fail_whatever_the_check_says(
     tmp_path: Path, reply: Reply, problem: str
 ) -> None:
-    with loopback.serve(lambda _: reply) as server:
+    with scripted_server.serve(lambda _: reply) as server:
         (answer,), usage = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
     assert answer.text == ""
     assert problem in answer.problem
@@ -426,7 +429,7 @@ def test_an_answer_without_usage_counts_as_the_most_it_can_be(tmp_path: Path) ->
         content = (
             b'{"choices": [{"message": {"content": "\xea\xb0\x80"}, "finish_reason": "stop"}]' + usage + b"}"
         )
-        with loopback.serve(lambda _, content=content: Reply(content=content)) as server:  # type: ignore[misc]
+        with scripted_server.serve(lambda _, content=content: Reply(content=content)) as server:  # type: ignore[misc]
             (answer,), _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
         assert answer.text == "가"
         assert answer.prompt_tokens == limits.most_prompt_tokens(questions(1)[0].messages)
@@ -437,7 +440,7 @@ def test_a_bug_in_a_check_is_raised_and_loses_no_answer(tmp_path: Path) -> None:
     def broken(_: llm.Request, __: str) -> str:
         raise ZeroDivisionError
 
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         with pytest.raises(ZeroDivisionError):
             llm.ask(questions(30), config(server.url), broken, cache=tmp_path / "c.sqlite")
         assert len(stored(tmp_path / "c.sqlite")) == server.answered.total() > 0
