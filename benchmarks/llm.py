@@ -23,7 +23,6 @@ from shared import ROOT, child, table
 
 from common import llm, prompts
 from common.llm import loopback
-from common.llm.loopback import Reply
 
 COUNT = 499
 DELAY = 0.1  # seconds that an answer takes
@@ -79,9 +78,25 @@ def peer(url: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "texts": texts}
 
 
+class Delayed(loopback.Handler):
+    """Answers DELAY seconds after the request."""
+
+    arrived = 0.0
+
+    def parse_request(self) -> bool:
+        """Record the time of arrival."""
+        self.arrived = time.monotonic()
+        return super().parse_request()
+
+    def respond(self, data: bytes) -> None:
+        """Wait, then answer."""
+        time.sleep(max(0.0, self.arrived + DELAY - time.monotonic()))
+        super().respond(data)
+
+
 def server() -> None:
     """Answer until stdin closes."""
-    with loopback.serve(lambda _: Reply(delay=DELAY)) as running:
+    with loopback.serve(Delayed) as running:
         print(running.url, flush=True)
         sys.stdin.read()
 

@@ -165,12 +165,6 @@ def unknown_tags(text: str, allowed: Collection[str]) -> str:
     return f"대화에 없는 표지를 씀: {' '.join(invented[:3])}" if invented else ""
 
 
-def missing_tags(text: str, required: Collection[str]) -> str:
-    """A problem when a required tag does not occur in the text."""
-    absent = [tag for tag in dict.fromkeys(required) if tag not in tags(text)]
-    return f"표지가 빠짐: {' '.join(absent[:3])}" if absent else ""
-
-
 _STAND_IN = re.compile(
     r"(?<![A-Za-z])(?:person|speaker)[\s_]?[0-9]+|(?:사람|화자|인물|발화자)\s?[0-9]+(?![0-9]|\s?[명인분팀])|(?<![A-Za-z])person\s?[AB]\b",
     re.IGNORECASE,

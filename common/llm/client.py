@@ -15,9 +15,9 @@ from common.llm.cache import Cache, Stored
 from common.llm.checks import Check
 from common.llm.config import LOOPBACK, LLMConfig, Request, endpoint, is_loopback, require_valid
 from common.llm.conversation import conversation
+from common.llm.refusals import Target
 from common.llm.results import Answer, Estimate, Usage
-from common.llm.transport import Target
-from common.llm.workers import Run
+from common.llm.workers import SharedState
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
@@ -39,18 +39,18 @@ def ask(
     store = Cache(cache or caching.default_path())
     stop = threading.Event()
     pace = limits.Pace(config, stop)
-    run = Run(config, Target("", ""), check, store, stop, pace, limits.Purse(config, stop))
+    shared = SharedState(config, Target("", ""), check, store, stop, pace, limits.Budget(config, stop))
     try:
-        jobs = _unsettled(run, requests)
+        jobs = _unsettled(shared, requests)
         if jobs:
-            with _target(config) as run.target:
-                _warn_of_prices(run)
-                workers.work_off(run, requests, jobs)
+            with _target(config) as shared.target:
+                _warn_of_prices(shared)
+                workers.work_off(shared, requests, jobs)
     finally:
-        usage = _usage(run, time.monotonic() - began)
+        usage = _usage(shared, time.monotonic() - began)
         log.info("%s", usage)
         store.close()
-    return [run.answers[place] for place in range(len(requests))], usage
+    return [shared.answers[place] for place in range(len(requests))], usage
 
 
 def require_ready(config: LLMConfig) -> None:
@@ -97,15 +97,15 @@ def _target(config: LLMConfig) -> Iterator[Target]:
         yield Target(endpoint(replace(config, base_url=server.url)), "")
 
 
-def _warn_of_prices(run: Run) -> None:
-    if not (run.config.price_prompt or run.config.price_completion or is_loopback(run.target.url)):
+def _warn_of_prices(shared: SharedState) -> None:
+    if not (shared.config.price_prompt or shared.config.price_completion or is_loopback(shared.target.url)):
         log.warning("the prices are 0, so the budget stops nothing: set price_prompt and price_completion")
 
 
-def _unsettled(run: Run, requests: Sequence[Request]) -> list[list[int]]:
+def _unsettled(shared: SharedState, requests: Sequence[Request]) -> list[list[int]]:
     """Fill in the answers that the cache holds; the places of the others, those of one question together."""
-    hashes = [caching.request_hash(run.config, request.messages, request.sample) for request in requests]
-    known = run.cache.get_all(dict.fromkeys(hashes))
+    hashes = [caching.request_hash(shared.config, request.messages, request.sample) for request in requests]
+    known = shared.cache.get_all(dict.fromkeys(hashes))
     groups: dict[str, list[int]] = defaultdict(list)
     for place, (key, request) in enumerate(zip(hashes, requests, strict=True)):
 
@@ -113,27 +113,29 @@ def _unsettled(run: Run, requests: Sequence[Request]) -> list[list[int]]:
             messages: Sequence[Message], again: bool, key: str = key, sample: int = request.sample
         ) -> Stored | None:
             return (
-                run.cache.get(caching.request_hash(run.config, messages, sample)) if again else known.get(key)
+                shared.cache.get(caching.request_hash(shared.config, messages, sample))
+                if again
+                else known.get(key)
             )
 
-        answer = conversation(request, run.check, fetch)
-        if answer is None or (answer.problem and run.config.retry_failed):
+        answer = conversation(request, shared.check, fetch)
+        if answer is None or (answer.problem and shared.config.retry_failed):
             groups[key].append(place)
         if answer is not None:
-            run.answers[place] = answer
+            shared.answers[place] = answer
     return list(groups.values())
 
 
-def _usage(run: Run, seconds: float) -> Usage:
-    answers = list(run.answers.values())
+def _usage(shared: SharedState, seconds: float) -> Usage:
+    answers = list(shared.answers.values())
     return Usage(
-        calls=run.calls,
+        calls=shared.calls,
         cached=sum(answer.cached for answer in answers),
-        retries=dict(run.retries),
+        retries=dict(shared.retries),
         failed=sum(bool(answer.problem) for answer in answers),
-        prompt_tokens=run.prompt_tokens,
-        completion_tokens=run.completion_tokens,
-        cost=run.purse.spent,
-        lost_cost=run.purse.lost,
+        prompt_tokens=shared.prompt_tokens,
+        completion_tokens=shared.completion_tokens,
+        cost=shared.budget.spent,
+        lost_cost=shared.budget.lost,
         seconds=seconds,
     )

@@ -81,7 +81,7 @@ class Pace:
             raise StoppedError
 
 
-class Purse:
+class Budget:
     """What was spent, what calls in flight may cost at worst, and that both stay within the budget."""
 
     def __init__(self, config: LLMConfig, stop: threading.Event) -> None:

@@ -27,18 +27,19 @@ from common.llm.checks import Check
 from common.llm.config import LLMConfig, Request
 from common.llm.conversation import conversation
 from common.llm.limits import StoppedError
+from common.llm.refusals import Target, TransientError
 from common.llm.results import Answer
-from common.llm.transport import Line, Target, TransientError
+from common.llm.transport import Connection
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
-_NEWS = 30.0  # seconds between two lines of progress
-_FIRST_WAIT = 1.0  # seconds: the first back-off is up to so long, each later one up to twice the last
+_NEWS = 30.0  # seconds between two log lines about progress
+_FIRST_WAIT = 1.0  # seconds: upper bound of the first back-off; each later bound is twice the one before
 
 
 @dataclass
-class Run:
-    """What the workers of one `ask` share."""
+class SharedState:
+    """The state that the workers of one `ask` share."""
 
     config: LLMConfig
     target: Target
@@ -46,8 +47,9 @@ class Run:
     cache: Cache
     stop: threading.Event
     pace: limits.Pace
-    purse: limits.Purse
+    budget: limits.Budget
     answers: dict[int, Answer] = field(default_factory=dict)
+    """Answers by the position of their request."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     retries: Counter[str] = field(default_factory=Counter)
     calls: int = 0
@@ -55,125 +57,136 @@ class Run:
     completion_tokens: int = 0
     error: BaseException | None = None
     unanswered: list[str] = field(default_factory=list)
-    """Why calls were given up although the server answers others."""
+    """Reasons of the requests that were given up while the server answered others."""
     given_up: int = 0
-    """Calls given up since the last that was answered."""
+    """Number of requests given up since the last successful call."""
 
     def fail(self, error: BaseException) -> None:
-        """Stop every worker; the first reason is the one that counts."""
+        """Stop every worker; only the first error is kept."""
         with self.lock:
             if self.error is None:
                 self.error = error
-                log.info("stopping; answers under way are still waited for, as they are paid for")
+                log.info("stopping; waiting for the answers in flight, because they are paid for")
         self.stop.set()
 
 
-def work_off(run: Run, requests: Sequence[Request], jobs: Sequence[Sequence[int]]) -> None:
-    """Answer the jobs' requests. Raises what stopped the run, with what was kept."""
+def work_off(shared: SharedState, requests: Sequence[Request], jobs: Sequence[Sequence[int]]) -> None:
+    """Answer the requests of all jobs; a job lists the positions of equal requests.
+
+    Raises the error that stopped the workers; its message says how many answers are kept.
+    """
     waiting: queue.SimpleQueue[Sequence[int]] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
     log.info("%d of %d requests to ask", sum(map(len, jobs)), len(requests))
-    # Not Thread.join: interrupted, it takes the thread for ended (Python 3.11), and what that answers last is lost.
-    ends = [threading.Event() for _ in range(min(run.config.workers, len(jobs)))]
+    # Events instead of Thread.join: an interrupted join marks the thread as ended (Python 3.11), and its last answer is
+    # lost.
+    ends = [threading.Event() for _ in range(min(shared.config.workers, len(jobs)))]
     begun: list[threading.Event] = []
     try:
         for end in ends:
             begun.append(end)
-            threading.Thread(target=_worker, args=(run, requests, waiting, end), daemon=True).start()
-        _follow(run, ends, len(requests))
+            threading.Thread(target=_worker, args=(shared, requests, waiting, end), daemon=True).start()
+        _follow(shared, ends, len(requests))
     except KeyboardInterrupt:
-        run.stop.set()
+        shared.stop.set()
         log.info(
-            "interrupted; answers under way are still waited for, as they are paid for (Ctrl-C again leaves at once)"
+            "interrupted; waiting for the answers in flight, because they are paid for (press Ctrl-C again to leave at once)"
         )
         for end in begun:
             end.wait()
         raise
     kept = (
-        f"{len(run.answers)} of {len(requests)} answers are kept in {shown(run.cache.path)}; "
-        "the same command goes on from there."
+        f"{len(shared.answers)} of {len(requests)} answers are kept in {shown(shared.cache.path)}; "
+        "run the same command again to resume."
     )
-    if isinstance(run.error, UserError):
-        raise UserError(f"{run.error} {kept}") from None
-    if run.error:
-        raise run.error
-    if run.unanswered:
+    if isinstance(shared.error, UserError):
+        raise UserError(f"{shared.error} {kept}") from None
+    if shared.error:
+        raise shared.error
+    if shared.unanswered:
         raise UserError(
-            f"llm: {run.target.url}: {len(run.unanswered)} of {len(requests)} requests got no answer in "
-            f"{run.config.attempts} attempts each, while others did (the last reason: {run.unanswered[-1]}). {kept}"
+            f"llm: {shared.target.url}: {len(shared.unanswered)} of {len(requests)} requests got no answer in "
+            f"{shared.config.attempts} attempts each, while others did (the last reason: {shared.unanswered[-1]}). {kept}"
         )
 
 
-def _follow(run: Run, ends: Sequence[threading.Event], total: int) -> None:
-    """Return when all workers have ended; a line of progress now and then."""
-    told = time.monotonic()
+def _follow(shared: SharedState, ends: Sequence[threading.Event], total: int) -> None:
+    """Log the progress at intervals until all workers have ended."""
+    logged = time.monotonic()
     for end in ends:
         while not end.wait(timeout=1.0):
-            if time.monotonic() - told > _NEWS:
-                told = time.monotonic()
-                log.info("%d of %d answered, $%.4f", len(run.answers), total, run.purse.spent)
+            if time.monotonic() - logged > _NEWS:
+                logged = time.monotonic()
+                log.info("%d of %d answered, $%.4f", len(shared.answers), total, shared.budget.spent)
 
 
 def _worker(
-    run: Run, requests: Sequence[Request], waiting: "queue.SimpleQueue[Sequence[int]]", end: threading.Event
+    shared: SharedState,
+    requests: Sequence[Request],
+    waiting: "queue.SimpleQueue[Sequence[int]]",
+    end: threading.Event,
 ) -> None:
     try:
-        with transport.open_line(run.target) as line:
-            while not run.stop.is_set():
+        with transport.open_connection(shared.target) as connection:
+            while not shared.stop.is_set():
                 try:
                     job = waiting.get_nowait()
                 except queue.Empty:
                     return
-                _work(run, line, requests, job)
+                _work(shared, connection, requests, job)
     except StoppedError:
         return
-    except BaseException as error:  # raised again by the thread that asked
-        run.fail(error)
+    except BaseException as error:  # `work_off` raises it again in the caller's thread
+        shared.fail(error)
     finally:
         end.set()
 
 
-def _work(run: Run, line: Line, requests: Sequence[Request], job: Sequence[int]) -> None:
+def _work(
+    shared: SharedState, connection: Connection, requests: Sequence[Request], job: Sequence[int]
+) -> None:
     try:
-        # What an earlier run recorded as failed begins anew, and what that brings takes its place; others that ask the
-        # same take it from the cache.
-        anew = job[0] in run.answers
+        # An answer here means that an earlier run recorded a failure: ask again and replace it in the cache. The equal
+        # requests of the job then find the new answer there.
+        retry = job[0] in shared.answers
         for place in job:
-            _answer(run, line, requests[place], place, anew=anew and place == job[0])
+            _answer(shared, connection, requests[place], place, ignore_cache=retry and place == job[0])
     except TransientError as error:
-        _give_up(run, error)
+        _give_up(shared, error)
 
 
-def _answer(run: Run, line: Line, request: Request, place: int, *, anew: bool) -> None:
-    """Fill in the answer to one request, with as many calls as it takes; `anew`: what the cache holds is replaced."""
+def _answer(
+    shared: SharedState, connection: Connection, request: Request, place: int, *, ignore_cache: bool
+) -> None:
+    """Store the answer to one request, with as many calls as it needs; `ignore_cache` replaces cached answers."""
     called = False
 
     def fetch(messages: Sequence[Message], again: bool) -> Stored:
         nonlocal called
-        key = caching.request_hash(run.config, messages, request.sample)
-        found = None if anew else run.cache.get(key)
+        key = caching.request_hash(shared.config, messages, request.sample)
+        found = None if ignore_cache else shared.cache.get(key)
         if found is None:
             called = True
-            found = _called(run, line, messages, key, replaces=anew)
+            found = _called(shared, connection, messages, key, replaces=ignore_cache)
         return found
 
-    answer = conversation(request, run.check, fetch)
+    answer = conversation(request, shared.check, fetch)
     assert answer is not None
-    with run.lock:
-        run.answers[place] = replace(answer, cached=not called)
+    with shared.lock:
+        shared.answers[place] = replace(answer, cached=not called)
 
 
-def _give_up(run: Run, error: TransientError) -> None:
-    """Note a call that no attempt could mend; stop the run when the server seems to answer nothing."""
-    with run.lock:
-        run.given_up += 1
-        dead = run.given_up > 1 or not run.calls
-        run.unanswered.append(str(error))
+def _give_up(shared: SharedState, error: TransientError) -> None:
+    """Record a request that no attempt answered; stop the workers when the server seems to answer nothing."""
+    with shared.lock:
+        shared.given_up += 1
+        dead = shared.given_up > 1 or not shared.calls
+        shared.unanswered.append(str(error))
     if dead:
-        run.fail(
+        shared.fail(
             UserError(
-                f"llm: {run.target.url}: no answer in {run.config.attempts} attempts; the last reason: {error}. "
+                f"llm: {shared.target.url}: no answer in {shared.config.attempts} attempts; the last reason: {error}. "
                 "Check the network and base_url."
             )
         )
@@ -182,33 +195,38 @@ def _give_up(run: Run, error: TransientError) -> None:
 # --- one call ---
 
 
-def _called(run: Run, line: Line, messages: Sequence[Message], key: str, *, replaces: bool) -> Stored:
-    """The endpoint's answer, committed. Raises TransientError when no attempt brought one, StoppedError, UserError."""
+def _called(
+    shared: SharedState, connection: Connection, messages: Sequence[Message], key: str, *, replaces: bool
+) -> Stored:
+    """Return the endpoint's answer after committing it to the cache.
+
+    Raises TransientError when no attempt brought an answer, StoppedError and UserError.
+    """
 
     def attempt() -> Stored:
-        answer = _attempt(run, line, messages)
-        kept = run.cache.put(key, answer, replace=replaces)
-        with run.lock:
-            run.calls += 1
-            run.given_up = 0
-            run.prompt_tokens += answer.prompt_tokens
-            run.completion_tokens += answer.completion_tokens
+        answer = _attempt(shared, connection, messages)
+        kept = shared.cache.put(key, answer, replace=replaces)
+        with shared.lock:
+            shared.calls += 1
+            shared.given_up = 0
+            shared.prompt_tokens += answer.prompt_tokens
+            shared.completion_tokens += answer.completion_tokens
         return kept
 
     def again(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, TransientError)
         assert state.next_action
-        with run.lock:
-            run.retries[error.reason] += 1
+        with shared.lock:
+            shared.retries[error.reason] += 1
         if error.reason == "429" or error.wait:
-            run.pace.pause(state.next_action.sleep)
+            shared.pace.pause(state.next_action.sleep)
 
     stored: Stored = Retrying(
         retry=retry_if_exception_type(TransientError),
-        stop=stop_after_attempt(run.config.attempts) | stop_when_event_set(run.stop),
-        wait=lambda state: _delay(state, run.config.longest_wait),
-        sleep=sleep_using_event(run.stop),
+        stop=stop_after_attempt(shared.config.attempts) | stop_when_event_set(shared.stop),
+        wait=lambda state: _delay(state, shared.config.longest_wait),
+        sleep=sleep_using_event(shared.stop),
         before_sleep=again,
         reraise=True,
     )(attempt)
@@ -216,25 +234,28 @@ def _called(run: Run, line: Line, messages: Sequence[Message], key: str, *, repl
 
 
 def _delay(state: RetryCallState, longest: float) -> float:
-    """Seconds until the next attempt: exponential back-off with full jitter, or what the server asked for if that is
-    longer; never more than the longest."""
+    """Return the seconds until the next attempt, at most `longest`: exponential back-off with full jitter, or what the
+    server asked for if that is longer."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait if isinstance(error, TransientError) else 0.0
     return min(longest, max(asked, wait_random_exponential(multiplier=_FIRST_WAIT, max=longest)(state)))
 
 
-def _attempt(run: Run, line: Line, messages: Sequence[Message]) -> Stored:
-    """One call within the limits and the budget; its tokens are the server's count, else the most there can be."""
-    if run.stop.is_set():
+def _attempt(shared: SharedState, connection: Connection, messages: Sequence[Message]) -> Stored:
+    """Make one call within the limits and the budget.
+
+    A token count that the server did not send is replaced by the largest possible one.
+    """
+    if shared.stop.is_set():
         raise StoppedError
-    config = run.config
+    config = shared.config
     prompt = limits.most_prompt_tokens(messages)
     most = limits.cost(config, prompt, config.max_tokens)
-    run.purse.reserve(most)
+    shared.budget.reserve(most)
     spent = lost = 0.0
     try:
-        run.pace.wait(limits.likely_prompt_tokens(messages) + config.max_tokens)
-        answer = transport.post(line, run.target, caching.body(config, messages), config)
+        shared.pace.wait(limits.likely_prompt_tokens(messages) + config.max_tokens)
+        answer = transport.post(connection, shared.target, caching.body(config, messages), config)
         answer = replace(
             answer,
             prompt_tokens=prompt if answer.prompt_tokens < 0 else answer.prompt_tokens,
@@ -245,10 +266,10 @@ def _attempt(run: Run, line: Line, messages: Sequence[Message]) -> Stored:
     except TransientError as error:
         if error.charged:
             lost = most
-        if error.reason == "unknown host" and not run.calls:
+        if error.reason == "unknown host" and not shared.calls:
             raise UserError(
-                f"llm: {run.target.url}: there is no such host; check base_url and the network."
+                f"llm: {shared.target.url}: there is no such host; check base_url and the network."
             ) from None
         raise
     finally:
-        run.purse.settle(most, spent, lost)
+        shared.budget.settle(most, spent, lost)

@@ -8,9 +8,9 @@ from common import competition, llm
 from common.augment import making, paraphrase
 from common.augment.settings import settings as defaults
 from common.dialogue import clean
-from common.llm import loopback
 from common.prompts import safe
 from common.rows import Row, read_split
+from tests.support import scripted_server
 from tests.support.augmenting import job, polite, table
 
 
@@ -25,18 +25,18 @@ def test_a_paraphrase_through_a_real_server(talk: Path) -> None:
     stubborn = making.draw(rows, 10, 42)[0]
     seen: list[str] = []
 
-    def script(call: loopback.Call) -> loopback.Reply | None:
+    def script(call: scripted_server.Call) -> scripted_server.Reply | None:
         asked = call.body["messages"][1]["content"]
         seen.append(call.body["messages"][-1]["content"])
         kind = "[대화]" if "\n[대화]\n" in asked else "[요약]"
         text = asked.rpartition(f"{kind}\n")[2].partition(f"\n[/{kind[1:]}")[0]
         if text == safe(stubborn.dialogue):
-            return loopback.Reply(text=text.replace("#Person2#:", "#Person1#:"))
+            return scripted_server.Reply(text=text.replace("#Person2#:", "#Person1#:"))
         if len(call.body["messages"]) == 2 and kind == "[대화]":
-            return loopback.Reply(text=text.split("\n")[0])
-        return loopback.Reply(text=other_words(text))
+            return scripted_server.Reply(text=text.split("\n")[0])
+        return scripted_server.Reply(text=other_words(text))
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         address = f"--base-url={server.url}"
         made = making.augment(job("paraphrase", "--model=m", "--key-name=", address, n=10))
         calls = len(seen)

@@ -17,12 +17,12 @@ from common import candidates, runs
 from common.competition import load
 from common.dialogue import TAG
 from common.llm.checks import STRICTER
-from common.llm.loopback import Call, Reply, Script, Server, serve
 from common.llm.summaries import candidates as candidates_of
 from common.llm.summaries import requests as requests_of
 from common.prompts import PromptConfig
 from common.rows import read_split
 from tests.support import tiny
+from tests.support.scripted_server import Call, Reply, Script, Server, serve
 
 KEY = "up_canary-5f1d2c77e0b94a"
 ROWS = 6

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from common import llm
-from common.llm import limits, loopback
-from common.llm.loopback import Call, Reply
+from common.llm import limits
+from tests.support import scripted_server
 from tests.support.llm_world import check, config, no_check, questions, stored
+from tests.support.scripted_server import Call, Reply
 
 GOOD = "#Person1#은 시장에서 물건을 사 달라고 하고, #Person2#는 그러겠다고 한다."
 
@@ -26,7 +27,7 @@ def test_a_faulty_answer_is_asked_for_once_more_with_the_fault_named(tmp_path: P
         seen.append(call.body["messages"])
         return faulty_then(GOOD, "#Person7#은 우산을 산다.")(call)
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         for calls in (2, 0):
             (answer,), usage = llm.ask(
                 questions(1), config(server.url), check(1), cache=tmp_path / "c.sqlite"
@@ -49,7 +50,7 @@ def test_a_row_that_stays_faulty_is_no_text_and_is_not_paid_again_unless_asked_f
         GOOD,
     ]
     script = lambda call: Reply(text=replies[min(call.number, 5) - 1])  # noqa: E731
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings, cache = config(server.url), tmp_path / "c.sqlite"
 
         def run(**changes: Any) -> tuple[llm.Answer, llm.Usage]:
@@ -84,7 +85,7 @@ def test_a_row_that_stays_faulty_is_no_text_and_is_not_paid_again_unless_asked_f
 def test_empty_and_cut_off_answers_fail_whatever_the_check_says(
     tmp_path: Path, reply: Reply, problem: str
 ) -> None:
-    with loopback.serve(lambda _: reply) as server:
+    with scripted_server.serve(lambda _: reply) as server:
         (answer,), usage = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
     assert answer.text == ""
     assert problem in answer.problem
@@ -96,7 +97,7 @@ def test_an_answer_without_usage_counts_as_the_most_it_can_be(tmp_path: Path) ->
         content = (
             b'{"choices": [{"message": {"content": "\xea\xb0\x80"}, "finish_reason": "stop"}]' + usage + b"}"
         )
-        with loopback.serve(lambda _, content=content: Reply(content=content)) as server:  # type: ignore[misc]
+        with scripted_server.serve(lambda _, content=content: Reply(content=content)) as server:  # type: ignore[misc]
             (answer,), _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
         assert answer.text == "가"
         assert answer.prompt_tokens == limits.most_prompt_tokens(questions(1)[0].messages)
@@ -107,7 +108,7 @@ def test_a_bug_in_a_check_is_raised_and_loses_no_answer(tmp_path: Path) -> None:
     def broken(_: llm.Request, __: str) -> str:
         raise ZeroDivisionError
 
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         with pytest.raises(ZeroDivisionError):
             llm.ask(questions(30), config(server.url), broken, cache=tmp_path / "c.sqlite")
         assert len(stored(tmp_path / "c.sqlite")) == server.answered.total() > 0

@@ -16,9 +16,9 @@ import pytest
 
 from common import llm, prompts
 from common.llm import loopback
-from common.llm.loopback import Call, Reply
-from tests.support import llm_world
+from tests.support import llm_world, scripted_server
 from tests.support.llm_world import Faults, ask_about, check, config, dialogue, no_check, questions, stored
+from tests.support.scripted_server import Call, Reply
 
 COUNT = 499
 
@@ -27,7 +27,7 @@ def test_every_row_is_answered_in_order_through_all_faults_and_a_second_run_asks
     tmp_path: Path,
 ) -> None:
     script = Faults()
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings = config(server.url, attempts=14)
         answers, usage = llm.ask(questions(COUNT), settings, check(COUNT), cache=tmp_path / "c.sqlite")
         # Not one was asked again after a good answer.
@@ -56,11 +56,11 @@ def test_ten_kills_lose_nothing_and_repeat_only_what_was_under_way(
 ) -> None:
     rng = random.Random(4)
     workers = 8
-    with loopback.serve(Faults(lose=False)) as server:
+    with scripted_server.serve(Faults(lose=False)) as server:
         assert start(server.url, COUNT, "whole.sqlite", config={"workers": workers}).wait() == 0
     undisturbed = (tmp_path / "out.json").read_bytes()
     (tmp_path / "out.json").unlink()
-    with loopback.serve(Faults(lose=False, delay=0.004)) as server:
+    with scripted_server.serve(Faults(lose=False, delay=0.004)) as server:
         for _ in range(10):
             process = start(server.url, COUNT, config={"workers": workers})
             target = server.received.total() + rng.randint(5, 45)
@@ -81,7 +81,7 @@ def test_ten_kills_lose_nothing_and_repeat_only_what_was_under_way(
 
 
 def test_processes_share_a_cache(tmp_path: Path, start: Callable[..., Any]) -> None:
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         clients = [start(server.url, 60, out=str(tmp_path / f"{n}.json")) for n in range(3)]
         assert [client.wait() for client in clients] == [0, 0, 0], [client.output() for client in clients]
     assert len({(tmp_path / f"{n}.json").read_bytes() for n in range(3)}) == 1
@@ -97,7 +97,7 @@ def test_two_processes_that_ask_at_once_agree_on_one_answer(tmp_path: Path) -> N
         return Reply(text=f"#Person1#은 {call.times}번째 답을 듣고 기뻐한다.")
 
     found: queue.SimpleQueue[str] = queue.SimpleQueue()
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
 
         def one() -> None:
             answers, _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
@@ -115,7 +115,7 @@ def test_two_processes_that_ask_at_once_agree_on_one_answer(tmp_path: Path) -> N
 def test_an_interrupt_keeps_what_is_under_way(
     tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    with loopback.serve(lambda _: Reply(delay=0.1)) as server:
+    with scripted_server.serve(lambda _: Reply(delay=0.1)) as server:
         process = start(server.url, 200, config={"workers": 6})
         wait_until(lambda: server.received.total() >= 20)
         process.send(signal.SIGINT)
@@ -129,7 +129,7 @@ def test_an_interrupt_waits_for_the_worker_that_answers_last(
     tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
 ) -> None:
     """The first one, which is being waited for when the interrupt comes."""
-    with loopback.serve(lambda call: Reply(delay=2.0 if call.number == 1 else 0.05)) as server:
+    with scripted_server.serve(lambda call: Reply(delay=2.0 if call.number == 1 else 0.05)) as server:
         process = start(server.url, 200, config={"workers": 2})
         wait_until(lambda: server.received.total() >= 5)
         process.send(signal.SIGINT)
@@ -140,7 +140,7 @@ def test_an_interrupt_waits_for_the_worker_that_answers_last(
 def test_an_estimate_sends_nothing_and_bounds_the_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         settings = config(server.url, price_prompt=2.0, price_completion=8.0)
         llm.ask(questions(20), settings, check(20), cache=tmp_path / "c.sqlite")
         asked = server.received.total()
@@ -176,7 +176,7 @@ def test_loopback_needs_no_key_and_its_answers_are_kept(
 
 def test_samples_of_one_question_are_answers_of_their_own(tmp_path: Path) -> None:
     asked = [ask_about(dialogue(1), f"row_1/{n}", sample=n % 6) for n in range(9)]
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         answers, usage = llm.ask(
             asked, config(server.url, temperature=1.0), check(2), cache=tmp_path / "c.sqlite"
         )
@@ -189,7 +189,7 @@ def test_samples_of_one_question_are_answers_of_their_own(tmp_path: Path) -> Non
 
 def test_every_setting_that_decides_an_answer_is_part_of_the_cache_key(tmp_path: Path) -> None:
     request = questions(1)[0]
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         base = config(server.url)
         variants = [
             base, replace(base, model="tester-2"), replace(base, temperature=0.5), replace(base, frequency_penalty=0.7),
@@ -214,7 +214,7 @@ def test_every_setting_that_decides_an_answer_is_part_of_the_cache_key(tmp_path:
 
 def test_what_is_sent(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
-    with loopback.serve(lambda call: seen.append(call.body)) as server:  # type: ignore[func-returns-value]
+    with scripted_server.serve(lambda call: seen.append(call.body)) as server:  # type: ignore[func-returns-value]
         llm.ask(questions(1), config(server.url, temperature=0.3), no_check, cache=tmp_path / "c.sqlite")
         assert server.authorizations == {f"Bearer {llm_world.KEY}"}
     (body,) = seen

@@ -11,8 +11,8 @@ import pytest
 from common import llm
 from common.errors import UserError
 from common.llm import cache as caching
-from common.llm import loopback
 from common.llm.cache import Cache, Stored
+from tests.support import scripted_server
 from tests.support.llm_world import config, no_check, questions, stored
 
 
@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_stops_with_one_message_and_keeps_what_was_written(
     tmp_path: Path, start: Callable[..., Any]
 ) -> None:
-    with loopback.serve() as server:
+    with scripted_server.serve() as server:
         client = start(server.url, 200, largest_file=200_000, config={"workers": 4})
         _, errors = client.output()
         assert client.wait() == 1

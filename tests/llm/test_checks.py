@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from common import llm
 from common.dialogue import clean, tags
-from common.llm import checks, loopback
-from common.llm.loopback import Call, Reply
-from tests.support import REPOSITORY
+from common.llm import checks
+from tests.support import REPOSITORY, scripted_server
 from tests.support.llm_world import ask_about, config
+from tests.support.scripted_server import Call, Reply
 
 TALK = (
     "#Person1#: 지수 씨, 금요일 회의는 몇 시에 시작해요? 발표 자료를 아직 다 못 만들었어요.\n"
@@ -110,11 +110,6 @@ def test_a_solved_example_given_back_is_no_summary() -> None:
     assert check(asked, GOOD) == ""
 
 
-def test_missing_tags_are_named_for_those_who_require_them() -> None:
-    assert checks.missing_tags(GOOD, ["#Person1#", "#Person2#"]) == ""
-    assert checks.missing_tags(GOOD, tags(TALK)) == "표지가 빠짐: #PhoneNumber#"
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -170,7 +165,7 @@ def test_orders_in_a_dialogue_reach_the_server_only_inside_the_frame(tmp_path: P
 
     plain = ask_about("#Person1#: 점심 먹었어요?", "dev_1")
     check = llm.summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         (answer,), _ = llm.ask(
             [ask_about(talk, "dev_1")], config(server.url), check, cache=tmp_path / "c.sqlite"
         )
@@ -211,7 +206,7 @@ def test_orders_in_a_dialogue_reach_the_server_only_inside_the_frame(tmp_path: P
 def test_an_answer_that_obeys_the_dialogue_is_caught(tmp_path: Path, order: str, obeyed: str) -> None:
     talk = f"#Person1#: 점심 먹었어요?\n#Person2#: {ORDERS[order]}\n#Person1#: 저는 비빔밥을 먹으려고요."
     check = llm.summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
-    with loopback.serve(lambda _: Reply(text=obeyed)) as server:
+    with scripted_server.serve(lambda _: Reply(text=obeyed)) as server:
         (answer,), usage = llm.ask(
             [ask_about(talk, "dev_1")], config(server.url), check, cache=tmp_path / "c.sqlite"
         )

@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 
 from common import llm
 from common.errors import UserError
-from common.llm import loopback
 from common.llm.keys import REDACTED, read_key, redact
-from common.llm.loopback import Call, Reply
-from tests.support import llm_world
+from tests.support import llm_world, scripted_server
 from tests.support.llm_world import KEY, bytes_under, config, no_check, questions
+from tests.support.scripted_server import Call, Reply
 
 HERE = llm.LLMConfig(key_name="LLM_TEST_KEY")
 
@@ -95,17 +94,17 @@ def echoing(status: int) -> Callable[[Call], Reply]:
     """Sends the Authorization header back in every place there is."""
 
     def script(call: Call) -> Reply:
-        told = f"you sent {call.authorization} and {json.dumps(call.authorization)}"
+        echo = f"you sent {call.authorization} and {json.dumps(call.authorization)}"
         if status == 200:
             return Reply(
-                text=f"#Person1#은 {call.authorization}{told}을 말한다." * 2, finish=call.authorization
+                text=f"#Person1#은 {call.authorization}{echo}을 말한다." * 2, finish=call.authorization
             )
         kinds = [
-            json.dumps({"error": {"message": told, "code": call.authorization}}).encode(),
-            json.dumps({call.authorization: told}).encode(),
-            ("x" * 250 + told).encode(),
-            f"<p>{html.escape(told)}</p>".encode(),
-            json.dumps(told).replace("/", "\\/").encode(),
+            json.dumps({"error": {"message": echo, "code": call.authorization}}).encode(),
+            json.dumps({call.authorization: echo}).encode(),
+            ("x" * 250 + echo).encode(),
+            f"<p>{html.escape(echo)}</p>".encode(),
+            json.dumps(echo).replace("/", "\\/").encode(),
         ]
         headers = {"Location": f"http://127.0.0.1:1/{call.authorization}", "X-Echo": call.authorization}
         return Reply(status, content=kinds[call.number % len(kinds)], headers=headers)
@@ -117,7 +116,7 @@ def echoing(status: int) -> Callable[[Call], Reply]:
 def test_a_server_that_sends_the_key_back_finds_it_nowhere(
     tmp_path: Path, start: Callable[..., Any], status: int
 ) -> None:
-    with loopback.serve(echoing(status)) as server:
+    with scripted_server.serve(echoing(status)) as server:
         for number in range(5 if status >= 300 else 1):
             client = start(
                 server.url, 6, f"cache-{number}/c.sqlite", check=False, config={"attempts": 2, "workers": 1}
@@ -133,7 +132,7 @@ def test_a_server_that_sends_the_key_back_finds_it_nowhere(
 def test_the_log_of_a_killed_process_does_not_hold_the_key_either(
     tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    with loopback.serve(echoing(200)) as server:
+    with scripted_server.serve(echoing(200)) as server:
         client = start(server.url, 400, check=False, config={"workers": 4})
         wait_until(lambda: server.received.total() >= 60)
         client.send(signal.SIGKILL)
@@ -145,7 +144,7 @@ def test_the_log_of_a_killed_process_does_not_hold_the_key_either(
 
 
 def test_an_answer_that_holds_the_key_has_failed(tmp_path: Path) -> None:
-    with loopback.serve(echoing(200)) as server:
+    with scripted_server.serve(echoing(200)) as server:
         (answer,), _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
     assert (answer.text, answer.problem) == ("", "답에 비밀 값이 들어 있음")
 
@@ -155,17 +154,17 @@ def test_a_bug_while_asking_does_not_show_the_key(tmp_path: Path) -> None:
         raise ValueError(text)
 
     script = lambda call: None if call.number > 3 else echoing(500)(call)  # noqa: E731
-    with loopback.serve(script) as server, pytest.raises(ValueError, match="이야기") as caught:
+    with scripted_server.serve(script) as server, pytest.raises(ValueError, match="이야기") as caught:
         llm.ask(questions(1), config(server.url), broken, cache=tmp_path / "c.sqlite")
     assert "canary" not in "".join(traceback.format_exception(caught.value))
     assert "canary" not in repr(llm.client.Target("u", KEY))
 
 
 def test_a_redirect_is_not_followed_with_the_key(tmp_path: Path) -> None:
-    with loopback.serve() as other:
+    with scripted_server.serve() as other:
         moved = Reply(307, headers={"Location": f"{other.url}/chat/completions"}, content=b"")
         with (
-            loopback.serve(lambda _: moved) as server,
+            scripted_server.serve(lambda _: moved) as server,
             pytest.raises(UserError, match=r"redirect \(307\) to 127\.0\.0\.1:\d+; it is not followed"),
         ):
             llm.ask(questions(3), config(server.url), no_check, cache=tmp_path / "c.sqlite")
@@ -177,7 +176,7 @@ def test_neither_a_netrc_file_nor_a_proxy_of_the_environment_comes_between(
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password canary-netrc\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with loopback.serve() as proxy, loopback.serve() as server:
+    with scripted_server.serve() as proxy, scripted_server.serve() as server:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
         llm.ask(questions(2), config(server.url), no_check, cache=tmp_path / "c.sqlite")

@@ -14,9 +14,10 @@ import pytest
 
 from common import llm
 from common.errors import UserError
-from common.llm import limits, loopback
-from common.llm.loopback import Call, Reply
+from common.llm import limits
+from tests.support import scripted_server
 from tests.support.llm_world import check, config, no_check, questions, stored
+from tests.support.scripted_server import Call, Reply
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_a_refused_key_or_no_credit_stops_every_worker(tmp_path: Path, status: i
         refuses = call.number > 30
         return Reply(status, content=b'{"error": {"message": "go away"}}') if refuses else Reply(delay=0.01)
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings = config(server.url, workers=8)
         with pytest.raises(UserError, match=rf'({status}).*"go away".*30 of 200 answers are kept') as caught:
             llm.ask(questions(200), settings, check(200), cache=tmp_path / "c.sqlite")
@@ -40,7 +41,9 @@ def test_a_refused_key_or_no_credit_stops_every_worker(tmp_path: Path, status: i
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
 def test_a_wrong_request_stops_with_the_servers_words(tmp_path: Path, status: int) -> None:
     long = "no such model \x1b[31m" + "x" * 5000
-    with loopback.serve(lambda _: Reply(status, content=json.dumps({"detail": long}).encode())) as server:
+    with scripted_server.serve(
+        lambda _: Reply(status, content=json.dumps({"detail": long}).encode())
+    ) as server:
         with pytest.raises(UserError, match=rf'refused \({status}\).*"no such model \[31mx+…"') as caught:
             llm.ask(questions(50), config(server.url, workers=3), no_check, cache=tmp_path / "c.sqlite")
         assert len(str(caught.value)) < 900
@@ -53,7 +56,7 @@ def test_a_429_holds_every_worker_back(
     def script(call: Call) -> Reply:
         return Reply(429, headers={"Retry-After": "500"}, content=b"{}") if call.number == 20 else Reply()
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         process = start(server.url, 400, config={"workers": 6, "longest_wait": 500.0})
         wait_until(lambda: server.received.total() >= 20)
         time.sleep(0.5)
@@ -63,7 +66,7 @@ def test_a_429_holds_every_worker_back(
 
 
 def test_no_more_calls_are_under_way_than_workers(tmp_path: Path) -> None:
-    with loopback.serve(lambda _: Reply(delay=0.02)) as server:
+    with scripted_server.serve(lambda _: Reply(delay=0.02)) as server:
         llm.ask(questions(40), config(server.url, workers=5), no_check, cache=tmp_path / "c.sqlite")
         assert server.busiest == 5
 
@@ -99,7 +102,7 @@ def test_the_budget_stops_before_the_call_that_would_pass_it_and_a_greater_one_g
     tmp_path: Path,
 ) -> None:
     prices = {"price_prompt": 1000.0, "price_completion": 1000.0}
-    with loopback.serve(lambda _: Reply(delay=0.005)) as server:
+    with scripted_server.serve(lambda _: Reply(delay=0.005)) as server:
         one, usage = llm.ask(
             questions(1), config(server.url, **prices, budget=9.0), no_check, cache=tmp_path / "1.sqlite"
         )
@@ -126,7 +129,7 @@ def test_the_budget_stops_before_the_call_that_would_pass_it_and_a_greater_one_g
 
 
 def test_answers_that_were_lost_count_against_the_budget(tmp_path: Path) -> None:
-    with loopback.serve(lambda _: Reply(drop="inside")) as server:
+    with scripted_server.serve(lambda _: Reply(drop="inside")) as server:
         settings = config(server.url, price_completion=1000.0, budget=1.0, attempts=50, workers=4)
         with pytest.raises(
             UserError, match=r"budget of \$1.00 is used up: \$0.0000 spent, up to \$0.9000 for answers"

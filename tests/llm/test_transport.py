@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from common import llm
 from common.errors import UserError
-from common.llm import loopback, transport
+from common.llm import deadline, refusals, transport
 from common.llm.config import endpoint, require_valid
-from common.llm.loopback import Call, Reply
+from tests.support import scripted_server
 from tests.support.llm_world import config, no_check, questions, stored
+from tests.support.scripted_server import Call, Reply
 
 
 def unused_port() -> int:
@@ -51,7 +52,7 @@ def unused_port() -> int:
 def test_every_passing_fault_is_tried_again(tmp_path: Path, reply: Reply, reason: str) -> None:
     # A drip would go on for 15 seconds, in a header for ever.
     short = {"connect_timeout": 0.3, "read_timeout": 0.3} if reason == "timeout" else {}
-    with loopback.serve(lambda call: reply if call.number == 1 else None) as server:
+    with scripted_server.serve(lambda call: reply if call.number == 1 else None) as server:
         settings = config(server.url, workers=1, **short)
         (answer,), usage = llm.ask(questions(1), settings, no_check, cache=tmp_path / "c.sqlite")
         assert answer.text
@@ -63,9 +64,9 @@ def test_a_server_that_only_fails_ends_the_run_and_says_how_to_go_on(tmp_path: P
     def script(call: Call) -> Reply:
         return Reply() if call.number <= 10 else Reply(502, content=b"bad gateway")
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings = config(server.url, workers=2, attempts=3, longest_wait=0.01)
-        with pytest.raises(UserError, match=r"no answer in 3 attempts; the last reason: 502: bad gateway.*10 of 40 answers are kept in c\.sqlite; the same command goes on"):  # fmt: skip
+        with pytest.raises(UserError, match=r"no answer in 3 attempts; the last reason: 502: bad gateway.*10 of 40 answers are kept in c\.sqlite; run the same command again"):  # fmt: skip
             llm.ask(questions(40), settings, no_check, cache=tmp_path / "c.sqlite")
         assert server.received.total() <= 10 + 2 * 2 * 3
 
@@ -78,7 +79,7 @@ def test_one_request_that_always_fails_does_not_hold_the_others_up(tmp_path: Pat
             else Reply(delay=0.01)
         )
 
-    with loopback.serve(script) as server:
+    with scripted_server.serve(script) as server:
         settings = config(server.url, workers=4, attempts=3, longest_wait=0.01)
         with pytest.raises(UserError, match=r"1 of 40 requests got no answer in 3 attempts each, while others did \(the last reason: 500\)\. 39 of 40"):  # fmt: skip
             llm.ask(questions(40), settings, no_check, cache=tmp_path / "c.sqlite")
@@ -87,7 +88,7 @@ def test_one_request_that_always_fails_does_not_hold_the_others_up(tmp_path: Pat
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{unused_port()}/v1"
-    with pytest.raises(UserError, match=rf"{url}/chat/completions: no answer in 3 attempts; the last reason: connect: nothing listens there.*0 of 4 answers"):  # fmt: skip
+    with pytest.raises(UserError, match=rf"{url}/chat/completions: no answer in 3 attempts; the last reason: connect: the connection was refused.*0 of 4 answers"):  # fmt: skip
         llm.ask(
             questions(4), config(url, attempts=3, longest_wait=0.01), no_check, cache=tmp_path / "c.sqlite"
         )
@@ -129,31 +130,31 @@ def test_a_host_that_does_not_exist_is_named_at_once(tmp_path: Path, monkeypatch
     ],
 )
 def test_retry_after(header: str, date: str, seconds: float) -> None:
-    assert transport.retry_after({"retry-after": header, "date": date}) == seconds
+    assert refusals.retry_after({"retry-after": header, "date": date}) == seconds
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_retry_after_breaks_a_call(header: str, date: str) -> None:
-    assert transport.retry_after({"retry-after": header, "date": date}) >= 0
+    assert refusals.retry_after({"retry-after": header, "date": date}) >= 0
 
 
 @given(st.binary(max_size=60))
 def test_no_body_breaks_a_call(content: bytes) -> None:
-    assert all(letter.isprintable() for letter in transport.said(content, ""))
-    with pytest.raises(transport.TransientError):
+    assert all(letter.isprintable() for letter in refusals.said(content, ""))
+    with pytest.raises(refusals.TransientError):
         transport.answer(content, "")
 
 
 def test_a_lone_surrogate_in_an_answer_can_be_stored(tmp_path: Path) -> None:
     content = b'{"choices": [{"message": {"content": "\\ud800\xea\xb0\x80"}, "finish_reason": "stop"}]}'
-    with loopback.serve(lambda _: Reply(content=content)) as server:
+    with scripted_server.serve(lambda _: Reply(content=content)) as server:
         (answer,), _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
     assert answer.text == "?가"
 
 
 def test_work_that_never_ends_is_left_behind() -> None:
     ended = threading.Event()
-    aside = transport.Aside()
+    aside = deadline.Aside()
     first = aside.within(60, threading.get_ident)
     assert first == aside.within(60, threading.get_ident) != threading.get_ident()
     with pytest.raises(TimeoutError):
