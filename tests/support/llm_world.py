@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripted_server import Call, Reply
-
 from common import llm, prompts
+from tests.support.scripted_server import Call, Reply
 
 KEY = "canary-6b1f0a97c2/5d+e4~8.k_ey=="
 PLACES = ("시장", "도서관", "역 앞", "3층 회의실", "학교", "공원", "수영장")
