@@ -162,7 +162,7 @@ def test_a_changed_template_changes_the_hash_and_a_damaged_one_is_an_error(
     (tmp_path / "styles" / "summarize.txt").write_text("한 문장으로 요약하세요.", encoding="utf-8")
     assert style_hash() != before
     (tmp_path / "turn.txt").write_text("[대화]\n[/대화]", encoding="utf-8")
-    with pytest.raises(UserError, match=r"turn\.txt: holds .* 0 times; wanted"):
+    with pytest.raises(UserError, match=r"turn\.txt: contains .* 0 times; wanted"):
         prompt()
     (tmp_path / "turn.txt").unlink()
     with pytest.raises(UserError, match=r"turn\.txt: cannot be read .* git checkout"):
@@ -329,7 +329,7 @@ def test_no_two_shots_are_copies_of_each_other() -> None:
 
 
 def test_the_leak_guard() -> None:
-    with pytest.raises(UserError, match=r'row "train_2" is one of the dev and test rows \(1 of 5'):
+    with pytest.raises(UserError, match=r'row "train_2" belongs to dev or test \(1 of 5'):
         shot_index(ROWS, forbidden=[row("dev_0", LOST), ROWS[2]])
     shot_index(ROWS, forbidden=[row("dev_0", LOST)])
 
@@ -356,7 +356,7 @@ def test_rows_without_a_summary_are_counted_and_never_shots() -> None:
 def test_counts_of_shots(index: ShotIndex) -> None:
     assert index.select(LOST, 0).shots == ()
     assert len(index.select(LOST, 99).shots) == len(ROWS)
-    with pytest.raises(UserError, match="-1 were asked for"):
+    with pytest.raises(UserError, match="-1 requested"):
         index.select(LOST, -1)
 
 
