@@ -106,7 +106,7 @@ def read(
     if not (path.parent / RECORD).exists() or not path.exists():
         there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
         raise UserError(
-            f"{shown(path)}: missing (existing for {chosen.name}: {', '.join(there) or 'none'}). "
+            f"{shown(path)}: not found (made for {chosen.name} so far: {', '.join(there) or 'none'}). "
             f"Make it with: make augment method=… comp={chosen.name} name={name}"
         )
     record = read_json(path.parent / RECORD)

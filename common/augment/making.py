@@ -182,12 +182,8 @@ def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
             "settings, start again with restart=1, or keep both with another name=."
         )
     if before != key or restart:
-        for name in (
-            files.RECORD,
-            files.ROWS,
-            files.REJECTED,
-            PRODUCTS,
-        ):  # the record first, because rows without it are not read
+        # The record first, because rows without it are not read.
+        for name in (files.RECORD, files.ROWS, files.REJECTED, PRODUCTS):
             (folder / name).unlink(missing_ok=True)
         write_json(path, key)
     mend_tail(folder / PRODUCTS)
@@ -219,7 +215,7 @@ def _produce(chosen: Method, parents: Sequence[Row], path: Path, retry: bool) ->
         unit="row",
     )
     for first in range(0, len(parents), size):
-        # The batches do not depend on what is done already: other batches would change a model's rounding errors.
+        # The same batch boundaries as before an interruption: a model's rounding errors depend on the rest of the batch.
         rows = [row for row in parents[first : first + size] if row.id not in done]
         if rows:
             made = dict(zip((row.id for row in rows), chosen.make(rows), strict=True))

@@ -94,7 +94,7 @@ def require_licence(config: TranslatorConfig, folder: Path | None = None) -> Non
 
 
 def language_ids(tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[Language, int]:
-    """Return the ids of the language tokens. Raises UserError if the model lacks one of both languages."""
+    """Return the ids of the language tokens. Raises UserError if the model lacks one of them."""
     for spelling in TOKENS:
         if _speaks(tokenizer, spelling):
             return {language: tokenizer.convert_tokens_to_ids(token) for language, token in spelling.items()}

@@ -20,7 +20,8 @@ from common.llm.keys import secret
 
 T = TypeVar("T")
 
-REORDERING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # bidirectional controls, which can make text look different
+# Bidirectional controls can make a text look different from what it is.
+REORDERING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True)
@@ -198,9 +199,7 @@ def _refusal(status: int, answer: Any, config: Context7Config) -> UserError:
         301: f"the library has moved; ask with lib={moved}",
         401: f"the key is wrong; fix {get_key}" if config.key else f"a key is required; set {get_key}",
         403: "this key may not use this library; choose another with lib=/OWNER/NAME",
-        404: "leave out lib= to search for a library"
-        if error
-        else "there is no such API; check CONTEXT7_BASE_URL",
+        404: "leave out lib= to search" if error else "there is no such API; check CONTEXT7_BASE_URL",
     }
     return UserError(
         f"{what}: {hints.get(status, 'rephrase the question, or choose another library with lib=')}."
@@ -214,8 +213,7 @@ def _libraries(answer: Any) -> list[Library]:
     return [
         Library(_string(entry, "id"), _string(entry, "title"))
         for entry in _list(answer, "results")
-        if _string(entry, "state", "finalized")
-        == "finalized"  # libraries in other states cannot be read (yet)
+        if _string(entry, "state", "finalized") == "finalized"  # others cannot be read (yet)
     ]
 
 
