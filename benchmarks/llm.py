@@ -103,10 +103,10 @@ def server() -> None:
 
 def measure(side: str, extra_path: str, folder: str) -> dict[str, Any]:
     """One round of one side, with a server of its own."""
-    words = [sys.executable, __file__, "--serve"]
+    command = [sys.executable, __file__, "--serve"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BENCHMARK_KEY": KEY}
     with subprocess.Popen(
-        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout
         url = running.stdout.readline().strip()

@@ -1,4 +1,4 @@
-"""New training rows from old ones, each behind the same guards: start with ``read`` and ``mix``."""
+"""New training rows made from existing ones and filtered by the same guards; start with `read` and `mix`."""
 
 from common.augment.files import AugmentedRow, read, rows_path
 from common.augment.mixing import mix

@@ -1,4 +1,4 @@
-"""`python -m common.augment`: what `make augment` runs, in a process of its own because a translator imports torch."""
+"""`python -m common.augment`, which `make augment` runs in a separate process because a translator imports torch."""
 
 import logging
 import sys
@@ -21,12 +21,12 @@ from common.files import shown
     }
 )
 @click.option("--method", "name_of_method", required=True, help=f"One of {', '.join(METHODS)}.")
-@click.option("--competition", "competition_name", help="Default: the active one.")
-@click.option("--parents", "n", type=int, help="How many train rows to use, drawn by the seed; default: all.")
-@click.option("--name", help="Of the folder; default: the method.")
+@click.option("--competition", "competition_name", help="Name of the competition; default: the active one.")
+@click.option("--parents", "n", type=int, help="Number of train rows to use, a random sample; default: all.")
+@click.option("--name", help="Name of the output folder; default: the method.")
 @click.option("--split", default="train", show_default=True, help="Only train may be augmented.")
-@click.option("--restart", is_flag=True, help="Make everything anew.")
-@click.option("--dry-run", is_flag=True, help="Print what it would cost and end.")
+@click.option("--restart", is_flag=True, help="Discard earlier results and start again.")
+@click.option("--dry-run", is_flag=True, help="Print the estimated cost and exit.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(
     name_of_method: str,
@@ -38,11 +38,11 @@ def command(
     dry_run: bool,
     arguments: tuple[str, ...],
 ) -> None:
-    """Make new training rows from old ones."""
+    """Make new training rows from existing ones."""
     if split != "train":
         raise UserError(
-            f"split {split!r} may not be augmented: rows made from dev or test would leak into training. "
-            "Leave split= out; only the train split is used."
+            f"split {split!r} cannot be augmented: rows made from dev or test would leak into training. "
+            "Leave out split=; the train split is the default."
         )
     config, overrides = override(settings(name_of_method), arguments)
     chosen = competition.load(competition_name or competition.active())
@@ -54,20 +54,20 @@ def command(
     click.echo(report(made))
     if not made.kept:
         raise UserError(
-            f"{shown(made.folder)}: no row passed the guards; rejected.csv there says why, row by row. Most often: "
-            f"{next(iter(made.reasons))}. Set the guard that rejects too much, or use more parents."
+            f"{shown(made.folder)}: no row passed the guards; rejected.csv there gives the reason for each row. The most frequent: "
+            f"{next(iter(made.reasons))}. Loosen the guard that rejects too much, or use more parents."
         )
 
 
 def report(made: Made) -> str:
-    """Where the rows are, and how many were kept or rejected, by reason, as a table."""
+    """Return the folder of the rows and a table of the kept rows and the rejected ones by reason."""
     counts = [["rows", "reason"], [f"{made.kept}", "kept"]]
     counts += [[f"{count}", reason] for reason, count in made.reasons.items()]
     return f"{shown(made.folder)}\n{leaderboard.text(counts)}"
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one message on stderr and exit code 1."""
+    """Run the command; a UserError prints one message on stderr and exits with code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -76,7 +76,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from there.")
+        sys.exit("interrupted; run the same command again to resume.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Augmented rows on disk: where they are, how they are written, and read back with every check a recipe relies on."""
+"""Augmented rows on disk: their paths, and functions that write them and read them back with all checks."""
 
 import csv
 import io
@@ -39,40 +39,42 @@ _SUMMARY = re.compile(r"summary([0-9]*)")
 
 @dataclass(frozen=True)
 class AugmentedRow:
-    """A new training row and where it comes from."""
+    """A new training row and its origin."""
 
     row: Row
-    """With a new id, "PARENT.NAME"."""
+    """The row, with a new id "PARENT.NAME"."""
     parent: str
-    """Id of the train row that it was made from."""
+    """Id of the train row it was made from."""
     method: str
     model: str
-    """Name and commit; "" when the method needs none."""
+    """Name and commit of the model; "" if the method uses none."""
     prompt_sha256: str
-    """Of the prompts' text; "" when the method needs none."""
+    """Hash of the prompts' text; "" if the method uses none."""
     seed: int
     fold: int
-    """Its parent's."""
+    """Fold of its parent."""
     similarity: float
-    """Of its dialogue's letters to the parent's, in [0, 1]: `prompts.copies.similarity`."""
+    """Similarity of its dialogue to the parent's, in [0, 1]: `prompts.copies.similarity`."""
     rouge: float
-    """ROUGE-L F1 of the words with the parent's, in [0, 1]."""
+    """ROUGE-L F1 of its dialogue's words against the parent's, in [0, 1]."""
 
 
 def folder(competition: str, name: str) -> Path:
-    """Where the rows of that name lie. Raises UserError for what is no name."""
+    """Return the folder of the rows of that name. Raises UserError for an invalid name."""
     if not NAME.fullmatch(name):
-        raise UserError(f"name {name!r}: wanted small letters, digits, and . _ - between, as in paraphrase2.")
+        raise UserError(
+            f"name {name!r}: wanted lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
+        )
     return runs.outputs(competition) / FOLDER / name
 
 
 def rows_path(competition: str, name: str) -> Path:
-    """The CSV of the rows of that name. Raises UserError as `folder` does."""
+    """Return the CSV file of the rows of that name. Raises UserError as `folder` does."""
     return folder(competition, name) / ROWS
 
 
 def write(path: Path, rows: Sequence[AugmentedRow], reasons: Sequence[str] | None = None) -> None:
-    """Write rows as CSV, every cell quoted, whole or not at all; with a column of reasons when they were rejected.
+    """Write rows atomically as CSV with every cell quoted; `reasons` adds a column for rejected rows.
 
     Raises UserError as `files.write_text` does.
     """
@@ -92,53 +94,53 @@ def write(path: Path, rows: Sequence[AugmentedRow], reasons: Sequence[str] | Non
 def read(
     competition: Competition | str, name: str, forbidden: Collection[Row] = ()
 ) -> tuple[AugmentedRow, ...]:
-    """The rows of outputs/<competition>/augmented/<name>/rows.csv, checked against the data as they are now.
+    """Return the rows of outputs/<competition>/augmented/<name>/rows.csv, checked against the current data.
 
-    `forbidden` are the rows of dev and test: no id, no parent and no near-copy of one may be among them.
-    Raises UserError with the command to run when there are none, when the file, the train data or near_copy have changed
-    since they were made, or a parent is missing, when an id occurs twice or is not new, and when they are another
-    competition's or a forbidden model made them.
+    `forbidden` are the rows of dev and test: no augmented row may share an id, be made from one, or be a near-copy.
+    Raises UserError with the command to run if the rows are missing, if the file, the train data or near_copy have
+    changed since they were made, if a parent is missing or an id is not new or not unique, if they belong to another
+    competition, and if a forbidden model made them.
     """
     chosen = competitions.load(competition) if isinstance(competition, str) else competition
     path = folder(chosen.name, name) / ROWS
     if not (path.parent / RECORD).exists() or not path.exists():
         there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
         raise UserError(
-            f"{shown(path)}: not there (made for {chosen.name}: {', '.join(there) or 'none'}). "
+            f"{shown(path)}: not found (made for {chosen.name} so far: {', '.join(there) or 'none'}). "
             f"Make it with: make augment method=… comp={chosen.name} name={name}"
         )
     record = read_json(path.parent / RECORD)
     again = command(record)
     if record["competition"] != chosen.name:
         raise UserError(
-            f"{shown(path)}: was made for {record['competition']}, and {chosen.name}'s entries may learn from its own rows "
-            f"only. Make rows from those: make augment method={record['method']} comp={chosen.name} name={name} restart=1"
+            f"{shown(path)}: was made for {record['competition']}, but {chosen.name}'s entries may learn only from its own "
+            f"rows. Make rows from those with: make augment method={record['method']} comp={chosen.name} name={name} restart=1"
         )
     rules.require_allowed(chosen, shown(path), record["config"], record.get("sources", {}))
     if record["files"].get(ROWS) != sha256_file(path):
-        raise UserError(f"{shown(path)}: has changed since it was made. Make it again with: {again}")
+        raise UserError(f"{shown(path)}: was changed after it was made. Make it again with: {again}")
     train = read_split(chosen, "train")
     rows = parse(path)
     _require_known(path, rows, train.rows, forbidden, again)
     if record["data"]["train"]["sha256"] != train.sha256:
         raise UserError(
-            f"{shown(path)}: was made from other train data than {shown(train.path)} is now. "
+            f"{shown(path)}: was made from another version of {shown(train.path)}. "
             f"Make it again with: {again}"
         )
     if record.get("near_copy") != chosen.near_copy:
         raise UserError(
-            f"{shown(path)}: was made with near_copy {record.get('near_copy')}, and {chosen.name} has "
-            f"{chosen.near_copy} now. Make it again with: {again}"
+            f"{shown(path)}: was made with near_copy {record.get('near_copy')}, but {chosen.name} now has "
+            f"{chosen.near_copy}. Make it again with: {again}"
         )
     _require_no_copies(path, rows, forbidden, chosen.near_copy, again)
     return rows
 
 
 def command(record: Mapping[str, Any]) -> str:
-    """The command that makes augmented rows anew as their run.json recorded them."""
-    words = " ".join(runs.words(record["overrides"]))
+    """Return the command that makes augmented rows again with the settings in their run.json."""
+    arguments = " ".join(runs.words(record["overrides"]))
     count = f" n={record['n']}" if record["n"] else ""
-    args = f' args="{words}"' if words else ""
+    args = f' args="{arguments}"' if arguments else ""
     return (
         f"make augment method={record['method']} comp={record['competition']} name={record['name']}"
         f"{count}{args} restart=1"
@@ -146,7 +148,7 @@ def command(record: Mapping[str, Any]) -> str:
 
 
 def parse(path: Path) -> tuple[AugmentedRow, ...]:
-    """The rows of a CSV as they are, unchecked. Raises UserError when it is no table of augmented rows."""
+    """Return the rows of a CSV without further checks. Raises UserError if it is not a table of augmented rows."""
     source = tables.source_of(path, None)
     table, _ = tables.load(path, source, (*_COLUMNS,), others=True)
     numbered = sorted(
@@ -171,7 +173,9 @@ def parse(path: Path) -> tuple[AugmentedRow, ...]:
                 )
             )
         except ValueError as error:
-            raise source.error(record.line, f"is no augmented row ({error})", "Make the file again") from None
+            raise source.error(
+                record.line, f"not an augmented row ({error})", "Make the file again"
+            ) from None
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""The guards every method's products pass: each a pure function that gives "" or "reason: what was found"."""
+"""The guards for the products of every method: pure functions that return "" or "reason: what was found"."""
 
 import re
 import unicodedata
@@ -18,35 +18,35 @@ from common.rows import Row
 
 @dataclass(frozen=True)
 class GuardConfig:
-    """What a product must keep of its parent; how near it may come to dev, test and other folds the competition says."""
+    """Limits for a product compared with its parent; the competition sets the limit for dev, test and other folds."""
 
     lowest_similarity: float = 0.05
-    """Least similarity to the parent (letters, Jaccard of runs of three), 0 to 1: below it is another story."""
+    """Minimum similarity to the parent (`prompts.copies.similarity`), 0 to 1; below it the product tells another story."""
     highest_similarity: float = 0.95
-    """Most similarity to the parent, 0 to 1: above it is a copy."""
+    """Maximum similarity to the parent, 0 to 1; above it the product is a copy."""
     lowest_rouge: float = 0.3
-    """Least ROUGE-L F1 with the parent on morphemes (whitespace words in other languages), 0 to 1."""
+    """Minimum ROUGE-L F1 against the parent on morphemes (whitespace words in other languages), 0 to 1."""
     shortest: float = 0.5
-    """Least length in characters, as a share of the parent's."""
+    """Minimum length in characters, relative to the parent's."""
     longest: float = 2.0
-    """Most length in characters, as a multiple of the parent's."""
+    """Maximum length in characters, relative to the parent's."""
     hangul_loss: float = 0.1
-    """How much less of the letters may be Hangul than in the parent, as a share of all letters."""
+    """Maximum drop, from the parent, of the share of Hangul among the letters, 0 to 1."""
     duplicate: float = 0.9
-    """Similarity from which one of two new rows is left out, 0 to 1."""
+    """Similarity from which the second of two new rows is rejected, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One product beside its parent, measured."""
+    """A product, its parent, and how similar they are."""
 
     parent: Row
-    """Its texts are cleaned."""
+    """The parent with cleaned texts."""
     product: Product
     similarity: float
-    """Of the dialogues' letters, in [0, 1]: `prompts.copies.similarity`."""
+    """Similarity of the dialogues, in [0, 1]: `prompts.copies.similarity`."""
     rouge: float
-    """ROUGE-L F1 of the spoken words, in [0, 1]."""
+    """ROUGE-L F1 of the dialogues' words without speaker prefixes, in [0, 1]."""
 
 
 Guard = Callable[[Case, GuardConfig], str]
@@ -61,7 +61,7 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> list[Case]:
-    """Each product beside its parent, texts cleaned, similarity and ROUGE measured; `morphemes` for Korean.
+    """Return each product with its parent, texts cleaned, similarity and ROUGE computed; `morphemes` for Korean.
 
     Raises UserError as `rouge.corpus` does.
     """
@@ -84,12 +84,12 @@ def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> li
 
 
 def problem(case: Case, config: GuardConfig) -> str:
-    """The first guard's reason why the product is no good beside its parent, or ""."""
+    """Return the reason of the first guard that rejects the product, "" if none does."""
     return next((reason for guard in GUARDS if (reason := guard(case, config))), "")
 
 
 def blank(case: Case, _: GuardConfig) -> str:
-    """A dialogue, a summary, or a turn that had words is empty."""
+    """Reject an empty dialogue, an empty summary, and turns that lost all their words."""
     if not case.product.dialogue.strip():
         return "blank: the dialogue is empty"
     if not case.product.summaries or not all(text.strip() for text in case.product.summaries):
@@ -100,14 +100,14 @@ def blank(case: Case, _: GuardConfig) -> str:
 
 
 def dialogue_tags(case: Case, _: GuardConfig) -> str:
-    """The dialogue's tags are not the parent's, but for what the method says it removed or exchanged."""
+    """Reject a dialogue whose tags differ from the parent's beyond the declared changes."""
     wanted = case.product.expected(case.parent.dialogue)
     wanted.subtract(case.product.removed)
     return _difference("tags", wanted, Counter(TAG.findall(case.product.dialogue)))
 
 
 def summary_tags(case: Case, _: GuardConfig) -> str:
-    """A summary's tags are not those of the parent's."""
+    """Reject a summary whose tags differ from the parent's, and another number of summaries."""
     if len(case.product.summaries) != len(case.parent.summaries):
         return f"summary_tags: {len(case.product.summaries)} summaries, {len(case.parent.summaries)} wanted"
     for before, after in zip(case.parent.summaries, case.product.summaries, strict=True):
@@ -122,7 +122,7 @@ def _difference(name: str, wanted: Counter[str], found: Counter[str]) -> str:
 
 
 def broken_tags(case: Case, _: GuardConfig) -> str:
-    """Something that is left of a tag stands in a text: a "#" or a tag's name, more often than in the parent."""
+    """Reject remains of a tag: a text has more "#" or tag names outside tags than the parent's."""
     for before, after in _texts(case):
         rest_before, rest_after = TAG.sub(" ", before), TAG.sub(" ", after)
         for what, count in (("#", _hashes), ("the name of a tag", _names)):
@@ -140,7 +140,7 @@ def _names(text: str) -> int:
 
 
 def turns(case: Case, _: GuardConfig) -> str:
-    """Turns are more, fewer or said by others than in the parent, but for those the method says it removed."""
+    """Reject a dialogue whose number of turns or order of speakers differs from the parent's beyond the declared changes."""
     before = parse(exchange(case.parent.dialogue) if case.product.exchanged else case.parent.dialogue)
     after = parse(case.product.dialogue)
     wanted = len(before) - len(case.product.removed)
@@ -152,13 +152,13 @@ def turns(case: Case, _: GuardConfig) -> str:
 
 
 def _speak_in_order(before: tuple[Turn, ...], after: tuple[Turn, ...]) -> bool:
-    """Whether the later speakers are the earlier ones, some left out."""
+    """Return whether the speakers of `after` are a subsequence of those of `before`."""
     queue = iter(speakers(before))
     return all(speaker in queue for speaker in speakers(after))
 
 
 def length(case: Case, config: GuardConfig) -> str:
-    """A text is much shorter or longer than the parent's."""
+    """Reject a text that is much shorter or longer than the parent's."""
     for place, (before, after) in enumerate(_texts(case)):
         ratio = len(after) / max(1, len(before))
         if not config.shortest <= ratio <= config.longest:
@@ -167,7 +167,7 @@ def length(case: Case, config: GuardConfig) -> str:
 
 
 def hangul(case: Case, config: GuardConfig) -> str:
-    """The words have turned into another language: less of the letters are Hangul than in the parent."""
+    """Reject a text that switched to another language: its share of Hangul is much lower than the parent's."""
     pairs = _texts(case)
     pairs[0] = (spoken(case.parent.dialogue), spoken(case.product.dialogue))
     for before, after in pairs:
@@ -178,20 +178,20 @@ def hangul(case: Case, config: GuardConfig) -> str:
 
 
 def hangul_share(text: str) -> float:
-    """Hangul letters as a share of all letters outside tags, in [0, 1]; 1.0 for a text without letters."""
+    """Return the share of Hangul among the letters outside tags, in [0, 1]; 1.0 for a text without letters."""
     letters = [letter for letter in TAG.sub(" ", text) if letter.isalpha()]
     return sum(bool(_HANGUL.match(letter)) for letter in letters) / len(letters) if letters else 1.0
 
 
 def script(case: Case, _: GuardConfig) -> str:
-    """A text holds a writing system that the parent's texts do not, Hangul and Latin aside, or broken characters."""
+    """Reject broken characters, and scripts other than Hangul and Latin that the parent's texts do not contain."""
     known = set().union(*(_scripts(before) for before, _ in _texts(case))) | {"HANGUL", "LATIN"}
     new = sorted(set().union(*(_scripts(after) for _, after in _texts(case))) - known)
     return f"script: {new[0].lower()} letters" if new else ""
 
 
 def _scripts(text: str) -> set[str]:
-    """The first words of the letters' Unicode names: HANGUL, LATIN, CJK, HIRAGANA, CYRILLIC …; REPLACEMENT for U+FFFD."""
+    """Return the first words of the letters' Unicode names: HANGUL, LATIN, CJK, CYRILLIC …; REPLACEMENT for U+FFFD."""
     return {
         unicodedata.name(letter, "UNNAMED").split()[0]
         for letter in set(text)
@@ -200,7 +200,7 @@ def _scripts(text: str) -> set[str]:
 
 
 def repetition(case: Case, _: GuardConfig) -> str:
-    """A text says one thing four times in a row (a character twelve times), and the parent's does not."""
+    """Reject a text that repeats a phrase four times in a row (a character twelve times) if the parent's does not."""
     for before, after in _texts(case):
         if _LOOP.search(after) and not _LOOP.search(before):
             return "repetition: one thing four times in a row"
@@ -208,7 +208,7 @@ def repetition(case: Case, _: GuardConfig) -> str:
 
 
 def numbers(case: Case, _: GuardConfig) -> str:
-    """A summary's numbers are not those of the parent's: times, prices and floors must not change on the way."""
+    """Reject a summary whose numbers (times, prices, floors, …) differ from the parent's."""
     for before, after in zip(case.parent.summaries, case.product.summaries, strict=True):
         wanted, found = (Counter(_NUMBER.findall(TAG.sub(" ", text))) for text in (before, after))
         if reason := _difference("summary_numbers", wanted, found):
@@ -217,7 +217,7 @@ def numbers(case: Case, _: GuardConfig) -> str:
 
 
 def copied(case: Case, config: GuardConfig) -> str:
-    """The product is the parent again, or its dialogue was changed by next to nothing."""
+    """Reject a product equal to its parent, or with an almost unchanged dialogue."""
     same = [before == after for before, after in _texts(case)]
     if all(same):
         return "copy: nothing was changed"
@@ -227,14 +227,14 @@ def copied(case: Case, config: GuardConfig) -> str:
 
 
 def other_story(case: Case, config: GuardConfig) -> str:
-    """The dialogue shares too few letters or words with the parent's to be the same story."""
+    """Reject a dialogue that shares too few letters or words with the parent's to tell the same story."""
     if case.similarity < config.lowest_similarity:
         return f"other_story: similarity {case.similarity:.3f}"
     return f"other_story: ROUGE-L {case.rouge:.3f}" if case.rouge < config.lowest_rouge else ""
 
 
 def _texts(case: Case) -> list[tuple[str, str]]:
-    """Dialogue and summaries of parent and product, in pairs."""
+    """Return the dialogues and the summaries as (parent's, product's) pairs."""
     summaries = zip(case.parent.summaries, case.product.summaries, strict=True)
     return [(case.parent.dialogue, case.product.dialogue), *summaries]
 
@@ -243,11 +243,11 @@ GUARDS: tuple[Guard, ...] = (
     blank, summary_tags, dialogue_tags, broken_tags, turns, length, hangul, script, repetition, numbers, copied,
     other_story,
 )  # fmt: skip
-"""In this order; summary_tags is the one that says when there is another number of summaries."""
+"""The guards in their order: summary_tags, which checks the number of summaries, precedes those that pair them."""
 
 
 def near_forbidden(dialogue: str, forbidden: CopyIndex, near_copy: float) -> str:
-    """The dialogue is a near-copy of one of dev or test; `near_copy`: the competition's."""
+    """Reject a near-copy of a dialogue of dev or test; `near_copy` is the competition's threshold."""
     nearest = float(forbidden.similarities(grams(dialogue)).max(initial=0.0))
     return f"near_dev_or_test: similarity {nearest:.3f}" if nearest >= near_copy else ""
 
@@ -255,32 +255,32 @@ def near_forbidden(dialogue: str, forbidden: CopyIndex, near_copy: float) -> str
 def other_fold(
     dialogue: str, fold: int, train: CopyIndex, folds: npt.NDArray[np.int64], near_copy: float
 ) -> str:
-    """The dialogue is a near-copy of a train row in another fold than its parent's; `folds`: of every train row."""
+    """Reject a near-copy of a train row outside the parent's fold; `folds` holds the fold of every train row."""
     elsewhere = train.similarities(grams(dialogue))[folds != fold]
     nearest = float(elsewhere.max(initial=0.0))
     return f"other_fold: similarity {nearest:.3f}" if nearest >= near_copy else ""
 
 
 class Seen:
-    """The new rows accepted so far, to find one told twice. Grows; one pass over the rows."""
+    """The accepted dialogues, to find duplicates among new rows."""
 
     def __init__(self) -> None:
         self.grams: list[frozenset[str]] = []
         self.holders: dict[str, list[int]] = {}
 
     def duplicate(self, dialogue: str, config: GuardConfig) -> str:
-        """ "" unless the dialogue is nearly one that was added before."""
-        of = grams(dialogue)
-        shared = Counter(place for gram in of for place in self.holders.get(gram, ()))
+        """Return the reason why the dialogue is a duplicate of an added one, "" if it is not."""
+        mine = grams(dialogue)
+        shared = Counter(place for gram in mine for place in self.holders.get(gram, ()))
         for place, count in shared.items():
-            alike = count / (len(of) + len(self.grams[place]) - count)
+            alike = count / (len(mine) + len(self.grams[place]) - count)
             if alike >= config.duplicate:
                 return f"duplicate: similarity {alike:.3f} to a new row"
         return ""
 
     def add(self, dialogue: str) -> None:
-        """Remember an accepted dialogue."""
-        of = grams(dialogue)
-        for gram in of:
+        """Add an accepted dialogue."""
+        mine = grams(dialogue)
+        for gram in mine:
             self.holders.setdefault(gram, []).append(len(self.grams))
-        self.grams.append(of)
+        self.grams.append(mine)

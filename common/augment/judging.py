@@ -1,4 +1,4 @@
-"""Products before the guards: what each parent's product is rejected for, or that it may stay."""
+"""Apply the guards to the products: each is kept, or rejected with a reason."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from common.rows import Row
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one parent."""
+    """The result for one parent."""
 
     parent: Row
     fold: int
     case: Case | None
-    """None when nothing was made of it."""
+    """The measured product; None if the method made none."""
     reason: str
-    """"" when the product is kept, else "reason: what was found"."""
+    """Why the product is rejected, as "reason: what was found"; "" if it is kept."""
 
 
 def judge(
@@ -36,10 +36,10 @@ def judge(
     *,
     morphemes: bool,
 ) -> list[Verdict]:
-    """A verdict on every parent's product (or on why there is none), in their order; of two alike the first stays.
+    """Return a verdict on every parent, in order; the second of two similar products is rejected.
 
-    `train`: every row of the split, which k folds are made of; `forbidden`: the dialogues of dev and test;
-    `near_copy`: the competition's.
+    `products` holds, by parent id, the product or the reason why there is none. `train` are all rows of the split, which
+    is divided into k folds; `forbidden` are the dialogues of dev and test; `near_copy` is the competition's threshold.
     Raises UserError as `folds` does.
     """
     index = copy_index([row.dialogue for row in train])

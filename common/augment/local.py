@@ -1,4 +1,4 @@
-"""Methods that need no model: speakers exchanged, small talk dropped. Pure functions of a row, settings and a seed."""
+"""Methods without a model: exchange speakers, drop small talk. Pure functions of a row, settings and a seed."""
 
 import random
 import re
@@ -20,38 +20,37 @@ _QUESTION = re.compile(r"[?？]")
 
 @dataclass(frozen=True)
 class SpeakerSwapConfig:
-    """Exchange of the first two speakers: nothing to set."""
+    """Settings of `speaker_swap`: none."""
 
 
 @dataclass(frozen=True)
 class TurnDropConfig:
-    """Dropping turns that carry nothing of the summary."""
+    """Settings of `turn_drop`."""
 
     share: float = 0.5
-    """Of the turns that may go, how many do, more than 0 and at most 1; always one at least."""
+    """Share of the droppable turns to drop, more than 0 and at most 1; at least one turn is dropped."""
     longest: int = 20
-    """Letters of the longest turn that may go."""
+    """Maximum number of letters and digits of a droppable turn."""
     join: bool = True
-    """Make one turn of two by the same speaker that now meet: real dialogues have next to none of those."""
+    """Whether to join the turns of one speaker that become adjacent; real dialogues have almost none of these."""
 
 
 @dataclass(frozen=True)
 class SentenceDropConfig:
-    """Dropping sentences inside turns that carry nothing of the summary."""
+    """Settings of `sentence_drop`."""
 
     share: float = 0.5
-    """Of the sentences that may go, how many do, more than 0 and at most 1; always one at least."""
+    """Share of the droppable sentences to drop, more than 0 and at most 1; at least one sentence is dropped."""
     longest: int = 30
-    """Letters of the longest sentence that may go."""
+    """Maximum number of letters and digits of a droppable sentence."""
 
 
 def speaker_swap(row: Row) -> Product | str:
-    """The row with the first two speakers exchanged in dialogue and summaries, or why it cannot be done.
+    """Return the row with the first two speakers exchanged in dialogue and summaries, or why that is impossible.
 
-    All other tags stay. Particles behind a speaker tag take the form that the tag's number wants: of the corpus's
-    summaries 91 % write #Person1#은, 이, 을, 과 (일) and 95 % #Person2#는, 가, 를, 와 (이), so left alone they would
-    be wrong nearly everywhere. A caveat: in all 2,500 + 499 + 499 real dialogues #Person1# speaks first, and in what comes
-    of this #Person2# does.
+    All other tags stay. Particles after a speaker tag are adapted to its number: 91 % of the corpus's summaries write
+    #Person1#은, 이, 을, 과 (일) and 95 % #Person2#는, 가, 를, 와 (이), so unchanged particles would almost always be
+    wrong. Caveat: #Person1# speaks first in all 2,500 + 499 + 499 real dialogues, and #Person2# does in the products.
     """
     dialogue = clean(row.dialogue)
     if not {FIRST, SECOND} <= {turn.speaker for turn in parse(dialogue)}:
@@ -61,23 +60,23 @@ def speaker_swap(row: Row) -> Product | str:
 
 
 def turn_drop(row: Row, config: TurnDropConfig, seed: int) -> Product | str:
-    """The row without a share of its small talk, or why there is none to drop.
+    """Return the row without a share of its small talk, or why no turn can be dropped.
 
-    A turn may go when it is short, neither first nor last, no question nor what follows one, and holds no tag, no
-    digit and no word of a summary.
+    A turn is droppable if it is short, neither first nor last, neither a question nor the turn after one, and contains
+    no tag, no digit and no word of a summary.
     """
     turns = parse(clean(row.dialogue))
-    told = _told(row.summaries)
-    free = [
+    summary_words = _summary_words(row.summaries)
+    droppable = [
         place
         for place in range(1, len(turns) - 1)
-        if _idle(turns[place].text, told, config.longest)
+        if _irrelevant(turns[place].text, summary_words, config.longest)
         and turns[place].speaker
         and not _QUESTION.search(turns[place - 1].text)
     ]
-    if not free:
+    if not droppable:
         return "not_applicable: no turn may be dropped"
-    gone = set(_draw(free, config.share, row, seed, "turn_drop"))
+    gone = set(_sample(droppable, config.share, row, seed, "turn_drop"))
     kept: list[Turn] = []
     removed: list[str] = []
     for place, turn in enumerate(turns):
@@ -92,23 +91,23 @@ def turn_drop(row: Row, config: TurnDropConfig, seed: int) -> Product | str:
 
 
 def sentence_drop(row: Row, config: SentenceDropConfig, seed: int) -> Product | str:
-    """The row without a share of the sentences that carry nothing of the summary, or why there is none to drop.
+    """Return the row without a share of the sentences that are irrelevant to the summary, or why none can be dropped.
 
-    Every turn keeps its last sentence, the first and the last turn keep all; otherwise as `turn_drop`.
+    Every turn keeps its last sentence, and the first and the last turn keep all; the other rules are those of `turn_drop`.
     """
     turns = parse(clean(row.dialogue))
-    told = _told(row.summaries)
+    summary_words = _summary_words(row.summaries)
     parts = [sentences(turn.text) for turn in turns]
-    free = [
+    droppable = [
         (place, number)
         for place in range(1, len(turns) - 1)
         for number, sentence in enumerate(parts[place][:-1])
-        if _idle(sentence, told, config.longest)
+        if _irrelevant(sentence, summary_words, config.longest)
         and not _QUESTION.search(parts[place][number - 1] if number else turns[place - 1].text)
     ]
-    if not free:
+    if not droppable:
         return "not_applicable: no sentence may be dropped"
-    gone = set(_draw(free, config.share, row, seed, "sentence_drop"))
+    gone = set(_sample(droppable, config.share, row, seed, "sentence_drop"))
     kept = [
         Turn(
             turn.speaker, " ".join(s for number, s in enumerate(parts[place]) if (place, number) not in gone)
@@ -119,18 +118,18 @@ def sentence_drop(row: Row, config: SentenceDropConfig, seed: int) -> Product | 
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a turn, cut behind . ! ? … ~ and a space; joined by spaces they are the turn again."""
+    """Return the sentences of a turn, split after . ! ? … ~ and spaces."""
     return _SENTENCE.split(text)
 
 
-def _draw(free: Sequence[T], share: float, row: Row, seed: int, method: str) -> list[T]:
-    """A share of what is free, one at least; what one row draws does not depend on the rows around it."""
+def _sample(droppable: Sequence[T], share: float, row: Row, seed: int, method: str) -> list[T]:
+    """Return a random share of the items, at least one; the sample of a row does not depend on other rows."""
     rng = random.Random(sha256_texts([method, str(seed), row.id]))
-    return rng.sample(free, max(1, round(share * len(free))))
+    return rng.sample(droppable, max(1, round(share * len(droppable))))
 
 
 def _pairs(text: str) -> set[str]:
-    """What makes words recognisable in spite of their endings: runs of two Hangul letters, whole other words."""
+    """Return the bigrams of Hangul words, which survive changes of endings, and all other words whole."""
     found: set[str] = set()
     for word in _WORD.findall(TAG.sub(" ", text).lower()):
         hangul = "가" <= word[0] <= "힣"
@@ -138,13 +137,13 @@ def _pairs(text: str) -> set[str]:
     return found
 
 
-def _told(summaries: Sequence[str]) -> set[str]:
+def _summary_words(summaries: Sequence[str]) -> set[str]:
     return set().union(*map(_pairs, map(clean, summaries))) if summaries else set()
 
 
-def _idle(text: str, told: set[str], longest: int) -> bool:
-    """Whether a text is short and says nothing that a summary tells, asks or names."""
+def _irrelevant(text: str, summary_words: set[str], longest: int) -> bool:
+    """Return whether a text is short and has no question, tag, digit or word of a summary."""
     letters = sum(letter.isalnum() for letter in text)
     if not 0 < letters <= longest or tags(text) or _QUESTION.search(text):
         return False
-    return not any(letter.isdigit() for letter in text) and not _pairs(text) & told
+    return not any(letter.isdigit() for letter in text) and not _pairs(text) & summary_words

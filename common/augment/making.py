@@ -1,4 +1,4 @@
-"""`make augment`: parents drawn, products made (resumable), judged by the guards, and written with their provenance."""
+"""`make augment`: sample parents, make products (resumable), apply the guards, write the rows with their provenance."""
 
 import hashlib
 import json
@@ -38,34 +38,35 @@ PRODUCTS, KEY = "products.jsonl", "key.json"
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be made."""
+    """A request for augmented rows."""
 
     competition: Competition
     method: str
     name: str
-    """Of the folder under outputs/<competition>/augmented."""
+    """Name of the folder under outputs/<competition>/augmented."""
     n: int | None
-    """Parents used; None: every train row."""
+    """Number of parents; None for every train row."""
     config: AugmentConfig
     overrides: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of it."""
+    """The result of a job."""
 
     folder: Path
     kept: int
     reasons: Mapping[str, int]
-    """Rejected rows by reason, most frequent first."""
+    """Number of rejected rows by reason, in descending order."""
 
 
 def augment(job: Job, *, restart: bool = False, translator: Translator | None = None) -> Made:
-    """The new rows of a job on disk: rows.csv, rejected.csv and run.json in `files.folder`.
+    """Make the rows of a job and write rows.csv, rejected.csv and run.json to `files.folder`.
 
-    A run that was cut off goes on where it stopped, and ends with the same rows. Other guards judge what was made
-    before anew; other settings of the method want `restart` or another name. `translator` takes a model's place.
-    Raises UserError when data or model cannot be had, the settings do not fit what is there, or the disk is full.
+    An interrupted job resumes and ends with the same rows. After a change of the guards existing products are judged
+    again; other settings of the method need `restart` or another name. `translator` replaces the model (for tests).
+    Raises UserError if data or model are unavailable, the settings differ from those of existing products, another
+    process uses the folder, or the disk is full.
     """
     started = time.time()
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
@@ -99,7 +100,7 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
 
 
 def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
-    """What the method's models say of themselves. Raises UserError when the competition forbids one of them."""
+    """Return what the method's models declare about their data. Raises UserError if the competition forbids a model."""
     settings, where = plain(job.config), f"augment by {job.method} for {job.competition.name}"
     rules.require_allowed(job.competition, where, settings, {})
     sources = cards.declared(settings) if own_model else {}
@@ -108,19 +109,19 @@ def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
 
 
 def draw(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
-    """n rows (None: all), drawn by the seed whatever their order; a larger n adds to a smaller one's.
+    """Return a random sample of n rows (None: all), independent of their order; a larger n extends a smaller sample.
 
-    Raises UserError when n is below 1 or there are fewer rows.
+    Raises UserError if n is below 1 or above the number of rows.
     """
     if n is not None and not 1 <= n <= len(rows):
-        raise UserError(f"n={n}: wanted 1 to {len(rows)}, the number of train rows; leave n out to use all.")
+        raise UserError(f"n={n}: wanted 1 to {len(rows)}, the number of train rows; leave out n to use all.")
     ordered = sorted(rows, key=lambda row: row.id)
     random.Random(seed).shuffle(ordered)
     return ordered[:n]
 
 
 def estimate(job: Job) -> str:
-    """What the job would do and cost, in words; nothing is made. Raises UserError as `augment` does."""
+    """Return a text about what the job would do and cost; nothing is made. Raises UserError as `augment` does."""
     rows = {name: read_split(job.competition, name).rows for name in ("train", "dev", "test")}
     parents = draw(rows["train"], job.n, job.config.seed)
     forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in rows[name]])
@@ -140,7 +141,7 @@ def _locked(folder: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it or choose name=."
+            f"{shown(folder)} is in use by another process; wait for it, or choose another name=."
         ) from error
     except OSError as error:
         raise UserError(
@@ -153,7 +154,7 @@ def _retries(config: AugmentConfig) -> bool:
 
 
 def _key(job: Job, chosen: Method, train: Split) -> dict[str, Any]:
-    """What products depend on: settings, model, prompts, train data and code."""
+    """Return everything that products depend on: settings, model, prompts, train data and code."""
     here = Path(__file__).resolve().parent
     code = [*sorted(here.glob("*.py")), here.parent / "dialogue.py"]
     model = {k: v for k, v in (chosen.record or {}).items() if k != "usage"}
@@ -168,22 +169,21 @@ def _key(job: Job, chosen: Method, train: Split) -> dict[str, Any]:
 
 
 def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
-    """Leave in the folder only products of this key. Raises UserError when there are others and no `restart`."""
+    """Prepare the folder for products of this key.
+
+    Products of another key are deleted with `restart`; without it they raise UserError.
+    """
     key = json.loads(json.dumps(key))
     path = folder / KEY
     before = read_json(path) if path.exists() else None
     if before is not None and before != key and not restart:
         raise UserError(
-            f"{shown(folder)} holds rows made otherwise: {'; '.join(_differing(before, key))}. Give the same settings, "
-            "make them anew with restart=1, or keep both with another name=."
+            f"{shown(folder)} contains rows made with other settings: {'; '.join(_differing(before, key))}. Use the same "
+            "settings, start again with restart=1, or keep both with another name=."
         )
     if before != key or restart:
-        for name in (
-            files.RECORD,
-            files.ROWS,
-            files.REJECTED,
-            PRODUCTS,
-        ):  # the record first: without it nothing is read
+        # The record first, because rows without it are not read.
+        for name in (files.RECORD, files.ROWS, files.REJECTED, PRODUCTS):
             (folder / name).unlink(missing_ok=True)
         write_json(path, key)
     mend_tail(folder / PRODUCTS)
@@ -203,7 +203,7 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _produce(chosen: Method, parents: Sequence[Row], path: Path, retry: bool) -> dict[str, Product | str]:
-    """The product of every parent, or why there is none, by parent id; each batch is saved as one line."""
+    """Return, by parent id, the product or the reason why there is none; each batch is saved as one line."""
     done = _products(path)
     if retry:
         done = {name: made for name, made in done.items() if isinstance(made, Product)}
@@ -215,7 +215,7 @@ def _produce(chosen: Method, parents: Sequence[Row], path: Path, retry: bool) ->
         unit="row",
     )
     for first in range(0, len(parents), size):
-        # The same batches whatever is done already: a model's sums depend a little on what else is in the batch.
+        # The same batch boundaries as before an interruption: a model's rounding errors depend on the rest of the batch.
         rows = [row for row in parents[first : first + size] if row.id not in done]
         if rows:
             made = dict(zip((row.id for row in rows), chosen.make(rows), strict=True))
@@ -243,7 +243,7 @@ def _products(path: Path) -> dict[str, Product | str]:
 def provenance(
     job: Job, chosen: Method, verdict: Verdict, taken: Collection[str]
 ) -> tuple[AugmentedRow, str]:
-    """The new row with its provenance, and why it is rejected, "" when it is not."""
+    """Return the new row with its provenance, and why it is rejected ("" if it is kept)."""
     parent, case = verdict.parent, verdict.case
     product = case.product if case else Product("", ())
     row = Row(f"{parent.id}.{job.name}", product.dialogue, product.summaries, parent.topic)

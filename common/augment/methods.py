@@ -1,4 +1,4 @@
-"""A method as a function from rows to products, with what its results depend on."""
+"""Methods as functions from rows to products, with everything their results depend on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Any
 
 from common.augment import local
 from common.augment.products import Product
-from common.augment.settings import AugmentConfig
+from common.augment.settings import LOCAL, AugmentConfig
 from common.augment.translation import Translator, back_translate
 from common.config import plain
 from common.errors import UserError
 from common.rows import Row
 
 Make = Callable[[Sequence[Row]], list[Product | str]]
-"""Rows → for each its product, or "reason: why there is none"."""
+"""Rows → for each row its product, or "reason: why there is none"."""
 
 LOCAL_BATCH = 256
 _OPERATIONAL = ("llm.workers", "llm.requests_per_minute", "llm.tokens_per_minute", "llm.connect_timeout",
                 "llm.read_timeout", "llm.attempts", "llm.longest_wait", "llm.price_prompt", "llm.price_completion",
                 "llm.budget", "llm.retry_failed", "llm.key_name", "rows_at_once", "accept_noncommercial_licence")  # fmt: skip
-"""Settings that change how the work is done, not what comes out."""
+"""Settings that change how the work is done but not its results."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Method:
 
     make: Make
     batch: int | None
-    """Rows given at a time; None: all at once (the method keeps its own progress)."""
+    """Number of rows per call; None for all at once, if the method saves its own progress."""
     model: str = ""
-    """Name and commit, for the rows' provenance."""
+    """Name and commit of the model, for the rows' provenance."""
     record: Any = None
-    """What run.json says of the model."""
+    """The entry about the model in run.json."""
     prompt_sha256: str = ""
     estimate: Callable[[Sequence[Row]], str] | None = None
-    """What a run would cost, in words; None when it costs nothing."""
+    """Function that returns the cost of a run as text; None if a run costs nothing."""
 
 
 def deciding(config: AugmentConfig) -> dict[str, Any]:
-    """The settings that products depend on: not the guards, which judge them afterwards."""
+    """Return the settings that products depend on; the guards, applied afterwards, are not among them."""
     return {
         name: value
         for name, value in plain(config).items()
@@ -49,9 +49,10 @@ def deciding(config: AugmentConfig) -> dict[str, Any]:
 
 
 def method(name: str, config: AugmentConfig, language: str, translator: Translator | None = None) -> Method:
-    """The method of that name. `translator` takes the place of a model (tests).
+    """Return the method of that name. `translator` replaces the model (for tests).
 
-    Raises UserError when its model cannot be had, or it is made for Korean and the competition is not.
+    Raises UserError if a setting is invalid, if the model is unavailable, and if the method supports only Korean but
+    `language` is another.
     """
     own = config.method
     if name == "speaker_swap":
@@ -63,7 +64,9 @@ def method(name: str, config: AugmentConfig, language: str, translator: Translat
         _require_share(own.share)
         return Method(_each(partial(local.sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if language != "ko":
-        raise UserError(f"method {name} is made for Korean, and this competition is in {language!r}.")
+        raise UserError(
+            f"method {name} supports only Korean, but the language of this competition is {language!r}. Choose one of {', '.join(LOCAL)}."
+        )
     return _paraphrase(own, config.seed) if name == "paraphrase" else _back_translation(own, translator)
 
 
@@ -80,7 +83,7 @@ def _back_translation(own: Any, translator: Translator | None) -> Method:
     if own.rows_at_once < 1:
         raise UserError(f"--rows-at-once {own.rows_at_once}: wanted 1 or more.")
     if own.pivot == "ko":
-        raise UserError("--pivot ko: Korean by way of Korean is no translation; wanted en.")
+        raise UserError("--pivot ko: translating Korean to Korean changes nothing; wanted en.")
     record: dict[str, str | None] = {"model": "a function", "commit": None}
     if translator is None:
         from common.augment import translators  # torch and transformers

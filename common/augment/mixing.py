@@ -1,4 +1,4 @@
-"""Original rows with a measured share of augmented ones among them."""
+"""Mix original rows with a share of augmented ones."""
 
 import random
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ def mix(
     highest_similarity: float = 1.0,
     seed: int = 42,
 ) -> list[Row]:
-    """The originals in their order, then at most ratio × len(originals) augmented rows; ratio 0 adds none.
+    """Return the originals in their order, then at most ratio × len(originals) augmented rows.
 
-    Augmented rows count whose parent is among the originals (of another fold they would leak) and whose similarity
-    lies in the band. They are drawn by the seed, evenly over parents: none has two more than another that had as many
-    to give. A higher ratio adds to what a lower one drew; the order of `augmented` does not matter.
-    Raises UserError for a negative ratio, an empty band, and an augmented id that occurs twice or is an original's.
+    Eligible are augmented rows whose parent is among the originals (a parent of another fold would leak) and whose
+    similarity lies in the given range. They are sampled evenly over parents: every parent contributes one row before any
+    contributes a second. A higher ratio extends the sample of a lower one; the order of `augmented` does not matter.
+    Raises UserError for a negative ratio, an empty range, and an augmented id that is not unique or that an original has.
     """
     if not ratio >= 0:
         raise UserError(f"mix: ratio is {ratio}; wanted 0 or more.")
@@ -33,7 +33,9 @@ def mix(
     by_parent: dict[str, list[Row]] = {}
     for one in sorted(augmented, key=lambda one: one.row.id):
         if one.row.id in ids:
-            raise UserError(f'mix: id "{one.row.id}" occurs twice; augmented rows have new ids, each once.')
+            raise UserError(
+                f'mix: id "{one.row.id}" occurs twice; wanted a new and unique id for every augmented row.'
+            )
         ids.add(one.row.id)
         by_parent.setdefault(one.parent, [])
         if lowest_similarity <= one.similarity <= highest_similarity:
@@ -46,5 +48,5 @@ def mix(
         rng.shuffle(queue)
     most = int(ratio * len(originals) + 1e-9)
     rounds = max(map(len, queues), default=0)
-    drawn = [queue[number] for number in range(rounds) for queue in queues if number < len(queue)]
-    return [*originals, *drawn[:most]]
+    sampled = [queue[number] for number in range(rounds) for queue in queues if number < len(queue)]
+    return [*originals, *sampled[:most]]

@@ -1,4 +1,4 @@
-"""Paraphrases by a large language model, of dialogue, summaries or both; the texts are data, never instructions."""
+"""Paraphrase dialogues, summaries or both with a large language model; the texts are data, never instructions."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,48 +17,48 @@ from common.prompts.templates import template
 from common.rows import Row
 
 Ask = Callable[[Sequence[llm.Request], llm.Check], list[llm.Answer]]
-"""Requests and what a good answer is → answers in order: `llm.ask` with its settings, or a test's own."""
+"""(requests, check of the answers) → answers in order: `llm.ask` with its settings, or a function of a test."""
 
 _FOLDER = Path(__file__).resolve().parent / "prompts"
-_FRAMES = ("[요약]", "[/요약]")
+_MARKERS = ("[요약]", "[/요약]")
 
 
 @dataclass(frozen=True)
 class ParaphraseConfig:
-    """What the model is asked to put into other words."""
+    """Settings of `paraphrase`."""
 
     llm: LLMConfig = replace(LLMConfig(), max_tokens=2000, temperature=0.7)
-    """Which model, and within which limits; --model has no default."""
+    """The model and its limits; --model has no default."""
     parts: Literal["dialogue", "summary", "both"] = "both"
-    """What is put into other words; the rest is kept."""
+    """The parts to paraphrase; the others are kept."""
 
 
 def prompt_hash(config: ParaphraseConfig) -> str:
-    """Hex sha256 of the system message and of the instructions in use. Raises UserError when a file is damaged."""
+    """Return the hex sha256 of the system message and the instructions in use. Raises UserError for a damaged file."""
     return sha256_texts([_read("system", 0), *(_read(part, 1) for part in _parts(config))])
 
 
 def requests(rows: Sequence[Row], config: ParaphraseConfig, seed: int) -> list[llm.Request]:
-    """What is asked about the rows: keys "ID/dialogue" and "ID/summary0" …, in the order of the rows.
+    """Return the requests for the rows, in their order, with the keys "ID/dialogue" and "ID/summary0" ….
 
-    Another seed is another sample of the same question: the cache keeps the answers apart.
-    Raises UserError when no model is named or a prompt file is damaged.
+    The seed is the sample number, so another seed gives other answers to the same question.
+    Raises UserError if no model is set or a prompt file is damaged.
     """
     if not config.llm.model:
-        raise UserError('paraphrase: no model is named; give one: args="--model solar-pro3"')
+        raise UserError('paraphrase: no model is set; give one: args="--model solar-pro3"')
     system = Message("system", _read("system", 0))
-    frames = {part: split(_read(part, 1)) for part in _parts(config)}
+    templates = {part: split(_read(part, 1)) for part in _parts(config)}
     found = []
     for row in rows:
         for name, part, text in _texts(row, config):
-            before, after = frames[part]
-            user = Message("user", before + safe(text, _FRAMES) + after)
+            before, after = templates[part]
+            user = Message("user", before + safe(text, _MARKERS) + after)
             found.append(llm.Request(f"{row.id}/{name}", (system, user), seed))
     return found
 
 
 def paraphrase(rows: Sequence[Row], ask: Ask, config: ParaphraseConfig, seed: int) -> list[Product | str]:
-    """Every row in other words, or what was wrong with the model's answers. Raises UserError as `ask` does."""
+    """Return every row paraphrased, or the problem of the model's answers. Raises UserError as `ask` does."""
     asked = requests(rows, config, seed)
     texts = {f"{row.id}/{name}": text for row in rows for name, _, text in _texts(row, config)}
 
@@ -80,7 +80,7 @@ def _product(row: Row, answers: dict[str, llm.Answer]) -> Product | str:
 
 
 def fault(text: str, answer: str, *, dialogue: bool) -> str:
-    """What is wrong with an answer to a text, in the words the model is corrected with; "" when nothing is."""
+    """Return the fault of an answer to a text in Korean, because the model reads the message; "" if there is none."""
     found = clean(answer)
     problem = (
         checks.empty(found)
@@ -100,7 +100,7 @@ def fault(text: str, answer: str, *, dialogue: bool) -> str:
 
 
 def _texts(row: Row, config: ParaphraseConfig) -> list[tuple[str, str, str]]:
-    """Name, part and cleaned text of everything that is asked about a row."""
+    """Return (name, part, cleaned text) of every text to paraphrase."""
     found = [("dialogue", "dialogue", clean(row.dialogue))] if config.parts != "summary" else []
     if config.parts != "dialogue":
         found += [(f"summary{i}", "summary", clean(text)) for i, text in enumerate(row.summaries)]

@@ -1,4 +1,4 @@
-"""Korean particles behind a speaker tag: their form follows how the tag's number is read (1 일, 2 이)."""
+"""Korean particles after a speaker tag: their form depends on how its number is pronounced (1 일, 2 이)."""
 
 import re
 
@@ -15,7 +15,7 @@ _PAIRS = (
     ("이에요", "예요"),
     ("이었다", "였다"),
 )
-"""Behind a consonant, behind a vowel. Source: 국립국어원, 한글 맞춤법 and 표준국어대사전, entries of the particles."""
+"""(form after a consonant, form after a vowel). Source: 국립국어원, 한글 맞춤법 and 표준국어대사전, entries of the particles."""
 
 _CLOSED = frozenset("013678")  # 영 일 삼 육 칠 팔 end in a consonant; 이 사 오 구 in a vowel
 _FORM = {form: pair for pair in _PAIRS for form in pair}
@@ -27,9 +27,9 @@ _PARTICLE = re.compile(
 
 
 def agree(text: str) -> str:
-    """The text with every particle behind a #PersonN# tag in the form that the number's reading wants. Idempotent.
+    """Return the text with every particle after a #PersonN# tag in the form that fits the number. Idempotent.
 
-    Only whole particles are touched: what else begins with the same letters stays.
+    Only whole particles are changed, not longer words that start with the same letters.
     """
 
     def right(match: re.Match[str]) -> str:

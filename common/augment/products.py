@@ -1,4 +1,4 @@
-"""What a method makes of one row, before anybody has judged it."""
+"""The product that a method makes from one row, before the guards."""
 
 import re
 from collections import Counter
@@ -12,30 +12,30 @@ _EITHER = re.compile(f"{FIRST}|{SECOND}")
 
 @dataclass(frozen=True)
 class Product:
-    """A new dialogue with its summaries, and what the method says it did on purpose to tags and turns."""
+    """A new dialogue with its summaries, and the intended changes to tags and turns."""
 
     dialogue: str
     summaries: tuple[str, ...]
     removed: tuple[str, ...] = ()
-    """Speaker tag of every turn that is gone (dropped, or joined to the one before), in order."""
+    """Speaker tag of every turn that was dropped or joined to the one before, in order."""
     exchanged: bool = False
-    """Whether the first two speakers have changed places everywhere."""
+    """Whether the first two speakers were exchanged in all texts."""
 
     def expected(self, text: str) -> Counter[str]:
-        """The tags that a text of the parent should have become."""
+        """Return the tags expected in the product for a text of the parent, before removals."""
         return Counter(tags(exchange(text) if self.exchanged else text))
 
 
 def exchange(text: str) -> str:
-    """The text with the first two speakers exchanged; particles stay as they were. Its own inverse."""
+    """Return the text with the first two speakers exchanged and particles unchanged. Its own inverse."""
     return _EITHER.sub(lambda match: SECOND if match[0] == FIRST else FIRST, text)
 
 
 def spoken(dialogue: str) -> str:
-    """The words of a cleaned dialogue, turns joined by spaces, speaker prefixes left out."""
+    """Return the turns of a cleaned dialogue joined by spaces, without speaker prefixes."""
     return " ".join(turn.text for turn in parse(dialogue))
 
 
 def speakers(turns: tuple[Turn, ...]) -> list[str]:
-    """The speaker tag of every turn."""
+    """Return the speaker tag of every turn."""
     return [turn.speaker for turn in turns]

@@ -1,4 +1,4 @@
-"""What can be set for each method, and which methods there are. Heavy or networked ones are imported when asked for."""
+"""The methods and their settings. Heavy or networked methods are imported only on use."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,25 +10,25 @@ from common.errors import UserError
 
 LOCAL = ("speaker_swap", "turn_drop", "sentence_drop")
 METHODS = ("paraphrase", "back_translation", *LOCAL)
-# Without letters changed, or with little else than small talk gone, a row is nearly its parent: that is the method.
+# These methods change few letters, so their products are meant to be close to the parent.
 _NEAR = GuardConfig(lowest_similarity=0.3, highest_similarity=1.0)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How rows are made and judged."""
+    """Settings of a method and of its guards."""
 
     method: Any
-    """The method's own settings."""
+    """Settings of the method itself."""
     seed: int = 42
-    """Draws the parents and everything a method leaves to chance."""
+    """Seed for the sample of parents and for all random choices of a method."""
     folds: int = 5
-    """Cross-validation folds; a new row is in its parent's."""
+    """Number of cross-validation folds; a new row belongs to its parent's fold."""
     guards: GuardConfig = field(default_factory=GuardConfig)
 
 
 def settings(method: str) -> AugmentConfig:
-    """The method's settings as they are unless changed. Raises UserError for an unknown method, listing those there are."""
+    """Return the default settings of a method. Raises UserError for an unknown method."""
     if method == "speaker_swap":
         return AugmentConfig(SpeakerSwapConfig(), guards=_NEAR)
     if method == "turn_drop":

@@ -1,4 +1,4 @@
-"""Local methods on the spot: rows judged by the same guards, without a file, for methods that take no time."""
+"""Augmentation in memory: rows of the local methods, filtered by the same guards, without files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,15 +23,14 @@ def on_the_spot(
     near_copy: float,
     seed: int,
 ) -> tuple[AugmentedRow, ...]:
-    """What a local method makes of the training rows and the guards let through.
+    """Return the rows that a local method makes from the training rows and that pass the guards.
 
-    `others`: the rows of dev and test, of which none may be a near-copy (`prompts.copies`, from `near_copy` on).
-    The same rows as `make augment` would write for these. Raises UserError when the method is not a local one, and as
-    `folds` does.
+    They are the rows that `make augment` would write. `others` are the rows of dev and test; a near-copy of one
+    (similarity of at least `near_copy`) is rejected. Raises UserError if the method is not local, and as `folds` does.
     """
     if name not in LOCAL:
         raise UserError(
-            f"method {name!r} is none that takes no time ({', '.join(LOCAL)}); make its rows first with: "
+            f"method {name!r} cannot run in memory as {', '.join(LOCAL)} can; make its rows first with: "
             f"make augment method={name} comp={competition.name}"
         )
     config = replace(settings(name), seed=seed)

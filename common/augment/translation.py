@@ -1,4 +1,4 @@
-"""Back-translation turn by turn: what is sent to the translator never holds a tag, and every tag stays in its place."""
+"""Back-translation turn by turn: tags are never sent to the translator, and every tag keeps its place."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,68 +11,68 @@ from common.rows import Row
 
 Language = Literal["ko", "en"]
 Translator = Callable[[Sequence[str], Language, Language], list[str]]
-"""(texts, from, to) → as many texts, in order."""
+"""(texts, source language, target language) → the translations, in order."""
 
 InnerTags = Literal["keep", "split", "reject"]
 
 
 @dataclass(frozen=True)
 class TranslatorConfig:
-    """Which model translates, and how."""
+    """Settings of the translation model."""
 
     model: str = "facebook/m2m100_418M"
-    """m2m100 (MIT), NLLB or mBART-50 many-to-many: hub id, local folder, or tiny:m2m100, tiny:nllb (random)."""
+    """An m2m100 (MIT), NLLB or mBART-50 many-to-many model: hub id, local folder, or a random tiny:m2m100, tiny:nllb."""
     revision: str | None = None
-    """Commit on the hub; none takes the newest, which run.json records."""
+    """Commit on the hub; None uses the newest, which run.json records."""
     accept_noncommercial_licence: bool = False
-    """NLLB is CC-BY-NC-4.0: its translations may not be used commercially. It is refused unless you accept that."""
+    """Whether you accept NLLB's licence CC-BY-NC-4.0, which forbids commercial use of its translations; required for NLLB."""
     engine: Literal["hf", "ctranslate2"] = "hf"
-    """hf: transformers; ctranslate2: faster on a CPU (extra ctranslate2)."""
+    """hf: transformers; ctranslate2: faster on a CPU (needs the extra ctranslate2)."""
     ct2_weights: Literal["float32", "int8"] = "float32"
-    """What ctranslate2 keeps the weights in."""
+    """Data type of the weights in ctranslate2."""
     beams: int = 4
     """Beam width; 1 is greedy."""
     max_new_tokens: int = 256
-    """Longest translation of one turn, in tokens; at most twice the longest turn of its batch."""
+    """Maximum number of tokens of a translation; also limited to 10 plus twice the longest source of its batch."""
     tokens_at_once: int = 16384
-    """Rows times (source + translation) times beams of one batch."""
+    """Maximum size of a batch: the sum over its texts of (source + translation tokens) × beams."""
 
 
 @dataclass(frozen=True)
 class BackTranslationConfig:
-    """Korean to English and back, turn by turn."""
+    """Settings of `back_translate`."""
 
     translator: TranslatorConfig = TranslatorConfig()
     pivot: Language = "en"
-    """The language between."""
+    """The intermediate language."""
     inner_tags: InnerTags = "keep"
-    """A turn with a tag inside. keep: sentences with one stay as they are; split: what is between the tags is translated
-    piece by piece; reject: the row is left out."""
+    """How to treat a turn with a tag inside. keep: do not translate sentences with a tag; split: translate the pieces
+    between tags; reject: leave out the row."""
     summaries: bool = False
-    """Translate the summaries too, under the same rule; otherwise they are kept."""
+    """Whether to translate the summaries too, with the same rule for tags; otherwise they are kept."""
     rows_at_once: int = 16
-    """Dialogues translated between two saves: what a crash loses at most."""
+    """Number of dialogues per save: the most that a crash can lose."""
 
 
 def back_translate(
     rows: Sequence[Row], translate: Translator, config: BackTranslationConfig, language: Language = "ko"
 ) -> list[Product | str]:
-    """Every row told again by way of the pivot language, or why it is left out; the translator is called twice.
+    """Return every row translated to the pivot language and back, or why it is left out.
 
-    It gets words only: no speaker prefix, no tag. Blank pieces stay as they are. Nothing is checked here but the
-    number of answers: that is the guards'. Raises ValueError when the translator answers with another number of texts.
+    The translator is called twice, with texts without speaker prefixes and tags. Pieces without letters are not
+    translated. The guards check the result later. Raises ValueError if the translator returns another number of texts.
     """
     plans = [_plan(row, config) for row in rows]
     wanted = sorted({piece for plan in plans for parts in plan for piece, sent in parts if sent})
-    there = _asked(translate, wanted, language, config.pivot)
-    back = _asked(translate, there, config.pivot, language)
-    said = dict(zip(wanted, back, strict=True))
+    pivots = _translated(translate, wanted, language, config.pivot)
+    back = _translated(translate, pivots, config.pivot, language)
+    translations = dict(zip(wanted, back, strict=True))
     made: list[Product | str] = []
     for row, plan in zip(rows, plans, strict=True):
         if not plan:
             made.append("inner_tags: a turn holds a tag")
             continue
-        texts = [" ".join(said[piece] if sent else piece for piece, sent in parts) for parts in plan]
+        texts = [" ".join(translations[piece] if sent else piece for piece, sent in parts) for parts in plan]
         turns = parse(clean(row.dialogue))
         dialogue = render(
             [Turn(turn.speaker, text) for turn, text in zip(turns, texts[: len(turns)], strict=True)]
@@ -82,16 +82,16 @@ def back_translate(
     return made
 
 
-def _asked(translate: Translator, texts: Sequence[str], source: Language, target: Language) -> list[str]:
-    """The translations, each on one line."""
+def _translated(translate: Translator, texts: Sequence[str], source: Language, target: Language) -> list[str]:
+    """Return the translations, each on one line."""
     found = translate(texts, source, target) if texts else []
     if len(found) != len(texts):
-        raise ValueError(f"the translator answered {len(found)} texts to {len(texts)}, {source} to {target}")
+        raise ValueError(f"the translator returned {len(found)} texts for {len(texts)}, {source} to {target}")
     return [" ".join(text.split()) for text in found]
 
 
 def _plan(row: Row, config: BackTranslationConfig) -> list[list[tuple[str, bool]]]:
-    """For each turn, then each summary to be translated, its pieces and whether they are sent; [] to leave the row out."""
+    """Return the pieces of each turn, then of each summary to translate, as `pieces` does; [] to leave out the row."""
     texts = [turn.text for turn in parse(clean(row.dialogue))]
     if config.inner_tags == "reject" and any(TAG.search(text) for text in texts):
         return []
@@ -101,9 +101,9 @@ def _plan(row: Row, config: BackTranslationConfig) -> list[list[tuple[str, bool]
 
 
 def pieces(text: str, inner_tags: InnerTags) -> list[tuple[str, bool]]:
-    """The text in pieces, each with whether it is sent; joined by spaces they are the text.
+    """Return the text as (piece, whether to translate it) pairs; joined by spaces the pieces are the text.
 
-    A piece that is sent holds a letter and no tag.
+    A piece to translate contains a letter and no tag.
     """
     if not TAG.search(text):
         return [(text, _has_words(text))]
@@ -115,7 +115,7 @@ def pieces(text: str, inner_tags: InnerTags) -> list[tuple[str, bool]]:
 
 
 def _runs(parts: Sequence[str], apart: Callable[[str], bool]) -> list[str]:
-    """Neighbouring parts joined by spaces, except that those which stand apart are alone."""
+    """Return the parts with neighbours joined by spaces, except those for which `apart` is true."""
     found: list[str] = []
     joins = False
     for part in parts:

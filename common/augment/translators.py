@@ -1,4 +1,4 @@
-"""Translation models behind one function: m2m100, NLLB and mBART-50, by transformers or CTranslate2. Imports torch."""
+"""Translation with m2m100, NLLB or mBART-50, through transformers or CTranslate2. Imports torch."""
 
 import logging
 import re
@@ -28,33 +28,35 @@ TOKENS: tuple[dict[Language, str], ...] = (
     {"ko": "kor_Hang", "en": "eng_Latn"},
     {"ko": "ko_KR", "en": "en_XX"},
 )
-"""How m2m100, NLLB and mBART-50 spell the languages: a source begins with its language and ends in the end token, and
-a translation begins with its own. Source: the tokenizers of these models in transformers."""
+"""The language tokens of m2m100, NLLB and mBART-50. A source starts with its language token and ends with the end token;
+a translation starts with its language token. Source: the tokenizers of these models in transformers."""
 
 TINY = ("tiny:m2m100", "tiny:nllb", "tiny:mbart")
 NONCOMMERCIAL = re.compile(r"nllb", re.IGNORECASE)
 Generate = Callable[[Sequence[Sequence[int]], int, int], list[str]]
-"""(sources as ids, the target language's id, longest translation) → texts."""
+"""(sources as token ids, id of the target language, maximum number of new tokens) → texts."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A translator, and where it came from."""
+    """A translator and its origin."""
 
     translate: Translator
     record: dict[str, str | None]
-    """`models.pretrained.source_record`: model, commit, config_sha256."""
+    """Model, commit and config_sha256, from `models.pretrained.source_record`."""
 
 
 def load(config: TranslatorConfig) -> Loaded:
-    """The configured translator. Downloads, or converts for CTranslate2, what is not there yet.
+    """Return the configured translator; missing weights are downloaded, and converted for CTranslate2.
 
-    Raises UserError when the weights cannot be had, are no translation model between Korean and English, or may not
-    be used commercially and that was not accepted.
+    Raises UserError if the weights are unavailable, if they do not translate between Korean and English, or if their
+    licence forbids commercial use and was not accepted.
     """
     require_licence(config)
     if config.model.startswith(PREFIX) and config.model not in TINY:
-        raise UserError(f"--model {config.model}: there is no such tiny model; there are {', '.join(TINY)}.")
+        raise UserError(
+            f"--model {config.model}: there is no such tiny model; choose one of {', '.join(TINY)}."
+        )
     found = PretrainedConfig(model=config.model, revision=config.revision, dtype="float32")
     source = locate(found)
     hub.require(source.folder, "seq2seq")
@@ -72,9 +74,9 @@ def load(config: TranslatorConfig) -> Loaded:
 
 
 def require_licence(config: TranslatorConfig, folder: Path | None = None) -> None:
-    """Nothing when the model may be used; NLLB's licence is printed. Raises UserError when it was not accepted.
+    """Raise UserError if the model is an NLLB model and its licence was not accepted; log an accepted licence.
 
-    `folder`: by what its config.json says it is, a renamed copy is found too.
+    With `folder`, its config.json and tokenizer are checked too, which finds renamed copies.
     """
     names = [config.model]
     if folder is not None:
@@ -84,27 +86,27 @@ def require_licence(config: TranslatorConfig, folder: Path | None = None) -> Non
         return
     if not config.accept_noncommercial_licence:
         raise UserError(
-            f"{config.model} is an NLLB model, licensed CC-BY-NC-4.0: no commercial use, of its translations either. "
-            "If that suits you: --accept-noncommercial-licence true; else take facebook/m2m100_418M (MIT)."
+            f"{config.model} is an NLLB model, licensed CC-BY-NC-4.0: no commercial use, also of its translations. "
+            "Accept that with --accept-noncommercial-licence true, or use facebook/m2m100_418M (MIT)."
         )
     if folder is None:
         log.info("%s: licence CC-BY-NC-4.0 accepted; not for commercial use.", config.model)
 
 
 def language_ids(tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[Language, int]:
-    """The ids of the language tokens. Raises UserError when the model does not speak both languages."""
+    """Return the ids of the language tokens. Raises UserError if the model lacks one of them."""
     for spelling in TOKENS:
         if _speaks(tokenizer, spelling):
             return {language: tokenizer.convert_tokens_to_ids(token) for language, token in spelling.items()}
     wanted = "; ".join(" and ".join(spelling.values()) for spelling in TOKENS)
     raise UserError(
-        f"{shown(folder)}: has no tokens for Korean and English ({wanted}), so it does not translate between them. "
-        "Name an m2m100, NLLB or mBART-50 many-to-many model: --model facebook/m2m100_418M"
+        f"{shown(folder)}: has no language tokens for Korean and English ({wanted}), so it does not translate between them. "
+        "Choose an m2m100, NLLB or mBART-50 many-to-many model: --model facebook/m2m100_418M"
     )
 
 
 def _speaks(tokenizer: PreTrainedTokenizerBase, spelling: dict[Language, str]) -> bool:
-    # An unknown token gets the unknown token's id, or none.
+    # A missing token gets the id of the unknown token, or None.
     ids = [tokenizer.convert_tokens_to_ids(token) for token in spelling.values()]
     return all(i is not None and tokenizer.convert_ids_to_tokens(i) in spelling.values() for i in ids)
 
@@ -131,7 +133,7 @@ def _translate(
 
 
 def _longest(sources: Sequence[Sequence[int]], config: TranslatorConfig) -> int:
-    """Tokens a translation of these may have: a model that loops must not go on for ever."""
+    """Return the maximum number of tokens of a translation, because a looping model would not stop."""
     return min(config.max_new_tokens, 10 + 2 * max(map(len, sources)))
 
 
@@ -163,6 +165,6 @@ def _by_ct2(
 
 
 def _without_language(tokenizer: Any, target: int, text: str) -> str:
-    """The text without the language token before it, which not every tokenizer counts as special."""
+    """Return the text without a leading language token, which some tokenizers do not treat as special."""
     token: str = tokenizer.convert_ids_to_tokens(target)
     return text.strip().removeprefix(token).strip()

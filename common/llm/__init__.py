@@ -1,4 +1,4 @@
-"""Questions to a chat-completions endpoint (Solar is the default): paid once, answered in order, checked."""
+"""Questions to a chat-completions endpoint (default: Solar): each is paid for once, checked, and answered in order."""
 
 from common.llm.checks import Check, summary_check
 from common.llm.client import ask, estimate, require_ready

@@ -1,4 +1,4 @@
-"""Paid answers on disk: one SQLite file that several processes share, whole after a kill at any moment."""
+"""Paid answers on disk: one SQLite file that several processes share and that survives a kill at any moment."""
 
 import contextlib
 import hashlib
@@ -22,29 +22,29 @@ from common.llm.config import LLMConfig, endpoint
 from common.prompts import Message
 
 _VERSION = 1
-_SYNC = 1.0  # seconds of paid answers that a power cut may take; no other end of the process takes any
-_AT_ONCE = 500  # hashes that one query asks for
-_PATIENCE = 60.0  # seconds that another process may hold the file
+_SYNC = 1.0  # seconds of answers that a power cut may lose; a kill or a crash loses none
+_KEYS_PER_QUERY = 500  # hashes in one query
+_LOCK_TIMEOUT = 60.0  # seconds to wait while another process locks the file
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An answer as the server gave it, the key redacted; nothing else was checked or changed."""
+    """An answer as the server sent it; only the key is redacted."""
 
     text: str
     finish: str
-    """The server's finish_reason, "" when it gave none."""
+    """The server's finish_reason, "" if there was none."""
     prompt_tokens: int
     completion_tokens: int
 
 
 def default_path() -> Path:
-    """Where answers are kept unless the caller says otherwise."""
+    """Return the default path of the cache file."""
     return files.root() / ".cache" / "llm.sqlite"
 
 
 def body(config: LLMConfig, messages: Sequence[Message]) -> dict[str, Any]:
-    """What is posted: the parameters and messages of one call."""
+    """Return the body of one call as a JSON object: parameters and messages."""
     return {
         "model": config.model,
         "messages": [{"role": message.role, "content": message.content} for message in messages],
@@ -56,16 +56,19 @@ def body(config: LLMConfig, messages: Sequence[Message]) -> dict[str, Any]:
 
 
 def request_hash(config: LLMConfig, messages: Sequence[Message], sample: int) -> str:
-    """Hex sha256 of all that decides an answer: URL, model, parameters, messages, sample number. Never the key."""
+    """Return the hex sha256 of everything that decides an answer: URL, model, parameters, messages and sample number.
+
+    The API key is not part of it.
+    """
     content = {"url": endpoint(config), "sample": sample, "body": body(config, messages)}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 class Cache:
-    """The answers of one file, by `request_hash`; used from many threads.
+    """The answers in one file, by `request_hash`; safe to use from several threads.
 
-    Every method raises UserError when the file is broken, cannot be written or the disk is full.
+    Every method raises UserError when the file is damaged, cannot be written or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +76,7 @@ class Cache:
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._synced = time.monotonic()
-        with self._explained():
+        with self._as_user_error():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connect()
             try:
@@ -83,17 +86,19 @@ class Cache:
                 raise
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(
+            self.path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
 
     def _set_up(self) -> None:
-        # Two processes that both make the file: switching to WAL does not wait for a lock as statements do.
+        # When two processes create the file, switching to WAL fails at once instead of waiting for the lock.
         for attempt in Retrying(
             retry=retry_if_exception(lambda error: "locked" in str(error)),
-            stop=stop_after_delay(_PATIENCE), wait=wait_random(0.01, 0.1), reraise=True,
+            stop=stop_after_delay(_LOCK_TIMEOUT), wait=wait_random(0.01, 0.1), reraise=True,
         ):  # fmt: skip
             with attempt:
                 mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-                # A commit survives whatever ends the process; what a power cut spares is `_SYNC`'s business.
+                # NORMAL: a commit survives the end of the process; `_sync` limits what a power cut can lose.
                 self._connection.execute("PRAGMA synchronous=NORMAL")
                 version = self._connection.execute("PRAGMA user_version").fetchone()[0]
                 if version == 0:
@@ -106,27 +111,27 @@ class Cache:
         if version not in (0, _VERSION):
             raise UserError(
                 f"{shown(self.path)}: made by another version of this repository (format {version}, wanted {_VERSION}); "
-                "move it aside to begin a new one, or check the newer version out."
+                "move it aside to start a new one, or check out the version that made it."
             )
         if mode != "wal":
             raise UserError(
-                f"{shown(self.path)}: its disk has no write-ahead log (journal mode {mode}; a network disk?); "
-                "name a file on a local disk."
+                f"{shown(self.path)}: its disk does not support a write-ahead log (journal mode {mode}; a network disk?); "
+                "choose a file on a local disk."
             )
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _as_user_error(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
             raise UserError(
                 f"{shown(self.path)}: the cache of answers cannot be used ({error}); make it writable, free some space, "
-                "or wait for the process that holds it."
+                "or wait for the process that locks it."
             ) from error
         except sqlite3.DatabaseError as error:
             raise UserError(
-                f"{shown(self.path)}: the cache of answers is broken ({error}). It holds answers that were paid for: "
-                "restore a copy of it, or move it aside to ask everything anew."
+                f"{shown(self.path)}: the cache of answers is damaged ({error}). It holds answers that were paid for: "
+                "restore a copy of it, or move it aside to ask and pay for everything again."
             ) from error
         except OSError as error:
             raise UserError(
@@ -134,17 +139,17 @@ class Cache:
             ) from error
 
     def get(self, key: str) -> Stored | None:
-        """The answer to a request, None when there is none."""
+        """Return the answer to a request, None if it is not cached."""
         return self.get_all([key]).get(key)
 
     def get_all(self, keys: Iterable[str]) -> dict[str, Stored]:
-        """The answers there are, by hash."""
+        """Return the cached answers among `keys`, by hash."""
         wanted = list(dict.fromkeys(keys))
         found: dict[str, Stored] = {}
-        for first in range(0, len(wanted), _AT_ONCE):
-            some = wanted[first : first + _AT_ONCE]
+        for first in range(0, len(wanted), _KEYS_PER_QUERY):
+            some = wanted[first : first + _KEYS_PER_QUERY]
             marks = ", ".join("?" * len(some))
-            with self._lock, self._explained():
+            with self._lock, self._as_user_error():
                 rows = self._connection.execute(
                     f"SELECT hash, text, finish, prompt_tokens, completion_tokens FROM answers WHERE hash IN ({marks})",
                     some,
@@ -153,18 +158,21 @@ class Cache:
         return found
 
     def put(self, key: str, answer: Stored, *, replace: bool = False) -> Stored:
-        """Commit an answer durably; what is kept: another process may have been first, unless it is to be replaced."""
-        with self._lock, self._explained():
+        """Commit an answer and return the one that is kept.
+
+        That is the answer of another process if it was first, unless `replace` is set.
+        """
+        with self._lock, self._as_user_error():
             kept = self._commit(key, answer, "REPLACE" if replace else "IGNORE")
         self._sync()
         return kept
 
     def _sync(self) -> None:
-        """Bring commits to the disk, when the last time is `_SYNC` seconds ago; closing does so too."""
+        """Flush commits to the disk if the last flush is `_SYNC` seconds ago; `close` flushes too."""
         if time.monotonic() - self._synced < _SYNC or not self._syncing.acquire(blocking=False):
             return
         try:
-            with contextlib.suppress(OSError):  # the next commit says what is wrong with the disk
+            with contextlib.suppress(OSError):  # the next commit reports what is wrong with the disk
                 log = os.open(f"{self.path}-wal", os.O_RDONLY)
                 try:
                     os.fsync(log)
@@ -197,6 +205,6 @@ class Cache:
         return Stored(*row) if row else None
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         with self._lock:
             self._connection.close()

@@ -1,4 +1,4 @@
-"""Asking: the cache first, then the endpoint."""
+"""Ask questions: first the cache, then the endpoint."""
 
 import logging
 import threading
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 def ask(
     requests: Sequence[Request], config: LLMConfig, check: Check, *, cache: Path | None = None
 ) -> tuple[list[Answer], Usage]:
-    """An answer to every request, in their order, and what that took.
+    """Return an answer to every request, in order, and the usage of this run.
 
-    What the cache holds is not asked again; what is asked is committed to it the moment it arrives, so that after a kill
-    the same call goes on. An answer that fails `check` is asked for once more, with the fault named; then it stays
-    failed (text "", its problem named) until `config.retry_failed`.
-    Raises UserError for a wrong setting, a missing key, a budget that is used up, a server that refuses or cannot be
-    reached, and a cache that cannot be written; what was paid for until then is kept.
+    Cached answers are not requested again. A new answer is committed to the cache as soon as it arrives, so the same
+    call resumes after a kill. If an answer fails `check`, the question is asked once more with the fault named. A second
+    failure is final (text "" and its problem) unless `config.retry_failed` is set.
+    Raises UserError for an invalid setting, a missing key, an exhausted budget, a server that refuses or cannot be
+    reached, and a cache that cannot be written; the answers paid for until then are kept.
     """
     require_valid(config)
     began = time.monotonic()
@@ -41,7 +41,7 @@ def ask(
     pace = limits.Pace(config, stop)
     shared = SharedState(config, Target("", ""), check, store, stop, pace, limits.Budget(config, stop))
     try:
-        jobs = _unsettled(shared, requests)
+        jobs = _answer_from_cache(shared, requests)
         if jobs:
             with _target(config) as shared.target:
                 _warn_of_prices(shared)
@@ -54,15 +54,15 @@ def ask(
 
 
 def require_ready(config: LLMConfig) -> None:
-    """Raises UserError when a setting is wrong or the key is missing: what can be known before any work."""
+    """Raise UserError if a setting is invalid or the key is missing."""
     require_valid(config)
     keys.read_key(config)
 
 
 def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | None = None) -> Estimate:
-    """What `ask` would take, from the cache and the texts alone: nothing is sent, no key is needed.
+    """Return what `ask` would do and cost, computed from the cache and the texts: nothing is sent, no key is needed.
 
-    Raises UserError for a wrong setting and a broken cache.
+    Raises UserError for an invalid setting and a damaged cache.
     """
     require_valid(config)
     path = cache or caching.default_path()
@@ -89,7 +89,7 @@ def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | No
 
 @contextmanager
 def _target(config: LLMConfig) -> Iterator[Target]:
-    """Where to send calls; for "loopback:" a server that runs inside the context."""
+    """Yield the target of the calls; for "loopback:" a server that runs as long as the context."""
     if config.base_url.strip() != LOOPBACK:
         yield Target(endpoint(config), keys.read_key(config))
         return
@@ -99,11 +99,11 @@ def _target(config: LLMConfig) -> Iterator[Target]:
 
 def _warn_of_prices(shared: SharedState) -> None:
     if not (shared.config.price_prompt or shared.config.price_completion or is_loopback(shared.target.url)):
-        log.warning("the prices are 0, so the budget stops nothing: set price_prompt and price_completion")
+        log.warning("the prices are 0, so the budget limits nothing: set price_prompt and price_completion")
 
 
-def _unsettled(shared: SharedState, requests: Sequence[Request]) -> list[list[int]]:
-    """Fill in the answers that the cache holds; the places of the others, those of one question together."""
+def _answer_from_cache(shared: SharedState, requests: Sequence[Request]) -> list[list[int]]:
+    """Store the cached answers; return the positions of the other requests, grouped by equal requests."""
     hashes = [caching.request_hash(shared.config, request.messages, request.sample) for request in requests]
     known = shared.cache.get_all(dict.fromkeys(hashes))
     groups: dict[str, list[int]] = defaultdict(list)

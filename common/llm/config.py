@@ -1,4 +1,4 @@
-"""How an endpoint is asked, and what is asked of it."""
+"""Settings of an endpoint, and the requests it gets."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -9,64 +9,64 @@ from common.errors import UserError
 from common.prompts import Message
 
 LOOPBACK = "loopback:"
-"""The base_url that starts `common.llm.loopback` for the length of a call."""
+"""The base_url that starts `common.llm.loopback` for the duration of one `ask`."""
 
 
 @dataclass(frozen=True)
 class LLMConfig:
-    """An OpenAI-compatible endpoint, its limits, and what a run may cost."""
+    """An OpenAI-compatible endpoint, its limits and the budget of a run."""
 
     base_url: str = "https://api.upstage.ai/v1"
-    """Any OpenAI-compatible endpoint, up to but without "/chat/completions"; "loopback:" starts a small server of our
-    own for the call, for smoke runs."""
+    """URL of an OpenAI-compatible endpoint, without "/chat/completions"; "loopback:" starts a local server for smoke
+    runs."""
     model: str = ""
-    """The endpoint's name for the model: a dated snapshot, so that results can be made again."""
+    """The endpoint's name for the model; a dated snapshot makes results reproducible."""
     key_name: str = "SOLAR_API_KEY"
-    """The environment variable, or line of .env in the repository's folder, that holds the key; "" sends no key.
-    Never a key itself."""
+    """Name of the environment variable, or of the entry in the repository's .env file, that holds the key; "" sends no
+    key. Never the key itself."""
     temperature: float = 0.3
-    """0 answers the same question alike, as far as the server can."""
+    """Sampling temperature; 0 makes answers repeatable as far as the server supports it."""
     frequency_penalty: float = 0.0
-    """Always sent: Solar's own default is 1.1, which drives a summary away from the dialogue's words."""
+    """Always sent, because Solar's default of 1.1 makes summaries avoid the dialogue's words."""
     max_tokens: int = 300
-    """Most tokens of one answer; an answer that reaches them counts as cut off."""
+    """Maximum number of tokens of an answer; one that reaches it counts as cut off."""
     workers: int = 16
-    """Calls that may be under way at once."""
+    """Maximum number of calls in flight at once."""
     requests_per_minute: int = 100
-    """Solar's first tier allows 100."""
+    """Maximum number of calls a minute; Solar's first tier allows 100."""
     tokens_per_minute: int = 250_000
-    """Of prompts and answers together; Solar's first tier allows 250,000."""
+    """Maximum number of tokens of prompts and answers a minute; Solar's first tier allows 250,000."""
     connect_timeout: float = 10.0
-    """Seconds until the server must have taken the connection."""
+    """Seconds within which the server must accept the connection."""
     read_timeout: float = 120.0
-    """Seconds from there until the whole answer must have arrived, however slowly it drips."""
+    """Seconds from then within which the whole answer must arrive."""
     attempts: int = 8
-    """Of one call, the first included."""
+    """Maximum number of attempts of one call, the first included."""
     longest_wait: float = 60.0
-    """Most seconds between two attempts, whatever the server's Retry-After says."""
+    """Maximum number of seconds between two attempts, even if the server's Retry-After asks for more."""
     price_prompt: float = 0.0
-    """US dollars for a million prompt tokens."""
+    """US dollars per million prompt tokens."""
     price_completion: float = 0.0
-    """US dollars for a million tokens of answers."""
+    """US dollars per million completion tokens."""
     budget: float = 5.0
-    """US dollars that one run may spend; the call that could pass it is not made."""
+    """US dollars that one run may spend; a call that could exceed it is not made."""
     retry_failed: bool = False
-    """Ask again what an earlier run recorded as failed."""
+    """Whether to ask again the questions whose answers failed in an earlier run."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One question."""
+    """One question to the endpoint."""
 
     key: str
-    """The caller's name for it (a row's id, …): neither sent nor part of the cache's key."""
+    """The caller's name for the request, such as a row's id; neither sent nor part of the cache key."""
     messages: tuple[Message, ...]
     sample: int = 0
-    """Which of several samples of the same question: part of the cache's key, not sent."""
+    """Number of the sample among several of the same question; part of the cache key, not sent."""
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL stays on this machine."""
+    """Return whether a URL's host is this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -75,32 +75,32 @@ def is_loopback(url: str) -> bool:
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL with a host and a possible port. Raises ValueError saying what is wrong."""
+    """Return the parts of a base URL. Raises ValueError with the reason if it is invalid."""
     if any(not letter.isprintable() or letter.isspace() for letter in url):
-        raise ValueError("it holds a space or a control character")
+        raise ValueError("it contains a space or a control character")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError("it does not begin with https://")
+        raise ValueError("it does not start with https://")
     if not parts.hostname:
-        raise ValueError("it names no host")
+        raise ValueError("it has no host")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("a name or password in it would be logged; keys belong into the environment")
+        raise ValueError("a name or password in it would be logged; put keys into the environment")
     if parts.query or parts.fragment:
-        raise ValueError("nothing may follow its path")
+        raise ValueError("it has a query or a fragment")
     if parts.port == 0:
         raise ValueError("its port is 0")
     return parts
 
 
 def endpoint(config: LLMConfig) -> str:
-    """The URL that questions are posted to; it is part of the cache's key.
+    """Return the URL that requests are posted to; it is part of the cache key.
 
-    Raises UserError for a base_url that is none, and for plain http to another machine: it would show the key.
+    Raises UserError for an invalid base_url, and for plain http to another machine, which would expose the key.
     """
     return _endpoint(config.base_url.strip())
 
 
-@lru_cache(maxsize=8)  # every call asks for it
+@lru_cache(maxsize=8)  # every call needs it
 def _endpoint(base: str) -> str:
     if base == LOOPBACK:
         return f"{LOOPBACK}/chat/completions"
@@ -108,29 +108,27 @@ def _endpoint(base: str) -> str:
         parts = _split(base)
         path = parts.path.rstrip("/")
         if path.endswith("/chat/completions"):
-            raise ValueError("leave /chat/completions out")
+            raise ValueError("leave out /chat/completions")
     except ValueError as error:
-        # A password in the URL must not be shown.
+        # The URL may contain a password.
         shown = "" if "@" in base else f" {base!r}"
         raise UserError(
-            f"llm: base_url{shown} cannot be used ({error}); wanted the endpoint up to its version, as in "
+            f"llm: base_url{shown} cannot be used ({error}); wanted the endpoint up to its version, for example "
             "--base-url https://api.upstage.ai/v1"
         ) from None
     if parts.scheme == "http" and not is_loopback(base):
         raise UserError(
-            f"llm: base_url {base!r} is plain http to another machine, so that anyone on the way can read the key; "
-            "use https:// there."
+            f"llm: base_url {base!r} is plain http to another machine, so anyone on the network could read the key; "
+            "use https://."
         )
     return f"{parts.scheme}://{parts.netloc}{path}/chat/completions"
 
 
 def require_valid(config: LLMConfig) -> None:
-    """Raises UserError when a setting is out of its range, and as `endpoint` does."""
+    """Raise UserError if a setting is out of range or `endpoint` raises it."""
     endpoint(config)
     if not config.model.strip() and config.base_url.strip() != LOOPBACK:
-        raise UserError(
-            "llm: no model is set; pin one in the experiment's config.py, or name it with --model."
-        )
+        raise UserError("llm: no model is set; set llm.model in the experiment's config.py, or give --model.")
     for name in ("workers", "attempts", "requests_per_minute", "tokens_per_minute", "max_tokens"):
         if getattr(config, name) < 1:
             raise UserError(f"llm: {name} is {getattr(config, name)}; it must be 1 or more.")
@@ -139,4 +137,4 @@ def require_valid(config: LLMConfig) -> None:
             raise UserError(f"llm: {name} is {getattr(config, name)}; it must be more than 0 seconds.")
     for name in ("temperature", "longest_wait", "price_prompt", "price_completion", "budget"):
         if getattr(config, name) < 0:
-            raise UserError(f"llm: {name} is {getattr(config, name)}; it must not be below 0.")
+            raise UserError(f"llm: {name} is {getattr(config, name)}; it must be 0 or more.")

@@ -1,4 +1,4 @@
-"""What one request becomes: its answer, or one more question with the fault named."""
+"""The conversation of one request: the question, and a second one that names the fault of a bad answer."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,31 +10,31 @@ from common.llm.results import Answer
 from common.prompts import Message
 
 Fetch = Callable[[Sequence[Message], bool], Stored | None]
-"""(messages, whether this is the stricter question) → the answer, None when there is none."""
+"""(messages, whether this is the stricter question) → the answer, None if there is none."""
 
 
 def conversation(request: Request, check: Check, fetch: Fetch) -> Answer | None:
-    """The answer to a request as far as `fetch` knows it: the first one, or the one to the stricter question.
+    """Return the answer to a request: the first one if it passes the check, else the one to the stricter question.
 
-    None when an answer is missing. Whether it was cached is for the caller to say.
+    Returns None if `fetch` has no answer. `cached` is always True; the caller corrects it.
     """
     first = fetch(request.messages, False)
     if first is None:
         return None
-    text, problem = _judged(request, check, first)
+    text, problem = _checked(request, check, first)
     if not problem:
         return Answer(text, "", first.prompt_tokens, first.completion_tokens, True, False)
     second = fetch(checks.stricter(request.messages, text, problem), True)
     if second is None:
         return None
-    text, problem = _judged(request, check, second)
+    text, problem = _checked(request, check, second)
     prompt = first.prompt_tokens + second.prompt_tokens
     completion = first.completion_tokens + second.completion_tokens
     return Answer("" if problem else text, problem, prompt, completion, True, True)
 
 
-def _judged(request: Request, check: Check, stored: Stored) -> tuple[str, str]:
-    """The tidied text and its problem, "" when it is good."""
+def _checked(request: Request, check: Check, stored: Stored) -> tuple[str, str]:
+    """Return the tidied text and its problem, "" if it is good."""
     text = checks.tidy(stored.text)
     problem = (
         checks.cut_off(stored.finish)

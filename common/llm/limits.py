@@ -1,4 +1,4 @@
-"""What keeps calls within the endpoint's limits and the user's budget, for all workers together."""
+"""Rate limits and budget, shared by all workers of a run."""
 
 import math
 import threading
@@ -11,56 +11,58 @@ from common.errors import UserError
 from common.llm.config import LLMConfig
 from common.prompts import Message
 
-_TICK = 0.02  # seconds between two looks at a limit
-_FRAME = 16  # tokens that a chat template puts round a message, at most
+_TICK = 0.02  # seconds between two checks of a limit
+_TEMPLATE_TOKENS = 16  # upper bound of the tokens that a chat template adds to a message
 _MILLION = 1_000_000
 
 
 class StoppedError(Exception):
-    """The run is ending: no further call is made."""
+    """Raised in a worker when the run is ending and no further call is made."""
 
 
 def most_prompt_tokens(messages: Sequence[Message]) -> int:
-    """The most tokens a prompt can have: one a UTF-8 byte, as no byte-level tokenizer makes more."""
-    return sum(len(message.content.encode("utf-8", "surrogatepass")) + _FRAME for message in messages)
+    """Return an upper bound of the prompt's tokens: one per UTF-8 byte, the most a byte-level tokenizer makes."""
+    return sum(
+        len(message.content.encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS for message in messages
+    )
 
 
 def likely_prompt_tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens a Korean prompt has, rather too many: one a syllable (three bytes)."""
+    """Return an estimate of a Korean prompt's tokens, rather too high: one per syllable (three bytes)."""
     return math.ceil(most_prompt_tokens(messages) / 3)
 
 
 def cost(config: LLMConfig, prompt_tokens: int, completion_tokens: int) -> float:
-    """US dollars for so many tokens."""
+    """Return the price of so many tokens in US dollars."""
     return (prompt_tokens * config.price_prompt + completion_tokens * config.price_completion) / _MILLION
 
 
 def _per_minute(count: int) -> tuple[InMemoryBucket, Limiter]:
     bucket = InMemoryBucket([Rate(count, Duration.MINUTE)])
-    # The library's own sweeper is a thread that outlives the run by seconds; `Pace.wait` sweeps instead.
+    # The library's cleanup thread would outlive the run by seconds, so `Pace.wait` removes old items itself.
     return bucket, Limiter(SingleBucketFactory(bucket, schedule_leak=False))
 
 
 class Pace:
-    """Requests and tokens a minute, and a pause for everybody when the server asks for one."""
+    """The limits of requests and tokens a minute, and the pauses that the server asks for."""
 
     def __init__(self, config: LLMConfig, stop: threading.Event) -> None:
         self._config = config
         self._stop = stop
-        self._turn = threading.Lock()  # the first to come is the first to go, so no long prompt starves
+        self._turn = threading.Lock()  # first come, first served, so that a long prompt does not starve
         self._resume = 0.0
         self._pause_lock = threading.Lock()
         self._requests = _per_minute(config.requests_per_minute)
         self._tokens = _per_minute(config.tokens_per_minute)
 
     def pause(self, seconds: float) -> None:
-        """Hold every worker back for so many seconds from now."""
+        """Make every worker wait for so many seconds from now."""
         with self._pause_lock:
             self._resume = max(self._resume, time.monotonic() + seconds)
 
     def wait(self, tokens: int) -> None:
-        """Return when a call of so many tokens may be made. Raises StoppedError when the run ends first."""
-        # More than a minute's worth at once would never pass: it takes the whole minute.
+        """Wait until a call of so many tokens may be made. Raises StoppedError if the run ends first."""
+        # A call above the limit would wait forever, so it counts as one whole minute.
         weight = min(tokens, self._config.tokens_per_minute)
         with self._turn:
             self._until_resumed()
@@ -82,7 +84,7 @@ class Pace:
 
 
 class Budget:
-    """What was spent, what calls in flight may cost at worst, and that both stay within the budget."""
+    """Keeps the money spent, plus the maximum cost of the calls in flight, within the budget."""
 
     def __init__(self, config: LLMConfig, stop: threading.Event) -> None:
         self._config = config
@@ -90,14 +92,15 @@ class Budget:
         self._changed = threading.Condition()
         self._reserved = 0.0
         self.spent = 0.0
-        """US dollars for the answers that arrived."""
+        """US dollars spent on answers that arrived."""
         self.lost = 0.0
-        """US dollars at most for calls whose answer did not arrive whole: the server may have charged them."""
+        """Upper bound, in US dollars, of what the server charged for answers that did not arrive completely."""
 
     def reserve(self, most: float) -> None:
-        """Set aside what a call may cost, once that fits: calls in flight usually cost less than they may.
+        """Reserve the maximum cost of a call, waiting for the calls in flight if the budget is short.
 
-        Raises UserError when it cannot fit any more, StoppedError when the run ends first.
+        Waiting helps because calls usually cost less than their maximum. Raises UserError if the budget is used up, and
+        StoppedError if the run ends first.
         """
         with self._changed:
             while self.spent + self.lost + self._reserved + most > self._config.budget:
@@ -113,7 +116,7 @@ class Budget:
             self._reserved += most
 
     def settle(self, most: float, spent: float = 0.0, lost: float = 0.0) -> None:
-        """Replace what was set aside by what the call did cost."""
+        """Replace a reservation by the actual cost of the call."""
         with self._changed:
             self._reserved -= most
             self.spent += spent

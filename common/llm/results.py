@@ -1,4 +1,4 @@
-"""What comes back from asking: answers, what they cost, and what they would cost."""
+"""Results of asking: answers, the usage of a run, and the estimate of one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,40 +6,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one request."""
+    """The result of one request."""
 
     text: str
-    """The tidied answer, "" when it failed."""
+    """The tidied answer, "" if it failed its check."""
     problem: str
-    """Why it failed, "" when it is good."""
+    """Why it failed, "" if it is good."""
     prompt_tokens: int
-    """Over all calls that were made for it, in earlier runs too."""
+    """Sum over all calls made for it, also in earlier runs."""
     completion_tokens: int
     cached: bool
-    """Whether no call was made for it now."""
+    """Whether this run made no call for it."""
     retried: bool
-    """Whether the stricter instruction was needed."""
+    """Whether the stricter question was needed."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one run did and cost; for the run folder."""
+    """The calls, tokens and cost of one run; written to the run folder."""
 
     calls: int
-    """Calls that brought an answer."""
+    """Number of calls that returned an answer."""
     cached: int
-    """Answers that needed no call."""
+    """Number of answers that needed no call."""
     retries: Mapping[str, int]
-    """Attempts that failed and were made again, by reason: connect, unknown host, timeout, dropped, broken, or the
+    """Number of failed attempts that were retried, by reason: connect, unknown host, timeout, dropped, broken, or the
     status."""
     failed: int
-    """Answers with a problem."""
+    """Number of answers with a problem."""
     prompt_tokens: int
     completion_tokens: int
     cost: float
-    """US dollars for the answers that arrived."""
+    """US dollars spent on answers that arrived."""
     lost_cost: float
-    """US dollars that the server may have charged besides, at most, for answers that were lost on the way."""
+    """Upper bound, in US dollars, of what the server charged for answers that were lost on the way."""
     seconds: float
 
     def __str__(self) -> str:
@@ -48,31 +48,31 @@ class Usage:
         return (
             f"{self.calls} calls, {self.cached} answers from the cache, {self.failed} failed, "
             f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens, ${self.cost:.4f}{lost}, {self.seconds:.1f} s"
-            f"{f'; tried again: {again}' if again else ''}"
+            f"{f'; retried: {again}' if again else ''}"
         )
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would do, without doing it."""
+    """The calls, tokens and cost of a run before it is made."""
 
     calls: int
-    """Calls to make; an answer that fails its check takes one more."""
+    """Number of calls to make; an answer that fails its check needs one more."""
     cached: int
-    """Requests whose answer is there."""
+    """Number of requests whose answer is cached."""
     prompt_tokens: int
-    """About, rather too many."""
+    """Estimated number, rather too high."""
     completion_tokens: int
-    """At most."""
+    """Upper bound."""
     cost: float
-    """US dollars at most, for one call each."""
+    """Upper bound in US dollars, for one call each."""
     budget: float
     """US dollars that the run may spend."""
 
     def __str__(self) -> str:
-        over = f", more than the budget of ${self.budget:.2f}: the run would stop there"
+        over = f", more than the budget of ${self.budget:.2f}, at which the run would stop"
         return (
-            f"{self.calls} calls to make, {self.cached} answers are there; about {self.prompt_tokens:,} prompt tokens, "
-            f"at most {self.completion_tokens:,} of answers, at most ${self.cost:.4f}"
-            f"{over if self.cost > self.budget else ''}. An answer that fails its check is asked for once more."
+            f"{self.calls} calls to make, {self.cached} answers are cached; about {self.prompt_tokens:,} prompt tokens, "
+            f"at most {self.completion_tokens:,} completion tokens, at most ${self.cost:.4f}"
+            f"{over if self.cost > self.budget else ''}. An answer that fails its check needs one more call."
         )

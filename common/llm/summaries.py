@@ -1,4 +1,4 @@
-"""Dialogues asked about, and answers as candidates: what an experiment over an API does around its idea."""
+"""Summaries from an API: dialogues become requests, and answers become candidates."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,10 +23,11 @@ def requests(
     samples: int,
     near_copy: float,
 ) -> list[Request]:
-    """Every row asked in every style, `samples` times each; keys are "ROW/STYLE/SAMPLE".
+    """Return the requests for every row in every style, `samples` times each; their keys are "ROW/STYLE/SAMPLE".
 
-    With `config.shots` each row sees solved dialogues of `train` first; rows of dev and test (`others`) and near-copies
-    of the row itself (`near_copy`: the competition's) are never among them. Raises UserError as `prompts.shot_index` and `prompts.prompt` do.
+    With `config.shots` each prompt shows solved dialogues of `train`, but never rows of dev and test (`others`) nor
+    near-copies of the row itself (similarity of at least `near_copy`).
+    Raises UserError if `samples` is below 1, and as `prompts.shot_index` and `prompts.prompt` do.
     """
     if samples < 1:
         raise UserError(f"--samples {samples}: wanted 1 or more.")
@@ -49,7 +50,7 @@ def _messages(row: Row, shots: Sequence[Row], config: PromptConfig) -> tuple[Mes
 
 
 def check(rows: Sequence[Row]) -> Check:
-    """The check of answers about these rows: `summary_check` with their dialogues and tags."""
+    """Return `summary_check` for the dialogues of these rows."""
     sources = {row.id: clean(row.dialogue) for row in rows}
     return summary_check({name: tags(text) for name, text in sources.items()}, sources)
 
@@ -57,9 +58,9 @@ def check(rows: Sequence[Row]) -> Check:
 def candidates(
     asked: Iterable[Request], answers: Iterable[Answer], rows: Sequence[Row]
 ) -> dict[str, list[Candidate]]:
-    """The good answers of every row, in the order asked; a failed one is left out.
+    """Return the good answers of every row, in the order of the requests.
 
-    Raises UserError, with the reasons, when a row has none: it is never filled with something else.
+    Raises UserError with the reasons if a row has no good answer: a missing summary is never replaced by something else.
     """
     found: dict[str, list[Candidate]] = {row.id: [] for row in rows}
     problems: dict[str, str] = {}
@@ -80,6 +81,5 @@ def _without_summary(empty: Sequence[str], problems: Mapping[str, str], total: i
     more = f"\n  and {len(empty) - 5} more" if len(empty) > 5 else ""
     return (
         f"{len(empty)} of {total} dialogues have no usable answer; nothing is written in their place:\n{listed}{more}\n"
-        "Every other answer is kept. Ask for these again with --retry-failed, ask for more --samples, or with "
-        "another --model."
+        "All other answers are kept. Retry these with --retry-failed, more --samples or another --model."
     )

@@ -33,7 +33,7 @@ from common.llm.transport import Connection
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
-_NEWS = 30.0  # seconds between two log lines about progress
+_LOG_INTERVAL = 30.0  # seconds between two log lines about progress
 _FIRST_WAIT = 1.0  # seconds: upper bound of the first back-off; each later bound is twice the one before
 
 
@@ -116,7 +116,7 @@ def _follow(shared: SharedState, ends: Sequence[threading.Event], total: int) ->
     logged = time.monotonic()
     for end in ends:
         while not end.wait(timeout=1.0):
-            if time.monotonic() - logged > _NEWS:
+            if time.monotonic() - logged > _LOG_INTERVAL:
                 logged = time.monotonic()
                 log.info("%d of %d answered, $%.4f", len(shared.answers), total, shared.budget.spent)
 
@@ -168,7 +168,7 @@ def _answer(
         found = None if ignore_cache else shared.cache.get(key)
         if found is None:
             called = True
-            found = _called(shared, connection, messages, key, replaces=ignore_cache)
+            found = _call(shared, connection, messages, key, replaces=ignore_cache)
         return found
 
     answer = conversation(request, shared.check, fetch)
@@ -195,7 +195,7 @@ def _give_up(shared: SharedState, error: TransientError) -> None:
 # --- one call ---
 
 
-def _called(
+def _call(
     shared: SharedState, connection: Connection, messages: Sequence[Message], key: str, *, replaces: bool
 ) -> Stored:
     """Return the endpoint's answer after committing it to the cache.

@@ -1,4 +1,4 @@
-"""Prompts for instruct models and the Solar API: templates, injection-proof framing, few-shot selection."""
+"""Prompts for instruct models and the Solar API: templates, protection from prompt injection, few-shot selection."""
 
 from common.prompts.shots import Selection, ShotIndex, shot_index
 from common.prompts.templates import (

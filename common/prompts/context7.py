@@ -1,6 +1,6 @@
-"""Context7's public HTTP API: libraries by name, passages of their newest documentation.
+"""Client of Context7's public HTTP API: search libraries by name, get passages of their newest documentation.
 
-The API: https://context7.com/docs/api-guide and docs/openapi.json of github.com/upstash/context7.
+Source: https://context7.com/docs/api-guide and docs/openapi.json of github.com/upstash/context7.
 """
 
 import ipaddress
@@ -20,58 +20,57 @@ from common.llm.keys import secret
 
 T = TypeVar("T")
 
-REORDERING = (
-    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # bidi: shows text as another
-)
+# Bidirectional controls can make a text look different from what it is.
+REORDERING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True)
 class Context7Config:
-    """How Context7 is asked."""
+    """Settings of the client."""
 
     base_url: str = "https://context7.com/api/v2"
-    """https, or http to this machine."""
+    """URL of the API: https, or http on this machine."""
     key: str = field(default="", repr=False)
-    """Optional: without one Context7's limit is lower. Sent as the bearer, never printed or stored."""
+    """Optional API key; without one the rate limit is lower. Sent as a bearer token, never printed or stored."""
     connect_seconds: float = 5.0
-    """To wait for a connection."""
+    """Seconds to wait for a connection."""
     read_seconds: float = 60.0
-    """To wait for each part of an answer; Context7's own client allows as much."""
+    """Seconds to wait for each part of an answer; the same as in Context7's own client."""
     retries: int = 3
-    """Further tries after a failed connection, a 429 or a 5xx."""
+    """Number of retries after a failed connection, a 429 or a 5xx."""
     backoff_seconds: float = 0.25
-    """The first retry comes at once, the second after twice this; each later pause is twice the one before."""
+    """Base of the exponential back-off: no pause before the first retry, twice this before the second, then doubling."""
     longest_pause: int = 15
-    """Seconds; what a Retry-After is cut to."""
+    """Maximum pause in seconds, also for a Retry-After."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """One of Context7's libraries."""
+    """A library that Context7 knows."""
 
     id: str
-    """As /huggingface/transformers."""
+    """Context7's id, for example /huggingface/transformers."""
     title: str
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of documentation: plain text without control characters."""
+    """A passage of documentation: plain text without control characters."""
 
     title: str
     text: str
     source: str
-    """URL of the page; empty when Context7 names none."""
+    """URL of the page; "" if Context7 gives none."""
 
 
 class UnavailableError(UserError):
-    """Context7 does not answer now; it may later."""
+    """Context7 is unavailable for now."""
 
 
 def from_environment() -> Context7Config:
-    """The defaults with CONTEXT7_BASE_URL and CONTEXT7_API_KEY from the environment or .env where they are set.
+    """Return the default settings with CONTEXT7_BASE_URL and CONTEXT7_API_KEY from the environment or .env, if set.
 
-    Raises UserError when .env cannot be read.
+    Raises UserError if .env cannot be read.
     """
     base_url, _ = secret("CONTEXT7_BASE_URL")
     key, _ = secret("CONTEXT7_API_KEY")
@@ -79,9 +78,9 @@ def from_environment() -> Context7Config:
 
 
 def is_local(config: Context7Config) -> bool:
-    """Whether the base URL names this machine.
+    """Return whether the base URL's host is this machine.
 
-    Raises UserError when it is neither https nor http to this machine, or when the key cannot be sent.
+    Raises UserError if the URL is neither https nor http on this machine, or if the key is malformed.
     """
     try:
         parts = urlsplit(config.base_url)
@@ -95,17 +94,19 @@ def is_local(config: Context7Config) -> bool:
     allowed = ("https", "http") if local else ("https",)
     if not host or parts.scheme not in allowed or "@" in parts.netloc or parts.query or parts.fragment:
         raise UserError(
-            "CONTEXT7_BASE_URL: wanted an https address without user, ? and #, as "
-            f"{Context7Config.base_url} (http only to this machine, as http://127.0.0.1:8000)."
+            "CONTEXT7_BASE_URL: wanted an https URL without user name, ? and #, for example "
+            f"{Context7Config.base_url} (http only on this machine: http://127.0.0.1:8000)."
         )
     if not (config.key.isascii() and config.key.isprintable() and " " not in config.key):
-        raise UserError("CONTEXT7_API_KEY holds characters no key has; copy it again, in one line.")
+        raise UserError(
+            "CONTEXT7_API_KEY contains characters that keys do not have; copy it again, on one line."
+        )
     return local
 
 
 @contextmanager
 def session(config: Context7Config) -> Iterator[requests.Session]:
-    """A session that sends the key and tries again as the config says. Raises UserError as `is_local` does."""
+    """Yield a session that sends the key and retries as configured. Raises UserError as `is_local` does."""
 
     def bearer(request: requests.PreparedRequest) -> requests.PreparedRequest:
         if config.key:
@@ -123,22 +124,22 @@ def session(config: Context7Config) -> Iterator[requests.Session]:
         retry_after_max=config.longest_pause,
     )
     with requests.Session() as made:
-        made.auth = bearer  # not a header, which a line in ~/.netrc would replace
-        made.trust_env = not is_local(config)  # a proxy must not see what is meant for this machine
+        made.auth = bearer  # not a header, because ~/.netrc would override it
+        made.trust_env = not is_local(config)  # requests to this machine must not go through a proxy
         made.mount(config.base_url, requests.adapters.HTTPAdapter(max_retries=retry))
         yield made
 
 
 def search(opened: requests.Session, config: Context7Config, name: str, question: str) -> list[Library]:
-    """Readable libraries of that name, best for the question first; [] when there is none. Raises as `passages` does."""
+    """Return the readable libraries for a name, best match first; [] if there is none. Raises as `passages` does."""
     return _get(opened, config, "/libs/search", {"libraryName": name, "query": question}, _libraries) or []
 
 
 def passages(opened: requests.Session, config: Context7Config, library: str, question: str) -> list[Passage]:
-    """What a library's documentation says about the question: code examples, then prose, each best first.
+    """Return passages of a library's documentation about a question: code examples, then prose, each best first.
 
-    Raises UserError on a refusal, an unknown library, or an answer that is not of the documented form, and
-    UnavailableError when Context7 cannot be reached or is too busy.
+    Raises UserError if the request is refused, the library is unknown or the answer is malformed, and UnavailableError
+    if Context7 cannot be reached or is too busy.
     """
     wanted = {"libraryId": library, "query": question, "type": "json"}
     return _get(opened, config, "/context", wanted, _passages) or []
@@ -151,10 +152,10 @@ def _get(
     wanted: dict[str, str],
     parse: Callable[[Any], T],
 ) -> T | None:
-    """What `parse` makes of the endpoint's answer; None when it says that no library was found."""
+    """Return the parsed answer of an endpoint; None if it reports that no library was found."""
     seconds = (config.connect_seconds, config.read_seconds)
     try:
-        # A library that moved is told in JSON; HTTP's redirect would take the question to another server.
+        # The API reports a moved library in JSON; an HTTP redirect would send the question to another server.
         response = opened.get(
             config.base_url + endpoint, params=wanted, timeout=seconds, allow_redirects=False
         )
@@ -162,7 +163,7 @@ def _get(
         raise UnavailableError(
             f"Context7 ({config.base_url}) cannot be reached ({type(error).__name__}); check the network, "
             "HTTPS_PROXY and CONTEXT7_BASE_URL."
-        ) from None  # its message may hold a proxy's password
+        ) from None  # the error's message may contain a proxy's password
     body = response.content.decode("utf-8", "replace")
     if config.key:
         body = body.replace(config.key, "[key]")
@@ -173,7 +174,7 @@ def _get(
     except (ValueError, RecursionError) as error:
         if response.status_code == 200:
             raise UserError(
-                f"Context7 ({config.base_url}{endpoint}): not the answer its API documents ({error}); check "
+                f"Context7 ({config.base_url}{endpoint}): not a documented answer ({error}); check "
                 "CONTEXT7_BASE_URL, and https://context7.com/docs/api-guide for a newer API."
             ) from None
         answer = None
@@ -183,7 +184,7 @@ def _get(
 
 
 def _refusal(status: int, answer: Any, config: Context7Config) -> UserError:
-    """What a status means for the user, with what the server says of it."""
+    """Return the error for a status, with the server's message and a hint."""
     said, error, moved = (
         " ".join(_string(answer, name, "").split())[:200] for name in ("message", "error", "redirectUrl")
     )
@@ -191,26 +192,28 @@ def _refusal(status: int, answer: Any, config: Context7Config) -> UserError:
     get_key = "CONTEXT7_API_KEY (free at https://context7.com/dashboard)"
     if status == 429:
         hint = "" if config.key else f", or set {get_key}"
-        return UnavailableError(f"{what}: too many questions; try again later{hint}.")
+        return UnavailableError(f"{what}: too many requests; try again later{hint}.")
     if status >= 500:
-        return UnavailableError(f"{what}: it has a fault of its own; try again later.")
+        return UnavailableError(f"{what}: a fault of the server; try again later.")
     hints = {
         301: f"the library has moved; ask with lib={moved}",
-        401: f"the key is wrong; mend {get_key}" if config.key else f"it wants a key; set {get_key}",
-        403: "this library is not for this key; name another with lib=/OWNER/NAME",
-        404: "leave lib= out to search for one" if error else "there is no such API; check CONTEXT7_BASE_URL",
+        401: f"the key is wrong; fix {get_key}" if config.key else f"a key is required; set {get_key}",
+        403: "this key may not use this library; choose another with lib=/OWNER/NAME",
+        404: "leave out lib= to search" if error else "there is no such API; check CONTEXT7_BASE_URL",
     }
-    return UserError(f"{what}: {hints.get(status, 'ask in other words, or name another library with lib=')}.")
+    return UserError(
+        f"{what}: {hints.get(status, 'rephrase the question, or choose another library with lib=')}."
+    )
 
 
-# --- the documented answers: what is not of their form is a ValueError, further fields are ignored
+# --- parse the documented answers: a malformed one raises ValueError, additional fields are ignored
 
 
 def _libraries(answer: Any) -> list[Library]:
     return [
         Library(_string(entry, "id"), _string(entry, "title"))
         for entry in _list(answer, "results")
-        if _string(entry, "state", "finalized") == "finalized"  # any other cannot be read (yet)
+        if _string(entry, "state", "finalized") == "finalized"  # others cannot be read (yet)
     ]
 
 
@@ -245,7 +248,7 @@ def _string(value: Any, name: str, absent: str | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal obeys (escape sequences, reordering) or cannot show (lone surrogates)."""
+    """Return the text without terminal control characters, bidirectional controls and lone surrogates."""
     return "".join(
         letter
         for letter in text

@@ -1,6 +1,6 @@
-"""Documentation lookup: what the newest documentation of a library or model says about a question, cached.
+"""Look up a question in the newest documentation of a library or model, with a cache.
 
-Not imported by `common.prompts`: building a prompt needs no HTTP library.
+`common.prompts` does not import this module, because building a prompt needs no HTTP library.
 """
 
 import logging
@@ -14,10 +14,10 @@ from common.errors import UserError
 from common.prompts import context7
 from common.prompts.context7 import Context7Config, Library, Passage, UnavailableError
 
-LONGEST = 500  # characters of a question, by Context7's docs/openapi.json
-LIBRARY_ID = re.compile(r"/[^/\s]+/[^/\s]+([/@][^/\s]+)?")  # by the same
-OTHERS = 3  # further hits of a library search that are kept
-FRESH = timedelta(days=7)  # how long a cached answer is given without asking
+LONGEST = 500  # characters of a question; the limit in Context7's docs/openapi.json
+LIBRARY_ID = re.compile(r"/[^/\s]+/[^/\s]+([/@][^/\s]+)?")  # the format in the same file
+OTHERS = 3  # number of further search results that are kept
+FRESH = timedelta(days=7)  # age up to which a cached answer is used
 log = logging.getLogger(__name__)
 
 
@@ -27,23 +27,22 @@ class Documentation:
 
     library: Library
     others: tuple[Library, ...]
-    """What the library search found besides, best first; empty when the library was given by its id."""
+    """Further results of the library search, best first; empty if the library was given by its id."""
     passages: tuple[Passage, ...]
-    """At least one."""
+    """At least one passage."""
     asked: str
-    """When Context7 gave the answer: ISO 8601, UTC."""
+    """Time of the answer: ISO 8601, UTC."""
 
 
 def lookup(
     question: str, library: str | None = None, config: Context7Config | None = None, *, fresh: bool = False
 ) -> Documentation:
-    """Passages that answer a question about a library, from the cache (.cache/docs, 7 days) or from Context7.
+    """Return passages about a question, from the cache (.cache/docs, 7 days) or from Context7.
 
-    `library` is Context7's id ("/owner/name", with a version "/owner/name/v1") or a name to search for; None
-    searches with the question itself, and the best hit is taken. `config` None is `context7.from_environment()`.
-    `fresh` asks although the answer is cached. While Context7 cannot answer, a cached answer of any age is given
-    and a warning logged.
-    Raises UserError when the question is empty or too long, nothing is found, or as `context7.passages` does.
+    `library` is Context7's id ("/owner/name", or "/owner/name/v1" with a version) or a name to search for; None searches
+    with the question. A search uses its best result. `config` defaults to `context7.from_environment()`. `fresh` ignores
+    the cache. If Context7 is unavailable, a cached answer of any age is returned and a warning logged.
+    Raises UserError if the question is empty or too long or nothing is found, and as `context7.passages` does.
     """
     config = config or context7.from_environment()
     question, library = question.strip(), (library or "").strip()
@@ -54,7 +53,7 @@ def lookup(
         )
     if len(library) > LONGEST or (library.startswith("/") and not LIBRARY_ID.fullmatch(library)):
         raise UserError(
-            f"docs: library {library[:60]!r}; wanted Context7's id, as /huggingface/transformers (with a version: "
+            f"docs: library {library[:60]!r}; wanted Context7's id, for example /huggingface/transformers (with a version: "
             "/owner/name/version), or a name to search for."
         )
     digest = files.sha256_texts([config.base_url, library, question])
@@ -67,19 +66,19 @@ def lookup(
     except UnavailableError as error:
         if kept is None:
             raise
-        log.warning("warning: %s This is the cached answer of %s.", error, kept.asked[:10])
+        log.warning("warning: %s Using the cached answer of %s.", error, kept.asked[:10])
         return kept
     files.write_json(path, asdict(found))
     return found
 
 
 def text(documentation: Documentation) -> str:
-    """The documentation as a terminal shows it: which library, what else was found, then title, text and source."""
+    """Return the documentation as text: the library, the other results, then title, text and source of each passage."""
     chosen = documentation.library
     lines = [f"{chosen.title} ({chosen.id}), as of {documentation.asked[:10]}"]
     if documentation.others:
         others = ", ".join(f"{other.id} ({other.title})" for other in documentation.others)
-        lines.append(f"also found: {others}; name one with lib={documentation.others[0].id}")
+        lines.append(f"also found: {others}; choose one with lib={documentation.others[0].id}")
     for passage in documentation.passages:
         lines += ["", f"## {passage.title}", passage.text.strip("\n")]
         lines += [f"source: {passage.source}"] if passage.source else []
@@ -87,7 +86,7 @@ def text(documentation: Documentation) -> str:
 
 
 def _kept(path: Path) -> Documentation | None:
-    """The cached answer; None when there is none or the file is not one."""
+    """Return the cached answer; None if there is none or the file is damaged."""
     if not path.exists():
         return None
     try:
@@ -100,7 +99,7 @@ def _kept(path: Path) -> Documentation | None:
             asked=value["asked"],
         )
     except (UserError, KeyError, TypeError, ValueError):
-        log.warning("warning: %s is no cached answer; asking again", files.shown(path))
+        log.warning("warning: %s: not a cached answer; asking Context7 again", files.shown(path))
         return None
 
 
@@ -115,15 +114,15 @@ def _ask(question: str, library: str, config: Context7Config) -> Documentation:
             found = context7.search(opened, config, library or question, question)
         if not found:
             raise UserError(
-                f"docs: Context7 knows no library for {library or question!r}; give its name with lib=transformers, "
-                "or find its id at https://context7.com and give that: lib=/OWNER/NAME"
+                f"docs: Context7 finds no library for {library or question!r}; give its name, for example lib=transformers, "
+                "or its id from https://context7.com: lib=/OWNER/NAME"
             )
         passages = context7.passages(opened, config, found[0].id, question)
     others = tuple(found[1 : 1 + OTHERS])
     if not passages:
         instead = others[0].id if others else "/OWNER/NAME"
         raise UserError(
-            f"docs: {found[0].id} has no passage about {question!r}; ask in other words, or name another library: "
+            f"docs: {found[0].id} has no passage about {question!r}; rephrase the question, or give another library: "
             f"lib={instead}"
         )
     return Documentation(found[0], others, tuple(passages), datetime.now(UTC).isoformat(timespec="seconds"))

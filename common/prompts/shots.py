@@ -1,4 +1,4 @@
-"""Few-shot selection: the solved dialogues most like the question, never the question itself in other words."""
+"""Few-shot selection: the solved dialogues most similar to the question, without near-copies of it."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -14,48 +14,48 @@ from common.prompts.copies import CopyIndex, copy_index, grams, similarity
 from common.rouge.tokenizers import Tokenizer, get_tokenizer
 from common.rows import Row
 
-if TYPE_CHECKING:  # it takes longest of all to import, and only few-shot prompts need it
+if TYPE_CHECKING:  # slow to import, and only few-shot prompts need it
     import bm25s
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The shots for one dialogue, and what the guards kept out."""
+    """The shots for one dialogue, and the rows that were excluded."""
 
     shots: tuple[Row, ...]
-    """From the least to the most similar: the best one stands last, next to the question, because models lean most
-    on what they read last (Zhao et al. 2021, "Calibrate Before Use")."""
+    """The shots in ascending order of similarity: the best one stands next to the question, because models rely most on
+    the last example (Zhao et al. 2021, "Calibrate Before Use")."""
     copies: tuple[str, ...]
-    """Ids of all rows that are the question itself or a near-copy of it, most similar first."""
+    """Ids of all rows that are the question itself or a near-copy of it, in descending order of similarity."""
     repeats: int
-    """Rows passed over because a chosen, more similar shot is a near-copy of them."""
+    """Number of rows skipped because they are near-copies of a chosen shot."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShotIndex:
-    """Rows to choose shots from, ready to be searched. Made by `shot_index`."""
+    """A search index over the rows that may be shots. Made by `shot_index`."""
 
     rows: tuple[Row, ...]
-    """Sorted by id, so that ties do not depend on the order of the file."""
+    """The rows, sorted by id so that ties do not depend on the order of the file."""
     without_summary: int
-    """Rows given that cannot be shots."""
+    """Number of rows left out because they have no summary."""
     near_copy: float
     tokenizer: Tokenizer
     ranker: "bm25s.BM25"
     letters: CopyIndex
 
     def select(self, query: Row | str, k: int) -> Selection:
-        """At most k shots for a dialogue, ranked by BM25 over morphemes; fewer when the guards leave fewer.
+        """Return at most k shots for a dialogue, ranked by BM25 over morphemes; equal scores are ordered by id.
 
-        Never a row with the query's id, of its text, or of its group of near-copies (copies of copies too), and no
-        two that are near-copies of each other. Equal scores go by id. Raises UserError when k is negative.
+        Excluded are the row with the query's id, its near-copies and the near-copies of those, and rows that are
+        near-copies of a better shot. Raises UserError if k is negative.
         """
         return self.select_all([query], k)[0]
 
     def select_all(self, queries: Sequence[Row | str], k: int) -> list[Selection]:
-        """`select` for many dialogues, in order; their morphemes come from the cache on disk where it has them."""
+        """Return the selection of every dialogue, in order, as `select` does; morphemes are cached on disk."""
         if k < 0:
-            raise UserError(f"shots: {k} were asked for; wanted 0 or more. Set prompt.shots.")
+            raise UserError(f"shots: {k} requested; wanted 0 or more. Set prompt.shots.")
         texts = [query if isinstance(query, str) else query.dialogue for query in queries]
         analysed = self.tokenizer.tokenize_all([clean(text) for text in texts])
         return [
@@ -64,7 +64,7 @@ class ShotIndex:
         ]
 
     def _choose(self, text: str, tokens: Sequence[str], query_id: str | None, k: int) -> Selection:
-        # Each morpheme counts once: a long question repeats its particles.
+        # Each morpheme counts once, because a long question repeats its particles.
         known = self.ranker.get_tokens_ids(list(dict.fromkeys(tokens)))
         scores = self.ranker.get_scores_from_ids(known)
         forbidden = self.letters.group(grams(text), self.near_copy)
@@ -89,11 +89,11 @@ def shot_index(
     forbidden: Collection[Row] = (),
     near_copy: float = NEAR_COPY,
 ) -> ShotIndex:
-    """An index over the train rows that have a summary.
+    """Return an index over the train rows that have a summary.
 
-    `forbidden` are the rows of dev and test: one of their ids among `rows` is a leak. `near_copy` is the similarity
-    (`copies.similarity`, in (0, 1]) from which two dialogues count as one.
-    Raises UserError on a forbidden or repeated id, when no row has a summary, and as `get_tokenizer` does.
+    `forbidden` are the rows of dev and test, whose ids must not be among `rows`. `near_copy` is the similarity in (0, 1]
+    (`copies.similarity`) from which two dialogues count as copies.
+    Raises UserError for a forbidden or repeated id, if no row has a summary, and as `get_tokenizer` does.
     """
     if not 0 < near_copy <= 1:
         raise UserError(f"shots: near_copy is {near_copy}; wanted more than 0 and at most 1.")
@@ -103,23 +103,23 @@ def shot_index(
         if row.id in scored:
             count = sum(other.id in scored for other in rows)
             raise UserError(
-                f'shots: row "{row.id}" is one of the dev and test rows ({count} of {len(rows)} rows are); its summary '
-                "would leak into a score. Build the index from the train split alone."
+                f'shots: row "{row.id}" belongs to dev or test ({count} of {len(rows)} rows do); its summary '
+                "would leak into a score. Build the index from the train split only."
             )
         if row.id in ids:
             raise UserError(
-                f'shots: id "{row.id}" occurs twice among the rows; ids are unique. Give every row once.'
+                f'shots: id "{row.id}" occurs twice among the rows; wanted unique ids. Pass every row once.'
             )
         ids.add(row.id)
     usable = sorted((row for row in rows if any(map(str.strip, row.summaries))), key=lambda row: row.id)
     if not usable:
         raise UserError(
-            f"shots: none of the {len(rows)} rows has a summary; a shot shows dialogue and summary. "
+            f"shots: none of the {len(rows)} rows has a summary; a shot needs a dialogue and a summary. "
             "Build the index from the train split, or set prompt.shots to 0."
         )
     import bm25s
 
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets a level of its own when imported
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own level when imported
     chosen = get_tokenizer(tokenizer)
     analysed = chosen.tokenize_all([clean(row.dialogue) for row in usable])
     vocabulary = {

@@ -1,4 +1,4 @@
-"""Chat prompts from the text files beside this one; the dialogue's place stays open until the caller fills it."""
+"""Chat prompts from the text files of this folder, with a placeholder for the dialogue."""
 
 import re
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from common.files import sha256_texts, shown
 from common.rows import Row
 
 PLACEHOLDER = "[[DIALOGUE]]"
-"""Stands where the dialogue belongs. ASCII, so that a chat template that escapes text leaves it alone; `safe` breaks
-it in every text that comes from data, so it occurs once in a prompt."""
+"""Marks the position of the dialogue. It is ASCII, so that chat templates that escape text do not change it. `safe` breaks
+it in every text that comes from data, so it occurs exactly once in a prompt."""
 
 _FOLDER = Path(__file__).resolve().parent
 
-# What could close our frame, open another, or speak to the model in its own control tokens.
+# Text that could close the [대화] block, open another one, or pass for a control token of the model.
 _RESERVED = re.compile(
     r"[\[［【〔]\s*[/／\\＼]?\s*대\s*화\s*[\]］】〕]"
     r"|\[\[\s*dialogue\s*\]\]"
@@ -31,14 +31,14 @@ _RESERVED = re.compile(
 
 @dataclass(frozen=True)
 class PromptConfig:
-    """How the model is asked."""
+    """Settings of a prompt."""
 
     style: str = "summarize"
-    """Name of the instruction: a file of common/prompts/styles, see `styles()`."""
+    """Name of the instruction: a file in common/prompts/styles, see `styles()`."""
     shots: int = 0
-    """Solved dialogues of the train split shown before the question; 0 shows none."""
+    """Number of solved dialogues of the train split before the question, 0 or more."""
     system_role: bool = True
-    """Whether the chat template knows a system message; without one its text opens the first user message."""
+    """Whether the chat template supports a system message; if not, its text starts the first user message."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A chat that ends in a question whose dialogue is still missing."""
+    """A chat that ends in a question with a placeholder for its dialogue."""
 
     messages: tuple[Message, ...]
-    """The last one is the user's and holds PLACEHOLDER; no other text does."""
+    """The last message is the user's and contains PLACEHOLDER; no other message does."""
     style: str
     sha256: str
-    """Of the templates' text (`style_hash`), for the run folder."""
+    """Hash of the templates' text (`style_hash`), for the run folder."""
     shot_ids: tuple[str, ...]
 
     def chat(self, dialogue: str | None = None) -> list[dict[str, str]]:
-        """The messages as chat templates and the chat-completions API want them, `{"role": …, "content": …}`.
+        """Return the messages in the chat-completions format, `{"role": …, "content": …}`.
 
-        The dialogue goes in as `safe` makes it; without one PLACEHOLDER stays, to be cut at by `split`.
+        The dialogue is inserted after `safe`; without a dialogue PLACEHOLDER stays, for `split`.
         """
         filled = PLACEHOLDER if dialogue is None else safe(dialogue)
         last = len(self.messages) - 1
@@ -73,9 +73,9 @@ class Prompt:
         ]
 
     def plain(self, dialogue: str | None = None) -> str:
-        """The chat as one text for a model without a chat template, ending where the summary begins.
+        """Return the chat as one text, for a model without a chat template; it ends where the summary starts.
 
-        A shot's summary follows "요약:" after one space, as the model's own should; a blank line ends it.
+        The summary of a shot follows "요약:" and a space, and ends with a blank line.
         """
         text = ""
         for message in self.chat(dialogue):
@@ -85,21 +85,24 @@ class Prompt:
 
 
 def styles() -> tuple[str, ...]:
-    """The names of the instructions there are, sorted."""
+    """Return the names of all styles, sorted."""
     return tuple(sorted(path.stem for path in (_FOLDER / "styles").glob("*.txt")))
 
 
 def style_hash(style: str = "summarize") -> str:
-    """Hex sha256 of the style's instruction, the system message and the frame. Raises UserError as `prompt` does."""
+    """Return the hex sha256 of the style's instruction, the system message and the question's template.
+
+    Raises UserError as `prompt` does.
+    """
     return sha256_texts(_templates(style))
 
 
 def safe(text: str, reserved: Sequence[str] = ()) -> str:
-    """The cleaned text with nothing in it that a model could take for the prompt's own words. Idempotent.
+    """Return the cleaned text without anything that a model could mistake for a part of the prompt. Idempotent.
 
-    Broken are the frame's "[대화]" and "[/대화]" in any spelling, PLACEHOLDER, the control tokens of common chat
-    templates, and what `reserved` names (say a tokenizer's special tokens; tags are left alone): their brackets
-    become round, or a space follows their first character. A text that is cut by turns afterwards stays safe.
+    These are broken: "[대화]" and "[/대화]" in any spelling, PLACEHOLDER and the control tokens of common chat templates
+    (their brackets become round), and the strings in `reserved`, such as a tokenizer's special tokens (a space follows
+    their first character; tags are not changed). The text stays safe if whole turns are cut off afterwards.
     """
     text = clean(text)
     names = [name.strip() for name in reserved if len(name.strip()) > 1 and not TAG.fullmatch(name.strip())]
@@ -113,11 +116,10 @@ def safe(text: str, reserved: Sequence[str] = ()) -> str:
 
 
 def prompt(shots: Sequence[Row] = (), config: PromptConfig | None = None) -> Prompt:
-    """The prompt of a style, with the shots as turns of the chat in their order: dialogue asked, summary answered.
+    """Return the prompt of a style; each shot is a user message with its dialogue and an answer with its first summary.
 
-    A shot shows its first summary. Only the first user message holds the instruction. `config.shots` says how many
-    the caller selects; here all that were given are used.
-    Raises UserError for an unknown style, a shot without a summary and a template that was damaged.
+    Only the first user message contains the instruction. All given shots are used, whatever `config.shots` is.
+    Raises UserError for an unknown style, a shot without a summary and a damaged template.
     """
     config = config or PromptConfig()
     instruction, system, turn = _templates(config.style)
@@ -127,8 +129,8 @@ def prompt(shots: Sequence[Row] = (), config: PromptConfig | None = None) -> Pro
     for row in shots:
         if not any(summary.strip() for summary in row.summaries):
             raise UserError(
-                f'prompt: shot "{row.id}" has no summary; a shot shows dialogue and summary. '
-                "Take shots from the train split, with shot_index."
+                f'prompt: shot "{row.id}" has no summary; a shot needs a dialogue and a summary. '
+                "Select shots from the train split with shot_index."
             )
         summary = next(summary for summary in row.summaries if summary.strip())
         messages.append(Message("user", f"{opening}{before}{safe(row.dialogue)}{after}"))
@@ -141,14 +143,14 @@ def prompt(shots: Sequence[Row] = (), config: PromptConfig | None = None) -> Pro
 
 
 def split(rendered: str) -> tuple[str, str]:
-    """What stands before and after the dialogue in a rendered prompt: neither is ever cut.
+    """Return the texts before and after the dialogue in a rendered prompt.
 
-    Raises UserError unless PLACEHOLDER occurs exactly once: a chat template that drops or repeats the question.
+    Raises UserError unless PLACEHOLDER occurs exactly once; a chat template may drop or repeat the question.
     """
     count = rendered.count(PLACEHOLDER)
     if count != 1:
         raise UserError(
-            f"prompt: the rendered text holds {PLACEHOLDER} {count} times; wanted once, where the dialogue belongs. "
+            f"prompt: the rendered text contains {PLACEHOLDER} {count} times; wanted once, in place of the dialogue. "
             "Render Prompt.chat() without a dialogue, with a chat template that shows every message once."
         )
     before, _, after = rendered.partition(PLACEHOLDER)
@@ -156,19 +158,22 @@ def split(rendered: str) -> tuple[str, str]:
 
 
 def _templates(style: str) -> tuple[str, str, str]:
-    """Instruction, system message and frame."""
+    """Return the instruction, the system message and the template of the question."""
     known = styles()
     if style not in known:
         raise UserError(
-            f"prompt: there is no style {style!r}; there are: {', '.join(known)}. "
-            f"Choose one, or write {shown(_FOLDER / 'styles')}/NAME.txt."
+            f"prompt: there is no style {style!r}; the styles are {', '.join(known)}. "
+            f"Choose one, or create {shown(_FOLDER / 'styles')}/NAME.txt."
         )
     styled, system, turn = (_FOLDER / name for name in (f"styles/{style}.txt", "system.txt", "turn.txt"))
     return template(styled, 0), template(system, 0), template(turn, 1)
 
 
 def template(path: Path, places: int) -> str:
-    """The text of a template file that holds PLACEHOLDER so many times. Raises UserError when it does not, or is empty."""
+    """Return the text of a template file.
+
+    Raises UserError if the file cannot be read, is empty, or does not contain PLACEHOLDER exactly `places` times.
+    """
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -176,8 +181,8 @@ def template(path: Path, places: int) -> str:
             f"{shown(path)}: cannot be read ({error}); restore it: git checkout {shown(path)}"
         ) from None
     if not text or text.count(PLACEHOLDER) != places:
-        found = f"holds {PLACEHOLDER} {text.count(PLACEHOLDER)} times" if text else "is empty"
+        found = f"contains {PLACEHOLDER} {text.count(PLACEHOLDER)} times" if text else "is empty"
         raise UserError(
-            f"{shown(path)}: {found}; wanted text with {PLACEHOLDER} {places} times. Mend it, or: git checkout {shown(path)}"
+            f"{shown(path)}: {found}; wanted text with {PLACEHOLDER} {places} times. Fix it, or restore it: git checkout {shown(path)}"
         )
     return text

@@ -1,4 +1,4 @@
-"""exp005's settings."""
+"""Settings of exp005."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class Config:
-    """An instruct model sees solved dialogues like the one it is asked about."""
+    """An instruct model gets similar solved dialogues before the one to summarize."""
 
     seed: int = 5
     styles: tuple[str, ...] = ("summarize", "outcome")
-    """Prompts (common/prompts/styles); each gives candidates, the first one's best is the prediction."""
+    """Prompts (common/prompts/styles). Each gives candidates; the best of the first prompt is the prediction."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=4096)
     base: PretrainedConfig = PretrainedConfig(model="Qwen/Qwen2.5-7B-Instruct", gpu_memory=20)
     prompt: PromptConfig = PromptConfig(shots=4)

@@ -1,4 +1,4 @@
-"""exp005, infer: each dialogue is asked about after the most similar solved ones of the train split."""
+"""exp005, infer: summarize each dialogue after showing the most similar solved ones of the train split."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from experiments.exp005.config import SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Shots by BM25 → prompts of several styles → candidates → predictions → dev scores."""
+    """Select shots by BM25, build prompts of several styles, generate candidates, write predictions and dev scores."""
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]

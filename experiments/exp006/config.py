@@ -1,4 +1,4 @@
-"""exp006's settings."""
+"""Settings of exp006."""
 
 from dataclasses import dataclass, replace
 
@@ -13,13 +13,13 @@ NEEDS = "api"
 
 @dataclass(frozen=True)
 class Config:
-    """A large model behind an API sees solved dialogues like the one it is asked about."""
+    """A large model behind an API gets similar solved dialogues before the one to summarize."""
 
     seed: int = 6
     styles: tuple[str, ...] = ("summarize", "outcome")
-    """Prompts (common/prompts/styles); each is asked `samples` times, the first one's first answer is the prediction."""
+    """Prompts (common/prompts/styles). Each is asked `samples` times; the first answer to the first is the prediction."""
     samples: int = 3
-    """Answers to each prompt: consensus (`method = "mbr"` in a blend) wants several."""
+    """Number of answers to each prompt; a consensus (`method = "mbr"` in a blend) needs several."""
     prompt: PromptConfig = PromptConfig(shots=4)
     llm: LLMConfig = LLMConfig(
         model="solar-pro3-260323",

@@ -1,4 +1,4 @@
-"""exp006, infer: each dialogue is asked about after the most similar solved ones of the train split."""
+"""exp006, infer: summarize each dialogue after showing the most similar solved ones of the train split."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from experiments.exp006.config import SMOKE, Config
 
 
 def requests(run: tracking.Run[Config], split: SplitName) -> list[llm.Request]:
-    """What the API is asked about a split."""
+    """Return the requests for a split."""
     config = run.config
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
     return summaries.requests(
@@ -18,7 +18,7 @@ def requests(run: tracking.Run[Config], split: SplitName) -> list[llm.Request]:
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Prompts → answers, checked and paid for once → candidates → predictions → dev scores."""
+    """Ask the API, write the checked answers as candidates, then predictions and dev scores."""
     budget, files = run.config.llm.budget, []
     for split in predictions.SPLITS:
         rows, asked = run.split(split).rows, requests(run, split)
@@ -33,7 +33,7 @@ def infer(run: tracking.Run[Config]) -> None:
 
 
 def estimate(run: tracking.Run[Config]) -> str:
-    """Calls, tokens and cost of what `infer` would still ask."""
+    """Return the calls, tokens and cost of the answers that `infer` still lacks."""
     asked = [request for split in predictions.SPLITS for request in requests(run, split)]
     return str(llm.estimate(asked, run.config.llm))
 

@@ -1,4 +1,4 @@
-"""exp006, train: nothing is learned; that the API can be asked is checked, before any work, and noted."""
+"""exp006, train: check that the settings and the API key are valid; nothing is trained."""
 
 from dataclasses import asdict
 
@@ -8,7 +8,7 @@ from experiments.exp006.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """The prompts as the checkpoint; the key must be there."""
+    """Save the prompts as the checkpoint. Raises UserError if the API key is missing."""
     config = run.config
     llm.require_ready(config.llm)
     checkpoints.save(

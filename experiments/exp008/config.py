@@ -1,4 +1,4 @@
-"""exp008's settings."""
+"""Settings of exp008."""
 
 from dataclasses import dataclass, replace
 
@@ -15,27 +15,27 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class MixConfig:
-    """Which augmented rows are trained on beside the originals, and how many."""
+    """The augmented rows to train on, in addition to the originals."""
 
     made: tuple[str, ...] = ("back_translation", "paraphrase")
-    """Names of what `make augment` has made: folders of outputs/<competition>/augmented."""
+    """Names of the rows that `make augment` has made: folders of outputs/<competition>/augmented."""
     local: tuple[str, ...] = ()
-    """Methods that take no time, made on the spot: speaker_swap, turn_drop, sentence_drop."""
+    """Methods whose rows are made in memory: speaker_swap, turn_drop, sentence_drop."""
     ratio: float = 1.0
-    """At most so many augmented rows for each original one; 0 trains on the originals alone."""
+    """Maximum number of augmented rows per original row; 0 trains on the originals only."""
     lowest_similarity: float = 0.0
-    """Of a row to its parent (letters, 0 to 1): less similar ones are left out."""
+    """Minimum similarity of a row to its parent, 0 to 1; less similar rows are left out."""
     highest_similarity: float = 1.0
-    """More similar ones are left out."""
+    """Maximum similarity of a row to its parent, 0 to 1; more similar rows are left out."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """exp003 with more rows: does a second telling of each dialogue help?"""
+    """exp003 with augmented rows: does a paraphrase of each dialogue help?"""
 
     seed: int = 8
     dev_rows: int = 499
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     mix: MixConfig = MixConfig()
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")

@@ -1,11 +1,11 @@
-"""exp008, infer: n-best summaries by beam search, and samples beside them."""
+"""exp008, infer: generate n-best summaries by beam search, plus samples."""
 
 from common import engines, stages, tokenization, tracking
 from experiments.exp008.config import SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    """Generate candidates with the best checkpoint, write post-processed predictions and dev scores."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
     stages.infer(run, decoder, tokenizer, tokenization.seq2seq_frame(tokenizer))
 

@@ -1,4 +1,4 @@
-"""exp008, train: every weight of KoBART learns from the training rows and from new ones made of them."""
+"""exp008, train: fine-tune all weights of KoBART on the training rows and on rows made from them."""
 
 from common import augment, models, stages, tokenization, tracking
 from common.rows import Row
@@ -6,7 +6,7 @@ from experiments.exp008.config import SMOKE, Config
 
 
 def mixed(run: tracking.Run[Config]) -> list[Row]:
-    """The originals with augmented rows among them; how many of each goes into the record."""
+    """Return the original and the augmented rows; record the number of each."""
     mix = run.config.mix
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
     found: list[augment.AugmentedRow] = []
@@ -24,7 +24,7 @@ def mixed(run: tracking.Run[Config]) -> list[Row]:
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Rows mixed → pretrained weights → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Train pretrained weights on the mixed rows; keep the best checkpoint by ROUGE of decoded dev summaries."""
     rows = mixed(run)
     model, tokenizer = models.pretrained(run.config.base, "seq2seq", frozen=False)
     stages.fit(run, model, tokenizer, tokenization.seq2seq_frame(tokenizer), rows=rows)

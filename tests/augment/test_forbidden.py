@@ -33,12 +33,12 @@ def test_augmented_rows_of_another_competition_model_or_near_copy_are_not_read(r
     assert len(augment.read("talk", "swap")) == 1
     made(repository, new(FAR), competition="daily_talk")
     with pytest.raises(
-        UserError, match="was made for daily_talk, and talk's entries may learn from its own rows"
+        UserError, match="was made for daily_talk, but talk's entries may learn only from its own rows"
     ):
         augment.read("talk", "swap")
     made(repository, new(FAR), near_copy=0.9)
     with pytest.raises(
-        UserError, match=r"made with near_copy 0.9, and talk has 0.15 now. Make it again with: make aug"
+        UserError, match=r"made with near_copy 0.9, but talk now has 0.15. Make it again with: make aug"
     ):
         augment.read("talk", "swap")
     forbid(repository, *SOURCES)

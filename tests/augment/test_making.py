@@ -154,7 +154,7 @@ def test_mistakes_get_one_message(talk: Path) -> None:
     for words, parts in (
         (["method=swap"], ["method 'swap' is not one of paraphrase, back_translation, speaker_swap, turn_drop"]),
         (["method=turn_drop", "n=0"], ["n=0: wanted 1 to 60"]),
-        (["method=turn_drop", "split=dev"], ["split 'dev' may not be augmented", "leak"]),
+        (["method=turn_drop", "split=dev"], ["split 'dev' cannot be augmented", "leak"]),
         (["method=turn_drop", "comp=dialogue_summarization"], ["not there", "make data comp=dialogue_summarization"]),
         (["method=turn_drop", "name=../x"], ["name '../x'"]),
         (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share?", "--guards.duplicate"]),
@@ -172,11 +172,11 @@ def test_mistakes_get_one_message(talk: Path) -> None:
         (job("back_translation", "--model=tiny:m2m999"), "tiny:m2m999"),
         (job("back_translation", "--model=facebook/nllb-200-distilled-600M"), "CC-BY-NC-4.0.*--accept-noncommercial-licence"),
         (job("back_translation", "--model=tiny:nllb", name="b"), "CC-BY-NC-4.0"),
-        (job("back_translation", "--model=tiny:bart", name="c"), "there are tiny:m2m100"),
-        (job("back_translation", f"--model={tiny_folder('tiny:bart')}", name="c"), "no tokens for Korean and English"),
+        (job("back_translation", "--model=tiny:bart", name="c"), "choose one of tiny:m2m100"),
+        (job("back_translation", f"--model={tiny_folder('tiny:bart')}", name="c"), "no language tokens for Korean and English"),
         (job("back_translation", f"--model={tiny_folder('tiny:qwen2')}", name="d"), "decoder-only language model"),
         (job("back_translation", "--pivot=ko", name="e"), "--pivot ko"),
-        (job("paraphrase", name="f"), "no model is named"),
+        (job("paraphrase", name="f"), "no model is set"),
         (replace(job("turn_drop"), config=replace(defaults("turn_drop"), folds=999)), "999 folds cannot all have rows"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=part):

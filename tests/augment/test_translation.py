@@ -80,7 +80,7 @@ def test_blank_turns_are_kept_and_never_sent() -> None:
     ("change", "count"), [(lambda t: t[:-1], 4), (lambda t: [*t, "더"], 6), (lambda t: [], 0)]
 )
 def test_another_number_of_answers_is_an_error(change: Callable[[list[str]], list[str]], count: int) -> None:
-    with pytest.raises(ValueError, match=rf"answered {count} texts to 5, ko to en"):
+    with pytest.raises(ValueError, match=rf"returned {count} texts for 5, ko to en"):
         back_translate([PARENT], lambda texts, *_: change(list(texts)), BackTranslationConfig())
 
 

@@ -98,7 +98,7 @@ def test_summaries_from_an_api_end_in_a_blend(
     code, output = run(root, "infer", api.url, "--dry-run")
     assert code == 0, output
     wanted = 2 * ROWS * 2 * 3  # splits, rows, prompts, samples
-    assert output.strip().startswith(f"{wanted} calls to make, 0 answers are there; about ")
+    assert output.strip().startswith(f"{wanted} calls to make, 0 answers are cached; about ")
     assert "infer" not in runs.record(root / RUN)
     assert not api.received
 

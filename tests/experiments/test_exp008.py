@@ -74,7 +74,7 @@ def test_rows_made_on_the_spot_are_those_of_make_augment(copy: Path, monkeypatch
         assert [(one.row.dialogue, one.parent, one.fold) for one in spot] == [
             (one.row.dialogue, one.parent, one.fold) for one in made
         ]
-    with pytest.raises(UserError, match="method 'paraphrase' is none that takes no time"):
+    with pytest.raises(UserError, match="method 'paraphrase' cannot run in memory"):
         augment.on_the_spot("paraphrase", competition, train, others, competition.near_copy, 7)
     assert (
         json.loads((copy / "outputs/daily_talk/augmented/speaker_swap-now/run.json").read_text())["kept"] > 0

@@ -152,7 +152,7 @@ def test_an_estimate_sends_nothing_and_bounds_the_cost(
         _, usage = llm.ask(questions(50), settings, check(50), cache=tmp_path / "c.sqlite")
     assert usage.cost <= expected.cost
     assert usage.prompt_tokens <= expected.prompt_tokens
-    assert "30 calls to make, 20 answers are there" in str(expected)
+    assert "30 calls to make, 20 answers are cached" in str(expected)
     assert "more than the budget of $0.01" in str(llm.estimate(questions(9), replace(settings, budget=0.01)))
     assert not (tmp_path / ".cache").exists()
 

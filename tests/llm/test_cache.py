@@ -50,7 +50,7 @@ def test_a_file_that_is_no_cache_is_named_and_left_alone(tmp_path: Path) -> None
     path = tmp_path / "c.sqlite"
     path.write_bytes("이것은 데이터베이스가 아니다\n".encode() * 200)
     before = path.read_bytes()
-    with pytest.raises(UserError, match=r"c\.sqlite: the cache of answers is broken .*restore a copy"):
+    with pytest.raises(UserError, match=r"c\.sqlite: the cache of answers is damaged .*restore a copy"):
         ask(path)
     assert path.read_bytes() == before
 
@@ -61,7 +61,7 @@ def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096 : len(content)] = b"\x55" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"c\.sqlite: the cache of answers is broken .*restore a copy"):
+    with pytest.raises(UserError, match=r"c\.sqlite: the cache of answers is damaged .*restore a copy"):
         ask(path)
 
 

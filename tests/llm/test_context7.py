@@ -42,7 +42,7 @@ def test_a_server_that_stays_busy_is_given_up(
     assert all(part in str(refused.value) for part in parts)
     old = documentation.lookup(QUESTION, "/old/answer", config(server, key))
     assert old.asked[:10] == day
-    assert f"This is the cached answer of {day}." in caplog.text
+    assert f"Using the cached answer of {day}." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_a_server_that_stays_busy_is_given_up(
         (202, {"error": "library_not_finalized", "message": "Library /a/b not finalized yet."}, ("not finalized yet", "another library")),
         (301, {"error": "library_redirected", "message": "moved", "redirectUrl": "/new/home"}, ("ask with lib=/new/home",)),
         (400, {"error": "validation_error", "message": "wrong"}, ("answered 400 (wrong)",)),
-        (401, {"error": "invalid_api_key", "message": "no"}, ("it wants a key; set CONTEXT7_API_KEY",)),
+        (401, {"error": "invalid_api_key", "message": "no"}, ("a key is required; set CONTEXT7_API_KEY",)),
         (402, {"error": "spending_limit_exceeded", "message": "limit of $5.00"}, ("answered 402 (limit of $5.00)",)),
-        (403, {"error": "access_denied", "message": "denied"}, ("not for this key", "lib=/OWNER/NAME")),
-        (404, {"error": "tag_not_found", "message": "Available tags: v2"}, ("Available tags: v2", "leave lib= out")),
+        (403, {"error": "access_denied", "message": "denied"}, ("this key may not use this library", "lib=/OWNER/NAME")),
+        (404, {"error": "tag_not_found", "message": "Available tags: v2"}, ("Available tags: v2", "leave out lib=")),
         (404, {}, ("there is no such API; check CONTEXT7_BASE_URL",)),
         (418, {"message": ["no", "text"]}, ("answered 418:",)),
     ],
@@ -94,7 +94,9 @@ def test_no_library(server: Server, root: Path, way: str) -> None:
         }
     if way == "refused":
         server.faults = [(404, {}, '{"error": "no_libraries_found", "message": "No libraries found"}')]
-    with pytest.raises(UserError, match="knows no library for 'nosuch'; give its name with lib=transformers"):
+    with pytest.raises(
+        UserError, match="finds no library for 'nosuch'; give its name, for example lib=transformers"
+    ):
         documentation.lookup(QUESTION, "nosuch", config(server))
     assert server.endpoints == ["/libs/search"]
     assert cached(root) == []
@@ -125,7 +127,7 @@ def test_an_answer_of_another_form_is_a_clear_error(
     server: Server, root: Path, endpoint: str, body: str
 ) -> None:
     setattr(server, endpoint, body)
-    with pytest.raises(UserError, match="not the answer its API documents") as refused:
+    with pytest.raises(UserError, match="not a documented answer") as refused:
         documentation.lookup(QUESTION, config=config(server))
     assert server.endpoints[-1].endswith(endpoint)
     assert "CONTEXT7_BASE_URL" in str(refused.value)
@@ -166,7 +168,7 @@ def test_a_server_that_never_answers(root: Path) -> None:
      "http://127.0.0.1:x/", "http://localhost@evil.example/"],
 )  # fmt: skip
 def test_a_base_url_that_would_show_the_key_to_others_is_refused(root: Path, url: str) -> None:
-    with pytest.raises(UserError, match="CONTEXT7_BASE_URL: wanted an https address") as refused:
+    with pytest.raises(UserError, match="CONTEXT7_BASE_URL: wanted an https URL") as refused:
         documentation.lookup(QUESTION, config=Context7Config(url, KEY))
     assert "secret" not in str(refused.value)
 
@@ -203,7 +205,7 @@ def test_a_question_that_cannot_be_asked(server: Server, question: str) -> None:
 
 @pytest.mark.parametrize("library", ["/transformers", "/a//b", "/a/b/c/d", "/a/b c", "x" * 501])
 def test_a_library_that_is_no_id(server: Server, library: str) -> None:
-    with pytest.raises(UserError, match="wanted Context7's id, as /huggingface/transformers"):
+    with pytest.raises(UserError, match="wanted Context7's id, for example /huggingface/transformers"):
         documentation.lookup(QUESTION, library, config(server))
     assert server.asked == []
 

@@ -84,7 +84,7 @@ def test_a_damaged_cache_is_asked_again(
     path.write_text(content, encoding="utf-8")
     documentation.lookup(QUESTION, config=config(server))
     assert len(server.asked) == 4
-    assert "is no cached answer; asking again" in caplog.text
+    assert "not a cached answer; asking Context7 again" in caplog.text
     documentation.lookup(QUESTION, config=config(server))
     assert len(server.asked) == 4
 
@@ -127,7 +127,9 @@ def test_no_key_is_sent_when_none_is_set(server: Server) -> None:
 
 @pytest.mark.parametrize("key", [f"{KEY}\nX-Evil: 1", f"{KEY}\x00", f"{KEY} b", f"{KEY}키"])
 def test_a_key_that_cannot_be_one_is_not_sent_and_not_shown(server: Server, key: str) -> None:
-    with pytest.raises(UserError, match="CONTEXT7_API_KEY holds characters no key has") as refused:
+    with pytest.raises(
+        UserError, match="CONTEXT7_API_KEY contains characters that keys do not have"
+    ) as refused:
         documentation.lookup(QUESTION, config=config(server, key))
     assert KEY not in str(refused.value)
     assert server.asked == []

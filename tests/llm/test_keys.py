@@ -43,9 +43,7 @@ def test_a_missing_key_says_where_to_put_it(tmp_path: Path, monkeypatch: pytest.
     for content in (None, "", "OTHER=abcdefghijk\n", "LLM_TEST_KEY=\n", "LLM_TEST_KEY\n"):
         if content is not None:
             (tmp_path / ".env").write_text(content)
-        with pytest.raises(
-            UserError, match=r"LLM_TEST_KEY is neither .*\.env\. Write the line LLM_TEST_KEY="
-        ):
+        with pytest.raises(UserError, match=r"LLM_TEST_KEY is neither .*\.env\. Add the line LLM_TEST_KEY="):
             read_key(HERE)
     with pytest.raises(UserError, match="there is no API key"):
         llm.ask(questions(1), replace(HERE, model="m"), no_check)

@@ -1,4 +1,4 @@
-"""One call and its faults: what is tried again, what stops, and that everything ends."""
+"""One call and its faults: what is retried, what stops the run, and that everything ends."""
 
 import socket
 import threading
@@ -170,17 +170,17 @@ def test_work_that_never_ends_is_left_behind() -> None:
 @pytest.mark.parametrize(
     ("url", "part"),
     [
-        ("api.upstage.ai/v1", "does not begin with https://"),
-        ("ftp://api.upstage.ai/v1", "does not begin with https://"),
-        ("https://", "names no host"),
-        ("https:///v1", "names no host"),
+        ("api.upstage.ai/v1", "does not start with https://"),
+        ("ftp://api.upstage.ai/v1", "does not start with https://"),
+        ("https://", "has no host"),
+        ("https:///v1", "has no host"),
         ("https://host:99999/v1", "Port out of range"),
         ("https://host:0/v1", "port is 0"),
         ("https://[::1/v1", "Invalid IPv6"),
-        ("https://host/v1?key=1", "nothing may follow"),
-        ("https://host/v1#x", "nothing may follow"),
+        ("https://host/v1?key=1", "a query or a fragment"),
+        ("https://host/v1#x", "a query or a fragment"),
         ("https://ho st/v1", "a space or a control"),
-        ("https://host/v1/chat/completions", "leave /chat/completions out"),
+        ("https://host/v1/chat/completions", "leave out /chat/completions"),
         ("http://api.upstage.ai/v1", "plain http to another machine"),
         ("http://127.0.0.1.example.org/v1", "plain http to another machine"),
         ("http://10.0.0.7:8000/v1", "plain http to another machine"),
@@ -194,7 +194,7 @@ def test_a_malformed_base_url_is_named(url: str, part: str) -> None:
 
 
 def test_a_password_in_the_url_is_not_shown() -> None:
-    with pytest.raises(UserError, match="keys belong into the environment") as caught:
+    with pytest.raises(UserError, match="put keys into the environment") as caught:
         endpoint(config("https://me:canary@host/v1"))
     assert "canary" not in str(caught.value)
 

@@ -68,7 +68,7 @@ def test_no_two_shots_are_copies_of_each_other() -> None:
 
 
 def test_the_leak_guard() -> None:
-    with pytest.raises(UserError, match=r'row "train_2" is one of the dev and test rows \(1 of 5'):
+    with pytest.raises(UserError, match=r'row "train_2" belongs to dev or test \(1 of 5'):
         shot_index(ROWS, forbidden=[row("dev_0", LOST), ROWS[2]])
     shot_index(ROWS, forbidden=[row("dev_0", LOST)])
 
@@ -95,7 +95,7 @@ def test_rows_without_a_summary_are_counted_and_never_shots() -> None:
 def test_counts_of_shots(index: ShotIndex) -> None:
     assert index.select(LOST, 0).shots == ()
     assert len(index.select(LOST, 99).shots) == len(ROWS)
-    with pytest.raises(UserError, match="-1 were asked for"):
+    with pytest.raises(UserError, match="-1 requested"):
         index.select(LOST, -1)
 
 

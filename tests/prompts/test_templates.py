@@ -98,7 +98,7 @@ def test_a_changed_template_changes_the_hash_and_a_damaged_one_is_an_error(
     (tmp_path / "styles" / "summarize.txt").write_text("한 문장으로 요약하세요.", encoding="utf-8")
     assert style_hash() != before
     (tmp_path / "turn.txt").write_text("[대화]\n[/대화]", encoding="utf-8")
-    with pytest.raises(UserError, match=r"turn\.txt: holds .* 0 times; wanted"):
+    with pytest.raises(UserError, match=r"turn\.txt: contains .* 0 times; wanted"):
         prompt()
     (tmp_path / "turn.txt").unlink()
     with pytest.raises(UserError, match=r"turn\.txt: cannot be read .* git checkout"):

@@ -51,7 +51,7 @@ CONTEXT = {
 }  # fmt: skip
 SHOWN = """\
 Transformers (/huggingface/transformers), as of DAY
-also found: /qwenlm/qwen2.5 (Qwen2.5), /vllm/vllm (vLLM), /a/b (B); name one with lib=/qwenlm/qwen2.5
+also found: /qwenlm/qwen2.5 (Qwen2.5), /vllm/vllm (vLLM), /a/b (B); choose one with lib=/qwenlm/qwen2.5
 
 ## 생성 설정 바꾸기
 GenerationConfig를 읽고 바꿉니다.
