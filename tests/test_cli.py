@@ -112,6 +112,7 @@ def test_every_command_explains_itself(house: Path) -> None:
         "submit",
         "leaderboard",
         "lb",
+        "results",
         "track",
         "docs",
         "augment",
