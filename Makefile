@@ -10,7 +10,7 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # What the command line sets reaches the shell as environment variables, never as text of the recipe; taking
 # the literal value keeps make from expanding $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force runs
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force runs markdown
 $(foreach setting,$(SETTINGS),$(eval override $(setting) := $$(value $(setting))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
@@ -47,6 +47,9 @@ use: setup ## comp=NAME: make a competition the active one
 
 list: setup ## every experiment: title, model, needs, last dev score
 	@$(COMMON) list
+
+results: setup ## [comp=NAME] [markdown=1]: every run's result in results/, best dev score first
+	@$(COMMON) results $${comp:+--competition "$$comp"} $(if $(call on,markdown),--markdown)
 
 train: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [track=off|online] [restart=1] [smoke=1] [args="--learning-rate 3e-5"]: train or resume
 	@$(call need,exp,exp=exp002)read -ra words <<< "$$args"; $(COMMON) train $(SEVERAL) "$$exp" $(OPTIONS) "$${words[@]}"
@@ -114,4 +117,4 @@ format: setup ## mend format and lint where a tool can
 .DEFAULT:
 	$(error there is no target $@; make alone lists them)
 
-.PHONY: help setup demo data leaks use list train infer soup merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format
+.PHONY: help setup demo data leaks use list results train infer soup merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format

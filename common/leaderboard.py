@@ -1,9 +1,10 @@
-"""The ledger as tables: what was submitted, what each member and the blend scored, which goals are met."""
+"""The ledger and the runs' results as tables: what was submitted, what each run scored, which goals are met."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from common.competition import Competition
+from common.results import Result, Stage
 
 
 def goals_met(competition: Competition, scores: dict[str, float]) -> str:
@@ -56,6 +57,46 @@ def members(competition: Competition, entry: dict[str, Any]) -> list[list[str]]:
     return table
 
 
+def results(found: Sequence[Result], profile: str) -> list[list[str]]:
+    """Return a header row and a row for each result, in descending order of the dev score in `profile`.
+
+    Results without a score in that profile are left out.
+    """
+    chosen = sorted((r for r in found if profile in r.dev), key=lambda r: (-r.dev[profile].score, r.run))
+    others = [p for p in dict.fromkeys(p for r in chosen for p in r.dev) if p != profile]
+    table = [
+        ["run", "model", f"dev {profile}", "95% interval", "floor", *(f"dev {p}" for p in others),
+         f"test {profile}", "minutes", "hardware", "commit", "date"]
+    ]  # fmt: skip
+    for result in chosen:
+        dev, test, stages = result.dev[profile], result.test.get(profile), result.stages.values()
+        table.append(
+            [
+                result.run,
+                result.model,
+                number(dev.score, profile),
+                f"{number(dev.low, profile)} … {number(dev.high, profile)}",
+                number(dev.floor, profile),
+                *(number(result.dev[p].score if p in result.dev else None, p) for p in others),
+                number(test.score if test else None, profile),
+                " + ".join(f"{stage.minutes:.1f}" for stage in stages),
+                " / ".join(dict.fromkeys(stage.hardware for stage in stages)),
+                " / ".join(dict.fromkeys(map(_commit, stages))),
+                result.date[:10],
+            ]
+        )
+    return table
+
+
+def number(score: float | None, profile: str) -> str:
+    """Return a score as tables print it: two decimals, four on korouge's scale of 0 to 1, "–" for none."""
+    return "–" if score is None else f"{score:.{4 if profile == 'korouge' else 2}f}"
+
+
+def _commit(stage: Stage) -> str:
+    return "–" if stage.commit is None else stage.commit[:7] + ("*" if stage.dirty else "")
+
+
 def text(table: Sequence[Sequence[str]]) -> str:
     """The rows as aligned text, the first underlined."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
@@ -64,3 +105,9 @@ def text(table: Sequence[Sequence[str]]) -> str:
         for row in table
     ]
     return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """Return the rows as a Markdown table, the first as its header."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
+    return "\n".join([lines[0], "|" + "---|" * len(table[0]), *lines[1:]])

@@ -1,16 +1,19 @@
 """The last steps of every inference: post-processed predictions on disk, scored on dev, recorded."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common import postprocess, processes, rows, scoring
+from common import postprocess, processes, results, rows, scoring
 from common.candidates import Candidate
+from common.config import plain
 from common.files import shown, write_json
 from common.postprocess import PostprocessConfig
 from common.tracking import Run
 
+log = logging.getLogger(__name__)
 SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 
 
@@ -30,7 +33,10 @@ def write(
 
 
 def finish(run: Run[Any], files: Sequence[Path]) -> None:
-    """Score the dev predictions in every profile, print the report and record the stage as finished."""
+    """Score the dev predictions in every profile, print the report and record the stage as finished.
+
+    Also write the run's result into results/. Smoke runs are only recorded.
+    """
     if processes.rank():
         return
     predictions = rows.read_predictions(run.folder / "dev" / "predictions.csv", run.competition)
@@ -43,3 +49,15 @@ def finish(run: Run[Any], files: Sequence[Path]) -> None:
     run.tracker.scores()
     print(f"{shown(run.folder)} on dev\n{scoring.table(report)}")  # noqa: T201
     run.finish([*files, path], scores={s.profile: asdict(s) for s in report.scores})
+    defaults = plain(type(run.config)())
+    changed = {name: value for name, value in plain(run.config).items() if value != defaults[name]}
+    result = results.from_record(run.folder, changed, report, _test_report(run))
+    log.info("result written to %s; commit it with git.", shown(results.write_result(result)))
+
+
+def _test_report(run: Run[Any]) -> scoring.Report | None:
+    competition = run.competition
+    if "solution" not in competition.files or not competition.path("solution").exists():
+        return None
+    predictions = rows.read_predictions(run.folder / "test" / "predictions.csv", competition)
+    return scoring.report(competition, "test", predictions)

@@ -222,12 +222,15 @@ def stale_reasons(folder: Path) -> list[str]:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit and whether tracked files differ from it, the ledger aside; nulls outside a checkout."""
+    """Commit and whether files differ from it; nulls outside a checkout.
+
+    The ledger and results/ do not count: the commands write them themselves.
+    """
 
     def git(*words: str) -> str | None:
         done = subprocess.run(["git", *words], cwd=root(), capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = git("rev-parse", "HEAD")
-    status = git("status", "--porcelain", "--", ".", ":!submissions/ledger.jsonl")
+    status = git("status", "--porcelain", "--", ".", ":!submissions/ledger.jsonl", ":!results")
     return {"commit": commit, "dirty": None if commit is None else bool(status)}

@@ -40,6 +40,7 @@ PLUMBING = {
     "memory.py",
     "processes.py",
     "progress.py",
+    "results.py",
     "rules.py",
     "runs.py",
     "tracking.py",

@@ -19,7 +19,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, data.leaks_command, experiments.list_experiments, experiments.train, experiments.infer, experiments.new,
     experiments.smoke, experiments.soup, experiments.merge, boards.score,
-    boards.compare, boards.submit, boards.blend_report_command, boards.leaderboard_command, boards.lb, postprocessing.postprocess, track.track, docs.docs, augment.augment,
+    boards.compare, boards.submit, boards.blend_report_command, boards.leaderboard_command, boards.lb, boards.results_command, postprocessing.postprocess, track.track, docs.docs, augment.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

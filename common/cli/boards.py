@@ -1,4 +1,4 @@
-"""Commands about results: score, submit, leaderboard, lb."""
+"""Commands about results: score, compare, submit, leaderboard, lb, results."""
 
 import json
 from dataclasses import asdict, replace
@@ -15,6 +15,7 @@ from common import (
     ledger,
     members,
     recipes,
+    results,
     rows,
     scoring,
     submission,
@@ -213,3 +214,21 @@ def lb(submission_id: str, public: float | None, private: float | None) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = ledger.record_scores(submission_id, public, private, now)
     click.echo(f"{entry['id']} ({entry['recipe']}): {entry['lb']}")
+
+
+@click.command("results")
+@click.option("--competition", "competition_name", help="Default: the active one.")
+@click.option("--markdown", is_flag=True, help="As a Markdown table.")
+def results_command(competition_name: str | None, markdown: bool) -> None:
+    """Every committed or local result of a competition, best dev score first."""
+    chosen = competition.load(competition_name or competition.active())
+    table = leaderboard.results(results.read_results(chosen.name), chosen.dev_profile)
+    if len(table) == 1:
+        click.echo(f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer")
+        return
+    if markdown:
+        click.echo(leaderboard.markdown(table))
+        return
+    click.echo(
+        f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n{leaderboard.text(table)}"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from common import competition, files, leaderboard, runs
+from common import competition, files, leaderboard, results, runs
 from common.errors import UserError
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -18,15 +18,26 @@ PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def list_experiments(as_json: bool) -> None:
-    """Every experiment: title, model, what it needs, last dev score on the active competition."""
+    """Every experiment: title, model, what it needs, last dev score on the active competition.
+
+    The score is that of the newest file in results/ of any of the experiment's runs, whatever machine made it.
+    """
     chosen = competition.load(competition.active())
-    found = []
+    newest = {r.experiment: r for r in sorted(results.read_results(chosen.name), key=lambda r: r.date)}
+    found: list[dict[str, Any]] = []
     for name in runs.experiments():
         about = runs.describe(name)
-        scores = runs.record(runs.run_folder(chosen.name, name)).get("infer", {}).get("scores", {})
-        score = scores.get(chosen.dev_profile, {}).get("headline")
+        last = newest.get(name)
+        score = last.dev.get(chosen.dev_profile) if last else None
         found.append(
-            {"name": name, "title": about.title, "model": about.model, "needs": about.needs, "dev": score}
+            {
+                "name": name,
+                "title": about.title,
+                "model": about.model,
+                "needs": about.needs,
+                "dev": score.score if score else None,
+                "run": last.run if last else None,
+            }
         )
     if as_json:
         click.echo(
@@ -34,12 +45,12 @@ def list_experiments(as_json: bool) -> None:
         )
         return
     rows = [["exp", "title", "model", "needs", f"dev {chosen.dev_profile}"]]
-    rows += [[e["name"], e["title"], e["model"], e["needs"], _shown(e["dev"])] for e in found]
+    for e in found:
+        variant = f" ({e['run']})" if e["run"] not in (None, e["name"]) else ""
+        rows.append(
+            [e["name"], e["title"], e["model"], e["needs"], leaderboard.number(e["dev"], chosen.dev_profile) + variant]
+        )  # fmt: skip
     click.echo(f"{chosen.name}\n{leaderboard.text(rows)}")
-
-
-def _shown(score: Any) -> str:
-    return "–" if score is None else f"{score:.2f}"
 
 
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:

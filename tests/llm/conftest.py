@@ -57,7 +57,6 @@ def forker() -> Iterator[Callable[[dict[str, Any]], int]]:
         "PYTHONPATH": str(REPOSITORY), "KDS_ROOT": "/nonexistent", "LLM_TEST_KEY": llm_world.KEY, "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     command = [sys.executable, "-m", "tests.support.llm_client"]
-    command = [sys.executable, str(Path(__file__).with_name("llm_client.py"))]
     process = subprocess.Popen(
         command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -20,7 +20,7 @@ HEAVY = ("torch", "transformers", "datasets", "accelerate", "pandas", "sklearn")
 
 def test_scoring_and_blending_start_without_a_model_library() -> None:
     rooms = ("common.cli", "common.submission", "common.rouge", "common.scoring", "common.leaderboard",
-             "common.ensemble", "common.postprocess", "common.dialogue", "common.rows", "common.runs", "common.folds",
+             "common.ensemble", "common.postprocess", "common.dialogue", "common.rows", "common.runs", "common.results", "common.folds",
              "common.augment", "common.augment.making")  # fmt: skip
     code = f"import json, sys, {', '.join(rooms)}; print(json.dumps(sorted(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
