@@ -172,7 +172,7 @@ def test_a_folder_that_says_it_was_made_from_a_forbidden_source_is_refused(
     with_model(house)
     folder = local_model(tmp_path / "quiet", card, **config)
     said = refused(house, "train", f"--model={folder}", "--restart")
-    assert f"quiet says of itself that it was made from {found}, and talk forbids DialogSum" in said
+    assert f"quiet names {found} in its model card or config.json, and talk forbids DialogSum" in said
 
 
 def test_a_card_that_cannot_be_read_is_not_taken_for_innocent(house: Path, tmp_path: Path) -> None:
@@ -196,9 +196,10 @@ def test_what_a_model_said_is_recorded_and_judged_by_the_rules_of_the_day(
     (folder / "README.md").unlink()  # what it said when the run was trained counts
     said = refused(house, "infer")
     assert "outputs/talk/exp001, trained: " in said
-    assert "made from samsum, and talk forbids SAMSum" in said
+    assert "names samsum in its model card or config.json, and talk forbids SAMSum" in said
     with pytest.raises(
-        UserError, match=r"outputs/talk/exp001, trained: .*made from samsum, and talk forbids SAMSum"
+        UserError,
+        match=r"outputs/talk/exp001, trained: .*names samsum in its model card or config.json, and talk forbids SAMSum",
     ):
         submit(house)
 
@@ -239,7 +240,7 @@ def test_the_hubs_card_is_read_before_any_download(house: Path, asked: list[str]
     forbid(house, *SOURCES)
     with_model(house)
     said = refused(house, "train", "--model=team/quiet", "--restart")
-    assert "team/quiet says of itself that it was made from knkarthick/dialogsum" in said
+    assert "team/quiet names knkarthick/dialogsum in its model card" in said
     about = [path for path in asked if "team/quiet" in path]  # huggingface_hub asks for other things too
     assert about and all(path.startswith("/api/models/team/quiet") for path in about)
     assert cards.declared({"base.model": "team/unknown"}) == {"team/unknown": []}  # `hub.locate` says why
@@ -308,7 +309,7 @@ def test_augmented_rows_of_another_competition_model_or_near_copy_are_not_read(h
     ):
         augment.read("talk", "swap")
     made(house, new(FAR), sources={"someone/m2m": ["DialogSum"]})
-    with pytest.raises(UserError, match="someone/m2m says of itself that it was made from DialogSum"):
+    with pytest.raises(UserError, match="someone/m2m names DialogSum in its model card"):
         augment.read("talk", "swap")
 
 
@@ -341,23 +342,23 @@ def test_submit_refuses_members_that_saw_dev_or_test(house: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"competition": "daily_talk"}, "was made for daily_talk, not for talk"),
+        ({"competition": "daily_talk"}, "was made for daily_talk, and an entry for talk"),
         (
             {"notes": {"near_copy": 0.9}},
-            "counted two dialogues as one told twice from 0.9 on, and talk does from 0.15",
+            "was run with near_copy 0.9, and talk now has 0.15",
         ),
         (
             {"config": {"base.model": "someone/dialogsum"}},
             "--base.model someone/dialogsum, and talk forbids DialogSum",
         ),
-        ({"sources": {"a/b": ["dialogsum"]}}, "a/b says of itself that it was made from dialogsum"),
+        ({"sources": {"a/b": ["dialogsum"]}}, "a/b names dialogsum in its model card"),
         (
             {"data": {"competitions/daily_talk/data/train.csv": {"sha256": "0"}}},
             "read competitions/daily_talk/data/tr",
         ),
         (
             {"data": {"outputs/daily_talk/augmented/x/rows.csv": {"sha256": "0"}}},
-            "learn from its own rows only",
+            "may only use its own rows",
         ),
         (
             {"data": {"extra/dialog-sum.csv": {"sha256": "0"}}},
@@ -464,6 +465,6 @@ def test_a_model_of_another_competition_is_refused() -> None:
     rules.require_allowed(chosen, "here", {"base.model": "outputs/daily_talk/merged/exp010"}, {})
     for name in ("outputs/talk/merged/exp010", str(root() / "outputs" / "talk" / "exp003" / "best")):
         with pytest.raises(
-            UserError, match=r"^here: --base\.model .* learned from the rows of talk, and an entry"
+            UserError, match=r"^here: --base\.model .* was trained on rows of talk, and an entry"
         ):
             rules.require_allowed(chosen, "here", {"base.model": name}, {})

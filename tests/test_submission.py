@@ -86,8 +86,8 @@ def test_a_blend_that_may_be_chance_is_refused_unless_forced(house: Path) -> Non
         house,
         "submissions/talk.toml: on dev the blend is ",
         "95 % interval",
-        "that may be chance. Nothing was written. Send exp00",
-        "make blend-report blend=talk, or insist with force=1.",
+        "it may be chance. Nothing was written. Submit exp00",
+        "make blend-report blend=talk, or submit it anyway with force=1.",
         force=False,
     )
     made = submit(house)
@@ -109,7 +109,7 @@ def test_one_member_as_it_is_needs_no_support(house: Path) -> None:
 def test_a_method_that_learns_wants_more_than_two_dialogues(house: Path) -> None:
     text = 'competition = "talk"\nmethod = "stack"\nmembers = [{ run = "exp001" }, { run = "exp002" }]\n'
     recipe(house, text)
-    refused(house, "fall into", "5 folds cannot all have rows")
+    refused(house, "groups of near-copies", "wanted at least 5 groups for 5 folds")
 
 
 # What is made
@@ -259,8 +259,8 @@ def test_the_longest_and_oddest_texts_that_are_allowed_pass(house: Path) -> None
         (b"", "columns are []"),
         (b'"fname","summary"\n', "columns are"),
         (b'"","fname","summary"\n"0","test_2","a"\n', "1 rows, wanted 3"),
-        (b'"","fname","summary"\n0,test_2,a\n1,test_0,a\n2,test_10,a\n', "row 1 is 'test_0'"),
-        (b'"","fname","summary"\n0,test_2,a\n2,test_10,a\n1,test_0,a\n', "index '2' in row 1"),
+        (b'"","fname","summary"\n0,test_2,a\n1,test_0,a\n2,test_10,a\n', "row 1 has id 'test_0'"),
+        (b'"","fname","summary"\n0,test_2,a\n2,test_10,a\n1,test_0,a\n', "row 1 has index '2'"),
         (b'"","fname","summary"\n0,test_2,a,b\n1,test_10,a\n2,test_0,a\n', "row 0 has 4 cells"),
         (b'"","fname","summary"\n0,test_2,"a"b\n', "not a valid CSV"),
         (b"\xef\xbb\xbf" + b'"","fname","summary"\n', "columns are"),
@@ -368,7 +368,7 @@ def test_a_variant_nobody_recorded_is_not_made_up(house: Path) -> None:
     (house / "submissions/talk.toml").write_text(
         solo().replace('"exp001"', '"exp001-third"'), encoding="utf-8"
     )
-    refused(house, "exp001-third", "train it yourself", 'run=exp001-third args="…"', missing="train")
+    refused(house, "exp001-third", "cannot be trained automatically", 'run=exp001-third args="…"', missing="train")
 
 
 def test_missing_train_makes_what_is_absent_or_outdated(house: Path) -> None:
