@@ -293,7 +293,7 @@ def upload(folder: Path, asked: str, *, texts: bool) -> None:
     """
     if "train" not in runs.record(folder):
         raise UserError(
-            f"{shown(folder)}: no run folder: it has no run.json with a training; name outputs/COMPETITION/RUN."
+            f"{shown(folder)}: not a run folder (no run.json with a training); wanted outputs/COMPETITION/RUN."
         )
     following = Tracker(folder, mode(asked), texts)
     try:

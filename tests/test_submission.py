@@ -368,7 +368,9 @@ def test_a_variant_nobody_recorded_is_not_made_up(house: Path) -> None:
     (house / "submissions/talk.toml").write_text(
         solo().replace('"exp001"', '"exp001-third"'), encoding="utf-8"
     )
-    refused(house, "exp001-third", "cannot be trained automatically", 'run=exp001-third args="…"', missing="train")
+    refused(
+        house, "exp001-third", "cannot be trained automatically", 'run=exp001-third args="…"', missing="train"
+    )
 
 
 def test_missing_train_makes_what_is_absent_or_outdated(house: Path) -> None:

@@ -18,7 +18,7 @@ PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_experiments(as_json: bool) -> None:
-    """List every experiment: title, model, what it needs, last dev score on the active competition."""
+    """List every experiment: title, model, needs, last dev score on the active competition."""
     chosen = competition.load(competition.active())
     found = []
     for name in runs.experiments():
@@ -121,7 +121,7 @@ def merge(arguments: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:
-    """Run train and infer of all (or the named) experiments with tiny settings on the embedded sample."""
+    """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
     for name in names or runs.experiments():
         runs.require_experiment(name)
         for stage in ("train", "infer"):

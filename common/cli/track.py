@@ -18,6 +18,9 @@ from common import files, wandb_log
 )
 @click.option("--texts", is_flag=True, help="Also upload the first dev references and predictions.")
 def track(folder: Path, mode: str, texts: bool) -> None:
-    """Show the present state of a run folder (outputs/COMPETITION/RUN) in W&B; run it again to add what is new."""
+    """Show the present state of a run folder in W&B.
+
+    FOLDER is outputs/COMPETITION/RUN. Run the command again to add new results.
+    """
     wandb_log.upload(folder.resolve(), mode, texts=texts)
     click.echo(f"{files.shown(folder)}: shown in W&B ({mode}).")
