@@ -771,7 +771,7 @@ def test_other_settings_are_refused_and_restart_moves_the_old_run_aside(
 
     refusal = spoken(copy, "exp002", "train", *tiny.SETTINGS, "--epochs=1", "--dropout=0.5", "--seed=8")
     assert "model.dropout was 0.1, is 0.5; seed was 7, is 8" in refusal
-    for remedy in ("Give the same ones", "make exp=exp002 train restart=1", "run=exp002-NAME"):
+    for remedy in ("Use the same settings", "make exp=exp002 train restart=1", "run=exp002-NAME"):
         assert remedy in refusal
     assert ending(folder) == before
 
