@@ -1,4 +1,4 @@
-"""`python -m common COMMAND`."""
+"""Run a command: `python -m common COMMAND`."""
 
 from common.cli import main
 

@@ -1,4 +1,4 @@
-"""Competitions as data: `competitions/<name>/competition.toml` becomes a checked, frozen `Competition`."""
+"""Load `competitions/<name>/competition.toml` as a checked, frozen `Competition`."""
 
 import difflib
 import re
@@ -16,12 +16,13 @@ PROFILES = ("korouge", "rouge101", "leaderboard", "google")
 DEFAULT = "daily_talk"
 ACTIVE = ".active-competition"
 NEAR_COPY = 0.15
-"""Similarity from which two dialogues count as one told twice, of a competition that does not say.
+"""Default similarity from which two dialogues count as near-copies; `[rules] near_copy` overrides it.
 
-The real corpus's near-copies are one English dialogue put into Korean twice, so few letters run alike: Jaccard 0.5
-over five letters finds not one of the dialogues that dev shares with train. Read by eye, of pairs drawn between
-0.15 and 0.18 18 of 22 were such copies, between 0.12 and 0.15 4 of 16: the rest only share a situation. Dialogues
-made from templates are all this alike; for those `[rules] near_copy` says a higher one.
+In the real corpus a near-copy is one English dialogue that was translated into Korean twice, so the two texts share
+few character sequences: Jaccard 0.5 over 5-grams of letters finds none of the dialogues that dev shares with train.
+We sampled pairs and read them: 18 of 22 pairs with a similarity of 0.15 to 0.18 were such copies, but only 4 of 16
+pairs with 0.12 to 0.15; the other pairs only share a situation. Dialogues made from templates are more similar than
+this, so their competition needs a higher value.
 """
 FileKind = Literal["train", "dev", "test", "sample", "solution"]
 KINDS: tuple[FileKind, ...] = ("train", "dev", "test", "sample", "solution")
@@ -31,7 +32,7 @@ _SHARE = "a number above 0 and at most 1"
 
 @dataclass(frozen=True)
 class IdSpec:
-    """The ids a file may hold: a prefix and a number from `first` to `last` (None: no end), except `gaps`."""
+    """The ids that a file may contain: a prefix and a number from `first` to `last` (None: no limit), except `gaps`."""
 
     prefix: str
     first: int
@@ -39,7 +40,7 @@ class IdSpec:
     gaps: tuple[int, ...]
 
     def __contains__(self, value: object) -> bool:
-        """Whether the id is one of these, spelt exactly so ("dev_7", not "dev_07" or " dev_7")."""
+        """Return whether the id belongs to the file; only the exact spelling counts ("dev_7", not "dev_07" or " dev_7")."""
         digits = value[len(self.prefix) :] if isinstance(value, str) and value.startswith(self.prefix) else ""
         if not re.fullmatch("0|[1-9][0-9]{0,17}", digits):
             return False
@@ -47,13 +48,13 @@ class IdSpec:
         return number >= self.first and (self.last is None or number <= self.last) and number not in self.gaps
 
     def __str__(self) -> str:
-        """The ids as a message names them: "dev_0 to dev_499 without dev_475"."""
+        """Return the ids as messages print them: "dev_0 to dev_499 without dev_475"."""
         end = f" to {self.prefix}{self.last}" if self.last is not None else " upwards"
         gaps = " without " + ", ".join(f"{self.prefix}{gap}" for gap in self.gaps) if self.gaps else ""
         return f"{self.prefix}{self.first}{end}{gaps}"
 
     def expected(self) -> list[str] | None:
-        """Every id in numeric order; None when there is no last one."""
+        """Return every id in numeric order, or None when `last` is None."""
         if self.last is None:
             return None
         gaps = set(self.gaps)
@@ -62,45 +63,45 @@ class IdSpec:
 
 @dataclass(frozen=True)
 class FileSpec:
-    """What one data file must look like."""
+    """The required format of one data file."""
 
     path: str
-    """Relative to the competition's folder, always under data/; .csv or .jsonl."""
+    """Path of a .csv or .jsonl file, relative to the competition's folder; always under data/."""
     columns: tuple[str, ...]
-    """Every column of the header (or key of a JSON line): no more and no fewer, in any order."""
+    """Exactly the columns of the header (or the keys of each JSON line), in any order."""
     rows: int | None
-    """How many rows the organisers ship; None when nobody knows."""
+    """Number of rows in the organisers' file; None when it is unknown."""
     exact_rows: bool
-    """Whether another number of rows (or a missing id) is an error; otherwise a counted warning."""
+    """Whether a different number of rows (or a missing id) is an error; otherwise it is only a warning."""
     ids: IdSpec | None
-    """The ids that may occur; None when any may."""
+    """The allowed ids; None when any id is allowed."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The names under which the competition's files hold what we need."""
+    """The names of the columns that we read from the competition's files."""
 
     id: str
     dialogue: str
     summary: str
     topic: str
     references: tuple[str, ...]
-    """Where a file carries several reference summaries; () when it never does."""
+    """Columns of files with several reference summaries; () when there are no such files."""
 
     def answers(self, spec: FileSpec) -> tuple[str, ...]:
-        """The summary columns of a file: its reference columns, else its one summary column, else ()."""
+        """Return the summary columns of a file: its reference columns, else its one summary column, else ()."""
         several = tuple(column for column in self.references if column in spec.columns)
         return several or ((self.summary,) if self.summary in spec.columns else ())
 
 
 @dataclass(frozen=True)
 class SubmissionSpec:
-    """What the CSV that goes to the site must look like."""
+    """The required format of the CSV that is uploaded to the site."""
 
     columns: tuple[str, ...]
-    """In this order; "" is the unnamed index column of some organisers' samples."""
+    """The columns in order; "" is the unnamed index column of some organisers' samples."""
     index: str | None
-    """Which column counts rows from 0; None when there is none. The empty string is a name too."""
+    """Name of the column that numbers the rows from 0 ("" is a valid name); None when there is no such column."""
     id: str
     summary: str
     max_characters: int
@@ -108,7 +109,7 @@ class SubmissionSpec:
 
 @dataclass(frozen=True)
 class Competition:
-    """One competition, as its competition.toml declares it."""
+    """One competition, as declared in its competition.toml."""
 
     name: str
     title: str
@@ -116,12 +117,12 @@ class Competition:
     folder: Path
     licence: str
     obtain: str
-    """The command that brings the data files back: what an error about them ends with."""
+    """The command that restores the data files; error messages about them end with it."""
     files: Mapping[str, FileSpec]
-    """By kind: train, dev, test and, where the competition has them, sample and solution."""
+    """File specifications by kind: train, dev, test and, if the competition has them, sample and solution."""
     columns: Columns
     speakers: tuple[str, ...]
-    """Speaker tags, "#Person1#" first."""
+    """Speaker tags, starting with "#Person1#"."""
     masked: tuple[str, ...]
     """Tags that stand for personal data, such as "#PhoneNumber#"."""
     submission: SubmissionSpec
@@ -129,26 +130,26 @@ class Competition:
     leaderboard_profile: str
     leaderboard_references: Literal["mean", "max"]
     goals: tuple[float, ...]
-    """Ascending; () when the competition has none."""
+    """Target scores in ascending order; () when the competition has none."""
     goals_metric: str
     rules: tuple[str, ...]
     forbidden_sources: tuple[str, ...]
-    """Data that an entry may not be made with: `common.rules` refuses what names one of them."""
+    """Data that must not be used for an entry; `common.rules` rejects models and files that name one of them."""
     near_copy: float
-    """Similarity (`prompts.copies`, more than 0 and at most 1) from which two dialogues count as one told twice: for
+    """Similarity (`prompts.copies`, greater than 0, at most 1) from which two dialogues count as near-copies: for
     shots, augmented rows, folds and the leaks report."""
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Every declared tag, literally: speakers, then masked ones."""
+        """Every declared tag as it is written: first the speaker tags, then the masked ones."""
         return self.speakers + self.masked
 
     def path(self, kind: str) -> Path:
-        """Where a declared file lies, present or not. Raises UserError when the kind is not declared."""
+        """Return the path of a declared file, which need not exist. Raises UserError when the kind is not declared."""
         if kind not in self.files:
             raise UserError(
                 f"{files.shown(self.folder / 'competition.toml')}: declares no {kind} file; "
-                f"it has {', '.join(self.files)}. Add [files.{kind}] if the competition has one."
+                f"declared are {', '.join(self.files)}. Add [files.{kind}] if the competition has one."
             )
         return self.folder / self.files[kind].path
 
@@ -177,7 +178,9 @@ def _file(table: TomlTable) -> FileSpec:
     expected = ids.expected() if ids else None
     if spec.exact_rows and (spec.rows is None or (expected is not None and len(expected) != spec.rows)):
         wanted = (
-            "a row count, because exact_rows is true" if expected is None else f"{len(expected)}, as ids says"
+            "a row count, because exact_rows is true"
+            if expected is None
+            else f"{len(expected)}, the number of ids"
         )
         raise table.wrong("rows", spec.rows or "missing", wanted)
     table.done()
@@ -185,7 +188,7 @@ def _file(table: TomlTable) -> FileSpec:
 
 
 def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> dict[str, FileSpec]:
-    """The declared files, each with at least the columns its kind is read for."""
+    """Return the declared files; each has at least the columns that we read from a file of its kind."""
     specs: dict[str, FileSpec] = {}
     for kind in KINDS:
         given = table.table(kind, optional=kind in ("sample", "solution"))
@@ -219,7 +222,9 @@ def _submission(table: TomlTable) -> SubmissionSpec:
             )
     if len(spec.columns) != 2 + (spec.index is not None):
         raise table.wrong(
-            "columns", list(spec.columns), "the id, the summary and the index column, if any, only"
+            "columns",
+            list(spec.columns),
+            "only the id column, the summary column and the index column, if there is one",
         )
     table.done()
     return spec
@@ -276,19 +281,21 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
             )
     for key in ("dev_profile", "leaderboard_profile"):
         if competition.language == "ko" and getattr(competition, key) == "google":
-            raise metric.wrong(key, "'google'", "a Korean profile: google drops Hangul, nonsense scores 1.0")
+            raise metric.wrong(
+                key, "'google'", "a Korean profile; google removes Hangul, so a wrong summary can score 1.0"
+            )
     for table in (columns_table, tags, metric, rules, top):
         table.done()
     return competition
 
 
 def names() -> list[str]:
-    """The competitions of this repository, sorted: folders of competitions/ with a competition.toml."""
+    """Return the sorted names of the competitions: the folders of competitions/ with a competition.toml."""
     return sorted(path.parent.name for path in (files.root() / "competitions").glob("*/competition.toml"))
 
 
 def _known(name: str, where: str) -> None:
-    """Raises UserError, beginning with `where`, when there is no competition of this name."""
+    """Raise UserError, starting with `where`, when no competition has this name."""
     existing = names()
     if not _NAME.fullmatch(name) or name not in existing:
         close = difflib.get_close_matches(name, existing, 1)
@@ -298,7 +305,10 @@ def _known(name: str, where: str) -> None:
 
 
 def load(name: str) -> Competition:
-    """The competition of this name. Raises UserError: an unknown name, or the key of its toml that is wrong."""
+    """Return the competition with this name.
+
+    Raises UserError for an unknown name, and for an invalid competition.toml (the message names the key).
+    """
     _known(name, "")
     path = files.root() / "competitions" / name / "competition.toml"
     try:
@@ -310,12 +320,15 @@ def load(name: str) -> Competition:
             f"{files.shown(path)}: is not UTF-8 (byte {error.start}); save it as UTF-8."
         ) from error
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{files.shown(path)}: is not valid TOML: {error}. Edit that file.") from error
+        raise UserError(f"{files.shown(path)}: is not valid TOML: {error}. Fix that file.") from error
     return _parse(name, path, value)
 
 
 def active() -> str:
-    """The competition that commands mean when none is named. Raises UserError when the marker names none."""
+    """Return the name of the competition that commands use by default.
+
+    Raises UserError when the marker file cannot be read or names no competition.
+    """
     marker = files.root() / ACTIVE
     try:
         name = marker.read_text(encoding="utf-8").strip()
@@ -328,6 +341,6 @@ def active() -> str:
 
 
 def set_active(name: str) -> None:
-    """Make the competition the active one. Raises UserError when there is no such competition."""
+    """Make this competition the default of all commands. Raises UserError when it does not exist."""
     _known(name, "")
     files.write_text(files.root() / ACTIVE, name + "\n")

@@ -1,4 +1,4 @@
-"""Frozen dataclass configs: scalars overridden from the command line, plain values for the run folder."""
+"""Override the settings of a frozen dataclass config from the command line, and convert them to JSON values."""
 
 import dataclasses
 import difflib
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    """Dotted name -> (declared type, value) of every field that is not itself a dataclass."""
+    """Return dotted name → (declared type, value) for every field that is not itself a dataclass."""
     hints = typing.get_type_hints(type(config))
     leaves: dict[str, tuple[Any, Any]] = {}
     for field in dataclasses.fields(config):
@@ -26,23 +26,23 @@ def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     return leaves
 
 
-WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+_TYPE_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
 def _type_name(hint: Any) -> str:
-    """The declared type in a reader's words: "whole number", "fast or slow", "numbers with commas between"."""
+    """Return a readable name of a type: "whole number", "fast or slow", "numbers separated by commas"."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         return " or ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
         return " or ".join("none" if a is type(None) else _type_name(a) for a in arguments)
     if origin is tuple:
-        return f"{_type_name(arguments[0])}s with commas between"
-    return WORDS.get(hint, str(hint))
+        return f"{_type_name(arguments[0])}s separated by commas"
+    return _TYPE_NAMES.get(hint, str(hint))
 
 
 def _converted(text: str, hint: Any) -> Any:
-    """The text as a value of the declared type. Raises ValueError when it is not one."""
+    """Return the text converted to the declared type. Raises ValueError when that is impossible."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if type(None) in arguments and text.lower() == "none":
@@ -75,19 +75,20 @@ def _replaced(config: Any, path: list[str], value: Any) -> Any:
 
 
 def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
-    """The config with `--name value` or `--name=value` applied, and the changed values by dotted name.
+    """Return the config with `--name value` and `--name=value` applied, and the changed values by dotted name.
 
-    Hyphens and underscores are alike; --name alone switches a true-or-false setting on; the last part of a dotted name suffices while it is unique.
-    Raises UserError for an unknown, ambiguous or badly typed setting, listing what exists.
+    Hyphens and underscores are equivalent. `--name` alone sets a true-or-false setting to true. The last part of a
+    dotted name is enough when it is unique.
+    Raises UserError for an unknown setting (the message lists all of them), an ambiguous one, or an invalid value.
     """
     leaves = _leaves(config)
     changed: dict[str, Any] = {}
     queue = list(arguments)
     while queue:
-        word = queue.pop(0)
-        if not word.startswith("--"):
-            raise UserError(f"{word!r} is not a setting; wanted --name value. {_existing(leaves)}")
-        name, equals, text = word[2:].partition("=")
+        argument = queue.pop(0)
+        if not argument.startswith("--"):
+            raise UserError(f"{argument!r} is not a setting; wanted --name value. {_existing(leaves)}")
+        name, equals, text = argument[2:].partition("=")
         name = name.replace("-", "_")
         found = [key for key in leaves if key == name or key.rsplit(".", 1)[-1] == name]
         if not found:
@@ -102,7 +103,7 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
             text = "true"
         elif not equals:
             if not queue:
-                raise UserError(f"--{name} wants a value after it.")
+                raise UserError(f"--{name}: no value; wanted --{name} VALUE.")
             text = queue.pop(0)
         try:
             value = _converted(text, hint)
@@ -120,11 +121,11 @@ def _existing(leaves: dict[str, tuple[Any, Any]]) -> str:
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """Dotted name -> JSON-ready value of every setting; tuples become lists, numbers what they are declared as."""
+    """Return dotted name → JSON value of every setting; tuples become lists, float settings become floats."""
 
-    def made(hint: Any, value: Any) -> Any:
+    def json_value(hint: Any, value: Any) -> Any:
         if hint is float:
-            return float(value)  # a default of 10 and --epochs 10 are one setting
+            return float(value)  # a default of 10 and --epochs 10 must give the same value
         return list(value) if isinstance(value, tuple) else value
 
-    return {name: made(hint, value) for name, (hint, value) in _leaves(config).items()}
+    return {name: json_value(hint, value) for name, (hint, value) in _leaves(config).items()}

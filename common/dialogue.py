@@ -1,4 +1,4 @@
-"""Dialogue text: one cleaning function, turns and back, speaker tags, truncation by whole turns."""
+"""Clean dialogue text, convert it to turns and back, find speaker tags, truncate by whole turns."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ from common.errors import UserError
 TAG = re.compile(r"#[A-Za-z]+[0-9]*#")
 
 MARKER = "…"
-"""The line that stands where `truncate` left turns out."""
+"""The line that replaces the turns that `truncate` left out."""
 
 _NAMES = (
     "PhoneNumber",
@@ -33,8 +33,8 @@ _OPENS_NEXT = rf"{_SPACE}{_NAME}{_SPACE}{_HASH}"
 _EXTRA = rf"(?:{_HASH}{{1,4}}(?!{_SPACE}{_NAME}|[A-Za-z]))?"
 _FOREIGN = rf"#[A-Za-z]+[0-9]*#(?!{_NAME}#)"
 
-# Read from the left, each alternative sees only hashes that no tag before it has used: the "#" that ends one
-# tag is never taken for the start of the next.
+# The regex scans from left to right and consumes the hashes of each tag that it matches, so the "#" that ends one
+# tag is never read as the start of the next.
 _VARIANT = re.compile(
     rf"(?P<surely>{_HASH}{{1,4}}(?P<a>{_NAME}){_HASH}{_EXTRA})"
     rf"|(?P<foreign>{_FOREIGN})"
@@ -48,7 +48,7 @@ _SPACES = re.compile(r"[^\S\n]+")
 _FILLER = re.compile("[\u115f\u1160\u3164\uffa0]")
 _LINE_SPACE = re.compile(r" ?\n[ \n]*")
 _SPEAKER_COLON = re.compile(r"(#Person[0-9]+#) ?[:：] ?")
-# A tag that speaks for nobody is matched too, so that its closing "#" never opens the next.
+# Tags that are not speakers are matched too, so that their closing "#" is not read as the start of the next tag.
 _INNER_SPEAKER = re.compile(
     rf"(?<![\n\"'“‘(\[「『]) ?(?<!\n)(?<!^)(?P<speaker>#Person[0-9]+#:)|{TAG.pattern}"
 )
@@ -57,34 +57,34 @@ _TURN = re.compile(r"(#Person[0-9]+#)[^\S\n]*:[^\S\n]*(.*)")
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker says before the next one speaks."""
+    """One speaker's text, until the next speaker starts."""
 
     speaker: str
-    """The tag, such as "#Person1#"; "" for text before the first tag and for the marker line."""
+    """The speaker tag, such as "#Person1#"; "" for text before the first tag and for the marker line."""
     text: str
-    """The words without the tag, on one line."""
+    """The text without the tag, on one line."""
 
 
 @dataclass(frozen=True)
 class Truncation:
-    """A dialogue made to fit, and what that cost."""
+    """A dialogue that fits into a budget, and how much of it was cut."""
 
     text: str
-    """The dialogue as it is now; the marker "…" shows where something is gone."""
+    """The shortened dialogue; the marker "…" shows where text was removed."""
     turns_cut: int
-    """Turns that are gone or shortened."""
+    """Number of removed or shortened turns."""
     turns: int
-    """Turns of the whole dialogue."""
+    """Number of turns of the whole dialogue."""
     characters_cut: int
-    """Characters of the left-out turns (tags included) and of the shortened part; line ends do not count."""
+    """Number of removed characters; the tags of removed turns count, line breaks do not."""
 
 
 def visible(text: str) -> str:
-    """The text in NFC without what prints nothing: zero-width, BOM, control and lone surrogate characters.
+    """Return the text in NFC without invisible characters: zero-width, BOM, control and lone surrogate characters.
 
-    Line ends and tabs stay.
+    Line breaks and tabs stay.
     """
-    # Composed last: a zero-width character between two jamo hides that they make one syllable.
+    # NFC comes last: a zero-width character between two jamo would keep them from being composed into one syllable.
     kept = [
         letter
         for letter in text
@@ -104,13 +104,14 @@ def _repaired(match: re.Match[str]) -> str:
 
 
 def repair_tags(text: str) -> str:
-    """The text with misspelt tags made whole: "# Person1 #", "#person1#", "＃Person1＃", "##Person1#", "#Person1은".
+    """Return the text with repaired tags: "# Person1 #", "#person1#", "＃Person1＃", "##Person1#", "#Person1은".
 
-    Only names the competition knows, and only where one reading is possible: a missing "#" is added to PersonN
-    alone ("#Email 주소" may be a hashtag), "#Person1#Person2#" stays, and no tag is made from a bare word.
+    Only the names that the competition uses are repaired, and only where the text is unambiguous: a missing "#" is
+    added only to PersonN ("#Email 주소" may be a hashtag), "#Person1#Person2#" stays as it is, and a word without
+    any "#" never becomes a tag.
     """
-    # A repaired hash can settle what the one after it belongs to. Ordinary text needs one pass; the bound keeps
-    # a hostile one from looping.
+    # A repaired "#" can make the next one unambiguous, so repeat until nothing changes. Ordinary text needs one pass;
+    # the limit keeps malicious text from looping.
     for _ in range(16):
         repaired = _VARIANT.sub(_repaired, text)
         if repaired == text:
@@ -120,11 +121,11 @@ def repair_tags(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text as training and inference both see it: dialogues, summaries and the source of predictions.
+    """Return the cleaned text of a dialogue or a summary; training and inference both use it.
 
-    NFC; line ends are "\\n", without blank lines or spaces around them; invisible characters gone; runs of
-    spaces (NBSP, tabs, Hangul fillers) one space; tags repaired (`repair_tags`); "#Person1# :" written
-    "#Person1#: ", and on a line of its own even where the newline was missing. Idempotent.
+    The result is in NFC. Line breaks are "\\n", without blank lines or spaces around them. Invisible characters are
+    removed. Each run of spaces (also NBSP, tabs, Hangul fillers) becomes one space. Tags are repaired (`repair_tags`).
+    "#Person1# :" becomes "#Person1#: " and starts a new line even if the line break was missing. Idempotent.
     """
     text = visible(_LINE_BREAK.sub("\n", text))
     text = _SPACES.sub(" ", _FILLER.sub(" ", text))
@@ -135,10 +136,10 @@ def clean(text: str) -> str:
 
 
 def parse(dialogue: str) -> tuple[Turn, ...]:
-    """The turns of a cleaned dialogue, () for an empty one.
+    """Return the turns of a cleaned dialogue; () when it is empty.
 
-    A line without a tag joins the turn before it, with a space; text before the first tag and a line that is
-    only the marker "…" are turns without a speaker.
+    A line without a tag is appended to the previous turn after a space. Text before the first tag, and a line with
+    only the marker "…", become turns without a speaker.
     """
     turns: list[Turn] = []
     for line in dialogue.split("\n"):
@@ -160,22 +161,23 @@ def _line(speaker: str, text: str) -> str:
 
 
 def render(turns: Sequence[Turn]) -> str:
-    """The dialogue as text, "#Person1#: words" a line; `parse` gives the same turns back."""
+    """Return the dialogue as text, one line "#Person1#: text" for each turn; `parse` returns the same turns."""
     return "\n".join(_line(turn.speaker, turn.text) for turn in turns)
 
 
 def tags(text: str) -> list[str]:
-    """Every tag of the text, in order, repeats included."""
+    """Return every tag of the text in order, with duplicates."""
     return TAG.findall(text)
 
 
 def truncate(dialogue: str, budget: int, length: Callable[[str], int]) -> Truncation:
-    """The cleaned dialogue, cut to `length(text) <= budget` by leaving out whole turns of the middle.
+    """Return the cleaned dialogue, shortened to `length(text) <= budget` by removing whole turns from the middle.
 
-    The first turns get a third of the budget and the last ones the rest, because conversations end in what was
-    decided; a line "…" stands for what is gone. Only when the last turn alone is too long for what is left is it
-    cut, between words: it keeps its tag and its end (a dialogue of one turn keeps its beginning). `length` counts
-    tokens, say: monotone, about additive. It is called about once a turn, and checks the result.
+    The first turns get a third of the budget and the last turns the rest, because a conversation usually ends with
+    its result; a line "…" replaces the removed turns. If even the last turn is too long for the rest of the budget,
+    its beginning is cut between words and its tag stays; a dialogue of one turn loses its end instead. `length` is,
+    for example, a token count: it must be monotone and roughly additive. It is called about once for each turn, and
+    again to check the result.
     Raises UserError when not even one word with its tag fits.
     """
     turns = parse(dialogue)
@@ -192,7 +194,7 @@ def truncate(dialogue: str, budget: int, length: Callable[[str], int]) -> Trunca
     available = budget - base - (length("\n" + MARKER) - base)
     head, tail = _choose(costs, available)
     while tail:
-        # A sum of parts is an estimate, and the estimate may have kept every turn.
+        # The sum of costs is only an estimate, so it may have kept every turn although the dialogue is too long.
         if head + tail < len(lines):
             text = "\n".join([*lines[:head], MARKER, *lines[len(lines) - tail :]])
             excess = length(text) - budget
@@ -212,8 +214,10 @@ def truncate(dialogue: str, budget: int, length: Callable[[str], int]) -> Trunca
 
 
 def _choose(costs: Sequence[int], available: int) -> tuple[int, int]:
-    """How many turns to keep at the start and at the end, by the sum of their costs; the end is 0 when its last
-    turn does not fit."""
+    """Return how many turns to keep at the start and at the end; the latter is 0 when the last turn does not fit.
+
+    A set of turns fits when the sum of its costs is at most `available`.
+    """
     head = used = 0
     while head < len(costs) and used + costs[head] <= available // 3:
         used += costs[head]
@@ -231,7 +235,7 @@ def _choose(costs: Sequence[int], available: int) -> tuple[int, int]:
 def _shorten(
     turns: Sequence[Turn], head: int, budget: int, length: Callable[[str], int], *, keep_end: bool
 ) -> Truncation:
-    """The first `head` turns (fewer when they leave no room) and as many words of the last one as fit."""
+    """Keep the first `head` turns (fewer if they leave no room) and as many words of the last turn as fit."""
     speaker, words = turns[-1].speaker, turns[-1].text.split()
     whole = len(turns[-1].text)
     lines = [_line(turn.speaker, turn.text) for turn in turns]
@@ -267,5 +271,5 @@ def _shorten(
 def _too_small(budget: int, minimum: int) -> UserError:
     return UserError(
         f"a dialogue cannot be cut to {budget}: its tag and one word need {minimum}. "
-        f"Raise the limit of the source length to {minimum} or more."
+        f"Raise the maximum source length to {minimum} or more."
     )

@@ -1,8 +1,8 @@
-"""The one exception for mistakes a user can mend."""
+"""The exception for errors that the user can fix."""
 
 
 class UserError(Exception):
-    """A mistake the user can mend: its message is the whole answer, and no traceback is shown.
+    """An error that the user can fix: only its message is shown, without a traceback.
 
-    The message says where, what was found, what was wanted and what to do next.
+    The message says where the error is, what was found, what was wanted and what to do next.
     """

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, hashes, JSON lines, the repository's root."""
+"""Write files atomically, read and append JSON and JSON Lines, hash files, find the repository's root."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ from common.errors import UserError
 
 
 def root() -> Path:
-    """The repository's folder; the environment variable KDS_ROOT overrides it (tests work on a copy)."""
+    """Return the repository's folder, or the environment variable KDS_ROOT (tests set it to a copy)."""
     override = os.environ.get("KDS_ROOT")
     return Path(override).resolve() if override else Path(__file__).resolve().parent.parent
 
 
 def shown(path: Path) -> str:
-    """The path as a message should print it: relative to the repository when it lies inside."""
+    """Return the path for a message: relative to the repository when it is inside."""
     try:
         return str(path.resolve().relative_to(root()))
     except ValueError:
@@ -27,7 +27,7 @@ def shown(path: Path) -> str:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make renames inside the folder durable. Raises OSError when the disk refuses."""
+    """Make renames inside the folder durable. Raises OSError when that fails."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -37,7 +37,7 @@ def fsync_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; on a clean exit it is fsynced and renamed into place, else removed.
+    """Yield a temporary path beside `path`; without an exception it is synced and renamed to `path`, else removed.
 
     Raises UserError when the folder cannot be written or the disk is full.
     """
@@ -65,28 +65,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically, newlines as given. Raises UserError as `atomic_path` does."""
+    """Write UTF-8 text atomically, without converting newlines. Raises UserError as `atomic_path` does."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, Hangul readable, atomically. Raises UserError as `atomic_path` does."""
+    """Write indented JSON with readable Hangul atomically. Raises UserError as `atomic_path` does."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file. Raises UserError when it is absent or broken."""
+    """Return the value of a JSON file. Raises UserError when the file is missing or invalid."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{shown(path)}: not there.") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{shown(path)}: not valid JSON ({error}); delete it and make it again.") from error
+        raise UserError(f"{shown(path)}: not valid JSON ({error}); delete it and create it again.") from error
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Append one JSON line and fsync it: after a crash a line is whole or is the torn last one.
+    """Append one line of JSON and sync it to disk; a crash can only leave an incomplete last line.
 
     Raises UserError when the file cannot be written or the disk is full.
     """
@@ -103,13 +103,13 @@ def append_line(path: Path, value: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole JSON lines of a file, [] when it is absent; a torn last line (a crash) is left out.
+    """Return the complete lines of a JSON Lines file, [] when it is missing; an incomplete last line is skipped.
 
-    Raises UserError when a line before the last is broken.
+    Raises UserError when another line is invalid.
     """
     if not path.exists():
         return []
-    *lines, _ = path.read_bytes().split(b"\n")  # a whole file ends in a newline, so its tail is empty
+    *lines, _ = path.read_bytes().split(b"\n")  # a complete file ends in a newline, so the last part is empty
     values = []
     for number, line in enumerate(lines, 1):
         try:
@@ -120,7 +120,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def mend_tail(path: Path) -> None:
-    """Cut a torn last line off, so that appending goes on at a line's start. Does nothing to an absent file."""
+    """Remove an incomplete last line, so that the next line starts on its own; a missing file is left alone."""
     if not path.exists():
         return
     content = path.read_bytes()
@@ -132,13 +132,13 @@ def mend_tail(path: Path) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file's bytes. Raises OSError when it cannot be read."""
+    """Return the hex SHA-256 of a file's bytes. Raises OSError when the file cannot be read."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def sha256_texts(texts: Iterable[str]) -> str:
-    """Hex sha256 of a sequence of texts; the boundaries between them count."""
+    """Return the hex SHA-256 of a sequence of texts; the boundaries between the texts count."""
     digest = hashlib.sha256()
     for text in texts:
         data = text.encode("utf-8")

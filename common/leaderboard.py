@@ -1,4 +1,4 @@
-"""The ledger and the runs' results as tables: what was submitted, what each run scored, which goals are met."""
+"""Format the ledger and the runs' results as tables: submissions, scores of members and blend, goals met."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from common.results import Result, Stage
 
 
 def goals_met(competition: Competition, scores: dict[str, float]) -> str:
-    """The goals and which of them a set of headline scores reaches, as "70 ✓ 75 ✓ 78 · 80 ·"; "" without goals."""
+    """Return the goals, each marked as met or not, as "70 ✓ 75 ✓ 78 · 80 ·"; "" without goals or without a score."""
     profile = "rouge101" if competition.goals_metric == "rouge_sum" else competition.goals_metric
     reached = scores.get(profile)
     if not competition.goals or reached is None:
@@ -17,7 +17,7 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
 
 
 def history(competition: Competition, entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """A header row and one row a submission: id, time, recipe, dev and test scores, leaderboard, goals."""
+    """Return a header and one row for each submission: id, time, recipe, dev and test scores, leaderboard, goals."""
     dev, board = competition.dev_profile, competition.leaderboard_profile
     header = ["id", "time", "recipe", "method", f"dev {dev}", "dev rouge_sum", f"test {board}", "LB public",
               "LB private", "floor", "goals"]  # fmt: skip
@@ -43,7 +43,7 @@ def history(competition: Competition, entries: Sequence[dict[str, Any]]) -> list
 
 
 def members(competition: Competition, entry: dict[str, Any]) -> list[list[str]]:
-    """A header row, then the floor, each member and the blend of one submission with dev and test scores."""
+    """Return the dev and test scores of one submission: a header, then the floor, each member and the blend."""
     splits = [split for split in ("dev", "test") if split in entry]
     profiles = list(entry["dev"]["blend"])
     table = [["", *(f"{split} {name}" for split in splits for name in profiles)]]
@@ -98,7 +98,7 @@ def _commit(stage: Stage) -> str:
 
 
 def text(table: Sequence[Sequence[str]]) -> str:
-    """The rows as aligned text, the first underlined."""
+    """Return the rows as aligned text with the first row underlined."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

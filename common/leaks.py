@@ -1,4 +1,4 @@
-"""Rows told twice: where train, dev, test and augmented rows hold copies of each other, and members that saw one."""
+"""Find copies between train, dev, test and augmented rows, and reject runs that were trained on such copies."""
 
 import re
 from collections.abc import Sequence
@@ -22,38 +22,39 @@ _DONE = {"train": "trained", "infer": "inferred"}
 
 @dataclass(frozen=True)
 class Overlap:
-    """Rows of one set that are told in another too."""
+    """The rows of one set that have a copy in another set."""
 
     first: str
     second: str
     rows: int
-    """Of the second set."""
+    """Number of rows of the second set."""
     exact: int
-    """Rows of the second with the letters of one of the first, whatever their case, spaces and punctuation."""
+    """Number of rows of the second set that equal a row of the first, ignoring case, spaces and punctuation."""
     near: int
-    """Rows of the second that are near-copies of one of the first, exact ones included."""
+    """Number of rows of the second set that are near-copies of a row of the first, including exact copies."""
     examples: tuple[tuple[str, str, float], ...]
-    """Ids of the most similar pairs, the first set's first, and their similarity."""
+    """The most similar pairs: the id in the first set, the id in the second set, and their similarity."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Dialogues of one set told more than once in it."""
+    """The dialogues of one set that have copies in the same set."""
 
     name: str
     rows: int
     exact: int
-    """Rows with the letters of an earlier one."""
+    """Number of rows that equal an earlier row, ignoring case, spaces and punctuation."""
     groups: int
-    """Groups of near-copies, and of near-copies of those, with two dialogues or more."""
+    """Number of groups of near-copies, grouped transitively, with two or more dialogues."""
     grouped: int
-    """Dialogues in these groups."""
+    """Number of dialogues in these groups."""
     largest: int
+    """Number of dialogues in the largest group."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `make leaks` prints."""
+    """The content of the report that `make leaks` prints."""
 
     competition: str
     near_copy: float
@@ -63,7 +64,7 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """Rows ready to be compared with."""
+    """Indexed rows, ready for comparison with other rows."""
 
     rows: tuple[Row, ...]
     index: CopyIndex
@@ -71,73 +72,76 @@ class Told:
 
 
 def report(competition: Competition) -> Report:
-    """Copies between the competition's splits and every augmented file, and inside train and dev.
+    """Return the copies between the competition's splits, in every augmented file, and inside train and dev.
 
-    Of an augmented row its parent's group of near-copies does not count: it is meant to be like its parent.
-    Raises UserError as `read_split` does, and for an augmented file that is no table of rows.
+    An augmented row is not compared with the group of near-copies of its parent: it is meant to resemble its parent.
+    Raises UserError as `read_split` does, and for an augmented file that cannot be parsed.
     """
     near_copy = competition.near_copy
-    told: dict[str, Told] = {name: indexed(read_split(competition, name).rows) for name in SPLITS}
+    splits: dict[str, Told] = {name: indexed(read_split(competition, name).rows) for name in SPLITS}
     pairs = (("train", "dev"), ("train", "test"), ("dev", "test"))
-    overlaps = [overlap(a, told[a], b, told[b].rows, near_copy) for a, b in pairs]
-    grouped = {name: groups(told[name].rows, near_copy, told[name].index) for name in ("train", "dev")}
+    overlaps = [overlap(a, splits[a], b, splits[b].rows, near_copy) for a, b in pairs]
+    grouped = {name: groups(splits[name].rows, near_copy, splits[name].index) for name in ("train", "dev")}
     family = {name: group for group in grouped["train"] for name in group}
     for path in sorted(runs.outputs(competition.name).glob(f"{augmented.FOLDER}/*/{augmented.ROWS}")):
         made = augmented.parse(path)
         rows, name = [one.row for one in made], f"{augmented.FOLDER}/{path.parent.name}"
-        kin = [family.get(one.parent, frozenset()) for one in made]
-        overlaps += [overlap(other, told[other], name, rows, near_copy) for other in ("dev", "test")]
-        overlaps.append(overlap("train", told["train"], name, rows, near_copy, kin))
-    inside = tuple(_groups(name, told[name], found) for name, found in grouped.items())
+        related = [family.get(one.parent, frozenset()) for one in made]
+        overlaps += [overlap(other, splits[other], name, rows, near_copy) for other in ("dev", "test")]
+        overlaps.append(overlap("train", splits["train"], name, rows, near_copy, related))
+    inside = tuple(_groups(name, splits[name], found) for name, found in grouped.items())
     return Report(competition.name, near_copy, tuple(overlaps), inside)
 
 
 def indexed(rows: Sequence[Row]) -> Told:
-    """The rows, ready to be compared with."""
+    """Return the rows with the index that `overlap` needs."""
     texts = [row.dialogue for row in rows]
     return Told(tuple(rows), copy_index(texts), tuple(map(letters, texts)))
 
 
 def overlap(
     first: str,
-    told: Told,
+    known: Told,
     second: str,
     rows: Sequence[Row],
     near_copy: float,
-    kin: Sequence[frozenset[str]] | None = None,
+    related: Sequence[frozenset[str]] | None = None,
 ) -> Overlap:
-    """How many of the second set's rows are told in the first; `kin`: for each the ids there that it may be like."""
-    places = {row.id: place for place, row in enumerate(told.rows)}
+    """Return how many rows of the second set have a copy in the first set.
+
+    `related` holds, for each row, the ids in the first set that it may resemble.
+    """
+    positions = {row.id: position for position, row in enumerate(known.rows)}
     same: dict[str, set[int]] = {}
-    for place, text in enumerate(told.letters):
-        same.setdefault(text, set()).add(place)
+    for position, text in enumerate(known.letters):
+        same.setdefault(text, set()).add(position)
     pairs: list[tuple[float, str, str]] = []
     exact = 0
-    for row, excused in zip(rows, kin or [frozenset[str]()] * len(rows), strict=True):
-        free = [places[name] for name in excused]
-        alike = told.index.similarities(grams(row.dialogue))
-        alike[free] = -1.0
-        nearest = int(np.argmax(alike))
-        exact += bool(same.get(letters(row.dialogue), set()) - set(free))
-        if alike[nearest] >= near_copy:
-            pairs.append((-float(alike[nearest]), told.rows[nearest].id, row.id))
+    for row, related_ids in zip(rows, related or [frozenset[str]()] * len(rows), strict=True):
+        ignored = [positions[name] for name in related_ids]
+        similarities = known.index.similarities(grams(row.dialogue))
+        similarities[ignored] = -1.0
+        nearest = int(np.argmax(similarities))
+        exact += bool(same.get(letters(row.dialogue), set()) - set(ignored))
+        if similarities[nearest] >= near_copy:
+            pairs.append((-float(similarities[nearest]), known.rows[nearest].id, row.id))
     best = tuple((a, b, -negative) for negative, a, b in sorted(pairs)[:EXAMPLES])
     return Overlap(first, second, len(rows), exact, len(pairs), best)
 
 
-def _groups(name: str, told: Told, found: Sequence[frozenset[str]]) -> Groups:
+def _groups(name: str, indexed_rows: Told, found: Sequence[frozenset[str]]) -> Groups:
     sizes = [len(group) for group in found if len(group) > 1]
-    repeated = len(told.letters) - len(set(told.letters))
-    return Groups(name, len(told.rows), repeated, len(sizes), sum(sizes), max(sizes, default=1))
+    repeated = len(indexed_rows.letters) - len(set(indexed_rows.letters))
+    return Groups(name, len(indexed_rows.rows), repeated, len(sizes), sum(sizes), max(sizes, default=1))
 
 
 def tables(found: Report) -> tuple[list[list[str]], list[list[str]]]:
-    """Copies between sets, then groups inside them; each a header and its rows. Ids only, never a text."""
-    between = [["of the rows of", "rows", "told in", "exactly", "nearly", "most alike"]]
+    """Return two tables, each a header and its rows: copies between sets, and groups inside them; ids only, no text."""
+    between = [["set", "rows", "compared with", "exact copies", "near-copies", "most similar pairs"]]
     for one in found.overlaps:
-        pairs = ", ".join(f"{b} ~ {a} {alike:.2f}" for a, b, alike in one.examples)
+        pairs = ", ".join(f"{b} ~ {a} {similarity:.2f}" for a, b, similarity in one.examples)
         between.append([one.second, f"{one.rows}", one.first, f"{one.exact}", f"{one.near}", pairs or "–"])
-    inside = [["inside", "rows", "repeated exactly", "groups of near-copies", "rows in them", "largest"]]
+    inside = [["set", "rows", "exact copies", "groups of near-copies", "rows in them", "largest group"]]
     for group in found.groups:
         inside.append(
             [group.name, f"{group.rows}", f"{group.exact}", f"{group.groups}", f"{group.grouped}", f"{group.largest}"]
@@ -146,18 +150,18 @@ def tables(found: Report) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def advice(found: Report) -> list[str]:
-    """What each kind of copy means and what is done about it, a line each."""
+    """Return one line for each kind of copy: what it means and what is done about it."""
     by_pair = {(one.first, one.second): one for one in found.overlaps}
     dev, test = by_pair["train", "dev"], by_pair["train", "test"]
     made = [one for one in found.overlaps if one.second.startswith(augmented.FOLDER)]
     near = sum(one.near for one in made if one.first != "train")
     lines = [
-        f"train ~ dev: {dev.near} of {dev.rows} dev dialogues have a near-copy in train, so dev scores flatter a little, "
-        f"as test's do where it has them ({test.near} of {test.rows}). The data are the organisers': nothing is removed.",
-        "shots: a dialogue's own group of near-copies is never shown to it (make exp=exp005, exp006, exp012).",
+        f"train ~ dev: {dev.near} of {dev.rows} dev dialogues have a near-copy in train, and {test.near} of {test.rows} "
+        "test dialogues, so scores may be slightly too high. These are the organisers' files: nothing is removed.",
+        "shots: the prompt for a dialogue never shows its own near-copies (exp005, exp006, exp012).",
         "folds: a group of near-copies is never split (make blend-report, submit, augment).",
         "augmented: a parent or new row near dev or test, or near train rows of another fold, is rejected when it is made; "
-        "near dev or test it is refused again when it is trained on and by make submit.",
+        "rows near dev or test are rejected again before training and by make submit.",
     ]
     if near:
         names = sorted({one.second for one in made if one.near and one.first != "train"})
@@ -168,10 +172,10 @@ def advice(found: Report) -> list[str]:
 
 
 def require_clean(members: Sequence[str], competition: Competition) -> None:
-    """Nothing when what the runs recorded is within the competition's rules and they saw nothing of dev and test.
+    """Raise UserError when a run breaks the competition's rules or was trained on copies of dev or test rows.
 
-    Augmented rows that a run was trained on are compared with dev and test once more. Raises UserError naming the
-    run: as `rules.require_stage` and `augment.read` do, and when its augmented rows are no longer those it saw.
+    The augmented rows that a run was trained on are compared with dev and test again. The errors are those of
+    `rules.require_stage` and `augment.read`, and one for a run whose augmented rows have changed since its training.
     """
     used: dict[str, tuple[str, str]] = {}
     for run in members:
@@ -187,7 +191,7 @@ def require_clean(members: Sequence[str], competition: Competition) -> None:
         path = augmented.rows_path(competition.name, name)
         if not path.exists() or files.sha256_file(path) != sha256:
             raise UserError(
-                f"{where}: was trained on {files.shown(path)}, which is gone or has changed, so nobody can tell what it "
-                "saw of dev and test. Put the file back, or train the run anew."
+                f"{where}: was trained on {files.shown(path)}, which is gone or has changed, so it cannot be checked for "
+                "copies of dev and test. Restore the file, or train the run again."
             )
         augmented.read(competition, name, closed)

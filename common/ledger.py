@@ -1,4 +1,4 @@
-"""submissions/ledger.jsonl: one line a submission, and one a leaderboard score typed in. Append-only."""
+"""Read and append to submissions/ledger.jsonl: one line for each submission, and one for each entered score."""
 
 from typing import Any
 
@@ -11,18 +11,20 @@ LEDGER = "submissions/ledger.jsonl"
 
 
 def append(entry: dict[str, Any]) -> None:
-    """Add one line durably, also with several writers. Raises UserError when it cannot be written."""
+    """Append one line durably; several processes may write. Raises UserError when the file cannot be written."""
     path = files.root() / LEDGER
     try:
         with FileLock(path.with_suffix(".lock")):
             files.mend_tail(path)
             files.append_line(path, entry)
     except OSError as error:
-        raise UserError(f"{files.shown(path)}: cannot be written ({error.strerror}).") from error
+        raise UserError(
+            f"{files.shown(path)}: cannot be written ({error.strerror}); make it writable or free some space."
+        ) from error
 
 
 def entries() -> list[dict[str, Any]]:
-    """Submissions, oldest first, each with `lb` = {"public": …, "private": …} where scores were typed in."""
+    """Return the submissions, oldest first; those with entered scores have `lb` = {"public": …, "private": …}."""
     submissions: dict[tuple[str, str], dict[str, Any]] = {}
     for line in files.read_lines(files.root() / LEDGER):
         if "lb" in line:
@@ -35,23 +37,23 @@ def entries() -> list[dict[str, Any]]:
 
 
 def record_scores(submission: str, public: float | None, private: float | None, time: str) -> dict[str, Any]:
-    """Note what the site's leaderboard said of a submission (by its id or the start of one); the entry.
+    """Record the leaderboard scores of a submission and return its entry; `submission` is its id or the start of it.
 
-    Raises UserError when the id is unknown or ambiguous, or a score is not within 0 and 100.
+    Raises UserError when the id is unknown or ambiguous, or a score is not between 0 and 100.
     """
     given = {name: value for name, value in (("public", public), ("private", private)) if value is not None}
     if not given:
-        raise UserError("give public=SCORE, private=SCORE or both, as the site shows them.")
+        raise UserError("no score given; wanted public=SCORE, private=SCORE or both, as the site shows them.")
     for name, value in given.items():
         if not 0 <= value <= 100:
             raise UserError(f"{name}={value}: wanted a score from 0 to 100, as the site shows it.")
     known = entries()
     if not known:
-        raise UserError(f"{LEDGER}: nothing was submitted yet; first: make submit")
+        raise UserError(f"{LEDGER}: nothing was submitted yet; first run: make submit")
     found = {entry["id"] for entry in known if submission and entry["id"].startswith(submission)}
     if len(found) != 1:
         ids = ", ".join(dict.fromkeys(entry["id"] for entry in known))
-        raise UserError(f"id={submission!r} fits {len(found)} submissions; wanted one of {ids}.")
+        raise UserError(f"id={submission!r} matches {len(found)} submissions; wanted one of {ids}.")
     name = found.pop()
     append({"id": name, "lb": given, "time": time})
     return next(entry for entry in reversed(entries()) if entry["id"] == name)

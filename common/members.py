@@ -1,4 +1,4 @@
-"""Whether a blend's members are there and fresh, and making those that are not when that was asked for."""
+"""Check that the members of a blend are present and up to date; train and infer the others on request."""
 
 import os
 import subprocess
@@ -19,10 +19,10 @@ from common.recipes import Recipe
 def require_fresh(
     recipe: Recipe, competition: Competition, missing: str, *, allow_stale: bool, jobs: int
 ) -> dict[str, list[str]]:
-    """Why each stale member is stale, when allowed; otherwise every member is fresh when this returns.
+    """Return the reasons why members are stale, by run; {} when all are up to date.
 
-    With `missing="train"` absent and stale members are trained and inferred first, `jobs` at a time; else they raise
-    UserError with the commands to run.
+    With `missing="train"` missing and stale members are trained and inferred first, `jobs` at a time. Raises
+    UserError with the commands to run when a member is still missing, or is stale and `allow_stale` is false.
     """
     folders = {member.run: runs.run_folder(competition.name, member.run) for member in recipe.members}
     if missing == "train":
@@ -52,7 +52,8 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         ):
             lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
     lines.append(
-        "or let it run them: make submit missing=train" + ("" if unfinished else ", or accept them: stale=ok")
+        "or run them all with: make submit missing=train"
+        + ("" if unfinished else ", or accept them with: stale=ok")
     )
     return "\n".join(lines)
 
@@ -75,18 +76,23 @@ def _soup(run: str, folder: Path) -> str | None:
 def command(
     run: str, stage: str, folder: Path, comp: str, changed: Mapping[str, Any] = MappingProxyType({})
 ) -> str:
-    """The make command that runs a stage as it was run before, `changed` settings aside; `comp` is " comp=NAME" or ""."""
+    """Return the make command that repeats a stage of a run with its recorded settings, except for `changed` ones.
+
+    `comp` is " comp=NAME" or "".
+    """
     before = runs.record(folder).get(stage, {})
     option = f" run={run}" if "-" in run else ""
     option += f" gpus={before['processes']}" if before.get("processes", 1) > 1 else ""
-    words = " ".join(runs.words({**before.get("overrides", {}), **changed}))
-    return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (f' args="{words}"' if words else "")
+    arguments = " ".join(runs.words({**before.get("overrides", {}), **changed}))
+    return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (
+        f' args="{arguments}"' if arguments else ""
+    )
 
 
 def _renewing(run: str, competition: Competition) -> list[list[str]]:
-    """The commands that train (where absent, interrupted or outdated) and infer a run with the settings it had.
+    """Return the commands that train a run, unless that is up to date, and infer it, with its recorded settings.
 
-    In as many processes as it had, too: in fewer the same settings would make smaller steps.
+    The number of processes is the recorded one, too: with fewer processes the batch size would be smaller.
     """
     experiment = run.split("-")[0]
     runs.require_experiment(experiment)
@@ -94,7 +100,7 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
     before = runs.record(folder)
     if run != experiment and not before:
         raise UserError(
-            f"{run}: no record says what sets it apart from {experiment}; train it yourself: "
+            f"{run}: no record of its settings, so it cannot be trained automatically; run: "
             f'make exp={experiment} train run={run} args="…" && make exp={experiment} infer run={run}'
         )
 
@@ -103,7 +109,7 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
 
     def command(stage: str, *more: str) -> list[str]:
         last = before.get(stage, {})
-        words = [
+        arguments = [
             "--competition",
             competition.name,
             "--run",
@@ -112,13 +118,13 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
             *runs.words(last.get("overrides", {})),
         ]
         several = ["--gpus", str(last.get("processes", 1))]
-        return [sys.executable, "-m", "common", stage, *several, experiment, *words]
+        return [sys.executable, "-m", "common", stage, *several, experiment, *arguments]
 
     return [command("infer")] if soup else [command("train", "--renew"), command("infer")]
 
 
 def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:
-    """Run commands one after the other, each line they print marked with the run's name."""
+    """Run commands one after the other and print their output with the run's name before each line."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     if threads:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
@@ -126,17 +132,19 @@ def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) 
         process = subprocess.Popen(command, cwd=files.root(), env=environment, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
         assert process.stdout is not None
-        for line in process.stdout:  # universal newlines: a progress bar's carriage return ends a line too
+        for line in process.stdout:  # text mode also splits at the carriage returns of a progress bar
             if line.strip():
                 print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
         if process.wait() != 0:
-            raise UserError(f"{name}: {command[3]} failed (see above); mend that and run make submit again.")
+            raise UserError(
+                f"{name}: {command[3]} failed (see above); fix the cause and run make submit again."
+            )
 
 
 def renew(names: Sequence[str], competition: Competition, jobs: int) -> None:
-    """Train and infer runs, `jobs` of them at a time, the processor's cores divided among them.
+    """Train and infer runs, `jobs` at a time; the CPU cores are divided among them.
 
-    Raises UserError of the first that fails, after those under way have ended.
+    Raises the UserError of the first run that failed, after the other runs have ended.
     """
     plans = {name: _renewing(name, competition) for name in names}
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None

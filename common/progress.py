@@ -1,4 +1,4 @@
-"""Progress bars that are readable on a terminal and quiet in a log."""
+"""Show progress bars on a terminal, and only rare lines in a log file."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 def progress(total: int, description: str, unit: str, initial: int = 0) -> Any:
-    """A tqdm bar with rate and ETA; in a log file it prints one line every half a minute at most."""
+    """Return a tqdm bar with rate and ETA; in a log file it prints at most one line every 30 seconds."""
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,

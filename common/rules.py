@@ -1,4 +1,4 @@
-"""What an entry may not be made of: forbidden sources in the names of models and data, and other competitions' rows."""
+"""Reject models and data that an entry must not use: forbidden sources and other competitions' rows."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,16 +9,16 @@ from common.competition import Competition
 from common.errors import UserError
 from common.files import root, shown
 
-API = "llm.model"  # the endpoint's name for a model: neither folder nor hub id
+API = "llm.model"  # the name that an API gives a model: neither a folder nor a hub id
 _SUMMARY = re.compile(r"summar[^\W\d_]*")
 _PLACES = re.compile(r"(competitions|outputs)/([^/]+)/")
 
 
 def source_in(name: str, sources: Iterable[str]) -> str | None:
-    """The first of the sources that a name holds, or None. Case and punctuation do not count: dialog-sum is DialogSum.
+    """Return the first of the sources that occurs in the name, or None.
 
-    The parts of a path are looked at one by one. The word "summary" and its kin are no "sum": a model called
-    dialog-summarization may have been made from anything.
+    Case and punctuation are ignored, so dialog-sum matches DialogSum. Each part of a path is searched on its own.
+    Words such as "summary" do not match "sum": a model called dialog-summarization may be trained on any data.
     """
     parts = [_letters(part) for part in re.split(r"[/\\]", name)]
     return next((source for source in sources if any(_letters(source) in part for part in parts)), None)
@@ -29,7 +29,7 @@ def _letters(text: str) -> str:
 
 
 def models_of(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The settings (`config.plain`) that name a model, and the names: {"base.model": "digit82/kobart-summarization"}."""
+    """Return the settings (`config.plain`) that name a model: {"base.model": "digit82/kobart-summarization"}."""
     named = {key: value for key, value in settings.items() if key.rsplit(".", 1)[-1] == "model"}
     return {key: value for key, value in named.items() if isinstance(value, str) and value}
 
@@ -37,11 +37,10 @@ def models_of(settings: Mapping[str, Any]) -> dict[str, str]:
 def require_allowed(
     competition: Competition, where: str, settings: Mapping[str, Any], declared: Mapping[str, Iterable[str]]
 ) -> None:
-    """Nothing when no model that the settings name is another competition's, or holds a forbidden source in its name
-    or in what it declares.
+    """Raise UserError when a model in the settings is forbidden; the message starts with `where`.
 
-    `declared`: what models say of themselves, as `cards.declared` found it, by the model's name.
-    Raises UserError beginning with `where`.
+    A model is forbidden when it was trained on another competition's rows, or when its name, model card or config.json
+    names a forbidden source. `declared` holds the sources that each model names, as `cards.declared` returns them.
     """
     for key, name in models_of(settings).items():
         if source := source_in(_inside(name), competition.forbidden_sources):
@@ -49,17 +48,17 @@ def require_allowed(
         place = _PLACES.match(_inside(name))
         if place and place[2] != competition.name:
             raise UserError(
-                f"{where}: --{key} {name} learned from the rows of {place[2]}, and an entry for {competition.name} may learn "
-                "from its own rows only. Name another model."
+                f"{where}: --{key} {name} was trained on rows of {place[2]}, and an entry for {competition.name} may only use "
+                "its own rows. Choose another model."
             )
     for name, others in declared.items():
         for other in others:
             if source := source_in(other, competition.forbidden_sources):
-                raise _refusal(competition, where, f"{name} says of itself that it was made from {other}", source)  # fmt: skip
+                raise _refusal(competition, where, f"{name} names {other} in its model card or config.json", source)  # fmt: skip
 
 
 def _inside(name: str) -> str:
-    """A path inside the repository without what leads there, whose name is none of the model's."""
+    """Return a path inside the repository relative to it: its parent folders are not part of the model's name."""
     path = Path(name).expanduser()
     return shown(path) if path.is_absolute() and path.resolve().is_relative_to(root()) else name
 
@@ -67,28 +66,28 @@ def _inside(name: str) -> str:
 def _refusal(competition: Competition, where: str, found: str, source: str) -> UserError:
     return UserError(
         f"{where}: {found}, and {competition.name} forbids {source} "
-        f"({shown(competition.folder / 'competition.toml')}, [rules] forbidden_sources); an entry made with it would be "
-        "against the rules. Name another model, or rename a folder that only sounds like it."
+        f"({shown(competition.folder / 'competition.toml')}, [rules] forbidden_sources); an entry made with it would break "
+        "the rules. Choose another model, or rename the folder if only its name matches."
     )
 
 
 def require_stage(competition: Competition, where: str, stage: Mapping[str, Any]) -> None:
-    """Nothing when what a stage of a run recorded is within the rules as they are now.
+    """Raise UserError when the record of a stage breaks the present rules; the message starts with `where`.
 
-    Raises UserError beginning with `where`: the run is another competition's, it read rows of another one, a model is
-    from a forbidden source, or it was kept from near-copies less than the competition asks for now.
+    It does when the run belongs to another competition, read another competition's rows, used a forbidden model or
+    file, or used a higher near-copy threshold than the competition has now.
     """
     if stage["competition"] != competition.name:
         raise UserError(
-            f"{where}: was made for {stage['competition']}, not for {competition.name}, whose entries may learn from its "
-            "own rows only. Move it back to where it came from."
+            f"{where}: was made for {stage['competition']}, and an entry for {competition.name} may only use its own rows. "
+            f"Move the run back to outputs/{stage['competition']}."
         )
     for path in stage["data"]:
         place = _PLACES.match(path)
         if place and place[2] != competition.name:
             raise UserError(
-                f"{where}: read {path}, and an entry for {competition.name} may learn from its own rows only. Train it anew "
-                "without that file."
+                f"{where}: read {path}, and an entry for {competition.name} may only use its own rows. Train again without "
+                "that file."
             )
         if source := source_in(path, competition.forbidden_sources):
             raise _refusal(competition, where, f"it read {path}", source)
@@ -96,6 +95,6 @@ def require_stage(competition: Competition, where: str, stage: Mapping[str, Any]
     near_copy = stage["notes"].get("near_copy", 0.0)
     if near_copy > competition.near_copy:
         raise UserError(
-            f"{where}: counted two dialogues as one told twice from {near_copy} on, and {competition.name} does from "
-            f"{competition.near_copy} on: it may have seen near-copies. Run it anew with restart=1."
+            f"{where}: was run with near_copy {near_copy}, and {competition.name} now has {competition.near_copy}, so it "
+            "may have seen near-copies. Run it again with restart=1."
         )

@@ -1,4 +1,4 @@
-"""Reading run folders: where they are, what they recorded, whether that still holds. Never imports torch."""
+"""Read run folders: their paths, their records, and whether they are stale. Never imports torch."""
 
 import ast
 import hashlib
@@ -19,7 +19,7 @@ RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]*)?")
 
 @dataclass(frozen=True)
 class Experiment:
-    """What an experiment's config.py says of it in plain constants."""
+    """The constants TITLE, MODEL and NEEDS of an experiment's config.py."""
 
     name: str
     title: str
@@ -28,13 +28,13 @@ class Experiment:
 
 
 def experiments() -> list[str]:
-    """The names of all experiments, in order: folders with a config.py."""
+    """Return the sorted names of all experiments: the folders of experiments/ with a config.py."""
     found = (path.parent.name for path in (root() / "experiments").glob("exp*/config.py"))
     return sorted(name for name in found if EXPERIMENT.fullmatch(name))
 
 
 def require_experiment(name: str) -> str:
-    """The name, when such an experiment exists. Raises UserError listing those that do."""
+    """Return the name. Raises UserError that lists the experiments when there is none with this name."""
     if not EXPERIMENT.fullmatch(name):
         raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp002. {_known()}")
     if not (root() / "experiments" / name / "config.py").is_file():
@@ -47,13 +47,13 @@ def _known() -> str:
 
 
 def describe(name: str) -> Experiment:
-    """Title, model and needs of an experiment, read without importing it. Raises UserError when one is missing."""
+    """Return title, model and needs of an experiment without importing it. Raises UserError when one is missing."""
     path = root() / "experiments" / name / "config.py"
     constants: dict[str, Any] = {}
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
-        raise UserError(f"{shown(path)}: not valid Python ({error}); mend that line.") from error
+        raise UserError(f"{shown(path)}: not valid Python ({error}); fix that line.") from error
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             constants |= {
@@ -66,12 +66,12 @@ def describe(name: str) -> Experiment:
 
 
 def outputs(competition: str, *, smoke: bool = False) -> Path:
-    """The folder that holds a competition's runs; smoke runs have one of their own."""
+    """Return the folder of a competition's runs; smoke runs have a separate one."""
     return root() / "outputs" / "smoke" / competition if smoke else root() / "outputs" / competition
 
 
 def run_folder(competition: str, run: str) -> Path:
-    """Where a run lives. Raises UserError for a name that is no run's."""
+    """Return the folder of a run, which need not exist. Raises UserError for an invalid run name."""
     if not RUN_NAME.fullmatch(run):
         raise UserError(
             f"run {run!r}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2."
@@ -80,7 +80,7 @@ def run_folder(competition: str, run: str) -> Path:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """What run.json holds, by stage; {} when there is none. Raises UserError when it is broken."""
+    """Return the content of run.json by stage; {} when there is no such file. Raises UserError when it is invalid."""
     path = folder / "run.json"
     if not path.exists():
         return {}
@@ -91,9 +91,9 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def code_hash(path: Path) -> str:
-    """Hex sha256 of a Python file's syntax tree: comments, docstrings and layout do not count.
+    """Return the hex SHA-256 of a Python file's syntax tree; comments, docstrings and formatting do not change it.
 
-    Of a file that is no valid Python, the sha256 of its bytes.
+    For a file that is not valid Python it is the SHA-256 of the bytes.
     """
     try:
         tree = ast.parse(path.read_bytes())
@@ -120,14 +120,14 @@ def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:
 
 
 def changed_code(hashes: dict[str, str]) -> list[str]:
-    """Which of the recorded code files differ now, as reasons to print."""
+    """Return one printable reason for each recorded code file that has changed or is gone."""
     return _changed(hashes, "code", code_hash)
 
 
 def stale_stage(stage: dict[str, Any]) -> list[str]:
-    """Why a recorded train or infer stage would come out otherwise today: changed code, data or other runs it needs.
+    """Return why a recorded train or infer stage is stale; [] when it is not.
 
-    [] if none.
+    Compared are the code, the data and the other runs that the stage used.
     """
     data = {name: entry["sha256"] for name, entry in stage["data"].items()}
     mixed: list[str] = stage["notes"].get("mixed", [])
@@ -136,7 +136,7 @@ def stale_stage(stage: dict[str, Any]) -> list[str]:
 
 
 def _changed_runs(checkpoints: dict[str, str]) -> list[str]:
-    """Which of the runs that a stage was made of (a soup's ingredients) are others now, or stale themselves."""
+    """Return why the runs that a stage was made from are gone, trained again or stale; [] when none is."""
     reasons = []
     for name, expected in checkpoints.items():
         train = record(root() / name).get("train")
@@ -161,7 +161,7 @@ def soup_command(train: dict[str, Any], run: str) -> str | None:
 
 
 def stale_training(folder: Path) -> list[str]:
-    """Why training would have to begin anew: changed code, data or checkpoint; [] if none, or never begun."""
+    """Return why the training is stale: changed code, data or checkpoint; [] when it is not, or was never started."""
     train = record(folder).get("train")
     if train is None:
         return []
@@ -169,14 +169,14 @@ def stale_training(folder: Path) -> list[str]:
     if train["status"] == "finished":
         try:
             if fingerprint(folder / "best") != train["checkpoint"]:
-                reasons.append("the checkpoint is another than the one that training made")
+                reasons.append("the checkpoint is not the one that training saved")
         except UserError as error:
             reasons.append(str(error))
     return reasons
 
 
 def require_trained(folder: Path, where: str = "") -> None:
-    """Nothing when a run's training has ended; else raises UserError, beginning with `where`, that says how to train it."""
+    """Raise UserError unless the run's training has finished; the message starts with `where`."""
     if record(folder).get("train", {}).get("status") != "finished":
         option = f" run={folder.name}" if "-" in folder.name else ""
         raise UserError(
@@ -185,13 +185,13 @@ def require_trained(folder: Path, where: str = "") -> None:
 
 
 def needs_training(folder: Path) -> bool:
-    """Whether mending a stale or absent run begins with training, not only with inference."""
+    """Return whether a stale or missing run must be trained, not only inferred."""
     train = record(folder).get("train", {})
     return train.get("status") != "finished" or bool(stale_training(folder))
 
 
 def words(overrides: Mapping[str, Any]) -> list[str]:
-    """Recorded overrides as the command line said them: ["--training.learning_rate=3e-05"]."""
+    """Return recorded overrides as command-line arguments: ["--training.learning_rate=3e-05"]."""
     return [
         f"--{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in overrides.items()
@@ -199,16 +199,16 @@ def words(overrides: Mapping[str, Any]) -> list[str]:
 
 
 def unfinished(folder: Path) -> bool:
-    """Whether a run has no predictions at all: a stage was never run or was cut off."""
+    """Return whether a stage of the run never ran or did not finish, so there are no complete predictions."""
     stages = record(folder)
     return any(stages.get(stage, {}).get("status") != "finished" for stage in ("train", "infer"))
 
 
 def stale_reasons(folder: Path) -> list[str]:
-    """Why the predictions of a run no longer are what the repository would make now; [] when they are.
+    """Return why a run's predictions are not what the repository would produce now; [] when they are.
 
-    Compares the code files that ran, data files, checkpoint and predictions with their recorded hashes.
-    Raises UserError when run.json is broken.
+    Compares the imported code, the data files, the checkpoint and the predictions with their recorded hashes.
+    Raises UserError when run.json is invalid.
     """
     stages = record(folder)
     for stage in ("train", "infer"):
@@ -222,13 +222,13 @@ def stale_reasons(folder: Path) -> list[str]:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit and whether files differ from it; nulls outside a checkout.
+    """Return the commit, and whether files differ from it; None for both outside a checkout.
 
-    The ledger and results/ do not count: the commands write them themselves.
+    The ledger and results/ do not count, because the commands write them themselves.
     """
 
-    def git(*words: str) -> str | None:
-        done = subprocess.run(["git", *words], cwd=root(), capture_output=True, text=True, check=False)
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(["git", *arguments], cwd=root(), capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = git("rev-parse", "HEAD")

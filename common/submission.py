@@ -1,4 +1,7 @@
-"""Blend recipe → validated CSV and a ledger entry. Never imports torch, never trains by surprise."""
+"""Turn a blend recipe into a validated CSV and a ledger entry.
+
+Never imports torch, and trains members only on request.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,15 +25,16 @@ from common.rouge import paired_bootstrap
 SPLITS: tuple[rows.SplitName, ...] = ("dev", "test")
 
 
-Pool = dict[str, dict[str, str]]  # member -> id -> its prediction
+Pool = dict[str, dict[str, str]]  # run -> id -> prediction
 
 
 def member_candidates(
     recipe: Recipe, competition: Competition, split: rows.SplitName
 ) -> dict[str, dict[str, list[Candidate]]]:
-    """Each member's post-processed candidates by id, at most `recipe.candidates` different ones, the prediction first.
+    """Return run → id → post-processed candidates: the prediction first, at most `recipe.candidates` different texts.
 
-    Raises UserError when ids differ from the split's (never an inner join), or members saw different data.
+    Raises UserError when a member's ids differ from those of the split (ids are never silently dropped), or when
+    the members were inferred on different data.
     """
     _require_one_data(recipe, competition, split)
     wanted = [row.id for row in rows.read_split(competition, split).rows]
@@ -46,12 +50,12 @@ def member_candidates(
                 f"{files.shown(path)}: {len(absent)} ids of {split} are missing and {len(extra)} are unknown, "
                 f"for example {name!r}; infer {member.run} again."
             )
-        mend = postprocess.apply_recorded(runs.record(folder)["infer"]["config"])
+        apply_rules = postprocess.apply_recorded(runs.record(folder)["infer"]["config"])
         proposed = candidates.read(folder / split / "candidates.jsonl")
         members[member.run] = {
             name: _different(
                 found[name],
-                [replace(c, text=mend(c.text)) for c in proposed.get(name, [])],
+                [replace(c, text=apply_rules(c.text)) for c in proposed.get(name, [])],
                 recipe.candidates,
             )
             for name in wanted
@@ -60,7 +64,7 @@ def member_candidates(
 
 
 def _require_one_data(recipe: Recipe, competition: Competition, split: rows.SplitName) -> None:
-    """Stale members may be blended, but not what was made of two versions of a split."""
+    """Raise UserError when the members were inferred on different versions of a split, even if stale ones are allowed."""
     place = files.shown(competition.path(split))
     seen: dict[str, str] = {}
     for member in recipe.members:
@@ -71,12 +75,12 @@ def _require_one_data(recipe: Recipe, competition: Competition, split: rows.Spli
         if sha != seen[first]:
             raise UserError(
                 f"submissions/{recipe.name}.toml: {run} and {first} were inferred on different versions of {place}; "
-                "infer both on the data that is there now."
+                "infer both again on the present data."
             )
 
 
 def _different(prediction: str, proposed: Sequence[Candidate], most: int) -> list[Candidate]:
-    """The prediction and the candidates whose text is another, each once, at most so many."""
+    """Return the prediction and then the other texts among the candidates, without duplicates, at most `most` in all."""
     texts: dict[str, Candidate] = {prediction: Candidate(prediction, None, 0)}
     for candidate in proposed:
         if candidate.text and (candidate.text not in texts or texts[candidate.text].logprob is None):
@@ -85,13 +89,13 @@ def _different(prediction: str, proposed: Sequence[Candidate], most: int) -> lis
 
 
 def predictions_of(members: Members) -> Pool:
-    """Each member's prediction by id."""
+    """Return run → id → prediction."""
     return {run: {name: group[0].text for name, group in by_id.items()} for run, by_id in members.items()}
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """What make submit made."""
+    """The result of make submit: the CSV and its ledger entry."""
 
     path: Path
     entry: dict[str, Any]
@@ -106,15 +110,15 @@ def submit(
     jobs: int = 1,
     force: bool = False,
 ) -> Submitted:
-    """Blend, validate, put the CSV in place and append the ledger entry.
+    """Blend the members, validate the result, write the CSV and append the ledger entry.
 
-    Raises UserError when another submit runs, a member is absent, stale, against the rules or leaks, dev does not show
-    that the blend is better than its best member (unless `force`), or the result breaks a rule; the CSV of an earlier
-    submit then stays as it was and the ledger has no new entry.
+    Raises UserError when another submit is running; when a member is missing, stale, against the rules or trained on
+    copies of dev or test; when dev does not show that the blend is better than its best member (unless `force`); or
+    when the CSV is invalid. Then an earlier CSV stays as it is and the ledger gets no new entry.
     """
     if recipe.competition != competition.name:
         raise UserError(
-            f"submissions/{recipe.name}.toml is for {recipe.competition}, active is {competition.name}; "
+            f"submissions/{recipe.name}.toml is for {recipe.competition}, but {competition.name} is active; "
             f"switch with: make use comp={recipe.competition}"
         )
     path = files.root() / "submissions" / f"{recipe.name}.csv"
@@ -124,7 +128,9 @@ def submit(
     except Timeout as error:
         raise UserError(f"another make submit is writing {files.shown(path)}; wait for it to end.") from error
     except OSError as error:
-        raise UserError(f"{files.shown(path)}: cannot be written ({error.strerror}).") from error
+        raise UserError(
+            f"{files.shown(path)}: cannot be written ({error.strerror}); make it writable or free some space."
+        ) from error
     with held:
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
         leaks.require_clean([member.run for member in recipe.members], competition)
@@ -147,9 +153,9 @@ def submit(
 
 
 def verdict(competition: Competition, predictions: Pool, blended: Mapping[str, str]) -> dict[str, Any]:
-    """The blend beside its best single member on dev: the difference with its 95 % paired-bootstrap interval.
+    """Return the dev difference between the blend and its best member, with a 95 % paired-bootstrap interval.
 
-    Supported is a blend whose interval lies above 0, or that is that member, text for text.
+    "supported" is true when the interval is above 0, or when the blend equals that member in every text.
     """
     references = rows.read_references(competition, "dev")
 
@@ -175,16 +181,16 @@ def _unsupported(recipe: Recipe, competition: Competition, judged: Mapping[str, 
     best, dev = judged["best"], competition.dev_profile
     return (
         f"submissions/{recipe.name}.toml: on dev the blend is {judged['difference']:+.2f} {dev} over {best} alone, 95 % "
-        f"interval {judged['low']:+.2f} … {judged['high']:+.2f}: that may be chance. Nothing was written. Send {best} alone "
-        f'(a recipe with method = "vote" and that one member), look for a better blend with: make blend-report '
-        f"blend={recipe.name}, or insist with force=1."
+        f"interval {judged['low']:+.2f} … {judged['high']:+.2f}: it may be chance. Nothing was written. Submit {best} "
+        'alone (a recipe with method = "vote" and this one member), look for a better blend with: make blend-report '
+        f"blend={recipe.name}, or submit it anyway with force=1."
     )
 
 
 def _headlines(
     competition: Competition, split: rows.SplitName, predictions: Pool, blended: Mapping[str, str]
 ) -> dict[str, dict[str, float]]:
-    """Headline by profile of every member's prediction, of the blend and of the floor."""
+    """Return the headline score by profile for each member, for the blend and for the floor."""
     references = rows.read_references(competition, split)
     found = {
         name: {

@@ -1,4 +1,4 @@
-"""The submission file: its exact columns and order, and the checks it must pass before it is put in place."""
+"""Write the text of a submission file, and check such a file before it is put in place."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from common.errors import UserError
 
 
 def text(competition: Competition, texts: Mapping[str, str]) -> str:
-    """The submission file's content in the declared columns and the sample's order, every cell quoted."""
+    """Return the content of the submission file: the declared columns, the sample's order, every cell quoted."""
     spec = competition.submission
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -24,10 +24,10 @@ def text(competition: Competition, texts: Mapping[str, str]) -> str:
 
 
 def validate(competition: Competition, path: Path, name: Path | None = None) -> None:
-    """Read a submission file back and hold it against the rules: UserError names the first row that breaks one.
+    """Raise UserError for the first error in a submission file; messages call the file `name` if that is given.
 
-    Columns as declared; ids and order equal the sample's; index from 0; every text filled, one line, NFC,
-    within the length bound, valid UTF-8. `name` is what messages call the file.
+    The file must be valid UTF-8 and have the declared columns, the sample's ids in the same order and an index that
+    starts at 0. Every text must be one non-empty line in NFC, within the maximum length.
     """
     spec, where = competition.submission, files.shown(name or path)
     try:
@@ -48,11 +48,13 @@ def validate(competition: Competition, path: Path, name: Path | None = None) -> 
             raise UserError(f"{where}: row {number} has {len(record)} cells, wanted {len(header)}.")
         cells = dict(zip(header, record, strict=True))
         if cells[spec.id] != key:
-            raise UserError(f"{where}: row {number} is {cells[spec.id]!r}, the sample has {key!r} there.")
+            raise UserError(
+                f"{where}: row {number} has id {cells[spec.id]!r}, wanted {key!r} as in the sample."
+            )
         if spec.index is not None and cells[spec.index] != str(number):
-            raise UserError(f"{where}: index {cells[spec.index]!r} in row {number}, wanted {number}.")
+            raise UserError(f"{where}: row {number} has index {cells[spec.index]!r}, wanted {number}.")
         if fault := _fault(cells[spec.summary], spec.max_characters):
-            raise UserError(f"{where}: the summary of {key!r} {fault}; mend the member that wrote it.")
+            raise UserError(f"{where}: the summary of {key!r} {fault}; fix the member that wrote it.")
 
 
 def _fault(text: str, limit: int) -> str | None:

@@ -1,4 +1,4 @@
-"""TOML tables read with care: every value is type-checked, every key nobody asked for is refused."""
+"""Read TOML tables strictly: the type of every value is checked, and unknown keys are errors."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -10,25 +10,28 @@ from common.errors import UserError
 
 
 class TomlTable:
-    """One TOML table read key by key: every value is type-checked, what nobody asked for is refused."""
+    """One TOML table that is read key by key; `done` then rejects the keys that were never read."""
 
     def __init__(self, path: Path, where: str, value: Mapping[str, Any]) -> None:
         self.path, self.where, self.value, self.known = path, where, value, set[str]()
 
     def wrong(self, key: str, found: object, wanted: str) -> UserError:
-        """The error for one key, in the house's format."""
+        """Return a UserError that says where the key is, what was found and what was wanted."""
         full = f"{self.where}.{key}" if self.where else key
         return UserError(
             f'{files.shown(self.path)}: key "{full}" is {found}; wanted {wanted}. Edit that file.'
         )
 
     def take(self, key: str, kind: type | tuple[type, ...], wanted: str, default: Any = ...) -> Any:
-        """The value; the default when absent. Raises UserError on an absent or wrongly typed one."""
+        """Return the value, or the default when the key is missing.
+
+        Raises UserError when the value has the wrong type, or when a key without a default is missing.
+        """
         self.known.add(key)
         if key not in self.value:
             if default is ...:
                 close = difflib.get_close_matches(key, self.value, 1)
-                hint = f' (is "{close[0]}" a slip for it?)' if close else ""
+                hint = f' (is "{close[0]}" a typo of it?)' if close else ""
                 raise self.wrong(key, f"missing{hint}", wanted)
             return default
         value = self.value[key]
@@ -37,14 +40,14 @@ class TomlTable:
         return value
 
     def text(self, key: str, wanted: str = "a non-empty string") -> str:
-        """A string that is not blank."""
+        """Return a string that is not blank. Raises UserError for any other value."""
         value: str = self.take(key, str, wanted)
         if not value.strip():
             raise self.wrong(key, repr(value), wanted)
         return value
 
     def choice(self, key: str, allowed: Sequence[str]) -> Any:
-        """One of the allowed strings."""
+        """Return one of the allowed strings. Raises UserError for any other value."""
         wanted = "one of " + ", ".join(f'"{value}"' for value in allowed)
         value = self.text(key, wanted)
         if value not in allowed:
@@ -52,7 +55,7 @@ class TomlTable:
         return value
 
     def whole(self, key: str, least: int = 0, default: Any = ...) -> Any:
-        """An integer, at least `least`."""
+        """Return an integer of at least `least`, or the default. Raises UserError for any other value."""
         wanted = f"a whole number, at least {least}"
         value = self.take(key, int, wanted, default)
         if value is not default and value < least:
@@ -62,8 +65,8 @@ class TomlTable:
     def several(
         self, key: str, kind: type | tuple[type, ...], noun: str, default: Any = ...
     ) -> tuple[Any, ...]:
-        """A list of one kind of value, none twice."""
-        wanted = f"a list of {noun}, none twice"
+        """Return the values of a list, all of one type and without duplicates. Raises UserError for any other value."""
+        wanted = f"a list of {noun} without duplicates"
         values = self.take(key, list, wanted, default)
         for value in values:
             if not isinstance(value, kind) or isinstance(value, bool):
@@ -73,19 +76,19 @@ class TomlTable:
         return tuple(values)
 
     def table(self, key: str, optional: bool = False) -> "TomlTable | None":
-        """A table inside this one; None when it is absent and optional."""
+        """Return a table inside this one; None when it is optional and missing."""
         value = self.take(key, dict, "a table", None if optional else ...)
         full = f"{self.where}.{key}" if self.where else key
         return None if value is None else TomlTable(self.path, full, value)
 
     def sub(self, key: str) -> "TomlTable":
-        """A table that must be there."""
+        """Return a table inside this one. Raises UserError when it is missing."""
         table = self.table(key)
         assert table is not None
         return table
 
     def done(self) -> None:
-        """Raises UserError when a key was given that nobody reads."""
+        """Raise UserError when the table has a key that was never read."""
         for key in self.value:
             if key not in self.known:
                 close = difflib.get_close_matches(key, self.known, 1)

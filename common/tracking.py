@@ -1,4 +1,4 @@
-"""Writing run folders: one stage of an experiment, from its command line to its record in run.json."""
+"""Run one stage of an experiment, from its command line to its record in run.json."""
 
 import argparse
 import hashlib
@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 C = TypeVar("C")
 INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")  # settings that may change after training
 AFTER_DECODING = ("common/postprocess", "common/predictions", "common/scoring", "common/rouge/")
-SAID_ONCE = 15.0
-"""Seconds in which the first process, saying a mistake that is everybody's, ends the others before they say it too."""
+ERROR_DELAY = 15.0
+"""Seconds that a process other than the first waits before it prints an error.
+
+Usually all processes have the same error; when the first one exits, torchrun ends the others, so it is printed once.
+"""
 PLUMBING = {
     "cards.py",
     "errors.py",
@@ -45,14 +48,14 @@ PLUMBING = {
     "runs.py",
     "tracking.py",
     "wandb_log.py",
-}  # decide no result: not in a run's hashes
+}  # these files do not affect results, so they are not part of a run's code hashes
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "bitsandbytes", "ctranslate2", "vllm", "datasets", "numpy", "numba",
             "mecab-ko")  # fmt: skip
 
 
 @dataclass
 class Run(Generic[C]):
-    """One stage (train or infer) of one run, while it works."""
+    """One running stage (train or infer) of one run."""
 
     stage: str
     experiment: str
@@ -65,14 +68,14 @@ class Run(Generic[C]):
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     dev_only: bool = False
-    """Inference then notes the dev score of greedy summaries, as training evaluates, and writes no file."""
+    """If true, inference only notes the dev score of greedy summaries, as in training, and writes no files."""
     notes: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, list[str]] = field(default_factory=dict)
-    """What the models of the config say they were made from (`cards.declared`)."""
+    """The sources that the models in the config declare (`cards.declared`)."""
     started: float = field(default_factory=time.time)
 
     def split(self, name: SplitName) -> Split:
-        """The checked rows of a split, noted in the record; in a smoke run the first few."""
+        """Return the checked rows of a split and note the file in the record; a smoke run gets only the first rows."""
         split = read_split(self.competition, name)
         key = str(split.path.resolve().relative_to(root()))
         for kind, count in split.warnings.items() if key not in self.data else ():
@@ -84,27 +87,27 @@ class Run(Generic[C]):
         return split
 
     def uses(self, path: Path, rows: int) -> None:
-        """Note in the record that the result depends on a file besides the splits, which holds so many rows."""
+        """Note in the record that the result also depends on this file with this number of rows."""
         key = str(path.resolve().relative_to(root()))
         self.data[key] = {"sha256": sha256_file(path), "rows": rows, "warnings": {}}
 
     @property
     def near_copy(self) -> float:
-        """The competition's; asking for it notes in the record that the result depends on it."""
+        """The competition's near-copy threshold; reading it notes in the record that the result depends on it."""
         self.notes["near_copy"] = self.competition.near_copy
         return self.competition.near_copy
 
     def uses_run(self, folder: Path) -> None:
         """Note in the record that the result depends on another run's best checkpoint.
 
-        Raises UserError when it is absent or damaged.
+        Raises UserError when the checkpoint is missing or damaged.
         """
         self.runs[str(folder.resolve().relative_to(root()))] = checkpoints.fingerprint(folder / "best")
 
     def key(self, *extra: str) -> str:
-        """A hash of what candidates depend on: settings, code, the data read so far and whatever else is given.
+        """Return a hash of what the candidates depend on: settings, code, the data read so far and `extra`.
 
-        What only happens to candidates afterwards (post-processing, scoring) does not count.
+        Post-processing and scoring are left out, because they do not change the candidates.
         """
         settings = {n: v for n, v in plain(self.config).items() if not n.startswith("postprocess.")}
         code = code_in_use(settings_too=False)
@@ -115,12 +118,12 @@ class Run(Generic[C]):
 
     @property
     def checkpoint(self) -> str:
-        """The fingerprint of the best checkpoint. Raises UserError when it is absent or damaged."""
+        """The fingerprint of the best checkpoint. Raises UserError when the checkpoint is missing or damaged."""
         return checkpoints.fingerprint(self.folder / "best")
 
     @property
     def training_key(self) -> str:
-        """A hash of the training settings and data: what a checkpoint must agree with to be resumed."""
+        """The hash of the training settings and data; training resumes only from a checkpoint with the same hash."""
         content = [
             self.experiment,
             _training_part(plain(self.config)),
@@ -133,7 +136,7 @@ class Run(Generic[C]):
         return [self.notes["near_copy"]] if "near_copy" in self.notes else []
 
     def finish(self, files: Sequence[Path] = (), **values: Any) -> None:
-        """Record the stage as finished, with the hashes of the files it made and whatever else is given."""
+        """Record the stage as finished, with the hashes of the `files` that it made and additional `values`."""
         self._write("finished", files, minutes=round((time.time() - self.started) / 60, 2), **values)
 
     def _write(self, status: str, files: Sequence[Path] = (), **values: Any) -> None:
@@ -171,25 +174,25 @@ def _training_part(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def code_in_use(*, settings_too: bool) -> dict[str, str]:
-    """Path -> syntax hash of every file of common/ and experiments/ that this process has imported, plumbing aside.
+    """Return path → syntax hash of each imported file of common/ and experiments/ that can affect results.
 
-    Without `settings_too` config.py is left out: training compares its settings by value.
+    Without `settings_too` config.py is left out, because training compares its settings by value.
     """
     folders = [root() / "common", root() / "experiments"]
     plumbing = {root() / "common" / name for name in PLUMBING}
     loaded = [Path(file) for m in list(sys.modules.values()) if (file := getattr(m, "__file__", None))]
-    mine = sorted(
+    own_files = sorted(
         {path.resolve() for path in loaded if any(path.is_relative_to(folder) for folder in folders)}
     )
     return {
         str(path.relative_to(root())): runs.code_hash(path)
-        for path in mine
+        for path in own_files
         if path not in plumbing and (settings_too or path.name != "config.py")
     }
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide results, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that can affect results."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -200,7 +203,7 @@ def package_versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores and, when torch is loaded, its GPUs."""
+    """Return the CPU architecture, the number of cores and, when torch is imported, the names of its GPUs."""
     torch = sys.modules.get("torch")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch else []
     return {"machine": platform.machine(), "cores": os.cpu_count(), "gpus": gpus}
@@ -231,20 +234,20 @@ def main(
 ) -> None:
     """Run one stage of the experiment that `file` belongs to, from the command line to the exit code.
 
-    Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny, seconds),
-    --restart (train: move the old run aside), --renew (train: the same, but only when the old run is stale
-    or has other settings), --dry-run (of stages that cost money: print `estimate` and end, the record untouched),
-    --track off|auto|offline|online (W&B: see common/wandb_log.py); every other --name
-    sets a scalar of the config.
+    Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny settings, takes
+    seconds), --restart (train: move the old run aside first), --renew (train: the same, but only when the old run is
+    stale or has other settings), --dry-run (stages that cost money: print `estimate` and exit without changing the
+    record), --track off|auto|offline|online (W&B, see common/wandb_log.py). Every other --name sets a scalar of the
+    config.
     """
     level = logging.WARNING if processes.rank() else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-    for noisy in ("accelerate", "datasets", "filelock", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # One warns at every checkpoint that tied weights are written once, the other at every 8-bit layer.
-    for noisy in ("accelerate.utils.other", "bitsandbytes"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    # peft asks transformers by an old name.
+    for logger in ("accelerate", "datasets", "filelock", "httpx"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    # accelerate warns about tied weights at every checkpoint, bitsandbytes about every 8-bit layer.
+    for logger in ("accelerate.utils.other", "bitsandbytes"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    # peft uses a deprecated name of transformers.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     experiment = Path(file).resolve().parent.name
     try:
@@ -266,7 +269,7 @@ def main(
             return
         if (
             processes.rank()
-        ):  # the first process keeps the folder and its record, and says whether there is work
+        ):  # only the first process writes to the folder; it also tells the others whether there is work
             if not any(processes.gather([False])):
                 return
             if stage == "infer":
@@ -284,22 +287,22 @@ def main(
                 _begin_inference(run, work)
     except UserError as error:
         if processes.rank():
-            time.sleep(SAID_ONCE)
+            time.sleep(ERROR_DELAY)
             sys.exit(f"error: process {processes.rank()}: {error}")
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from the last checkpoint.")
+        sys.exit("interrupted; run the same command again to resume from the last checkpoint.")
 
 
 def _locked(folder: Path) -> AcquireReturnProxy:
-    """The folder's lock, taken; leaving its context gives it back."""
+    """Acquire the folder's lock and return it as a context manager that releases it."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it or choose --run."
+            f"{shown(folder)} is in use by another process; wait for it to end, or choose another run name with --run."
         ) from error
     except OSError as error:
         raise UserError(
@@ -309,7 +312,9 @@ def _locked(folder: Path) -> AcquireReturnProxy:
 
 def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
     if estimate is None:
-        raise UserError(f"--dry-run: {run.experiment} {run.stage} pays for nothing; run it without.")
+        raise UserError(
+            f"--dry-run: {run.experiment} {run.stage} costs no money, so there is no estimate; leave --dry-run out."
+        )
     as_trained(run, runs.record(run.folder).get("train", {}))
     if processes.rank() == 0:
         print(estimate(run))  # noqa: T201
@@ -336,28 +341,28 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         if before["status"] == "finished":
             stale = runs.stale_training(run.folder)
             if not stale:
-                log.info("%s is trained already; add restart=1 to train it anew.", shown(run.folder))
+                log.info("%s is already trained; add restart=1 to train it again.", shown(run.folder))
                 processes.gather([False])
                 return
             raise UserError(
-                f"{shown(run.folder)} is trained, but {'; '.join(stale)}. Train anew with restart=1."
+                f"{shown(run.folder)} is trained, but {'; '.join(stale)}. Train it again with restart=1."
             )
         changed = runs.changed_code(before["code"])
         if changed:
             run.notes["mixed"] = [*before["notes"].get("mixed", []), *changed]
-            log.warning("resuming although %s: the result will count as stale.", "; ".join(changed))
+            log.warning("resuming although %s; the result will count as stale.", "; ".join(changed))
     run._write("running")
     processes.gather([True])
     work(run)
 
 
 def set_aside(folder: Path) -> None:
-    """Move an old run where it can be found again."""
+    """Move an old run to the folder `replaced` next to it, with the time in its name."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     aside = folder.parent / "replaced" / f"{folder.name}-{stamp}"
     aside.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(aside)
-    log.info("the old run is now in %s", shown(aside))
+    log.info("moved the old run to %s", shown(aside))
 
 
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
@@ -373,9 +378,9 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     stale = runs.stale_stage(before)
     if stale:
         log.warning(
-            "the checkpoint is stale: %s. make submit will refuse it; %s.",
+            "the checkpoint is stale: %s. make submit will reject it; %s.",
             "; ".join(stale),
-            runs.soup_command(before, run.folder.name) or "train anew with restart=1",
+            runs.soup_command(before, run.folder.name) or "train it again with restart=1",
         )
     run._write("running")
     processes.gather([True])
@@ -383,25 +388,25 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
 
 
 def _require_rules(run: Run[C]) -> None:
-    """Raises UserError when a model of the config is one that the competition's rules forbid, before any download."""
+    """Raise UserError, before any download, when the competition's rules forbid a model in the config."""
     settings, where = plain(run.config), f"{run.experiment} on {run.competition.name}"
     rules.require_allowed(run.competition, where, settings, {})
     if rules.models_of(settings):
-        from common import cards  # what a run without a model need not load
+        from common import cards  # loaded only when the config names a model
 
         run.sources = cards.declared(settings)
         rules.require_allowed(run.competition, where, settings, run.sources)
 
 
 def as_trained(run: Run[C], before: dict[str, Any]) -> None:
-    """What training was told on its command line holds for inference too, unless said otherwise now."""
+    """Apply the overrides of the training command, except those that the present command line sets."""
     kept = {n: v for n, v in before.get("overrides", {}).items() if n not in run.overrides}
     run.config, _ = override(run.config, runs.words(kept))
     run.overrides = {**kept, **run.overrides}
 
 
 def differing(run: Run[C], before: dict[str, Any]) -> list[str]:
-    """Which training settings are not those that were recorded, as reasons to print."""
+    """Return one printable reason for each training setting that differs from the recorded one."""
     then, now = _training_part(before["config"]), _training_part(plain(run.config))
     then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
     return [
@@ -416,6 +421,6 @@ def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
     if changed:
         raise UserError(
             f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "
-            f"Give the same ones, train anew (make exp={run.experiment} train restart=1), "
+            f"Use the same settings, train again (make exp={run.experiment} train restart=1), "
             f"or keep both with another run={run.experiment}-NAME."
         )

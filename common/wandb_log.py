@@ -1,6 +1,6 @@
-"""A run folder shown in Weights & Biases: while it grows, or afterwards. Needs the extra `track`; never stops a run.
+"""Show a run folder in Weights & Biases, during the run or afterwards. Needs the extra `track`; never stops a run.
 
-metrics.jsonl and dev/scores.json are the truth, W&B is a view of them: what it lacks is read from there, whenever.
+metrics.jsonl and dev/scores.json are the source; W&B only shows them. What W&B does not have yet is read from there.
 """
 
 import importlib.util
@@ -26,37 +26,44 @@ from common.rouge.profiles import get_profile
 log = logging.getLogger(__name__)
 Mode = Literal["off", "offline", "online"]
 CHOICES = ("off", "auto", "offline", "online")
-SAID: dict[str, Mode] = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline"}
-SAMPLES = 30  # dev dialogues in the table
-INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0  # without a network training begins, and ends, this much later
+ENVIRONMENT_MODES: dict[str, Mode] = {
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+}
+SAMPLES = 30  # number of dev dialogues in the table
+INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0  # longest delay at the start and at the end without a network
 SECRET = re.compile(r"(^|[._])(token|secret|password|credentials?|(api_?)?key)$")
 
 
 def mode(asked: str, *, smoke: bool = False) -> Mode:
-    """How a run is tracked, decided before it begins; nothing switches to another mode later.
+    """Return how a run is tracked; this is decided before the run starts and never changes to another mode later.
 
-    "auto": what WANDB_MODE says; without it online when wandb is installed and finds a key, else (and in a smoke run)
-    off. WANDB_MODE=disabled or WANDB_DISABLED=true switch it off whatever is asked.
-    Raises UserError when `asked` is no choice, or "online" or "offline" is asked and cannot be.
+    "auto" uses WANDB_MODE if that is set. Otherwise it is online when wandb is installed and finds a key, and off
+    when not or in a smoke run. WANDB_MODE=disabled or WANDB_DISABLED=true always switch tracking off.
+    Raises UserError when `asked` is not one of the choices, or is "online" or "offline" and that is impossible.
     """
+    wanted: Mode
     if asked not in CHOICES:
         raise UserError(f"--track {asked!r}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
-    said = os.environ.get("WANDB_MODE", "").lower()
-    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes") or said == "disabled":
+    from_environment = os.environ.get("WANDB_MODE", "").lower()
+    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes") or from_environment == "disabled":
         return "off"
     if asked == "off":
         return "off"
     if asked != "auto":
-        wanted: Mode = "online" if asked == "online" else "offline"
+        wanted = "online" if asked == "online" else "offline"
         obstacle = _obstacle(wanted)
         if obstacle:
             raise UserError(f"--track {asked}: {obstacle}")
         return wanted
-    if said in SAID:
-        obstacle = _obstacle(SAID[said])
+    if from_environment in ENVIRONMENT_MODES:
+        wanted = ENVIRONMENT_MODES[from_environment]
+        obstacle = _obstacle(wanted)
         if obstacle:
-            log.warning("WANDB_MODE=%s, but this run is not tracked: %s", said, obstacle)
-        return "off" if obstacle else SAID[said]
+            log.warning("WANDB_MODE=%s, but this run is not tracked: %s", from_environment, obstacle)
+        return "off" if obstacle else wanted
     if smoke or not _key_may_exist():
         return "off"
     obstacle = _obstacle("online")
@@ -66,25 +73,29 @@ def mode(asked: str, *, smoke: bool = False) -> Mode:
 
 
 def _obstacle(wanted: Mode) -> str:
-    """Why that mode is not possible here and what to do about it; "" when it is."""
+    """Return why the mode is impossible here and what to do about it; "" when it is possible."""
     if importlib.util.find_spec("wandb") is None:
         return (
             "wandb is not installed; install it with: .venv/bin/pip install -c constraints.txt -e '.[track]'"
         )
     if wanted == "offline":
         return ""
-    os.environ["WANDB_MODE"] = "online"  # what is asked for by name counts, and wandb looks here too
+    os.environ["WANDB_MODE"] = "online"  # wandb reads this variable too, and an explicit choice has priority
     try:
         found = bool(_wandb().login(prompt=False, verify=False))
     except Exception as error:
-        return f"the W&B key cannot be used ({_said(error)}); make a new one with: .venv/bin/wandb login"
+        return (
+            f"the W&B key cannot be used ({_error_line(error)}); make a new one with: .venv/bin/wandb login"
+        )
     return (
-        "" if found else "there is no W&B key; .venv/bin/wandb login, set WANDB_API_KEY, or --track offline"
+        ""
+        if found
+        else "there is no W&B key; run .venv/bin/wandb login, set WANDB_API_KEY, or use --track offline"
     )
 
 
 def _key_may_exist() -> bool:
-    """A cheap look, which spares everybody else the import: is there any place where wandb looks for a key?"""
+    """Return whether any of the places exists where wandb looks for a key; this avoids the import of wandb."""
     netrc = os.environ.get("NETRC")
     places = [Path(netrc)] if netrc else [Path.home() / ".netrc", Path.home() / "_netrc"]
     named = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
@@ -92,40 +103,40 @@ def _key_may_exist() -> bool:
 
 
 def _wandb() -> Any:
-    """The package, quiet, without reports of its own errors to its makers."""
+    """Return the package, silenced and without its error reports to its developers."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
-    import wandb  # half a second that untracked runs do not wait for
+    import wandb  # takes half a second, so untracked runs do not import it
 
     return wandb
 
 
-def _said(error: Exception) -> str:
-    """The first line of an error, without the key."""
+def _error_line(error: Exception) -> str:
+    """Return the first line of an error with the API key removed."""
     text = (str(error).splitlines() or [""])[0]
     key = os.environ.get("WANDB_API_KEY", "").strip()
     return f"{type(error).__name__}: {text.replace(key, '…') if key else text}"
 
 
 def sweep_run(experiment: str) -> str | None:
-    """The name of the run folder of this trial when a sweep agent started this process, else None."""
+    """Return the run name of this trial when a sweep agent started this process, else None."""
     trial = os.environ.get("WANDB_RUN_ID", "").lower()
     return f"{experiment}-{trial}" if os.environ.get("WANDB_SWEEP_ID") and trial else None
 
 
 def public(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without texts whose name says that they are secrets."""
+    """Return the settings without the texts whose name marks them as secrets."""
     return {n: v for n, v in settings.items() if not (isinstance(v, str) and SECRET.search(n))}
 
 
 @dataclass
 class Tracker:
-    """W&B's view of one run folder. Does nothing when off; a failing W&B costs one warning, never the run."""
+    """The connection of one run folder to W&B. Does nothing when off; an error of W&B only causes one warning."""
 
     folder: Path
     mode: Mode = "off"
     texts: bool = False
-    """Whether the table of dev samples carries the texts: online they leave this machine."""
+    """Whether the table of dev samples contains the texts; in online mode they are uploaded."""
     _run: Any = field(default=None, repr=False)
     _lines: int = 0
     _row: dict[str, Any] = field(default_factory=dict)
@@ -137,7 +148,7 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish the W&B run, if one was begun; after an error it counts as failed and can be resumed."""
+        """Finish the W&B run, if one was started; after an error it is marked as failed and can be resumed."""
         if self._run is None:
             return
         with self._guarded():
@@ -145,16 +156,16 @@ class Tracker:
                 self._emit()
                 if (
                     "rouge_sum" in self._best
-                ):  # what a sweep reads: of the checkpoint that is kept, not the last
+                ):  # sweeps read the summary, so it holds the best checkpoint's value, not the last one
                     self._run.summary["rouge_sum"] = self._best["rouge_sum"]
             run, self._run = self._run, None
             run.finish(exit_code=0 if kind is None else 1)
 
     def follow(self) -> None:
-        """Show the lines of metrics.jsonl that are not shown yet.
+        """Log the new lines of metrics.jsonl.
 
-        Lines of one step become one row, handed over when a later step appears: so a row is never half there, and
-        after a crash the run goes on behind W&B's last row. Steps done again after it come out the same.
+        The lines of one step become one row, which is logged when a later step appears. So no row is incomplete, and
+        after a crash logging resumes after W&B's last row. Steps that are repeated after a crash have the same values.
         """
         if self.mode == "off":
             return
@@ -170,7 +181,7 @@ class Tracker:
             self._lines = len(lines)
 
     def scores(self) -> None:
-        """Show the dev scores of every profile, their floors, and a table of the first dev samples."""
+        """Log the dev scores of every profile, their floors, and a table of the first dev samples."""
         if self.mode == "off":
             return
         self.follow()
@@ -190,7 +201,7 @@ class Tracker:
             self._run.log({"dev/samples": _wandb().Table(columns=columns, data=cells)})
 
     def _emit(self) -> None:
-        """Hand the collected row over, unless W&B has that step from before a crash."""
+        """Log the collected row, unless W&B already has its step from before a crash."""
         row, self._row = self._row, {}
         if row and row["step"] >= self._run.starting_step:
             names = {"score": self._score_key} if "score" in row else {}
@@ -199,9 +210,10 @@ class Tracker:
 
     @property
     def _score_key(self) -> str:
-        """What `score` is in this competition, with profile and tokenizer, for competitions share a project.
+        """The W&B name of `score`, with profile and tokenizer, because competitions share a project.
 
-        "greedy": training decodes greedily, and perhaps not all dev rows; "dev/" are the scores of the predictions.
+        It starts with "greedy/", because training decodes greedily and maybe only some dev rows; the scores of the
+        final predictions start with "dev/".
         """
         profile = competition.load(_about(self.folder)["competition"]).dev_profile
         keys = scoring.score({"": "a"}, {"": ["a"]}, profile).metrics
@@ -214,10 +226,11 @@ class Tracker:
         wandb = _wandb()
         path, about = self.folder / "wandb.json", _about(self.folder)
         known = read_json(path) if path.exists() else {"id": secrets.token_hex(4)}
-        sweep = bool(os.environ.get("WANDB_SWEEP_ID"))  # wandb then takes id and project from the agent
+        # In a sweep wandb gets the id and the project from the agent.
+        sweep = bool(os.environ.get("WANDB_SWEEP_ID"))
         if not sweep:
             write_json(path, known)
-        if self.mode == "offline":  # each record is complete: the newest alone is what `wandb sync` wants
+        if self.mode == "offline":  # each record is complete, and `wandb sync` needs only the newest
             shutil.rmtree(self.folder / "wandb", ignore_errors=True)
         settings = wandb.Settings(
             save_code=False, disable_code=True, disable_git=True, disable_job_creation=True, console="off",
@@ -258,25 +271,30 @@ class Tracker:
         except Exception as error:
             self.mode, self._run = "off", None
             log.warning(
-                "W&B failed and is left alone from here on (%s); the run itself goes on. Show it later with: "
+                "W&B failed and is off from here on (%s); the run itself continues. Show it later with: "
                 "python -m common track %s",
-                _said(error),
+                _error_line(error),
                 shown(self.folder),
             )
 
 
 def tracker(folder: Path, asked: str, *, smoke: bool) -> Tracker:
-    """The tracker of a run that begins. Raises UserError as `mode` does.
+    """Return the tracker of a new run. Raises UserError as `mode` does.
 
-    Texts go along only when offline or online was asked for by name, never by "auto".
+    Texts are logged only when "offline" or "online" was asked for explicitly, never with "auto".
     """
     return Tracker(folder, mode(asked, smoke=smoke), texts=asked in ("offline", "online"))
 
 
 def upload(folder: Path, asked: str, *, texts: bool) -> None:
-    """Show a run folder as it stands. Raises UserError when it is no run's, W&B fails or is off, or as `mode` does."""
+    """Log the present state of a run folder to W&B.
+
+    Raises UserError when it is not a run folder, when W&B fails or is off, and as `mode` does.
+    """
     if "train" not in runs.record(folder):
-        raise UserError(f"{shown(folder)}: no run folder; there has to be a run.json of a training in it.")
+        raise UserError(
+            f"{shown(folder)}: not a run folder (no run.json with a training); wanted outputs/COMPETITION/RUN."
+        )
     following = Tracker(folder, mode(asked), texts)
     try:
         with FileLock(folder.with_name(f".{folder.name}.lock")).acquire(timeout=0), following:
@@ -284,7 +302,7 @@ def upload(folder: Path, asked: str, *, texts: bool) -> None:
             if (folder / "dev" / "scores.json").exists():
                 following.scores()
     except Timeout as error:
-        raise UserError(f"{shown(folder)} is in use by another process; wait for it.") from error
+        raise UserError(f"{shown(folder)} is in use by another process; wait for it to end.") from error
     if following.mode == "off":
         raise UserError(
             f"{shown(folder)} was not shown: W&B failed, or WANDB_MODE or WANDB_DISABLED switch it off."
@@ -292,7 +310,7 @@ def upload(folder: Path, asked: str, *, texts: bool) -> None:
 
 
 def samples(folder: Path, *, texts: bool) -> tuple[list[str], list[list[Any]]]:
-    """Columns and cells of the first dev samples: id, with `texts` reference and prediction, headline scores.
+    """Return columns and cells for the first dev samples: id, reference and prediction (with `texts`), headline scores.
 
     Raises UserError when predictions or references cannot be read.
     """
@@ -314,7 +332,7 @@ def samples(folder: Path, *, texts: bool) -> tuple[list[str], list[list[Any]]]:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    """What run.json says of the stage that is at work or was last: competition, experiment, config, git."""
+    """Return the record in run.json of the latest stage: infer if it has started, else train."""
     stages = runs.record(folder)
     stage: dict[str, Any] = stages.get("infer") or stages["train"]
     return stage

@@ -1,6 +1,6 @@
-"""One idea a folder: a recipe to read from top to bottom."""
+"""Experiments: each folder holds one idea, as a recipe to read from top to bottom."""
 
 import logging
 
-# At its first import, which peft brings about, it asks for a package that only speeds up 4 bits on some processors.
+# When peft imports it, bitsandbytes suggests a package that only speeds up 4-bit models on some CPUs.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The click commands that Make calls: `python -m common COMMAND --help`."""
+"""The click commands that the Makefile calls: `python -m common COMMAND --help`."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ from common.errors import UserError
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "terminal_width": 110}
 )
 def commands() -> None:
-    """Korean dialogue summarization: data in, models trained, blends out."""
+    """Korean dialogue summarization: import data, train models, blend and submit."""
 
 
 for command in (
@@ -25,7 +25,7 @@ for command in (
 
 
 def main() -> None:
-    """Run a command; a user's mistake is one message on stderr and exit code 1 (2 for a mistyped command)."""
+    """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         commands(prog_name="python -m common")

@@ -1,4 +1,4 @@
-"""Commands about results: score, compare, submit, leaderboard, lb, results."""
+"""Commands for results: score, compare, submit, blend-report, leaderboard, lb, results."""
 
 import json
 from dataclasses import asdict, replace
@@ -23,28 +23,32 @@ from common import (
 from common.errors import UserError
 from common.rouge import PROFILES
 
-_COPY = "{copy} repeats the predictions of {original}: the two count as one member.\n"
+_COPY = "{copy} has the same predictions as {original}: the two count as one member.\n"
 
 
 @click.command()
 @click.option(
-    "--predictions", "path", required=True, type=click.Path(path_type=Path), help="CSV with id and summary."
+    "--predictions",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV with an id and a summary column.",
 )
-@click.option("--competition", "name", help="Default: the active one.")
+@click.option("--competition", "name", help="Default: the active competition.")
 @click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
 @click.option(
     "--profile",
     "only",
     type=click.Choice(sorted(PROFILES)),
     multiple=True,
-    help="Default: all sensible ones.",
+    help="Default: all profiles that suit the competition.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--per-example",
     "table",
     type=click.Path(path_type=Path),
-    help="Also write every row's scores to this CSV.",
+    help="Also write the scores of each row to this CSV.",
 )
 def score(
     path: Path,
@@ -54,7 +58,7 @@ def score(
     as_json: bool,
     table: Path | None,
 ) -> None:
-    """Score predictions with intervals, beside the floor, with signs of collapse and copying."""
+    """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
     chosen = competition.load(name or competition.active())
     predictions = rows.read_predictions(path, chosen)
     report = scoring.report(chosen, split, predictions, only)
@@ -67,24 +71,30 @@ def score(
 
 
 @click.command()
-@click.option("--a", "first", required=True, type=click.Path(path_type=Path), help="Predictions CSV.")
 @click.option(
-    "--b", "second", required=True, type=click.Path(path_type=Path), help="The one that may be better."
+    "--a", "first", required=True, type=click.Path(path_type=Path), help="Predictions CSV of the baseline."
 )
-@click.option("--competition", "name", help="Default: the active one.")
+@click.option(
+    "--b",
+    "second",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Predictions CSV that may be better.",
+)
+@click.option("--competition", "name", help="Default: the active competition.")
 @click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
 @click.option(
     "--profile",
     "only",
     type=click.Choice(sorted(PROFILES)),
     multiple=True,
-    help="Default: all sensible ones.",
+    help="Default: all profiles that suit the competition.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     first: Path, second: Path, name: str | None, split: rows.SplitName, only: tuple[str, ...], as_json: bool
 ) -> None:
-    """Whether b is better than a: paired bootstrap and paired permutation test."""
+    """Test whether b is better than a, with a paired bootstrap and a paired permutation test."""
     chosen = competition.load(name or competition.active())
     a, b = (rows.read_predictions(path, chosen) for path in (first, second))
     found = scoring.compare_predictions(chosen, split, a, b, only)
@@ -106,17 +116,25 @@ def compare(
 
 
 @click.command()
-@click.option("--competition", "competition_name", help="Default: the active one.")
-@click.option("--blend", "name", help="A recipe under submissions/; default: the active competition's name.")
+@click.option("--competition", "competition_name", help="Default: the active competition.")
+@click.option(
+    "--blend", "name", help="Name of a recipe in submissions/; default: the name of the active competition."
+)
 @click.option("--missing", type=click.Choice(["stop", "train"]), default="stop", show_default=True)
 @click.option("--stale", type=click.Choice(["stop", "ok"]), default="stop", show_default=True)
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Members trained at a time."
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of members trained at the same time.",
 )
 @click.option(
-    "--force", is_flag=True, help="Also when dev does not show the blend to be better than its best member."
+    "--force",
+    is_flag=True,
+    help="Submit even if dev does not show that the blend is better than its best member.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def submit(
     competition_name: str | None,
     name: str | None,
@@ -126,7 +144,7 @@ def submit(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Blend members into a validated CSV and enter it in the ledger."""
+    """Blend members into a validated CSV and add an entry to the ledger."""
     chosen = competition.load(competition_name or competition.active())
     recipe = _recipe(chosen, name)
     made = submission.submit(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs, force=force)
@@ -137,30 +155,38 @@ def submit(
     for copy, original in made.entry["copies"].items():
         click.echo(_COPY.format(copy=copy, original=original))
     click.echo(leaderboard.text(leaderboard.members(chosen, made.entry)))
-    tied = f", {choice['tied']:.0%} of votes tied and left to mbr" if recipe.method == "vote" else ""
+    tied = f", {choice['tied']:.0%} of votes tied and decided by MBR" if recipe.method == "vote" else ""
     click.echo(
-        f"{files.shown(made.path)}: valid; {choice['all_alike']:.0%} of dialogues with all texts alike, "
-        f"{choice['all_different']:.0%} with all different"
+        f"{files.shown(made.path)}: valid; all texts are equal in {choice['all_alike']:.0%} of dialogues, "
+        f"all are different in {choice['all_different']:.0%}"
         f"{tied}. "
         f"Ledger id {made.entry['id']}.\n"
         f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
-        f"{judged['low']:+.2f} … {judged['high']:+.2f}{'' if judged['supported'] else ': that may be chance'}."
+        f"{judged['low']:+.2f} … {judged['high']:+.2f}{'' if judged['supported'] else ': it may be chance'}."
     )
 
 
 @click.command("blend-report")
-@click.option("--competition", "competition_name", help="Default: the active one.")
-@click.option("--blend", "name", help="A recipe under submissions/; default: the active competition's name.")
+@click.option("--competition", "competition_name", help="Default: the active competition.")
 @click.option(
-    "--candidates", type=click.IntRange(1), default=8, show_default=True, help="Of each member, at most."
+    "--blend", "name", help="Name of a recipe in submissions/; default: the name of the active competition."
 )
 @click.option(
-    "--fused", type=click.IntRange(0), help="Texts a dialogue put together of them. Default: the recipe's."
+    "--candidates",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Maximum number of candidates for each member.",
+)
+@click.option(
+    "--fused",
+    type=click.IntRange(0),
+    help="Maximum number of texts for each dialogue that are recombined from candidates. Default: the recipe's.",
 )
 def blend_report_command(
     competition_name: str | None, name: str | None, candidates: int, fused: int | None
 ) -> None:
-    """What each way of blending a recipe's members is worth on dev, by nested cross-validation."""
+    """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
     chosen = competition.load(competition_name or competition.active())
     recipe = _recipe(chosen, name)
     recipe = replace(recipe, candidates=candidates, fused=recipe.fused if fused is None else fused)
@@ -169,7 +195,7 @@ def blend_report_command(
     found = submission.member_candidates(recipe, chosen, "dev")
     report = blend_report.report(recipe, chosen, found)
     methods, by_length = blend_report.tables(report)
-    more = f", and in each up to {recipe.fused} texts put together of them" if recipe.fused else ""
+    more = f", and up to {recipe.fused} recombined texts for each dialogue" if recipe.fused else ""
     click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n")
     for copy, original in report.copies.items():
         click.echo(_COPY.format(copy=copy, original=original))
@@ -179,7 +205,7 @@ def blend_report_command(
 
 
 def _recipe(chosen: competition.Competition, name: str | None) -> recipes.Recipe:
-    """The recipe of that name, else the competition's own. Raises UserError as `read_recipe` does."""
+    """Return the recipe with this name, or the competition's own. Raises UserError as `read_recipe` does."""
     name = name or chosen.name
     if Path(name).name != name:
         raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
@@ -187,10 +213,10 @@ def _recipe(chosen: competition.Competition, name: str | None) -> recipes.Recipe
 
 
 @click.command("leaderboard")
-@click.option("--competition", "competition_name", help="Default: the active one.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--competition", "competition_name", help="Default: the active competition.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
-    """Every submission of a competition, and the members of the newest."""
+    """Show every submission of a competition, and the members of the newest one."""
     chosen = competition.load(competition_name or competition.active())
     found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
     if as_json:
@@ -206,11 +232,11 @@ def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--id", "submission_id", required=True, help="Ledger id, or how it begins.")
+@click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
 @click.option("--public", type=float, help="Public leaderboard score.")
 @click.option("--private", type=float, help="Private leaderboard score.")
 def lb(submission_id: str, public: float | None, private: float | None) -> None:
-    """Type in what the site's leaderboard said of a submission."""
+    """Record the scores that the site's leaderboard shows for a submission."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = ledger.record_scores(submission_id, public, private, now)
     click.echo(f"{entry['id']} ({entry['recipe']}): {entry['lb']}")

@@ -1,4 +1,4 @@
-"""Commands about competitions: bring data in, switch the active one, look for copies among its rows."""
+"""Commands for competitions: import data, choose the active one, find copies among its rows."""
 
 import json
 from dataclasses import asdict
@@ -13,14 +13,18 @@ from common.errors import UserError
 @click.command()
 @click.option("--competition", "name", required=True, help="A folder under competitions/.")
 @click.option(
-    "--from", "source", required=True, type=click.Path(path_type=Path), help="Folder or zip of the files."
+    "--from",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder or .zip of the organisers' files.",
 )
 def data(name: str, source: Path) -> None:
-    """Check the organisers' files, copy them in and make the competition active."""
+    """Check the organisers' files, copy them into the repository and make the competition active."""
     chosen = competition.load(name)
     if not source.exists():
         raise UserError(
-            f"{source}: not there; from= wants the folder or zip you downloaded from the organisers."
+            f"{source}: not there; name the folder or .zip of the organisers' files with from=PATH."
         )
     for line in rows.import_data(chosen, source):
         click.echo(line)
@@ -38,16 +42,18 @@ def use(name: str) -> None:
 
 
 @click.command("leaks")
-@click.option("--competition", "name", help="Default: the active one.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--competition", "name", help="Default: the active competition.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def leaks_command(name: str | None, as_json: bool) -> None:
-    """Copies and near-copies between train, dev, test and augmented rows, by id."""
+    """Show the ids of copies and near-copies between train, dev, test and augmented rows."""
     chosen = competition.load(name or competition.active())
     found = leaks.report(chosen)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
         return
     between, inside = leaks.tables(found)
-    click.echo(f"{chosen.name}: near-copies from similarity {found.near_copy} on ([rules] near_copy)\n")
+    click.echo(
+        f"{chosen.name}: dialogues count as near-copies from similarity {found.near_copy} ([rules] near_copy)\n"
+    )
     click.echo(f"{leaderboard.text(between)}\n\n{leaderboard.text(inside)}\n")
     click.echo("\n".join(leaks.advice(found)))

@@ -1,4 +1,4 @@
-"""Commands about experiments: list, start, train, infer, smoke."""
+"""Commands for experiments: list, train, infer, soup, merge, smoke, new."""
 
 import json
 import os
@@ -16,11 +16,11 @@ PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_experiments(as_json: bool) -> None:
-    """Every experiment: title, model, what it needs, last dev score on the active competition.
+    """List every experiment: title, model, needs, last dev score on the active competition.
 
-    The score is that of the newest file in results/ of any of the experiment's runs, whatever machine made it.
+    The score comes from the newest file in results/ of any of the experiment's runs, whichever machine wrote it.
     """
     chosen = competition.load(competition.active())
     newest = {r.experiment: r for r in sorted(results.read_results(chosen.name), key=lambda r: r.date)}
@@ -54,23 +54,25 @@ def list_experiments(as_json: bool) -> None:
 
 
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
-    """Become the experiment's own process, so that signals and exit codes are its own; or torchrun's, for several."""
+    """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     runs.require_experiment(name)
     sys.stdout.flush()
     os.chdir(files.root())
     launcher: list[str] = []
     if gpus > 1 or nodes:
-        where = nodes.split() if nodes else ["--standalone"]
-        # Behind the dashes torchrun takes nothing for an option of its own, which --run would be the beginning of.
-        launcher = ["-m", "common.launch", f"--nproc-per-node={gpus}", *where, "-m", "--"]
+        rendezvous = nodes.split() if nodes else ["--standalone"]
+        # The "--" keeps torchrun from reading --run as an abbreviation of one of its own options.
+        launcher = ["-m", "common.launch", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
     module = f"experiments.{name}.{stage}"
     os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
 
 
-GPUS = click.option("--gpus", default=1, type=click.IntRange(1), help="Processes on this machine, one a GPU.")
+GPUS = click.option(
+    "--gpus", default=1, type=click.IntRange(1), help="Number of processes on this machine, one for each GPU."
+)
 NODES = click.option(
     "--nodes",
-    help="torchrun's words for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
+    help="torchrun options for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
 )
 
 
@@ -80,10 +82,10 @@ NODES = click.option(
 @NODES
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def train(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
-    """Train an experiment, or go on where it was interrupted.
+    """Train an experiment, or resume an interrupted training.
 
-    Options: --competition NAME, --run NAME, --smoke, --restart, and every scalar of its config.py
-    (--learning-rate 3e-5); an unknown one lists them all.
+    Options: --competition NAME, --run NAME, --smoke, --restart, and every scalar setting of its config.py
+    (--learning-rate 3e-5); an unknown setting lists all of them.
     """
     _run("train", name, gpus, nodes, arguments)
 
@@ -94,7 +96,7 @@ def train(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -
 @NODES
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def infer(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
-    """Predict dev and test with a trained experiment and score dev. Options as for train."""
+    """Predict dev and test with a trained experiment and score dev. The options are those of train."""
     _run("infer", name, gpus, nodes, arguments)
 
 
@@ -122,7 +124,7 @@ def soup(
 @click.command(context_settings=PASS_ON)
 @click.argument("arguments", metavar="RUN [--competition NAME]", nargs=-1, type=click.UNPROCESSED)
 def merge(arguments: tuple[str, ...]) -> None:
-    """Add a run's adapters into its model's weights: one to train on from, or to serve."""
+    """Merge a run's adapters into its model's weights, to serve the model or to train it further."""
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "common.merging", *arguments])
 
@@ -130,7 +132,7 @@ def merge(arguments: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:
-    """Run train and infer of every experiment (or those named) tiny, on the embedded sample."""
+    """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
     for name in names or runs.experiments():
         runs.require_experiment(name)
         for stage in ("train", "infer"):
@@ -152,13 +154,13 @@ def smoke(names: tuple[str, ...]) -> None:
 @click.argument("name", metavar="NEW")
 @click.option("--from", "source", required=True, help="The experiment to copy.")
 def new(name: str, source: str) -> None:
-    """Start an experiment as a copy of another."""
+    """Create an experiment as a copy of another."""
     runs.require_experiment(source)
     if not runs.EXPERIMENT.fullmatch(name):
         raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp014.")
     folder = files.root() / "experiments" / name
     if folder.exists():
-        raise UserError(f"{files.shown(folder)} exists already; choose another number.")
+        raise UserError(f"{files.shown(folder)} already exists; choose another number.")
     staging = folder.with_name(f".{name}.new")
     shutil.rmtree(staging, ignore_errors=True)
     try:
@@ -168,7 +170,9 @@ def new(name: str, source: str) -> None:
         staging.rename(folder)
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
-        raise UserError(f"{files.shown(folder)}: cannot be written ({error.strerror}).") from error
+        raise UserError(
+            f"{files.shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
+        ) from error
     click.echo(
         f"{files.shown(folder)} is a copy of {source}: change its config.py and README.md, then run it."
     )

@@ -1,4 +1,4 @@
-"""The command about post-processing: what each rule and a length target are worth to a run."""
+"""The command that measures post-processing: the effect of each rule and of a length target."""
 
 import click
 
@@ -6,10 +6,10 @@ from common import competition, files, leaderboard, postprocess_report, postproc
 
 
 @click.command()
-@click.option("--run", required=True, help="A run that has inferred, as in exp002 or exp002-seed2.")
-@click.option("--competition", "name", help="Default: the active one.")
+@click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
+@click.option("--competition", "name", help="Default: the active competition.")
 def postprocess(run: str, name: str | None) -> None:
-    """What each post-processing rule and a length fitted to a run are worth on dev."""
+    """Measure on dev what each post-processing rule and a fitted length change in a run's score."""
     chosen = competition.load(name or competition.active())
     task, own = postprocess_report.task(chosen, run)
     found = postprocess_search.search(task, own)

@@ -1,4 +1,4 @@
-"""Rows of a competition, validated on the way in; predictions out and in again; everything joins by id."""
+"""Read and check a competition's rows; read and write predictions. Rows and predictions are joined by id."""
 
 import csv
 import io
@@ -30,33 +30,36 @@ SplitName = Literal["train", "dev", "test"]
 
 @dataclass(frozen=True)
 class Row:
-    """One dialogue, its text exactly as in the file (cleaning is `common.dialogue`'s)."""
+    """One dialogue with its text exactly as in the file; `common.dialogue.clean` cleans it."""
 
     id: str
     dialogue: str
     summaries: tuple[str, ...]
-    """() in the test split, always."""
+    """Reference summaries; always () in the test split."""
     topic: str
-    """"" when the file has no topic column."""
+    """The topic; "" when the file has no topic column."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one file, in its order, and what was odd about it."""
+    """The rows of one file, in file order, and the warnings about it."""
 
     name: str
     rows: tuple[Row, ...]
     path: Path
     sha256: str
-    """Of the file's bytes."""
+    """Hex SHA-256 of the file's bytes."""
     warnings: Mapping[str, int]
-    """Kind of oddity → how many rows show it; for the run folder."""
+    """Kind of warning → number of affected rows; recorded in the run folder."""
     warning_examples: tuple[str, ...]
-    """One a kind."""
+    """One example for each kind of warning."""
 
 
 def read_split(competition: Competition, split: SplitName) -> Split:
-    """The checked rows of train, dev or test. Raises UserError naming file, line, id and what to do."""
+    """Return the checked rows of train, dev or test.
+
+    Raises UserError that names the file, the line and the id, and says what to do.
+    """
     path = competition.path(split)
     checked = checks.check(competition, split, path)
     columns = competition.columns
@@ -74,15 +77,15 @@ def read_split(competition: Competition, split: SplitName) -> Split:
 
 
 def read_references(competition: Competition, split: SplitName) -> dict[str, tuple[str, ...]]:
-    """Reference summaries by id: train's and dev's own, test's from the solution file.
+    """Return the reference summaries by id; those of test come from the solution file.
 
-    Raises UserError when the competition keeps its test answers to itself, and as `read_split` does.
+    Raises UserError when the competition has no solution file, and as `read_split` does.
     """
     kind = "solution" if split == "test" else split
     if kind not in competition.files:
         raise UserError(
-            f"{competition.name}: the answers of its test split are hidden (competition.toml declares no solution "
-            "file). Score split=dev, or submit the CSV and type the result in with: make lb id=… public=…"
+            f"{competition.name}: the test summaries are hidden (competition.toml declares no solution file). "
+            "Score split=dev, or submit the CSV and record the site's score with: make lb id=… public=…"
         )
     checked = checks.check(competition, kind, competition.path(kind))
     if kind == "solution" and competition.path("test").exists():
@@ -99,9 +102,9 @@ def _test(competition: Competition) -> checks.Checked:
 
 
 def sample_ids(competition: Competition) -> list[str]:
-    """The ids a submission must hold, in the sample's order (the test file's when there is no sample).
+    """Return the ids of a submission in the order of the sample, or of the test file when there is no sample.
 
-    Raises UserError when sample and test hold different ids, and as `read_split` does.
+    Raises UserError when sample and test have different ids, and as `read_split` does.
     """
     if "sample" not in competition.files:
         return checks.ids_of(competition, _test(competition).table.records)
@@ -112,10 +115,10 @@ def sample_ids(competition: Competition) -> list[str]:
 
 
 def read_predictions(path: Path, competition: Competition) -> dict[str, str]:
-    """Predicted summary by id, from a predictions or submission CSV; other columns are ignored.
+    """Return the predicted summaries by id from a predictions or submission CSV; other columns are ignored.
 
-    Empty predictions are kept (the scorer counts them). Raises UserError on a missing column, an empty or a
-    duplicate id, and on every fault of encoding or quoting.
+    Empty predictions are kept; the scorer counts them. Raises UserError for a missing column, an empty or
+    duplicate id, and any encoding or quoting error.
     """
     source = tables.source_of(path, None)
     id_column, summary = competition.submission.id, competition.submission.summary
@@ -126,23 +129,23 @@ def read_predictions(path: Path, competition: Competition) -> dict[str, str]:
         value = record.cells[id_column]
         if not value.strip():
             raise source.error(
-                record.line, f'column "{id_column}" is empty; every row needs its id', "Fix the row"
+                record.line, f'column "{id_column}" is empty; every row needs an id', "Fix the row"
             )
         if value in lines:
             problem = (
-                f'{id_column} "{value}" occurs a second time (first on line {lines[value]}); ids are unique'
+                f'{id_column} "{value}" is a duplicate (first on line {lines[value]}); ids must be unique'
             )
-            raise source.error(record.line, problem, "Remove one of the two")
+            raise source.error(record.line, problem, "Remove one of the two rows")
         lines[value] = record.line
         predictions[value] = record.cells[summary]
     return predictions
 
 
 def write_predictions(path: Path, ids: Sequence[str], texts: Sequence[str], competition: Competition) -> None:
-    """Write a predictions CSV (id and summary column, every cell quoted), whole or not at all.
+    """Write a predictions CSV (id and summary columns, every cell quoted) atomically.
 
-    `read_predictions` gives the same ids and texts back. Raises ValueError when there are not as many texts as ids,
-    UserError on a duplicate id, on text that UTF-8 or CSV cannot hold, and as `files.write_text` does.
+    `read_predictions` returns the same ids and texts. Raises ValueError when the numbers of ids and texts differ,
+    UserError for a duplicate id and for text that UTF-8 or CSV cannot represent, and as `files.write_text` does.
     """
     if len(ids) != len(texts):
         raise ValueError(f"{len(ids)} ids and {len(texts)} texts")
@@ -153,7 +156,7 @@ def write_predictions(path: Path, ids: Sequence[str], texts: Sequence[str], comp
         seen.add(key)
         if "\0" in text or tables.SURROGATE.search(text):
             raise UserError(
-                f'{files.shown(path)}: the text of "{key}" holds a NUL or half a surrogate pair; clean it.'
+                f'{files.shown(path)}: the text of "{key}" contains a NUL or a lone surrogate; remove it.'
             )
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""One declared file against its competition: columns, ids, counts and cells are errors; oddities are counted."""
+"""Check a declared file: wrong columns, ids, row counts or cells are errors; everything else odd is a warning."""
 
 import hashlib
 import re
@@ -12,39 +12,39 @@ from common.competition import Competition, FileSpec
 from common.rows import tables
 from common.rows.tables import Record, Source, Table
 
-# A cell of white space, zero-width characters or Hangul fillers alone prints as nothing.
+# A cell with nothing but white space, zero-width characters and Hangul fillers looks empty, so it counts as empty.
 _VISIBLE = re.compile("[^\\s\u115f\u1160\u200b-\u200f\u2060\u3164\ufeff\uffa0]")
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
 
 
 class Warnings:
-    """Counted oddities: how many rows show each kind, and the first row that did."""
+    """Counted warnings: the number of affected rows for each kind, and the first of them."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
 
     def add(self, kind: str, example: str) -> None:
-        """Count one row of a kind."""
+        """Count one row for this kind of warning; the first example of each kind is kept."""
         self.counts[kind] += 1
         self.examples.setdefault(kind, f"{kind}: {example}")
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A file that passed."""
+    """A file that passed all checks."""
 
     table: Table
     sha256: str
     warnings: Mapping[str, int]
     examples: Mapping[str, str]
-    """The first row of each kind of warning; ids and counts, no text of the data but an unknown tag."""
+    """The first row for each kind of warning: ids and counts, never the data's text except an unknown tag."""
 
 
 def check(competition: Competition, kind: str, path: Path, label: str | None = None) -> Checked:
-    """The declared file of this kind, read from `path` and checked; `label` names it in messages.
+    """Read the declared file of this kind from `path` and check it; messages call it `label` if that is given.
 
-    Raises UserError on what would lose or misplace a row. What can be lived with is a counted warning.
+    Raises UserError for errors that would lose or misplace a row. Everything else is a counted warning.
     """
     spec = competition.files[kind]
     source = Source(label, competition.obtain) if label else tables.source_of(path, competition.obtain)
@@ -52,7 +52,7 @@ def check(competition: Competition, kind: str, path: Path, label: str | None = N
     warnings = Warnings()
     if table.blank_lines:
         warnings.counts["blank line"] = table.blank_lines
-        warnings.examples["blank line"] = f"blank line: {table.blank_lines}, left out"
+        warnings.examples["blank line"] = f"blank line: {table.blank_lines}, skipped"
     _ids(table, competition, spec, source)
     _cells(table, competition, kind, source)
     _count(table, competition, spec, source, warnings)
@@ -67,7 +67,7 @@ def check(competition: Competition, kind: str, path: Path, label: str | None = N
 
 
 def read_columns(competition: Competition, kind: str) -> tuple[str, ...]:
-    """The columns of which a kind of file is read, beside the id: what may not be empty there."""
+    """Return the columns that we read from this kind of file, without the id; none of their cells may be empty."""
     spec, columns = competition.files[kind], competition.columns
     dialogue = (columns.dialogue,) if kind in ("train", "dev", "test") else ()
     answers = columns.answers(spec) if kind in ("train", "dev", "solution") else ()
@@ -81,11 +81,11 @@ def _ids(table: Table, competition: Competition, spec: FileSpec, source: Source)
         value = record.cells[column]
         if not value.strip():
             raise source.error(
-                record.line, f'column "{column}" is empty; every row needs its id', "Fix the row"
+                record.line, f'column "{column}" is empty; every row needs an id', "Fix the row"
             )
         if value in seen:
-            problem = f'{column} "{value}" occurs a second time (first on line {seen[value]}); ids are unique'
-            raise source.error(record.line, problem, "Remove one of the two")
+            problem = f'{column} "{value}" is a duplicate (first on line {seen[value]}); ids must be unique'
+            raise source.error(record.line, problem, "Remove one of the two rows")
         if spec.ids is not None and value not in spec.ids:
             problem = f'{column} "{value[:60]}" is not an id of this file; wanted {spec.ids}'
             raise source.error(record.line, problem, "Fix the row")
@@ -112,7 +112,7 @@ def _count(
     found = len(table.records)
     if not found:
         raise source.error(
-            None, "has a header and no rows" if table.header else "has no rows", "Give a whole file"
+            None, "has a header but no rows" if table.header else "has no rows", "Use the complete file"
         )
     if spec.rows is None or found == spec.rows:
         return
@@ -123,11 +123,11 @@ def _count(
     missing = [value for value in (spec.ids and spec.ids.expected()) or [] if value not in ids]
     listed = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
     lacking = f"; missing: {listed}" if missing else ""
-    raise source.error(None, f"has {found} rows; wanted {spec.rows}{lacking}", "Give a whole file")
+    raise source.error(None, f"has {found} rows; wanted {spec.rows}{lacking}", "Use the complete file")
 
 
 def _turns(dialogue: str, speaker: re.Pattern[str]) -> tuple[bool, bool]:
-    """Whether a line lacks a speaker, and whether a turn begins inside a line."""
+    """Return whether a line has no speaker, and whether a turn starts in the middle of a line."""
     lines = [line.lstrip() for line in dialogue.split("\n")]
     return (
         any(not speaker.match(line) for line in lines),
@@ -138,7 +138,7 @@ def _turns(dialogue: str, speaker: re.Pattern[str]) -> tuple[bool, bool]:
 def _oddities(table: Table, competition: Competition, kind: str, warnings: Warnings) -> None:
     columns = competition.columns
     known = "|".join(map(re.escape, competition.tags))
-    tag = re.compile(f"(?:{known})|(#\\w{{1,40}}#)")  # group 1: an undeclared one
+    tag = re.compile(f"(?:{known})|(#\\w{{1,40}}#)")  # group 1: an undeclared tag
     speaker = re.compile(f"(?:{'|'.join(map(re.escape, competition.speakers))}):")
     read = read_columns(competition, kind)
     for record in table.records:
@@ -169,19 +169,19 @@ def _oddities(table: Table, competition: Competition, kind: str, warnings: Warni
 
 
 def ids_of(competition: Competition, records: Sequence[Record]) -> list[str]:
-    """The ids in the file's order."""
+    """Return the ids of the records in file order."""
     return [record.cells[competition.columns.id] for record in records]
 
 
 def check_same_ids(competition: Competition, kind: str, this: Checked, test: Checked) -> None:
-    """Raises UserError when a sample or solution does not hold exactly the test file's ids."""
+    """Raise UserError unless a sample or solution has exactly the ids of the test file."""
     mine = set(ids_of(competition, this.table.records))
     wanted = set(ids_of(competition, test.table.records))
     if mine == wanted:
         return
     lacking, extra = sorted(wanted - mine), sorted(mine - wanted)
-    parts = [f"lacks {len(lacking)} of its ids ({', '.join(lacking[:3])})"] if lacking else []
-    parts += [f"has {len(extra)} that it lacks ({', '.join(extra[:3])})"] if extra else []
+    parts = [f"lacks {len(lacking)} ids of the test file ({', '.join(lacking[:3])})"] if lacking else []
+    parts += [f"has {len(extra)} ids too many ({', '.join(extra[:3])})"] if extra else []
     source = Source(this.table.label, competition.obtain)
-    problem = f"the {kind} and {test.table.label} do not belong together: it {' and '.join(parts)}"
+    problem = f"the {kind} does not match {test.table.label}: it {' and '.join(parts)}"
     raise source.error(None, problem, "Take both files from the same release")

@@ -1,4 +1,4 @@
-"""`make data`: the organisers' files, all checked in a staging folder, then moved into place together."""
+"""Import the organisers' files (`make data`): check all of them in a staging folder, then move them into place."""
 
 import fcntl
 import os
@@ -32,17 +32,18 @@ _BROKEN_ZIP = (
 
 @dataclass(frozen=True)
 class _Found:
-    """A file of the source: how messages name it, and how it is opened."""
+    """A file in the source: its name in messages, and a function that opens it."""
 
     label: str
     open: Callable[[], IO[bytes]]
 
 
 def import_data(competition: Competition, source: Path) -> list[str]:
-    """Report lines, one a file (rows, warnings), once every declared file of `source` is checked and in place.
+    """Check the declared files of `source`, move them into place, and return one report line for each file.
 
-    `source` is a folder or a .zip; the files may lie in folders inside it. On any UserError (a file is missing, twice
-    there or bad, the archive is broken or climbs out of its folder, the disk refuses) nothing has changed.
+    `source` is a folder or a .zip; the files may be in subfolders. A report line gives the rows and the warnings.
+    Raises UserError when a file is missing, invalid or found twice, when the archive is damaged or has paths outside
+    its root, or when writing fails; then nothing has changed.
     """
     with _opened(source) as found:
         chosen = _choose(competition, source, found)
@@ -56,15 +57,17 @@ def import_data(competition: Competition, source: Path) -> list[str]:
 
 @contextmanager
 def _opened(source: Path) -> Iterator[list[_Found]]:
-    """The files of a folder or an archive, which stays open meanwhile."""
+    """Yield the files of a folder or an archive; the archive stays open inside the context."""
     if source.is_dir():
         yield list(_in_folder(source))
         return
     if not source.exists():
-        raise UserError(f"{source}: not there; give the folder or .zip of the organisers' files (from=PATH).")
+        raise UserError(
+            f"{source}: not there; name the folder or .zip of the organisers' files with from=PATH."
+        )
     if source.suffix.lower() != ".zip" and not zipfile.is_zipfile(source):
         raise UserError(
-            f"{source}: is neither a folder nor a .zip; unpack it and give the folder (from=FOLDER)."
+            f"{source}: is neither a folder nor a .zip; unpack it and name the folder with from=FOLDER."
         )
     try:
         archive = zipfile.ZipFile(source)
@@ -101,13 +104,13 @@ def _in_zip(source: Path, archive: zipfile.ZipFile) -> Iterator[_Found]:
             continue
         if info.file_size > MAX_BYTES:
             raise UserError(
-                f'{source}: entry "{name}" unpacks to {info.file_size:,} bytes; not the organisers\' file.'
+                f'{source}: entry "{name}" unpacks to {info.file_size:,} bytes; wanted at most {MAX_BYTES:,}. Download the archive again from the organisers.'
             )
         yield _Found(f"{source}/{name}", lambda info=info: archive.open(info))  # type: ignore[misc]
 
 
 def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict[str, _Found]:
-    """The found file for each declared path, matched by its name."""
+    """Return the found file for each declared path, matched by file name."""
     chosen: dict[str, _Found] = {}
     missing = []
     for path in dict.fromkeys(spec.path for spec in competition.files.values()):
@@ -116,7 +119,7 @@ def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict
         if len(matches) > 1:
             listed = ", ".join(item.label for item in matches[:5])
             raise UserError(
-                f"{source}: {name} is there {len(matches)} times ({listed}); give the folder of one of them."
+                f"{source}: {name} is there {len(matches)} times ({listed}); name the folder of the right one with from=FOLDER."
             )
         if matches:
             chosen[path] = matches[0]
@@ -127,7 +130,7 @@ def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict
         listed = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
         raise UserError(
             f"{source}: {', '.join(missing)} not found; found {listed or 'no files'}. "
-            f"Give the folder or .zip with all of the organisers' files: "
+            f"Name the folder or .zip with all of the organisers' files: "
             f"make data comp={competition.name} from=PATH"
         )
     return chosen
@@ -135,7 +138,7 @@ def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict
 
 @contextmanager
 def _staging(competition: Competition) -> Iterator[Path]:
-    """An empty folder on the same disk as the data, removed in the end; one import at a time holds it."""
+    """Yield an empty folder on the same disk as the data and remove it at the end; only one import runs at a time."""
     data = competition.folder / "data"
     new = not data.exists()
     try:
@@ -148,10 +151,10 @@ def _staging(competition: Competition) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UserError(
-                f"{files.shown(data)}: another make data is at work there; wait for it."
+                f"{files.shown(data)}: another make data is running there; wait for it to end."
             ) from error
         try:
-            for left in data.glob(".staging-*"):  # of an import that was killed
+            for left in data.glob(".staging-*"):  # left by an import that was killed
                 shutil.rmtree(left, ignore_errors=True)
             staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=data))
         except OSError as error:
@@ -174,7 +177,7 @@ def _unwritable(path: Path, error: OSError) -> UserError:
 
 
 def _copy(item: _Found, target: Path) -> None:
-    """Copy one found file; a checksum that fails is noticed here."""
+    """Copy one file; reading an archive entry to its end also verifies its checksum."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with item.open() as source, target.open("wb") as copy:
@@ -189,7 +192,7 @@ def _copy(item: _Found, target: Path) -> None:
 
 
 def _check(competition: Competition, chosen: Mapping[str, _Found], staging: Path) -> list[str]:
-    """The report, once every staged file passed alone and the sample and solution match the test."""
+    """Check every staged file, compare sample and solution with test, and return the report lines."""
     checked = {
         kind: checks.check(competition, kind, staging / spec.path, chosen[spec.path].label)
         for kind, spec in competition.files.items()
@@ -211,7 +214,7 @@ def _check(competition: Competition, chosen: Mapping[str, _Found], staging: Path
 
 
 def _move(competition: Competition, staging: Path, paths: list[str]) -> None:
-    """Rename the staged files into place; when one rename fails, put back what was there."""
+    """Rename the staged files into place; when one rename fails, restore the previous files."""
     done: list[tuple[Path, Path | None]] = []
     try:
         for path in paths:
@@ -225,7 +228,7 @@ def _move(competition: Competition, staging: Path, paths: list[str]) -> None:
             done.append((target, old if existed else None))
         for folder in {target.parent for target, _ in done}:
             files.fsync_folder(folder)
-    except BaseException as error:  # Ctrl-C too: all files or none
+    except BaseException as error:  # also after Ctrl-C: either all files are replaced or none
         for target, before in reversed(done):
             if before is None:
                 target.unlink()

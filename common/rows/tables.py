@@ -1,4 +1,4 @@
-"""Files of records: bytes to text, CSV and JSON lines to records that know the line they start on."""
+"""Decode CSV and JSON Lines files into records; each record knows the line on which it starts."""
 
 import csv
 import io
@@ -18,10 +18,10 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Record:
-    """One row as the file has it."""
+    """One row of a file."""
 
     line: int
-    """The physical line, from 1, on which it starts (lines end at "\\n"; a cell may span several)."""
+    """Number of the line on which the record starts, from 1; a line ends at "\\n", and a cell may span several lines."""
     cells: dict[str, str]
 
 
@@ -30,45 +30,48 @@ class Table:
     """A parsed file."""
 
     label: str
-    """How messages name the file."""
+    """Name of the file in messages."""
     header: tuple[str, ...]
-    """The columns of a CSV; () for JSON lines."""
+    """The columns of a CSV; () for JSON Lines."""
     records: tuple[Record, ...]
     blank_lines: int
 
 
 class Source:
-    """A file's name, and the advice that ends every message about it."""
+    """A file's name in messages, and the command that gets the file again."""
 
     def __init__(self, label: str, obtain: str | None) -> None:
         self.label, self.obtain = label, obtain
 
     def fix(self, what: str) -> str:
-        """What to do next: mend it, or get the file again."""
+        """Return the advice at the end of a message: `what`, or get the file again if a command for that is known."""
         return f"{what}, or get the file again with: {self.obtain}" if self.obtain else f"{what}."
 
     def error(self, line: int | None, problem: str, what: str) -> UserError:
-        """The error: file, line, problem, then what to do."""
+        """Return a UserError that gives the file, the line, the problem and the advice."""
         where = self.label if line is None else f"{self.label}:{line}"
         return UserError(f"{where}: {problem}. {self.fix(what)}")
 
 
 def read_bytes(path: Path, source: Source) -> bytes:
-    """The file's bytes. Raises UserError when it is absent, a folder, unreadable or empty."""
+    """Return the file's bytes. Raises UserError when the file is missing, a folder, unreadable or empty."""
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         hint = f" Get it with: {source.obtain}" if source.obtain else " Check the path."
         raise UserError(f"{source.label}: not there.{hint}") from error
     except OSError as error:
-        raise source.error(None, f"cannot be read ({error.strerror})", "Give a readable file") from error
+        raise source.error(None, f"cannot be read ({error.strerror})", "Make the file readable") from error
     if not data.strip():
-        raise source.error(None, f"is empty ({len(data)} bytes)", "Give a whole file")
+        raise source.error(None, f"is empty ({len(data)} bytes)", "Use the complete file")
     return data
 
 
 def decode(data: bytes, source: Source) -> str:
-    """UTF-8 text, a byte order mark removed. Raises UserError that names CP949, UTF-16, broken or NUL bytes."""
+    """Return UTF-8 text without its byte order mark.
+
+    Raises UserError for CP949, UTF-16, other invalid bytes and NUL bytes; the message says which.
+    """
     name = Path(source.label).name
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise source.error(None, "is UTF-16; wanted UTF-8", _iconv("UTF-16", name))
@@ -111,7 +114,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _csv_rows(text: str, source: Source) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line it starts on; [] for a blank line. Only "\\n" ends a physical line."""
+    """Yield each record with the number of its first line; a blank line gives []. Only "\\n" ends a line."""
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
     while True:
         line = reader.line_num + 1
@@ -123,13 +126,13 @@ def _csv_rows(text: str, source: Source) -> Iterator[tuple[int, list[str]]]:
             if "new-line character" in str(error):
                 problem, what = (
                     "has a carriage return (\\r) outside quotes; wanted lines that end in \\n or \\r\\n",
-                    "Convert the line ends, or quote the cell",
+                    "Convert the line endings, or quote the cell",
                 )
             else:
                 problem, what = (
-                    'starts a record whose quotes do not match: a cell opens with " and is not closed, '
-                    f'or holds a " that is not doubled ({error})',
-                    'Close the quote (a " inside a cell is written "")',
+                    "starts a record with unbalanced quotes: a quoted cell is not closed, "
+                    f'or contains a " that is not doubled ({error})',
+                    'Close the quote (write a " inside a cell as "")',
                 )
             raise source.error(line, problem, what) from error
         yield line, row
@@ -139,7 +142,7 @@ def _csv(text: str, source: Source, wanted: Sequence[str], others: bool) -> Tabl
     rows = _csv_rows(text, source)
     line, header = next(((line, row) for line, row in rows if row), (1, []))
     if problem := _wrong_header(header, wanted, others):
-        what = "Give the columns these names" + ("" if others else ", no others")
+        what = "Name the columns so" + ("" if others else " and remove all others")
         raise source.error(line, f"{problem}; wanted {_quoted(wanted)}", what)
     records, blank = [], 0
     for line, row in rows:
@@ -153,27 +156,27 @@ def _csv(text: str, source: Source, wanted: Sequence[str], others: bool) -> Tabl
 
 
 def _wrong_header(header: Sequence[str], wanted: Sequence[str], others: bool) -> str | None:
-    """What is wrong with the header of a CSV; None when nothing is."""
+    """Return what is wrong with the header of a CSV; None when it is correct."""
     if len(set(header)) != len(header):
-        return f"the header names a column twice: {_quoted(header)}"
+        return f"the header has a duplicate column: {_quoted(header)}"
     parts = []
     if missing := [column for column in wanted if column not in header]:
         parts.append(f"column {_quoted(missing)} is missing")
     extra = [column for column in header if column not in wanted]
     if extra and not others:
-        parts.append(f"column {_quoted(extra)} is not wanted")
+        parts.append(f"column {_quoted(extra)} is not allowed")
     if not parts:
         return None
     alone = header[0] if len(header) == 1 else ""
     separator = next((name for sign, name in _SEPARATORS.items() if sign in alone), None)
-    hint = f" (it is separated by {separator}; wanted commas)" if separator else ""
+    hint = f" (separated by {separator}; wanted commas)" if separator else ""
     return f"{' and '.join(parts)}; the header has {_quoted(header)}{hint}"
 
 
 def _wrong_width(row: Sequence[str], header: Sequence[str]) -> tuple[str, str]:
-    """The problem and the advice for a record with too many or too few fields."""
+    """Return the problem and the advice for a record with too many or too few fields."""
     first = next((cell for cell in row if cell), "")[:40]
-    problem = f'the record that begins with "{first}" has {len(row)} fields, the header {len(header)}'
+    problem = f'the record that starts with "{first}" has {len(row)} fields, but the header has {len(header)}'
     if len(row) > len(header):
         return f"{problem}: a cell with a comma is not quoted", 'Put the cell in quotes ("…")'
     return (
@@ -199,33 +202,40 @@ def _json_lines(text: str, source: Source, wanted: Sequence[str], others: bool) 
         try:
             value = json.loads(line, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
-            raise source.error(number, f"is not one JSON object a line ({error})", "Mend the line") from error
+            raise source.error(
+                number, f"is not a JSON object on one line ({error})", "Fix the line"
+            ) from error
         if not isinstance(value, dict):
             raise source.error(
-                number, f"is a JSON {type(value).__name__}; wanted one object a line", "Mend the line"
+                number,
+                f"is a JSON {type(value).__name__}; wanted one JSON object on each line",
+                "Fix the line",
             )
         missing, extra = (
             [key for key in wanted if key not in value],
             [key for key in value if key not in wanted],
         )
         if missing or (extra and not others):
-            found = f"lacks key {_quoted(missing)}" if missing else f"has key {_quoted(extra)} too many"
-            raise source.error(number, f"{found}; wanted {_quoted(wanted)}", "Mend the line")
+            found = (
+                f"key {_quoted(missing)} is missing" if missing else f"key {_quoted(extra)} is not allowed"
+            )
+            raise source.error(number, f"{found}; wanted {_quoted(wanted)}", "Fix the line")
         for key, cell in value.items():
             if not isinstance(cell, str):
                 problem = f'key "{key}" is {json.dumps(cell)[:40]} ({type(cell).__name__}); wanted a string'
-                raise source.error(number, problem, "Mend the line")
+                raise source.error(number, problem, "Fix the line")
             if "\0" in cell or SURROGATE.search(cell):
-                problem = f'key "{key}" holds a NUL or half a surrogate pair; wanted text'
-                raise source.error(number, problem, "Mend the line")
+                problem = f'key "{key}" contains a NUL or a lone surrogate; wanted text'
+                raise source.error(number, problem, "Fix the line")
         records.append(Record(number, value))
     return Table(source.label, (), tuple(records), blank)
 
 
 def load(path: Path, source: Source, wanted: Sequence[str], others: bool = False) -> tuple[Table, bytes]:
-    """The parsed file and its bytes; the suffix .jsonl means JSON lines, else it is a CSV with a header.
+    """Return the parsed file and its bytes; a .jsonl file is read as JSON Lines, any other as a CSV with a header.
 
-    It must have the wanted columns, in any order, and no others unless allowed. Raises UserError naming the line.
+    The file must have the `wanted` columns in any order; additional columns are allowed only with `others`.
+    Raises UserError that names the file and, where possible, the line.
     """
     data = read_bytes(path, source)
     read = _json_lines if path.suffix == ".jsonl" else _csv
@@ -233,5 +243,5 @@ def load(path: Path, source: Source, wanted: Sequence[str], others: bool = False
 
 
 def source_of(path: Path, obtain: str | None) -> Source:
-    """The source of a file in its own place, named as messages print paths."""
+    """Return the source of a file under the path that messages print for it."""
     return Source(files.shown(path), obtain)

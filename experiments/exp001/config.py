@@ -1,4 +1,4 @@
-"""exp001's settings."""
+"""Settings of exp001."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ NEEDS = "cpu"
 
 @dataclass(frozen=True)
 class Config:
-    """Which turns a summary may be made of."""
+    """Settings of the extractive baseline."""
 
     seed: int = 0
     most_turns: int = 3
-    """Each strategy is tried with one turn up to this many."""
+    """Largest number of turns in a summary; each strategy is tried with 1 to this many turns."""
     candidates: int = 4
-    """Texts kept a dialogue: those of the strategies that did best on train."""
+    """Number of candidates for each dialogue, from the strategies with the best scores on train."""
     train_rows: int = 1000
-    """Training rows on which the strategies compete."""
+    """Number of training rows on which the strategies are compared."""
     postprocess: PostprocessConfig = PostprocessConfig()
 
 

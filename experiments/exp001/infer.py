@@ -1,4 +1,4 @@
-"""exp001, infer: the best strategy's turns are the summary, the next ones further candidates."""
+"""exp001, infer: the best strategy gives the summary, the next ones give further candidates."""
 
 from common import candidates, predictions, tracking
 from common.candidates import Candidate
@@ -8,7 +8,7 @@ from experiments.exp001.strategies import extract
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Ranking → candidates → post-processed predictions → dev scores."""
+    """Extract candidates with the ranked strategies, post-process the predictions and score dev."""
     ranking = read_json(run.folder / "best" / "ranking.json")[: run.config.candidates]
     files = []
     for split in predictions.SPLITS:

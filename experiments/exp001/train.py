@@ -1,4 +1,4 @@
-"""exp001, train: nothing is learned; the extraction strategies are ranked on training rows."""
+"""exp001, train: rank the extraction strategies on training rows; no model is trained."""
 
 from common import checkpoints, scoring, tracking
 from common.files import write_json
@@ -7,7 +7,7 @@ from experiments.exp001.strategies import STRATEGIES, extract
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Every strategy with every number of turns → its score on train → the ranking as the checkpoint."""
+    """Score every strategy with every number of turns on train; save the ranking as the checkpoint."""
     rows = run.split("train").rows[: run.config.train_rows]
     references = {row.id: row.summaries for row in rows}
     found = []

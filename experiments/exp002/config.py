@@ -1,4 +1,4 @@
-"""exp002's settings."""
+"""Settings of exp002."""
 
 from dataclasses import dataclass, replace
 
@@ -15,12 +15,12 @@ NEEDS = "cpu"
 
 @dataclass(frozen=True)
 class Config:
-    """A small BART that learns everything, its tokenizer included, from the training rows."""
+    """Settings of a small BART; the model and its tokenizer are trained only on the training rows."""
 
     seed: int = 7
     vocabulary: int = 4000
     dev_rows: int = 50
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=5, tokens_per_batch=2048, learning_rate=2e-3)

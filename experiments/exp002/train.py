@@ -1,4 +1,4 @@
-"""exp002, train: a BPE tokenizer and a small BART learn from the training rows alone."""
+"""exp002, train: train a BPE tokenizer and a small BART only on the training rows."""
 
 import torch
 
@@ -8,7 +8,7 @@ from experiments.exp002.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Rows → tokenizer → model → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Train the tokenizer, then the model; keep the checkpoint with the best ROUGE of decoded dev summaries."""
     config = run.config
     texts = [clean(text) for row in run.split("train").rows for text in (row.dialogue, *row.summaries)]
     tokenizer = tokenization.train_bpe(texts, config.vocabulary, run.competition.tags)

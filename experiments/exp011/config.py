@@ -1,4 +1,4 @@
-"""exp011's settings."""
+"""Settings of exp011."""
 
 from dataclasses import dataclass, replace
 
@@ -15,12 +15,12 @@ NEEDS = "cpu"
 
 @dataclass(frozen=True)
 class Config:
-    """A small Qwen2 that reads the dialogue, a start token, and writes the summary."""
+    """Settings of a small Qwen2 that reads the dialogue and a start token, and generates the summary."""
 
     seed: int = 11
     vocabulary: int = 4000
     dev_rows: int = 50
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=5, tokens_per_batch=2048, learning_rate=2e-3)

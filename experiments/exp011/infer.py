@@ -1,14 +1,14 @@
-"""exp011, infer: n-best summaries of dev and test by beam search."""
+"""exp011, infer: generate n-best summaries of dev and test with beam search."""
 
 from common import engines, stages, tokenization, tracking
 from experiments.exp011.config import SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    """Generate candidates with the best checkpoint, post-process the predictions and score dev."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
-    frame = tokenization.Frame(after=(tokenizer.bos_token_id,))
-    stages.infer(run, decoder, tokenizer, frame)
+    template = tokenization.Frame(after=(tokenizer.bos_token_id,))
+    stages.infer(run, decoder, tokenizer, template)
 
 
 if __name__ == "__main__":

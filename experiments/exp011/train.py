@@ -1,4 +1,4 @@
-"""exp011, train: a BPE tokenizer and a small Qwen2 learn from the training rows, the loss on summaries only."""
+"""exp011, train: train a BPE tokenizer and a small Qwen2 on the training rows; only summary tokens count in the loss."""
 
 import torch
 
@@ -8,13 +8,13 @@ from experiments.exp011.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Rows → tokenizer → model → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Train the tokenizer, then the model; keep the checkpoint with the best ROUGE of decoded dev summaries."""
     config = run.config
     texts = [clean(text) for row in run.split("train").rows for text in (row.dialogue, *row.summaries)]
     tokenizer = tokenization.train_bpe(texts, config.vocabulary, run.competition.tags)
     torch.manual_seed(config.seed)
     model = models.small_qwen2(config.model, tokenizer)
-    # After the dialogue the start token says: now summarize.
+    # The start token after the dialogue marks where the summary begins.
     stages.fit(run, model, tokenizer, tokenization.Frame(after=(tokenizer.bos_token_id,)))
 
 

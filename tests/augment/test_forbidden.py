@@ -48,5 +48,5 @@ def test_augmented_rows_of_another_competition_model_or_near_copy_are_not_read(r
     ):
         augment.read("talk", "swap")
     made(repository, new(FAR), sources={"someone/m2m": ["DialogSum"]})
-    with pytest.raises(UserError, match="someone/m2m says of itself that it was made from DialogSum"):
+    with pytest.raises(UserError, match="someone/m2m names DialogSum in its model card"):
         augment.read("talk", "swap")

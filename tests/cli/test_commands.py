@@ -39,12 +39,12 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
         (("submit", "--blend", "../talk"), 1, ("wanted the name of a file in submissions/",)),
         (("submit", "--blend", "none"), 1, ("submissions/none.toml: not there", "recipes here: talk")),
         (("submit", "--missing", "yes"), 2, ("'yes' is not one of 'stop', 'train'",)),
-        (("lb", "--id", "abc", "--public", "70"), 1, ("nothing was submitted yet; first: make submit",)),
+        (("lb", "--id", "abc", "--public", "70"), 1, ("nothing was submitted yet; first run: make submit",)),
         (("lb", "--id", "abc", "--public", "high"), 2, ("'high' is not a valid float",)),
         (("smoke", "exp9"), 1, ("wanted exp and three digits",)),
         (("new", "exp1", "--from", "exp001"), 1, ("'exp1'", "as in exp014")),
         (("new", "../exp014", "--from", "exp001"), 1, ("'../exp014'",)),
-        (("new", "exp002", "--from", "exp001"), 1, ("experiments/exp002 exists already", "another number")),
+        (("new", "exp002", "--from", "exp001"), 1, ("experiments/exp002 already exists", "another number")),
         (("new", "exp014", "--from", "exp012"), 1, ("'exp012' does not exist",)),
     ]
     for ended, (_, code, parts) in zip(

@@ -76,7 +76,7 @@ def test_a_killed_process_ends_the_others_and_the_command_resumes(copy: Path) ->
     # All of them see that there is nothing to do, and end.
     code, output = tiny.run(copy, *command)
     assert code == 0, output
-    assert output.count("is trained already") == 1
+    assert output.count("is already trained") == 1
 
 
 def test_a_mistake_is_said_once(copy: Path) -> None:

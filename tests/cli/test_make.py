@@ -92,5 +92,5 @@ def test_make_takes_words_in_any_order_and_off_means_off(repository: Path) -> No
     ):
         ended = make(repository, *words)
         assert ended.returncode == 0, ended
-        assert "is trained already; add restart=1" in ended.stderr
+        assert "is already trained; add restart=1" in ended.stderr
     assert files(repository) == before

@@ -86,7 +86,7 @@ def test_the_original_stays_as_it_was() -> None:
             ),
         ),
         (["--name", "x"], ("--name", "ambiguous", "--training.name", "--decoding.name")),
-        (["--seed"], ("--seed", "wants a value")),
+        (["--seed"], ("--seed", "no value; wanted --seed VALUE")),
         (["seed=3"], ("'seed=3'", "wanted --name value")),
         (["--seed", "3.5"], ("--seed", "'3.5'", "wanted a whole number")),
         (["--learning-rate", "fast"], ("--learning_rate", "'fast'", "wanted a number")),

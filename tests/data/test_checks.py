@@ -28,10 +28,10 @@ DEV_FILE = "competitions/tiny/data/dev.csv"
 # kind, what to replace, by what, what the message must hold
 BAD = {
     "missing column": ("dev", ",summary,topic\n", ",summery,topic\n", (f"{DEV_FILE}:1:", '"summary" is missing', '"summery"', AGAIN)),
-    "extra column": ("sample", ",fname,summary\n", ",fname,summary,\n", ("sample_submission.csv:1:", "twice")),
-    "unwanted column": ("test", TEST, TEST.replace("\n", ",x\n").replace("?,x", "?"), ("test.csv:1:", '"x" is not wanted', AGAIN)),
+    "extra column": ("sample", ",fname,summary\n", ",fname,summary,\n", ("sample_submission.csv:1:", "duplicate column")),
+    "unwanted column": ("test", TEST, TEST.replace("\n", ",x\n").replace("?,x", "?"), ("test.csv:1:", '"x" is not allowed', AGAIN)),
     "semicolons": ("test", "fname,dialogue", "fname;dialogue", ("test.csv:1:", "separated by semicolons", "commas")),
-    "duplicate id": ("dev", "dev_1,", "dev_0,", (f"{DEV_FILE}:4:", 'fname "dev_0"', "second time", "line 2", AGAIN)),
+    "duplicate id": ("dev", "dev_1,", "dev_0,", (f"{DEV_FILE}:4:", 'fname "dev_0"', "duplicate", "line 2", AGAIN)),
     "empty id": ("dev", "dev_1,", ",", (f"{DEV_FILE}:4:", '"fname" is empty', AGAIN)),
     "id in a gap": ("dev", "dev_1,", "dev_2,", (f"{DEV_FILE}:4:", '"dev_2"', "dev_0 to dev_3 without dev_2")),
     "id beyond the range": ("train", "train_7,", "train_10,", ("train.csv:4:", '"train_10"', "train_0 to train_9")),
@@ -43,10 +43,10 @@ BAD = {
     "empty summary": ("dev", f"{SUMMARY},날씨\ndev_3", ",날씨\ndev_3", (f"{DEV_FILE}:4:", '"summary" is empty', '"dev_1"')),
     "invisible summary": ("dev", SUMMARY, " \u200b\u3164", (f"{DEV_FILE}:2:", '"summary" is empty', '"dev_0"')),
     "empty reference": ("solution", "삼,사", "삼,", ("solution.csv:3:", '"summary2" is empty', '"test_2"')),
-    "unquoted comma": ("dev", f"{SUMMARY},날씨\ndev_3", "비, 우산,날씨\ndev_3", (f"{DEV_FILE}:4:", '"dev_1"', "5 fields, the header 4", "comma", "quotes", AGAIN)),
+    "unquoted comma": ("dev", f"{SUMMARY},날씨\ndev_3", "비, 우산,날씨\ndev_3", (f"{DEV_FILE}:4:", '"dev_1"', "5 fields, but the header has 4", "comma", "quotes", AGAIN)),
     "unquoted line break": ("dev", f"dev_1,{TALK}", f"dev_1,{TALK[1:-1]}", (f"{DEV_FILE}:4:", '"dev_1"', "2 fields", "line break")),
-    "open quote at the end": ("dev", f"dev_3,{TALK}", f"dev_3,{TALK[:-1]}", (f"{DEV_FILE}:6:", "quotes do not match", AGAIN)),
-    "open quote in the middle": ("dev", f"dev_1,{TALK}", f"dev_1,{TALK[:-1]}", (f"{DEV_FILE}:4:", "quotes do not match")),
+    "open quote at the end": ("dev", f"dev_3,{TALK}", f"dev_3,{TALK[:-1]}", (f"{DEV_FILE}:6:", "unbalanced quotes", AGAIN)),
+    "open quote in the middle": ("dev", f"dev_1,{TALK}", f"dev_1,{TALK[:-1]}", (f"{DEV_FILE}:4:", "unbalanced quotes")),
     "undoubled quote": ("dev", "우산 가져", '"우산" 가져', (f"{DEV_FILE}:2:", "not doubled", '""')),
     "bare carriage return": ("dev", f"{SUMMARY},날씨\ndev_3", "비\r우산,날씨\ndev_3", (f"{DEV_FILE}:4:", "carriage return", "\\r\\n")),
     "NUL byte": ("dev", "dev_3", "dev\0_3", (f"{DEV_FILE}:6:", "NUL", AGAIN)),
@@ -131,7 +131,7 @@ def test_a_missing_file_says_how_to_get_it(tiny: Competition) -> None:
 @pytest.mark.parametrize("kind", ["sample", "solution"])
 def test_ids_must_be_those_of_the_test_file(tiny: Competition, source: Path, kind: str) -> None:
     change(tiny, kind, "test_2", "test_3")
-    parts = (tiny.path(kind).name, "data/test.csv do not belong together", "test_2", "test_3", AGAIN)
+    parts = (tiny.path(kind).name, f"the {kind} does not match ", "test_2", "test_3", AGAIN)
     refusal(reader(tiny, kind), *parts)
     tiny.path(kind).replace(source / "data" / tiny.path(kind).name)
     before = snapshot(tiny.folder)
@@ -142,17 +142,17 @@ def test_ids_must_be_those_of_the_test_file(tiny: Competition, source: Path, kin
 @pytest.mark.parametrize(
     ("second", "parts"),
     [
-        (json.dumps(english_row(1))[:-9], ("not one JSON object a line",)),
-        ('["dev_1"]', ("is a JSON list", "one object a line")),
-        ('{"fname": "dev_1", "dialogue": "#Person1#: Hi."}', ('lacks key "summary", "topic"',)),
-        (json.dumps(english_row(1, speaker="x")), ('has key "speaker" too many',)),
+        (json.dumps(english_row(1))[:-9], ("not a JSON object on one line",)),
+        ('["dev_1"]', ("is a JSON list", "wanted one JSON object on each line")),
+        ('{"fname": "dev_1", "dialogue": "#Person1#: Hi."}', ('key "summary", "topic" is missing',)),
+        (json.dumps(english_row(1, speaker="x")), ('key "speaker" is not allowed',)),
         (json.dumps(english_row(1, summary=3)), ('key "summary" is 3 (int)', "wanted a string")),
         (json.dumps(english_row(1, summary=None)), ('key "summary" is null', "wanted a string")),
         (json.dumps(english_row(1, summary="a\0b")), ('key "summary"', "NUL")),
         (json.dumps(english_row(1, summary="\ud800")), ('key "summary"', "surrogate")),
         ('{"fname": "dev_1", "fname": "dev_2"}', ("a key occurs twice",)),
-        ("[" * 100_000, ("not one JSON object a line",)),
-        (json.dumps(english_row(0)), ('"dev_0"', "second time (first on line 1)")),
+        ("[" * 100_000, ("not a JSON object on one line",)),
+        (json.dumps(english_row(0)), ('"dev_0"', "duplicate (first on line 1)")),
         (json.dumps(english_row(1, dialogue=" ")), ('"dialogue" is empty', '"dev_1"')),
     ],
 )
@@ -187,7 +187,7 @@ def test_a_line_separator_inside_a_string_ends_no_line(lines: Callable[[str], Co
         ("우산 가져", "가\u1100\u1161 가져", "not NFC", "dev_0"),
         ("우산 가져", "우산\x0b가져", "control character", "dev_0"),
         (",날씨\n", ",\n", "empty topic", "dev_0"),
-        ("\ndev_1", "\n\ndev_1", "blank line", "1, left out"),
+        ("\ndev_1", "\n\ndev_1", "blank line", "1, skipped"),
     ],
 )
 def test_an_oddity_is_counted_with_an_example(

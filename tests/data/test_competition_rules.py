@@ -96,6 +96,6 @@ def test_a_model_of_another_competition_is_refused() -> None:
     rules.require_allowed(chosen, "here", {"base.model": "outputs/daily_talk/merged/exp010"}, {})
     for name in ("outputs/talk/merged/exp010", str(root() / "outputs" / "talk" / "exp003" / "best")):
         with pytest.raises(
-            UserError, match=r"^here: --base\.model .* learned from the rows of talk, and an entry"
+            UserError, match=r"^here: --base\.model .* was trained on rows of talk, and an entry"
         ):
             rules.require_allowed(chosen, "here", {"base.model": name}, {})

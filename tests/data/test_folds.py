@@ -65,7 +65,7 @@ def test_without_groups_folds_differ_by_one() -> None:
 
 @pytest.mark.parametrize(
     ("k", "near_copy", "part"),
-    [(1, 0.5, "k is 1; wanted 2"), (2, 0.0, "near_copy is 0.0"), (2, 1.5, "near_copy is 1.5"), (9, 0.5, "9 folds cannot")],
+    [(1, 0.5, "k is 1; wanted 2"), (2, 0.0, "near_copy is 0.0"), (2, 1.5, "near_copy is 1.5"), (9, 0.5, "wanted at least 9 groups for 9 folds")],
 )  # fmt: skip
 def test_mistakes(k: int, near_copy: float, part: str) -> None:
     with pytest.raises(UserError, match=part):

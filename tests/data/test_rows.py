@@ -100,10 +100,10 @@ def test_a_submission_with_an_index_column_is_read(tiny: Competition, tmp_path: 
     ("text", "parts"),
     [
         ("id,summary\na,b\n", (":1:", 'column "fname" is missing', '"id", "summary"', 'wanted "fname"')),
-        ('fname,summary\na,"b\nc"\na,d\n', (":4:", 'fname "a"', "second time (first on line 2)")),
+        ('fname,summary\na,"b\nc"\na,d\n', (":4:", 'fname "a"', "duplicate (first on line 2)")),
         ("fname,summary\n,d\n", (":2:", '"fname" is empty')),
         ("fname,summary\na,b,c\n", (":2:", "3 fields")),
-        ('fname,summary\na,"b\n', (":2:", "quotes do not match")),
+        ('fname,summary\na,"b\n', (":2:", "unbalanced quotes")),
         ("", ("is empty",)),
     ],
 )

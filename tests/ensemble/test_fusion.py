@@ -269,7 +269,7 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     assert heads[0] is not None
     assert heads[1] is not None
     assert heads[0][0] == heads[1][0]
-    assert f"{heads[0][0]}, and in each up to 5 texts put together of them" in output
+    assert f"{heads[0][0]}, and up to 5 recombined texts for each dialogue" in output
     code, output = tiny.run(root, "common", "blend-report", *blend, "--candidates=3")
     assert (code, "error: blend-report: fused = 5 wants candidates = 4 or more (now 3)" in output) == (
         1,

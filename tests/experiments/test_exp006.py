@@ -216,7 +216,10 @@ def test_no_key_is_said_before_any_work(repository: Path, monkeypatch: pytest.Mo
 
 def test_other_experiments_have_nothing_to_estimate(repository: Path) -> None:
     code, output = tiny.run(repository, "common", "infer", "exp001", "--competition=daily_talk", "--dry-run")
-    assert (code, output) == (1, "error: --dry-run: exp001 infer pays for nothing; run it without.\n")
+    assert (code, output) == (
+        1,
+        "error: --dry-run: exp001 infer costs no money, so there is no estimate; leave --dry-run out.\n",
+    )
 
 
 def test_zero_shot_and_few_shot_ask_differently() -> None:

@@ -94,7 +94,7 @@ def test_training_twice_says_so_and_infer_wants_training_first(copy: Path) -> No
     before = outputs(copy)
     code, output = tiny.run(copy, "experiments.exp001.train", *words)
     assert (code, output.strip()) == (
-        0, "outputs/daily_talk/exp001 is trained already; add restart=1 to train it anew."
+        0, "outputs/daily_talk/exp001 is already trained; add restart=1 to train it again."
     )  # fmt: skip
     assert outputs(copy) == before
 

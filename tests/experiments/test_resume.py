@@ -85,7 +85,7 @@ def test_kill_9_at_any_moment_changes_nothing(copy: Path) -> None:
     process.send_signal(signal.SIGSTOP)  # it shall not end while another one tries
     second = spoken(copy, "exp002", "train", *SLOWER, "--run=exp002-killed")
     assert second == (
-        "error: outputs/daily_talk/exp002-killed is in use by another process; wait for it or choose --run."
+        "error: outputs/daily_talk/exp002-killed is in use by another process; wait for it to end, or choose another run name with --run."
     )
     process.send_signal(signal.SIGCONT)
     kill_when(process, lambda: any(checkpoint_folder.glob(".staging-*/*")))  # half a checkpoint is on disk
@@ -123,11 +123,11 @@ def test_other_settings_are_refused_and_restart_moves_the_old_run_aside(
     before = ending(folder)
     with caplog.at_level(logging.INFO, logger="common"):
         shorter(copy)
-    assert "outputs/daily_talk/exp002 is trained already; add restart=1 to train it anew." in caplog.messages
+    assert "outputs/daily_talk/exp002 is already trained; add restart=1 to train it again." in caplog.messages
 
     refusal = spoken(copy, "exp002", "train", *tiny.SETTINGS, "--epochs=1", "--dropout=0.5", "--seed=8")
     assert "model.dropout was 0.1, is 0.5; seed was 7, is 8" in refusal
-    for remedy in ("Give the same ones", "make exp=exp002 train restart=1", "run=exp002-NAME"):
+    for remedy in ("Use the same settings", "make exp=exp002 train restart=1", "run=exp002-NAME"):
         assert remedy in refusal
     assert ending(folder) == before
 

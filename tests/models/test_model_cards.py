@@ -39,7 +39,7 @@ def test_a_folder_that_says_it_was_made_from_a_forbidden_source_is_refused(
     with_model(repository)
     folder = local_model(tmp_path / "quiet", card, **config)
     said = refused(repository, "train", f"--model={folder}", "--restart")
-    assert f"quiet says of itself that it was made from {found}, and talk forbids DialogSum" in said
+    assert f"quiet names {found} in its model card or config.json, and talk forbids DialogSum" in said
 
 
 def test_a_card_that_cannot_be_read_is_not_taken_for_innocent(repository: Path, tmp_path: Path) -> None:
@@ -63,9 +63,10 @@ def test_what_a_model_said_is_recorded_and_judged_by_the_rules_of_the_day(
     (folder / "README.md").unlink()  # what it said when the run was trained counts
     said = refused(repository, "infer")
     assert "outputs/talk/exp001, trained: " in said
-    assert "made from samsum, and talk forbids SAMSum" in said
+    assert "names samsum in its model card or config.json, and talk forbids SAMSum" in said
     with pytest.raises(
-        UserError, match=r"outputs/talk/exp001, trained: .*made from samsum, and talk forbids SAMSum"
+        UserError,
+        match=r"outputs/talk/exp001, trained: .*names samsum in its model card or config.json, and talk forbids SAMSum",
     ):
         submit(repository)
 
@@ -103,7 +104,7 @@ def test_the_hubs_card_is_read_before_any_download(repository: Path, asked: list
     forbid(repository, *SOURCES)
     with_model(repository)
     said = refused(repository, "train", "--model=team/quiet", "--restart")
-    assert "team/quiet says of itself that it was made from knkarthick/dialogsum" in said
+    assert "team/quiet names knkarthick/dialogsum in its model card" in said
     about = [path for path in asked if "team/quiet" in path]  # huggingface_hub asks for other things too
     assert about and all(path.startswith("/api/models/team/quiet") for path in about)
     assert cards.declared({"base.model": "team/unknown"}) == {"team/unknown": []}  # `hub.locate` says why

@@ -210,7 +210,7 @@ def test_the_correction_is_holms() -> None:
 
 
 def test_one_dialogue_is_too_few(rows: list[Row]) -> None:
-    with pytest.raises(UserError, match="folds: 1 rows fall into 1 groups"):
+    with pytest.raises(UserError, match="folds: 1 rows form 1 groups"):
         search(task(rows[:1], lambda row: list(row.summaries)), NONE)
 
 

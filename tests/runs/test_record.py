@@ -143,7 +143,7 @@ STALE: list[tuple[str, Callable[[Path], object], str, bool]] = [
     ("data gone", lambda h: (h / "competitions/talk/data/dev.csv").unlink(), "data competitions/talk/data/dev.csv is gone", False),
     ("checkpoint changed", lambda h: edit(h / RUN / "best/m.json", "0", "1"), "best/m.json has changed since it was saved", True),
     ("checkpoint gone", lambda h: shutil.rmtree(h / RUN / "best"), "outputs/talk/exp001/best cannot be used", True),
-    ("another's checkpoint", lambda h: (shutil.rmtree(h / RUN / "best"), shutil.copytree(h / "outputs/talk/exp002/best", h / RUN / "best")), "the checkpoint is another", True),
+    ("another's checkpoint", lambda h: (shutil.rmtree(h / RUN / "best"), shutil.copytree(h / "outputs/talk/exp002/best", h / RUN / "best")), "the checkpoint is not the one", True),
     ("predictions changed", lambda h: edit(h / RUN / "test/predictions.csv", "#Person1#", "#Person2#"), f"result {RUN}/test/predictions.csv has changed", False),
     ("candidates gone", lambda h: (h / RUN / "dev/candidates.jsonl").unlink(), f"result {RUN}/dev/candidates.jsonl is gone", False),
 ]  # fmt: skip

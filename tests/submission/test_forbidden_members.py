@@ -46,23 +46,23 @@ def test_submit_refuses_members_that_saw_dev_or_test(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"competition": "daily_talk"}, "was made for daily_talk, not for talk"),
+        ({"competition": "daily_talk"}, "was made for daily_talk, and an entry for talk"),
         (
             {"notes": {"near_copy": 0.9}},
-            "counted two dialogues as one told twice from 0.9 on, and talk does from 0.15",
+            "was run with near_copy 0.9, and talk now has 0.15",
         ),
         (
             {"config": {"base.model": "someone/dialogsum"}},
             "--base.model someone/dialogsum, and talk forbids DialogSum",
         ),
-        ({"sources": {"a/b": ["dialogsum"]}}, "a/b says of itself that it was made from dialogsum"),
+        ({"sources": {"a/b": ["dialogsum"]}}, "a/b names dialogsum in its model card"),
         (
             {"data": {"competitions/daily_talk/data/train.csv": {"sha256": "0"}}},
             "read competitions/daily_talk/data/tr",
         ),
         (
             {"data": {"outputs/daily_talk/augmented/x/rows.csv": {"sha256": "0"}}},
-            "learn from its own rows only",
+            "may only use its own rows",
         ),
         (
             {"data": {"extra/dialog-sum.csv": {"sha256": "0"}}},

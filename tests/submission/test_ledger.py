@@ -82,10 +82,10 @@ def test_the_same_csv_twice_shares_its_scores(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "public", "private", "part"),
     [
-        ("ab", 70.0, None, "'ab' fits 2 submissions; wanted one of abc, abd"),
-        ("x", 70.0, None, "'x' fits 0 submissions"),
-        ("", 70.0, None, "'' fits 0 submissions"),
-        ("abc", None, None, "give public=SCORE, private=SCORE or both"),
+        ("ab", 70.0, None, "'ab' matches 2 submissions; wanted one of abc, abd"),
+        ("x", 70.0, None, "'x' matches 0 submissions"),
+        ("", 70.0, None, "'' matches 0 submissions"),
+        ("abc", None, None, "wanted public=SCORE, private=SCORE or both"),
         ("abc", 101.0, None, "public=101.0: wanted a score from 0 to 100"),
         ("abc", None, -1.0, "private=-1.0"),
         ("abc", float("nan"), None, "public=nan"),
@@ -104,7 +104,7 @@ def test_scores_that_cannot_be_noted(
 
 
 def test_an_empty_ledger_says_so(path: Path) -> None:
-    with pytest.raises(UserError, match="nothing was submitted yet; first: make submit"):
+    with pytest.raises(UserError, match="nothing was submitted yet; first run: make submit"):
         ledger.record_scores("abc", 70, None, "later")
 
 

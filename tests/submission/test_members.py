@@ -115,7 +115,13 @@ def test_a_variant_nobody_recorded_is_not_made_up(repository: Path) -> None:
     (repository / "submissions/talk.toml").write_text(
         solo().replace('"exp001"', '"exp001-third"'), encoding="utf-8"
     )
-    refused(repository, "exp001-third", "train it yourself", 'run=exp001-third args="…"', missing="train")
+    refused(
+        repository,
+        "exp001-third",
+        "cannot be trained automatically",
+        'run=exp001-third args="…"',
+        missing="train",
+    )
 
 
 def test_missing_train_makes_what_is_absent_or_outdated(repository: Path) -> None:

@@ -34,8 +34,8 @@ def test_a_blend_that_may_be_chance_is_refused_unless_forced(repository: Path) -
         repository,
         "submissions/talk.toml: on dev the blend is ",
         "95 % interval",
-        "that may be chance. Nothing was written. Send exp00",
-        "make blend-report blend=talk, or insist with force=1.",
+        "it may be chance. Nothing was written. Submit exp00",
+        "make blend-report blend=talk, or submit it anyway with force=1.",
         force=False,
     )
     made = submit(repository)
@@ -57,7 +57,7 @@ def test_one_member_as_it_is_needs_no_support(repository: Path) -> None:
 def test_a_method_that_learns_wants_more_than_two_dialogues(repository: Path) -> None:
     text = 'competition = "talk"\nmethod = "stack"\nmembers = [{ run = "exp001" }, { run = "exp002" }]\n'
     recipe(repository, text)
-    refused(repository, "fall into", "5 folds cannot all have rows")
+    refused(repository, "groups of near-copies", "wanted at least 5 groups for 5 folds")
 
 
 def test_the_ledger_entry_says_what_was_made_of_what(repository: Path, talk: Competition) -> None:
