@@ -104,7 +104,7 @@ def test_a_pool_keeps_order_owners_and_padding(rows: list[Row]) -> None:
     ("members", "message"),
     [
         ({}, "at least one member"),
-        ({"exp001": {}}, "exp001 has no dialogue"),
+        ({"exp001": {}}, "exp001 has no dialogues"),
         ({"exp001": {"a": [Candidate("하나.", None, 1)]}, "exp002": {"b": [Candidate("둘.", None, 1)]}},
          "exp002 and exp001 do not have the same dialogues (2 differ, for example 'a')"),
         ({"exp001": {"a": [Candidate(" ", None, 1)]}}, "exp001 has no text for 'a'"),
@@ -395,7 +395,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
         assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
     assert "daily_talk dev: 30 dialogues" in output
     assert "exp001-twin repeats the predictions of exp001: the two count as one member." in output
-    assert re.search(r"(send exp001|is better than exp001)", output)
+    assert re.search(r"(submit exp001|is better than exp001)", output)
 
     code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
     assert code == 0, output

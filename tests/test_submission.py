@@ -200,7 +200,7 @@ def test_a_member_may_only_tell_how_good_others_are(house: Path) -> None:
     assert made.entry["dev"]["blend"] == made.entry["dev"]["exp001"]
     recipe_path = house / "submissions" / "talk.toml"
     recipe_path.write_text(text.replace("weight = 1.0", "choose = false"), encoding="utf-8")
-    refused(house, "no member may be chosen")
+    refused(house, "every member has choose = false")
 
 
 def test_a_tied_vote_falls_to_consensus_and_says_so(house: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_bad_text_is_refused_and_the_old_csv_stays(house: Path, text: str, fau
 def test_a_member_without_a_text_is_named(house: Path, text: str) -> None:
     submit(house)
     houses.infer_texts(house, "exp002", {"test_10": text})
-    refused(house, "exp002 has no text for 'test_10'; infer it again")
+    refused(house, "exp002 has no text for 'test_10'; run infer for it again")
 
 
 def test_the_longest_and_oddest_texts_that_are_allowed_pass(house: Path) -> None:
@@ -423,15 +423,15 @@ def test_ids_are_joined_never_positions(house: Path) -> None:
         ("weight = 1.0", "weight = true", "weight of exp001 is True"),
         ("weight = 1.0", "weight = nan", "weight of exp001 is nan"),
         ("weight = 1.0", "wieght = 1", "wanted { run ="),
-        ('"exp002"', '"exp001"', "named twice"),
+        ('"exp002"', '"exp001"', "listed twice"),
         ("1.0", "0", ""),
-        ('"vote"', '"vote"\ncandidates = 3', "an exact vote takes one text a member"),
-        ('"vote"', '"mbr"\ncandidates = 0', "candidates 0"),
+        ('"vote"', '"vote"\ncandidates = 3', "an exact vote uses one text per member"),
+        ('"vote"', '"mbr"\ncandidates = 0', "candidates is 0"),
         ('"vote"', '"mbr"\nutility = "bleu"', "utility 'bleu'"),
         ('"vote"', '"mbr"\nmix = { bleu = 1 }', "mix {'bleu': 1}; wanted shares of rouge1"),
         ('"vote"', '"mbr"\nmix = { chrf = -1 }', "mix.chrf is -1"),
         ('"vote"', '"mbr"\nlength = "long"', "length is 'long'"),
-        ('"vote"', '"stack"', "stack learns on dev whom to trust; leave out weight"),
+        ('"vote"', '"stack"', "stack learns on dev how to choose; remove weight"),
         ("weight = 1.0", 'choose = "no"', "wanted { run ="),
         ('competition = "talk"\n', "", '"competition" is missing'),
         ('"talk"', '"daily_talk"', "is for daily_talk"),
@@ -451,7 +451,7 @@ def test_a_wrong_recipe_is_named(house: Path, old: str, new: str, part: str) -> 
 
 
 def test_an_absent_recipe_lists_the_others(house: Path) -> None:
-    with pytest.raises(UserError, match=r"submissions/none\.toml: not there; recipes here: talk"):
+    with pytest.raises(UserError, match=r"submissions/none\.toml: file not found; recipes here: talk"):
         read_recipe(house / "submissions" / "none.toml")
 
 
