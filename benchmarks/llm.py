@@ -1,10 +1,11 @@
-"""Asking an endpoint beside the openai SDK with a thread pool: writes docs/benchmarks-llm.md.
+"""Compare our client with the openai SDK in a thread pool, and write docs/benchmarks-llm.md.
 
     pip install --target FOLDER openai
     python benchmarks/llm.py --peer FOLDER
 
-A server of `common.llm.loopback` in a process of its own answers after 100 ms; 16 workers ask 499 questions. Both sides in
-turn, each round in processes of their own; the peer has neither cache nor checks nor a budget. Limits are set out of reach.
+A server of `common.llm.loopback` in a separate process answers after 100 ms; 16 workers ask 499 questions. The sides
+run in turn, each round in new processes. The peer has no cache, no checks and no budget. Rate limits are too high to
+matter.
 """
 
 import argparse
@@ -26,13 +27,13 @@ from common.llm import loopback
 from common.llm.loopback import Reply
 
 COUNT = 499
-DELAY = 0.1  # seconds that an answer takes
+DELAY = 0.1  # seconds until the server answers
 WORKERS = 16
 KEY = "benchmark-key"
 
 
 def questions() -> list[llm.Request]:
-    """Questions about invented dialogues."""
+    """Return questions about invented dialogues."""
     style = prompts.prompt()
     made = []
     for number in range(COUNT):
@@ -46,7 +47,7 @@ def questions() -> list[llm.Request]:
 
 
 def ours(url: str, cache: str) -> dict[str, Any]:
-    """Seconds of a first run and of the same again."""
+    """Return the seconds of a first run and of a repeated run, and the texts."""
     asked = questions()
     settings = llm.LLMConfig(base_url=url, model="m", key_name="BENCHMARK_KEY", temperature=0.0, workers=WORKERS,
                              requests_per_minute=10**7, tokens_per_minute=10**9)  # fmt: skip
@@ -62,7 +63,7 @@ def ours(url: str, cache: str) -> dict[str, Any]:
 
 
 def peer(url: str) -> dict[str, Any]:
-    """Seconds of the openai SDK in a thread pool."""
+    """Return the seconds of the openai SDK in a thread pool, and the texts."""
     from openai import OpenAI
 
     client = OpenAI(base_url=url, api_key=KEY)
@@ -80,18 +81,18 @@ def peer(url: str) -> dict[str, Any]:
 
 
 def server() -> None:
-    """Answer until stdin closes."""
+    """Print the URL and answer until stdin closes."""
     with loopback.serve(lambda _: Reply(delay=DELAY)) as running:
         print(running.url, flush=True)
         sys.stdin.read()
 
 
 def measure(side: str, extra_path: str, folder: str) -> dict[str, Any]:
-    """One round of one side, with a server of its own."""
-    words = [sys.executable, __file__, "--serve"]
+    """Return the result of one round of one side, with a server of its own."""
+    command = [sys.executable, __file__, "--serve"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BENCHMARK_KEY": KEY}
     with subprocess.Popen(
-        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout
         url = running.stdout.readline().strip()
@@ -107,7 +108,11 @@ def measure(side: str, extra_path: str, folder: str) -> dict[str, Any]:
 def main() -> None:
     """Measure both sides in turn and write the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", default="", help="the folder that the openai SDK was installed into")
+    parser.add_argument(
+        "--peer",
+        default="",
+        help="folder that the openai SDK was installed into; without it only our client runs",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--side", choices=["ours", "peer"])
@@ -142,17 +147,17 @@ def report(rounds: dict[str, list[dict[str, Any]]], load: float) -> None:
         same = sum(a == b for a, b in zip(rounds["ours"][0]["texts"], found[0]["texts"], strict=True))
         median = statistics.median(seconds)
         again = statistics.median(one["again"] for one in found) if side == "ours" else median
-        beside = f"{statistics.median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
+        speedup = f"{statistics.median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
         body.append(
             [names[side], f"{median:.2f} s", f"{ideal / median:.2f} (best {ideal / min(seconds):.2f})",
-             "–" if side == "ours" else beside, f"{again:.2f} s", f"{same} of {COUNT}"]
+             "–" if side == "ours" else speedup, f"{again:.2f} s", f"{same} of {COUNT}"]
         )  # fmt: skip
-    head = ["client", f"{COUNT} answers", "of the ideal throughput", "ours is faster (least–greatest)", "the same again", "same text as ours"]  # fmt: skip
+    head = ["client", f"{COUNT} answers", "share of ideal throughput", "speed-up of ours (min–max)", "repeated run", "same text as ours"]  # fmt: skip
     text = (
-        "# Asking an endpoint beside its peer\n\n"
-        f"Generated by `benchmarks/llm.py`; do not edit. A server that answers after {DELAY * 1000:.0f} ms, {WORKERS} workers, limits out "
-        f"of reach, {len(rounds['ours'])} rounds in turn; ideal: {ideal:.2f} s. Client and server shared {os.cpu_count()} cores with other "
-        f"work (load {load:.1f} at the start), so the ratio says more than the seconds.\n\n{table(head, body)}\n"
+        "# LLM client compared with its peer\n\n"
+        f"Generated by `benchmarks/llm.py`; do not edit. A server that answers after {DELAY * 1000:.0f} ms, {WORKERS} workers, no effective "
+        f"rate limits, {len(rounds['ours'])} rounds in turn; ideal: {ideal:.2f} s. Client and server shared {os.cpu_count()} cores with other "
+        f"work (load {load:.1f} at the start), so the ratio is more reliable than the seconds.\n\n{table(head, body)}\n"
     )
     (ROOT / "docs" / "benchmarks-llm.md").write_text(text, encoding="utf-8")
     print(text)
