@@ -25,7 +25,10 @@ from common.rouge import (
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: corpus(["가"], []), "predictions has 1 texts and references 0.*Match both sides by id with common.rouge.align"),
+        (
+            lambda: corpus(["가"], []),
+            "predictions has 1 texts and references 0.*Match both sides by id with common.rouge.align",
+        ),
         (lambda: corpus([], []), "no examples"),
         (
             lambda: corpus(["가", math.nan], [["가"], ["나"]]),
@@ -43,7 +46,10 @@ from common.rouge import (
         ),
         (lambda: corpus(["가"], [["가"]], tokenizer="okt"), "unknown tokenizer 'okt'.*whitespace, mecab"),
         (lambda: corpus(["가"], [["가"]], references_mode="median"), "unknown references_mode 'median'"),
-        (lambda: corpus(["가"], [["가"]], references_mode=1), "references_mode is 1, but an example has only 1"),
+        (
+            lambda: corpus(["가"], [["가"]], references_mode=1),
+            "references_mode is 1, but an example has only 1",
+        ),
         (lambda: corpus(["가"], [["가", "나"]], "rouge101"), "defined for one reference.*references_mode="),
         (lambda: corpus(["가"], [["가"]], "rouge101", tokenizer="mecab"), "takes no tokenizer"),
         (lambda: corpus(["a"], [["a"]], "google", tokenizer="char"), "cannot use 'char'"),
