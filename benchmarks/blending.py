@@ -1,11 +1,11 @@
-"""Searching a consensus beside Optuna over the same arrays: writes docs/benchmarks-blending.md.
+"""Compare the search for a consensus with Optuna on the same arrays, and write docs/benchmarks-blending.md.
 
     pip install --target FOLDER optuna
     python benchmarks/blending.py --peer FOLDER
 
-8 members × 8 candidates × 499 dialogues: dev summaries with more or fewer of their words replaced. Both sides search
-weights, mix and length preference for the choice with the best mean score. Ours tries 5,000 settings; Optuna's TPE
-sampler tries as many as it can in the time, and its default number of 500. Each in a process of its own.
+8 members × 8 candidates × 499 dialogues: dev summaries with some of their words replaced, more for later members.
+Both sides search weights, mix and length preference for the choice with the best mean score. Our search makes 5,000
+trials; Optuna's TPE sampler makes 500. Each side runs in a process of its own.
 """
 
 import argparse
@@ -28,7 +28,7 @@ MEMBERS, CANDIDATES, DIALOGUES, TRIALS, PEER_TRIALS = 8, 8, 499, 5000, 500
 
 
 def prepared() -> tuple[Agreement, Floats, float]:
-    """Agreement and scores of the candidates, and the seconds that measuring them took."""
+    """Return agreement and scores of the candidates, and how many seconds measuring them took."""
     dialogues, _ = rows(DIALOGUES, "dev")
     rng = random.Random(0)
     words = [word for row in dialogues for word in row.summaries[0].split()]
@@ -56,7 +56,7 @@ def prepared() -> tuple[Agreement, Floats, float]:
 
 
 def ours() -> dict[str, Any]:
-    """Seconds for measuring and for 5,000 trials, and the score of what was found, also after as many as Optuna had."""
+    """Return the seconds for measuring and for 5,000 trials, and the best score after all of them and after 500."""
     measured, target, preparing = prepared()
     began = time.perf_counter()
     found = search(measured, target, trials=TRIALS)
@@ -73,7 +73,7 @@ def ours() -> dict[str, Any]:
 
 
 def peer() -> dict[str, Any]:
-    """The same by Optuna's default sampler, 500 trials."""
+    """Return the same for Optuna's default sampler with 500 trials."""
     import optuna
 
     measured, target, preparing = prepared()
@@ -94,9 +94,11 @@ def peer() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Alternate the sides and write the table."""
+    """Run both sides in turn and write the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", default="", help="folder with optuna")
+    parser.add_argument(
+        "--peer", default="", help="folder that optuna was installed into; without it only our search runs"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", choices=["ours", "optuna"])
     options = parser.parse_args()
@@ -114,11 +116,11 @@ def main() -> None:
             rate = statistics.median(one["trials"] / one["seconds"] for one in results)
             body.append([side, f"{middle['preparing']:.1f} s", f"{middle['seconds']:.1f} s", str(middle["trials"]),
                          f"{rate:.0f}", f"{middle['score']:.3f}", f"{middle.get('at_500', middle['score']):.3f}"])  # fmt: skip
-    head = ["", "measuring once", "search", "trials", "trials a second", "score found", "score after 500"]
+    head = ["", "measuring (once)", "search", "trials", "trials/s", "best score", "best score after 500"]
     text = (
         f"# Searching a consensus\n\n`python benchmarks/blending.py --peer FOLDER --rounds {options.rounds}`: {MEMBERS} members × "
         f"{CANDIDATES} candidates × {DIALOGUES} dialogues, one thread each, median of the rounds; scores on the dialogues "
-        f"searched on.\n\n{table(head, body)}\n"
+        f"used by the search.\n\n{table(head, body)}\n"
     )
     (ROOT / "docs" / "benchmarks-blending.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)

@@ -1,10 +1,10 @@
-"""common.rouge beside its peers: same texts, one process, one thread; writes docs/benchmarks-rouge.md.
+"""Compare common.rouge with its peers on the same texts, in one process and thread; write docs/benchmarks-rouge.md.
 
     pip install --no-deps --target /tmp/bench-peers rapidrouge==0.2.0 rouge-score-rs==0.2.1 rouge-rust==0.1.12
     PYTHONPATH=/tmp/bench-peers python benchmarks/rouge.py
 
-Every round times every tool in turn, for a third of a second at least, so that what else the machine does strikes all alike; a ratio is taken
-within its round, and the table shows the median of the rounds with the least and the greatest.
+Every round times every tool in turn for at least a third of a second, so that other load on the machine affects all
+of them alike. A ratio is taken within a round; the table shows the median over the rounds with minimum and maximum.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-# Python puts this file's folder first, where "import rouge" would find this very file.
+# Python puts this file's folder first on the path, so "import rouge" would import this file.
 sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
 sys.path.insert(0, str(ROOT))
 
@@ -37,7 +37,7 @@ Pairs = list[tuple[str, str]]
 
 
 class Sides(NamedTuple):
-    """The same pairs as each interface wants them, made outside the clock."""
+    """The same pairs in the form that each interface needs, prepared outside the timing."""
 
     targets: list[str]
     predictions: list[str]
@@ -55,7 +55,7 @@ def loaded(name: str) -> object | None:
 
 
 def renamed(sides: Sides) -> tuple[list[str], list[str]]:
-    """Targets and predictions with every korouge token as an ASCII word, which tools made for English keep apart."""
+    """Return targets and predictions with every korouge token as an ASCII word, which tools for English can split."""
     number: dict[str, str] = {}
     out: tuple[list[str], list[str]] = ([], [])
     for texts, words in zip((sides.targets, sides.predictions), out, strict=True):
@@ -70,7 +70,7 @@ def renamed(sides: Sides) -> tuple[list[str], list[str]]:
 
 
 def f_of(answer: Any) -> np.ndarray:
-    """F1 [pairs, 3] of whatever a tool returned; outside the clock."""
+    """Return F1 [pairs, 3] from the answer of any tool; not part of the timing."""
     if isinstance(answer, CorpusScores):
         return np.stack([answer.per_example[key] for key in TYPES], axis=1)
     if isinstance(answer, list) and "rouge-1" in answer[0]:
@@ -94,7 +94,10 @@ def korouge_tool() -> Tool:
 
 
 def tools() -> dict[str, Tool]:
-    """Tools that give korouge's numbers; those made for English get renamed words, and the renaming is timed."""
+    """Return the tools that give korouge's numbers.
+
+    Tools for English get renamed words, and the time for renaming counts.
+    """
     found: dict[str, Tool] = {"korouge-score 0.1.4": korouge_tool(), "common.rouge": ours("korouge")}
 
     class Whitespace:
@@ -125,7 +128,7 @@ def tools() -> dict[str, Tool]:
 
 
 def race(contenders: dict[str, Tool], pairs: Pairs, rounds: int, base: str) -> list[str]:
-    """Table rows: time a pair, how many times faster than ``base``, largest difference from it."""
+    """Return table rows: time per pair, how many times faster than ``base``, largest difference from it."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     answers: dict[str, Any] = {}
     sides = Sides([t for t, _ in pairs], [p for _, p in pairs], [[t] for t, _ in pairs])
@@ -148,7 +151,7 @@ def race(contenders: dict[str, Tool], pairs: Pairs, rounds: int, base: str) -> l
 
 
 HEAD = [
-    "| tool | time a pair | times faster than the first (least–greatest) | max difference |",
+    "| tool | time per pair | times faster than the first (min–max) | max difference |",
     "|---|---|---|---|",
 ]
 
@@ -257,9 +260,7 @@ def memory() -> list[str]:
     for count in (10_000, 100_000, 1_000_000):
         before, peak = json.loads(child(MEMORY.format(path=[str(ROOT)], count=count)))
         lines.append(f"| {count:,} | {before / 1024:.0f} MB | {peak / 1024:.0f} MB |")
-    note = (
-        "Input strings are shared between pairs; before scoring, the lists that hold them are already there."
-    )
+    note = "Pairs share their input strings; the lists that hold them already exist before scoring."
     return [*lines, "", note, ""]
 
 
@@ -267,7 +268,7 @@ def first_call() -> list[str]:
     lines = [
         "## First call in a fresh process",
         "",
-        "| what | import | first call | compiled code used |",
+        "| job | import | first call | compiled code used |",
         "|---|---|---|---|",
     ]
     for count in (499, 1497, 12_000):
@@ -282,10 +283,10 @@ def first_call() -> list[str]:
         cold = float(child(code, NUMBA_CACHE_DIR=folder))
     lines += [
         f"| import numba and load every kernel from disk | | {warm:.2f} s | yes |",
-        f"| import numba and compile every kernel, once for each machine | | {cold:.1f} s | yes |",
+        f"| import numba and compile every kernel, once per machine | | {cold:.1f} s | yes |",
     ]
     note = (
-        "Both waits happen only in jobs that would take longer without them (see `common/rouge/counting.py`)."
+        "Only jobs that would take longer without compiled code wait for it (see `common/rouge/counting.py`)."
     )
     return [*lines, "", note, ""]
 
@@ -298,21 +299,21 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12_000)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks-rouge.md")
     options = parser.parse_args()
-    os.environ["RAYON_NUM_THREADS"] = "1"  # the Rust tools read it when first used
+    os.environ["RAYON_NUM_THREADS"] = "1"  # the Rust tools read this at first use
     texts = real_summaries() or daily_talk_summaries()
     pairs = spliced(texts, options.pairs)
-    first = first_call()  # before this process loads anything
+    first = first_call()  # measure this before anything is loaded
     from common.rouge import engine
 
     engine.warm_up()
     source = "real dev and train summaries" if real_summaries() else "summaries of competitions/daily_talk"
     lines = [
-        "# common.rouge beside its peers",
+        "# common.rouge compared with its peers",
         "",
         "Generated by `benchmarks/rouge.py`; do not edit.",
         f"{platform.machine()}, {os.cpu_count()} cores, one thread used, Python "
         f"{platform.python_version()}, numpy {np.__version__}. Pairs are made from {source}: the prediction is part of "
-        f"its target with a stretch of another text put in. {options.rounds} rounds.",
+        f"its target with a passage of another text inserted. {options.rounds} rounds.",
         "",
         *short_pairs(pairs, options.rounds),
         *rouge101_pairs(pairs, max(3, options.rounds // 2)),

@@ -1,4 +1,4 @@
-"""Members × methods on dev: what blending is really worth, by nested cross-validation, and which member wins where."""
+"""Report on members × methods on dev: the gain of blending by nested cross-validation, and the best member by length."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,21 +16,24 @@ from common.recipes import Recipe
 
 @dataclass(frozen=True, eq=False)
 class BlendReport:
-    """What `make blend-report` prints."""
+    """Content of the report that `make blend-report` prints."""
 
     profile: str
     dialogues: int
     candidates: int
-    """Of all members and dialogues."""
+    """Number of candidates of all members for all dialogues."""
     copies: Mapping[str, str]
-    """Member → the member whose predictions it repeats: the two count as one."""
+    """Member → the member whose predictions it repeats; the two count as one."""
     verdicts: Verdicts
     by_length: Mapping[str, Mapping[str, float]]
-    """Thirds of the dialogues by their number of turns → member → its mean score there."""
+    """Thirds of the dialogues by number of turns → member → its mean score there."""
 
 
 def report(recipe: Recipe, competition: Competition, members: Members) -> BlendReport:
-    """Every method's verdict on a recipe's members on dev. Raises UserError when there are too few dialogues for folds."""
+    """Return the verdict on every method for a recipe's members on dev.
+
+    Raises UserError when there are too few dialogues for folds.
+    """
     recipe, members, copies = distinct(recipe, members)
     measured = blending.measured(members, competition, "dev", recipe)
     rows = np.arange(len(measured.target))
@@ -49,17 +52,17 @@ def report(recipe: Recipe, competition: Competition, members: Members) -> BlendR
         copies,
         nested.verdicts(measured),
         {
-            third: {name: float(values[there].mean()) for name, values in per_member.items()}
-            for third, there in thirds.items()
-            if there.any()
+            third: {name: float(values[in_third].mean()) for name, values in per_member.items()}
+            for third, in_third in thirds.items()
+            if in_third.any()
         },
     )
 
 
 def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
-    """Methods with intervals, then members by length of the dialogue; each a header and its rows."""
+    """Return two tables, each a header and its rows: methods with intervals, and members by dialogue length."""
     judged = found.verdicts
-    methods = [["method", found.profile, f"over {judged.best}", "95 % interval", "p", "of the gap closed"]]
+    methods = [["method", found.profile, f"over {judged.best}", "95 % interval", "p", "gap closed"]]
     for verdict in judged.methods:
         test = verdict.against_best
         methods.append(
@@ -77,18 +80,18 @@ def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def advice(found: BlendReport) -> str:
-    """What to send: by the interval of `auto`, which chooses a method by itself and is judged with that choice."""
+    """Return what to submit, decided by the interval of `auto`, which includes the choice of the method."""
     judged = found.verdicts
     auto = next(v for v in judged.methods if v.method == "auto")
     if auto.against_best.low > 0:
         return (
-            f'Blending pays: method = "auto" is better than {judged.best} alone (95 % interval above 0), the choice of '
-            "the method included. A row above that looks better still is the best of several, which flatters it."
+            f'Blending helps: method = "auto" is better than {judged.best} alone (95 % interval above 0), including the '
+            "choice of the method. A higher score in the table is the best of several, so it is optimistic."
         )
     better = [v.method for v in judged.methods if v.against_best.low > 0]
     look = (
-        f" {', '.join(better)} alone would pass, but as the best of {len(judged.methods)} on the same dialogues."
+        f" Above 0 by itself: {', '.join(better)}; but that is the best of {len(judged.methods)} methods on these dialogues."
         if better
         else ""
     )
-    return f"No blend is surely better than {judged.best} alone: send {judged.best}.{look}"
+    return f"No blend is clearly better than {judged.best} alone: submit {judged.best}.{look}"

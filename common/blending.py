@@ -1,4 +1,4 @@
-"""A recipe's members with everything measured, and the texts that its method chooses for dev and test."""
+"""Measure a recipe's members, and choose texts for dev and test by its method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,49 +23,52 @@ Texts = Mapping[str, str]  # id -> text
 
 @dataclass(frozen=True)
 class Blended:
-    """What a recipe's method chose."""
+    """The texts that a recipe's method chose."""
 
     dev: Texts
-    """By id; of methods that learn, each by what the other folds taught."""
+    """By id. A method that learns chooses each text with what it learned on the other folds."""
     test: Texts
     choice: Mapping[str, float]
-    """On test, in [0, 1]: shares of dialogues whose candidates are all alike, all different, and (of a vote) tied."""
+    """Shares of the test dialogues, in [0, 1]: candidates all alike, candidates all different, tied votes."""
     copies: Mapping[str, str]
-    """Member → the member whose predictions it repeats: the two count as one."""
+    """Member → the member whose predictions it repeats; the two count as one."""
 
 
 def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members) -> Blended:
-    """The texts chosen for dev and for test.
+    """Return the texts chosen for dev and for test.
 
     Raises UserError when the members differ in their ids, or dev is too small for the folds of a method that learns.
     """
     recipe, dev, repeated = distinct(recipe, dev)
     test = {member.run: test[member.run] for member in recipe.members}
     if recipe.learns:
-        known, asked = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
+        known, unseen = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
         method = METHODS[recipe.method]
-        found, wanted = known.pool, asked.pool
-        on_dev, on_test = out_of_fold(known, method), choose(method(known)(asked))
+        dev_pool, test_pool = known.pool, unseen.pool
+        on_dev, on_test = out_of_fold(known, method), choose(method(known)(unseen))
         ties = 0.0
     else:
-        found, wanted = (pooled(members, competition, recipe) for members in (dev, test))
-        (on_dev, _), (on_test, ties) = _told(recipe, found), _told(recipe, wanted)
+        dev_pool, test_pool = (pooled(members, competition, recipe) for members in (dev, test))
+        (on_dev, _), (on_test, ties) = (
+            _choose_by_weights(recipe, dev_pool),
+            _choose_by_weights(recipe, test_pool),
+        )
     groups = [
         [text for text, said in zip(texts, row, strict=False) if said]
-        for texts, row in zip(wanted.texts, wanted.said.tolist(), strict=True)
+        for texts, row in zip(test_pool.texts, test_pool.said.tolist(), strict=True)
     ]
     choice = {
         "tied": ties,
         "all_alike": sum(len(set(group)) == 1 for group in groups) / len(groups),
         "all_different": sum(len(set(group)) == len(group) for group in groups) / len(groups),
     }
-    return Blended(_texts(found, on_dev), _texts(wanted, on_test), choice, repeated)
+    return Blended(_texts(dev_pool, on_dev), _texts(test_pool, on_test), choice, repeated)
 
 
 def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
-    """The members' candidates, and what is put together of them when the recipe asks for that.
+    """Return the members' candidates and, if the recipe asks for them, texts recombined from them.
 
-    Of a dialogue with fewer than `recipes.ENOUGH` different candidates nothing is.
+    A dialogue with fewer than `recipes.ENOUGH` different candidates gets no recombined texts.
     Raises UserError when the members differ in their ids.
     """
 
@@ -76,8 +79,8 @@ def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     return pool(members, recipe.utility, fuse if recipe.fused else None)
 
 
-def _told(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
-    """The choice by a recipe that says whom to trust, and the share of dialogues in which a vote was tied."""
+def _choose_by_weights(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
+    """Return the choice by a recipe with given weights, and the share of dialogues whose vote is tied."""
     measured_once = agreement(found)
     if recipe.method == "mbr":
         return choose(scores(measured_once, recipe.consensus)), 0.0
@@ -86,16 +89,17 @@ def _told(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
 
 
 def distinct(recipe: Recipe, dev: Members) -> tuple[Recipe, Members, dict[str, str]]:
-    """Recipe and members without those whose dev predictions repeat another's, and who repeats whom."""
+    """Return recipe and members without those whose dev predictions repeat another's, and repeated → original."""
     repeated = copies(dev)
     recipe = recipe.without(repeated)
     return recipe, {member.run: dev[member.run] for member in recipe.members}, repeated
 
 
 def measured(members: Members, competition: Competition, split: rows_of.SplitName, recipe: Recipe) -> Known:
-    """The members' candidates of a split with agreement, features and, on dev, scores (0 on test: nobody knows them).
+    """Return the members' candidates of a split with agreement, features and scores.
 
-    Raises UserError when the members differ in their ids, and as reading the splits does.
+    On test the scores are unknown and set to 0. Raises UserError when the members differ in their ids, and as reading
+    the splits does.
     """
     rows = rows_of.read_split(competition, split).rows
     train = rows_of.read_split(competition, "train").rows
@@ -109,14 +113,16 @@ def measured(members: Members, competition: Competition, split: rows_of.SplitNam
 
 
 def targets(found: Pool, competition: Competition) -> Floats:
-    """(dialogues, n): the dev profile's headline of every dev candidate, 0 for padding."""
+    """Return the dev profile's headline of every dev candidate, (dialogues, n), 0 for padding."""
     references = rows_of.read_references(competition, "dev")
-    flat = [(row, place) for row, texts in enumerate(found.texts) for place in range(len(texts))]
-    texts = {f"{row}/{place}": found.texts[row][place] for row, place in flat}
-    wanted = {f"{row}/{place}": references[found.ids[row]] for row, place in flat}
-    scored = scoring.examples(texts, wanted, competition.dev_profile, competition.leaderboard_references)
+    places = [(row, place) for row, texts in enumerate(found.texts) for place in range(len(texts))]
+    texts = {f"{row}/{place}": found.texts[row][place] for row, place in places}
+    references_by_key = {f"{row}/{place}": references[found.ids[row]] for row, place in places}
+    scored = scoring.examples(
+        texts, references_by_key, competition.dev_profile, competition.leaderboard_references
+    )
     values = np.zeros(found.owner.shape)
-    values[tuple(np.array(flat).T)] = scored.per_example[scored.headline_key]
+    values[tuple(np.array(places).T)] = scored.per_example[scored.headline_key]
     return values
 
 

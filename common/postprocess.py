@@ -1,4 +1,4 @@
-"""Post-processing: named, ordered, pure text rules that mend what a model wrote; good text passes unchanged."""
+"""Post-processing: named, ordered, pure text rules that fix what a model wrote and leave good text unchanged."""
 
 import re
 import unicodedata
@@ -16,32 +16,35 @@ Rule = Callable[[str], str]
 
 @dataclass(frozen=True)
 class PostprocessConfig:
-    """Which rules run on a prediction, and their bounds."""
+    """The rules that run on a prediction, and their bounds."""
 
     rules: tuple[str, ...] = ("nfc", "tag_repair", "whitespace", "remove_repetition", "limit_length")
-    """Names of `RULES`, applied from the left."""
+    """Names of `RULES`, applied from left to right."""
     repetition_words: int = 3
-    """A span of at least this many words that follows itself directly is a repetition; 1 or more."""
+    """A span of at least this many words that directly follows itself is a repetition; at least 1."""
     max_characters: int = 300
-    """A longer text is cut to whole sentences within this length; 1 or more. 95 % of real summaries are under 144."""
+    """Longer text is cut to whole sentences within this length; at least 1. 95 % of real summaries are under 144."""
     min_characters: int = 0
-    """The prediction is the first candidate that is at least so long after the rules (else the longest); 0: the first."""
+    """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first."""
 
 
 _BOUNDS = ("repetition_words", "max_characters")
-"""Settings of rules; `min_characters` is a choice among candidates instead."""
+"""Settings of rules. `min_characters` is not one of them, because it selects among candidates."""
 
 
 # --- characters and spaces ---
 
 
 def nfc(text: str) -> str:
-    """The text in Unicode NFC, without characters that print nothing (zero-width, BOM, control)."""
+    """Return the text in Unicode NFC, without invisible characters (zero-width, BOM, control)."""
     return visible(text)
 
 
 def whitespace(text: str) -> str:
-    """The text on one line: single spaces, none at the ends and none before . , ? ! ("3 .5" and " .NET" stay)."""
+    """Return the text on one line: single spaces, none at the ends and none before . , ? !
+
+    "3 .5" and " .NET" stay.
+    """
     text = " ".join(text.split())
     return re.sub(r" +(?=[.,?!]+(?:[^.,?!0-9A-Za-z]|$))", "", text)
 
@@ -54,8 +57,8 @@ _PARTICLE = re.compile(
     rf"(?P<particle>(?:{_CASE})(?:는|도|만|의)?|은|는|을|를|과의|와의|과는|와는|과도|와도|과|와|이|가|의|도|만)"
     r"(?P<rest>(?=[\s.,?!)\]\"'’”…:;]|$)\s*(?P<next>\S*))"
 )
-# A predicate in a plain ending ("늦었다", "온다", "없다"), which a noun does not have ("바다"): its last syllable
-# but one ends in ㄴ, ㅄ or ㅆ.
+# A predicate in plain form ("늦었다", "온다", "없다") has ㄴ, ㅄ or ㅆ at the end of its second-last syllable; a noun
+# such as "바다" does not.
 _FINAL_CONSONANTS = frozenset({4, 18, 20})
 
 
@@ -81,7 +84,7 @@ _KEEP_APART: Mapping[str, Callable[[str], bool]] = {
     "만": lambda word: not word or _NUMERAL_OR_UNIT.match(word) is not None,
     "은": lambda word: re.match(r"반지|목걸이|귀걸이|팔찌|메달|수저|숟가락|젓가락|식기", word) is not None,
 }
-"""Particles that are also words ("이 문제", "만 20세", "은 반지"): the test of the next word that leaves them apart."""
+"""Particles that are also words ("이 문제", "만 20세", "은 반지") → test of the next word: true keeps the particle apart."""
 
 
 def _attach(match: re.Match[str]) -> str:
@@ -92,12 +95,13 @@ def _attach(match: re.Match[str]) -> str:
 
 
 def tag_repair(text: str) -> str:
-    """The text with whole tags and the particle joined to them: "# Person1 # 은" → "#Person1#은". Tags are never made up.
+    """Return the text with complete tags and the particle joined to them: "# Person1 # 은" → "#Person1#은".
 
-    Spellings as `dialogue.repair_tags`. A particle is joined only when it stands alone as a word. 이 is also "this":
-    it is joined before another tag or a plain predicate ("#Person1# 이 늦었다"), and left before anything else
-    ("#Person1# 이 문제를", "#Person1# 이 문제를 제기했다": both readings fit). 가 and 의 are left at the end of the text,
-    도 and 만 there and before a number or unit ("만 20세"), 은 before silver things ("은 반지").
+    Tags are repaired as `dialogue.repair_tags` does, and never invented. A particle is joined only when it stands
+    alone as a word. 이 also means "this": it is joined before another tag or a plain predicate ("#Person1# 이 늦었다"),
+    and kept apart before anything else ("#Person1# 이 문제를", "#Person1# 이 문제를 제기했다": both readings are possible). 가 and
+    의 are kept apart at the end of the text; 도 and 만 there and before a number or unit ("만 20세"); 은 before things made
+    of silver ("은 반지").
     """
     repaired = repair_tags(text)
     while True:
@@ -123,7 +127,7 @@ def _ends_sentence(word: str) -> bool:
 
 
 def _runs(keys: Sequence[str], span: int) -> Iterator[tuple[int, int]]:
-    """Start and end of every stretch of at least two copies whose words come again `span` words later."""
+    """Yield start and end of every stretch of at least two copies, where each word recurs `span` words later."""
     matched = 0
     for index in range(span, len(keys) + 1):
         if index < len(keys) and keys[index] == keys[index - span]:
@@ -135,8 +139,8 @@ def _runs(keys: Sequence[str], span: int) -> Iterator[tuple[int, int]]:
 
 
 def _find_repetition(words: Sequence[str], keys: Sequence[str], n: int) -> tuple[int, int, int] | None:
-    """Start, length and number of copies of the next repetition to remove; None when there is none."""
-    # The shortest span first, so that a loop ends as one copy; sentences last, so that they break no longer loop.
+    """Return start, length and number of copies of the next repetition to remove, or None."""
+    # Try the shortest span first, so that a loop becomes one copy, and sentences last, so that no longer loop is split.
     for span in range(1, len(keys) // 2 + 1):
         for start, end in _runs(keys, span):
             copies = (end - start) // span
@@ -152,11 +156,12 @@ def _find_repetition(words: Sequence[str], keys: Sequence[str], n: int) -> tuple
 
 
 def remove_repetition(text: str, n: int = 3) -> str:
-    """The text with every repetition said once: a span of `n` or more words, or a sentence, that follows itself
-    directly, and shorter spans that occur four times or more in a row.
+    """Return the text with every repetition reduced to one copy.
 
-    Words are compared without the punctuation after them, and the last copy's is kept. When a loop was cut off at
-    the end of the text, its unfinished copy goes too. Nothing else changes, so words only disappear.
+    A repetition is a span of `n` or more words, or a sentence, that directly follows itself, or a shorter span that
+    occurs at least four times in a row. Words are compared without the punctuation after them, and the punctuation of
+    the last copy is kept. If the text ends in the middle of a loop, the unfinished copy is removed too. Nothing else
+    changes, so words are only removed.
     Raises UserError when n is below 1.
     """
     if n < 1:
@@ -200,7 +205,7 @@ def _sentence_ends(text: str) -> Iterator[int]:
             continue
         if not following:
             continue
-        # Without a space only a Korean predicate is trusted ("했다.그리고"), not "3.5" or "co.kr".
+        # Without a following space, a stop ends a sentence only after a Korean predicate ("했다.그리고"), not in "3.5".
         if not match["gap"] and not (re.search(r"[다요죠까]$", before) and re.match(r"[가-힣#]", following)):
             continue
         if set(mark) == {"."} and (len(mark) > 1 or before[-1:].isdigit() or _ABBREVIATION.search(before)):
@@ -211,10 +216,10 @@ def _sentence_ends(text: str) -> Iterator[int]:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, [] when it is blank; joined with spaces they hold every word.
+    """Return the sentences of a text, [] when it is blank; joined with spaces they contain every word.
 
-    A sentence ends at . ? or ! before a space (or straight before the next word after 다, 요, 죠, 까). Not ends: after
-    a digit ("3.5", "오후 3."), an abbreviation ("Mr.", "U.S."), an ellipsis, inside quotes or brackets, and at a
+    A sentence ends at . ? or ! before a space (or directly before the next word after 다, 요, 죠, 까). It does not end
+    after a digit ("3.5", "오후 3."), an abbreviation ("Mr.", "U.S.") or an ellipsis, inside quotes or brackets, or at a
     closing quote before 라고, 라며 and the like.
     """
     cuts = [0, *_sentence_ends(text), len(text)]
@@ -229,8 +234,11 @@ _CLAUSE = re.compile(
 
 
 def _clause_or_word_cut(text: str, limit: int) -> int:
-    """Where to end a sentence that is too long: after a clause in the second half of the limit, else after a word,
-    else (one endless word) at the limit but not inside a tag."""
+    """Return where to end a sentence that is too long.
+
+    This is after a clause in the second half of the limit, else after a word, else (one very long word) at the limit,
+    but never inside a tag.
+    """
     window = text[: limit + 1]
     cut = 0
     for match in _CLAUSE.finditer(window):
@@ -251,11 +259,12 @@ def _clause_or_word_cut(text: str, limit: int) -> int:
 
 
 def limit_length(text: str, max_characters: int) -> str:
-    """The text in NFC, unchanged when it has at most `max_characters`, else as many whole sentences as fit.
+    """Return the text in NFC, unchanged if it has at most `max_characters`, else as many whole sentences as fit.
 
-    When not even the first fits, it ends after a clause (a comma, or -고, -지만, … when that keeps half the room),
-    else after a word. Never empty for a text with words, never inside a tag: only one leading tag that is itself
-    longer than the limit may exceed it. Raises UserError when max_characters is below 1.
+    If not even the first sentence fits, the text ends after a clause (a comma, or -고, -지만, …, if that keeps half of
+    the limit), else after a word. The result is never empty for a text with words and never ends inside a tag. It
+    exceeds the limit only if the text begins with a tag that is longer than the limit.
+    Raises UserError when max_characters is below 1.
     """
     if max_characters < 1:
         raise UserError(f"limit_length: max_characters is {max_characters}; it must be 1 or more.")
@@ -279,18 +288,22 @@ RULES: Mapping[str, Callable[[PostprocessConfig], Rule]] = {
     "remove_repetition": lambda config: lambda text: remove_repetition(text, config.repetition_words),
     "limit_length": lambda config: lambda text: limit_length(text, config.max_characters),
 }
-"""Every rule by name, with the settings it takes from the config."""
+"""Every rule by name, with the settings that it takes from the config."""
 
 
 def pipeline(names: Sequence[str], **settings: Any) -> Rule:
-    """One rule that applies the named ones in this order; settings are the bounds of `PostprocessConfig`.
+    """Return one rule that applies the named rules in this order; `settings` are the bounds of `PostprocessConfig`.
 
     Raises UserError for an unknown rule, an unknown setting or a bound below 1.
     """
     if unknown := sorted(set(settings) - set(_BOUNDS)):
-        raise UserError(f"postprocess: no setting {', '.join(unknown)}; there are {', '.join(_BOUNDS)}.")
+        raise UserError(
+            f"postprocess: unknown setting {', '.join(unknown)}; choose from {', '.join(_BOUNDS)}."
+        )
     if unknown := [name for name in names if name not in RULES]:
-        raise UserError(f"postprocess: no rule {', '.join(unknown)}; there are {', '.join(sorted(RULES))}.")
+        raise UserError(
+            f"postprocess: unknown rule {', '.join(unknown)}; choose from {', '.join(sorted(RULES))}."
+        )
     config = PostprocessConfig(rules=tuple(names), **settings)
     for name in _BOUNDS:
         if getattr(config, name) < 1:
@@ -306,45 +319,48 @@ def pipeline(names: Sequence[str], **settings: Any) -> Rule:
 
 
 def rule(config: PostprocessConfig) -> Rule:
-    """The config's rules as one. Raises UserError as `pipeline` does."""
+    """Return the config's rules as one rule. Raises UserError as `pipeline` does."""
     return pipeline(config.rules, **{name: getattr(config, name) for name in _BOUNDS})
 
 
 def apply(config: PostprocessConfig, text: str) -> str:
-    """The text after the config's rules. Raises UserError as `pipeline` does."""
+    """Return the text after the config's rules. Raises UserError as `pipeline` does."""
     return rule(config)(text)
 
 
 def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
-    """Of a dialogue's candidate texts, best first, the one that is predicted, after the config's rules.
+    """Return the predicted text of a dialogue from its candidate texts, best first, after the config's rules.
 
-    Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above what `limit_length` leaves.
+    Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above the maximum of `limit_length`.
     """
     least = config.min_characters
     if least < 0 or ("limit_length" in config.rules and least > config.max_characters):
         raise UserError(
-            f"postprocess: min_characters is {least}; wanted 0 up to max_characters, {config.max_characters}."
+            f"postprocess: min_characters is {least}; wanted 0 to max_characters ({config.max_characters})."
         )
     return long_enough(list(map(rule(config), texts if least else texts[:1])), least)
 
 
 def predictions(config: PostprocessConfig, candidates: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
-    """The predicted text of every id, post-processed. Raises UserError as `prediction` does."""
+    """Return the predicted text of every id, post-processed. Raises UserError as `prediction` does."""
     return {name: prediction(config, [one.text for one in group]) for name, group in candidates.items()}
 
 
 def long_enough(texts: Sequence[str], least: int) -> str:
-    """The first text of at least so many characters, else the longest (of equals the first)."""
+    """Return the first text of at least this many characters, else the longest (the first one on a tie)."""
     return next((text for text in texts if len(text) >= least), max(texts, key=len))
 
 
 def recorded(settings: Mapping[str, Any]) -> PostprocessConfig:
-    """The config that a run folder recorded as `postprocess.…` settings; what it does not name did not exist then."""
+    """Return the config that a run folder recorded as `postprocess.…` settings.
+
+    A setting missing in the record did not exist when the run was made, and gets its default.
+    """
     found = {name.removeprefix("postprocess."): value for name, value in settings.items()}
     known = {field.name: found[field.name] for field in fields(PostprocessConfig) if field.name in found}
     return PostprocessConfig(**known | {"rules": tuple(found["rules"])})
 
 
 def apply_recorded(settings: Mapping[str, Any]) -> Rule:
-    """The rules that a run folder recorded as `postprocess.…` settings. Raises UserError as `pipeline` does."""
+    """Return the rules that a run folder recorded as `postprocess.…` settings. Raises UserError as `pipeline` does."""
     return rule(recorded(settings))

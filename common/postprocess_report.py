@@ -1,4 +1,4 @@
-"""What `make postprocess` prints: a run's dev candidates, the tables of what was tried, the settings dev supports."""
+"""Report of `make postprocess`: tables of the trials on a run's dev candidates, and the settings that dev supports."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -13,9 +13,9 @@ from common.postprocess_search import ALPHA, AT_LEAST, Effect, Found, LengthTria
 
 
 def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
-    """A run's dev candidates to search on, and the post-processing its predictions were made with.
+    """Return a run's dev candidates to search on, and the post-processing that made its predictions.
 
-    Raises UserError when it has not inferred, when candidates lack, or when the predictions are not made from them.
+    Raises UserError when inference has not finished, candidates are missing, or the predictions do not match them.
     """
     folder = runs.run_folder(competition.name, run)
     again = members.command(run, "infer", folder, _comp(competition))
@@ -26,17 +26,17 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     path = folder / "dev" / "candidates.jsonl"
     found = candidates.read(path)
     dev = rows.read_split(competition, "dev").rows
-    lacking = [row.id for row in dev if not found.get(row.id)]
-    if lacking:
+    missing = [row.id for row in dev if not found.get(row.id)]
+    if missing:
         raise UserError(
-            f"{files.shown(path)}: {len(lacking)} of {len(dev)} dialogues have no candidate, for example "
-            f"{lacking[0]!r}; make them: {again}"
+            f"{files.shown(path)}: {len(missing)} of {len(dev)} dialogues have no candidate, for example "
+            f"{missing[0]!r}; run: {again}"
         )
     made = rows.read_predictions(path.with_name("predictions.csv"), competition)
     if made != postprocess.predictions(own, {row.id: found[row.id] for row in dev}):
         raise UserError(
-            f"{files.shown(path.with_name('predictions.csv'))}: not what its candidates and recorded settings give "
-            f"now; infer again: {again}"
+            f"{files.shown(path.with_name('predictions.csv'))}: does not match its candidates and recorded settings; "
+            f"run infer again: {again}"
         )
     references = rows.read_references(competition, "dev")
     texts = [[candidate.text for candidate in found[row.id]] for row in dev]
@@ -52,7 +52,7 @@ def _comp(competition: Competition) -> str:
 
 
 def _effect(effect: Effect, score: bool = True) -> list[str]:
-    """Score, difference, interval and share of changed texts, as cells."""
+    """Return score, difference, interval and share of changed texts as cells."""
     first = [f"{effect.score:.2f}"] if score else []
     if effect.test is None:
         return [*first, "", "", "none"]
@@ -65,13 +65,13 @@ def _p(effect: Effect, adjusted: float) -> str:
 
 
 def rules_alone(found: Found) -> list[list[str]]:
-    """A header and a row a rule: the rule alone on the raw texts."""
+    """Return a header and one row per rule: the rule alone on the raw texts."""
     header = ["rule alone", found.profile, f"over raw {found.raw:.2f}", "95 % interval", "texts changed"]
     return [header, *([trial.name, *_effect(trial.alone)] for trial in found.rules)]
 
 
 def rules_inside(found: Found) -> list[list[str]]:
-    """A header and a row a rule: the run's pipeline with it over the same without it."""
+    """Return a header and one row per rule: the run's pipeline with it compared with the same without it."""
     header = [
         "rule in the pipeline",
         "now",
@@ -96,15 +96,15 @@ def _verdict(trial: RuleTrial) -> str:
     if test is None:
         return "changes nothing on dev"
     if trial.adjusted_p > ALPHA:
-        return "may be chance"
+        return "could be chance"
     if test.difference > 0:
-        return "earns its place" if trial.used else "would earn a place: add it"
-    return "does harm: leave it out" if trial.used else "would do harm"
+        return "helps: keep it" if trial.used else "would help: add it"
+    return "hurts: remove it" if trial.used else "would hurt: leave it out"
 
 
 def lengths(found: Found) -> list[list[str]]:
-    """A header and a row a way of fitting the length: its worth on dialogues it was not fitted on."""
-    header = ["length target", "best on dev", "(flattered)", "by fold", found.profile,
+    """Return a header and one row per way of fitting the length, scored on dialogues that it was not fitted on."""
+    header = ["length target", "best on dev", "(optimistic)", "by fold", found.profile,
               f"over own {found.own_score:.2f}", "95 % interval", "texts changed", "p (Holm)"]  # fmt: skip
     return [
         header,
@@ -127,7 +127,7 @@ def _length(way: LengthTrial, config: PostprocessConfig) -> str:
 
 
 def changes(own: PostprocessConfig, advised: PostprocessConfig) -> dict[str, Any]:
-    """The settings in which the second differs from the first, by dotted name."""
+    """Return the settings of `advised` that differ from `own`, by dotted name."""
     return {
         f"postprocess.{field.name}": list(value) if isinstance(value, tuple) else value
         for field in fields(advised)
@@ -136,21 +136,21 @@ def changes(own: PostprocessConfig, advised: PostprocessConfig) -> dict[str, Any
 
 
 def advice(found: Found, competition: Competition, run: str) -> Sequence[str]:
-    """What to do, in lines; the last is the command that applies it to dev and test, or says what to keep."""
+    """Return the advice as lines; the last is the command that applies it to dev and test, or says what to keep."""
     lines = [
-        f"Advice needs p (Holm, over the {found.tested} differences tested) ≤ {ALPHA}, p being the larger of paired "
-        "bootstrap and permutation."
+        f"A change is advised if p ≤ {ALPHA} after Holm's correction for {found.tested} tested differences; p is the larger "
+        "one of the paired bootstrap and the paired permutation test."
     ]
     changed = changes(found.own, found.advised)
     if not changed or found.together.test is None:
         own = found.own
         kept = {field.name: getattr(own, field.name) for field in fields(own)}
-        words = runs.words({k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()})
-        return [*lines, f"nothing earns its place beside what {run} has: keep {' '.join(words)}"]
+        arguments = runs.words({k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()})
+        return [*lines, f"no change improves on the settings of {run}: keep {' '.join(arguments)}"]
     test = found.together.test
     lines.append(
-        f"All that is advised: {test.difference:+.2f} over own, 95 % interval {test.low:+.2f} … {test.high:+.2f}; it was "
-        "chosen on the same dialogues, which flatters it a little. It applies to dev and test, without decoding again:"
+        f"All advised changes together: {test.difference:+.2f} over own, 95 % interval {test.low:+.2f} … {test.high:+.2f}. They "
+        "were chosen on the same dialogues, so this is slightly optimistic. Apply them to dev and test without decoding again:"
     )
     folder = runs.run_folder(competition.name, run)
     return [*lines, members.command(run, "infer", folder, _comp(competition), changed)]

@@ -1,4 +1,4 @@
-"""What post-processing is worth to a run on dev: every rule has to earn its place, the length target is fitted to it."""
+"""Measure the gain of post-processing for a run on dev: test every rule, and fit the target length."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +15,12 @@ from common.rows import Row
 
 FOLDS = 5
 ALPHA = 0.05
-"""How often advice may come of chance alone, over all that is tested together."""
+"""Probability of any advice if no change really helps, over all differences tested together."""
 AT_MOST, AT_LEAST = "at most", "at least"
-"""Ways of fitting a length: cut longer texts, take a longer candidate instead of a short one."""
+"""Ways of fitting a length: cut longer texts, or take a longer candidate instead of a short one."""
 LENGTHS = 16
-"""Lengths tried for each end of the target, growing evenly from a quarter of the run's median to its longest 2 %."""
+"""Number of lengths tried per way, in a geometric series from a quarter of the run's median length to its 98th
+percentile."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,36 +28,37 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A run's dev candidates, and all that scores them."""
+    """A run's dev candidates and everything needed to score them."""
 
     rows: Sequence[Row]
-    """The dialogues: near-copies are never in two folds (`common.folds`)."""
+    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
     candidates: Sequence[Sequence[str]]
-    """Of every row the raw texts, best first."""
+    """The raw texts of every row, best first."""
     references: Mapping[str, Sequence[str]]
     """By id."""
     profile: str
     mode: str = "mean"
-    """How several references combine (`Competition.leaderboard_references`)."""
+    """How several references are combined (`Competition.leaderboard_references`)."""
     near_copy: float = NEAR_COPY
     """Similarity from which two dialogues count as one."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One way of post-processing beside another on the same dialogues."""
+    """One way of post-processing compared with another on the same dialogues."""
 
     score: float
     test: Comparison | None
-    """Over the other one; None when they give the same texts."""
+    """Comparison with the other one; None when both give the same texts."""
     changed: float
-    """Share of dialogues whose text differs, 0 to 1."""
+    """Share of dialogues where both ways give different texts, 0 to 1."""
 
     @property
     def p(self) -> float:
-        """The larger p of both paired tests, in (0, 1].
+        """Return the larger p of both paired tests, in (0, 1].
 
-        Of a rule that changes a handful of texts the bootstrap alone is too sure: it draws what it has seen.
+        For a rule that changes only a few texts the bootstrap alone is overconfident, because it only resamples what
+        it has seen.
         """
         return max(self.test.bootstrap_p, self.test.permutation_p) if self.test else 1.0
 
@@ -69,59 +71,60 @@ class RuleTrial:
     used: bool
     """Whether the run's own pipeline has it."""
     alone: Effect
-    """The rule alone over the raw text."""
+    """The rule alone compared with the raw text."""
     inside: Effect
-    """The run's pipeline with the rule over the same without it; the score is that of the pipeline with it."""
+    """The run's pipeline with the rule compared with the same without it; the score is that of the pipeline with it."""
     adjusted_p: float
-    """Of `inside`, after Holm, in (0, 1]."""
+    """p of `inside` after Holm's correction, in (0, 1]."""
 
 
 @dataclass(frozen=True)
 class LengthTrial:
-    """A way of fitting a length target, judged on dialogues that it was not fitted on."""
+    """A way of fitting a target length, tested on dialogues that it was not fitted on."""
 
     name: str
     """`AT_MOST` or `AT_LEAST`."""
     fitted: PostprocessConfig
-    """On all of dev: what would be applied."""
+    """Config fitted on all of dev, which would be applied."""
     by_fold: tuple[PostprocessConfig, ...]
-    """What the other folds taught each fold; they tell how firm `fitted` is."""
+    """Config fitted on the other folds, for each fold; they show how stable `fitted` is."""
     flattered: float
-    """What `fitted` gains over the run's pipeline on the very dialogues it was fitted on."""
+    """Gain of `fitted` over the run's pipeline on the dialogues that it was fitted on; optimistic."""
     effect: Effect
-    """Each dialogue by what the other folds taught, over the run's pipeline."""
+    """Effect over the run's pipeline, where each dialogue uses the config fitted on the other folds."""
     adjusted_p: float
-    """After Holm, in (0, 1]."""
+    """p of `effect` after Holm's correction, in (0, 1]."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Everything `make postprocess` prints."""
+    """Everything that `make postprocess` prints."""
 
     profile: str
     dialogues: int
     raw: float
-    """Score of the first candidates as they are."""
+    """Score of the first candidates without post-processing."""
     own: PostprocessConfig
     own_score: float
     rules: tuple[RuleTrial, ...]
     lengths: tuple[LengthTrial, ...]
     tested: int
-    """How many differences Holm's correction is for: those that change a text."""
+    """Number of differences that Holm's correction covers: those that change a text."""
     advised: PostprocessConfig
-    """`own` where nothing earns its place."""
+    """Equal to `own` when no change is advised."""
     together: Effect
-    """`advised` over `own`, on the dialogues it was chosen on."""
+    """`advised` compared with `own`, on the dialogues it was chosen on."""
 
 
 def search(task: Task, own: PostprocessConfig) -> Found:
-    """Every rule and every way of fitting the length, and what dev supports of it, beside the run's own config.
+    """Return the trials of every rule and every way of fitting the length, and the config that dev supports.
 
-    A change is advised when it is better by both paired tests at a level of 5 % over all of them together, after Holm.
+    A change is advised if both paired tests find it better, at a level of 5 % over all changes together after Holm's
+    correction.
     Raises UserError when there are too few dialogues for folds, and as `postprocess.prediction` does.
     Source of the correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
     """
-    # First, since it is what a run too small fails by.
+    # Folds come first, because a run with too few dialogues fails here.
     fold_of = np.array(list(folds(task.rows, FOLDS, task.near_copy).values()))
     bare = PostprocessConfig(rules=(), min_characters=0)
     toggled = [_toggled(own, name) for name in RULES]
@@ -154,7 +157,10 @@ def search(task: Task, own: PostprocessConfig) -> Found:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float]:
-    """Every p after Holm's correction for all that are given, in [0, 1]; None was not tested, counts for nothing, is 1."""
+    """Return every p after Holm's correction for all of them, in [0, 1].
+
+    None means not tested: it does not count, and its adjusted p is 1.
+    """
     order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted, highest = [1.0] * len(p_values), 0.0
     for rank, (p, place) in enumerate(order):
@@ -163,11 +169,11 @@ def holm(p_values: Sequence[float | None]) -> list[float]:
     return adjusted
 
 
-# --- what is tried ---
+# --- configs to try ---
 
 
 def _with(config: PostprocessConfig, name: str) -> PostprocessConfig:
-    """The config with a rule, where the default order has it."""
+    """Return the config with a rule added at its place in the default order."""
     if name in config.rules:
         return config
     if name == "limit_length":
@@ -187,7 +193,7 @@ def _toggled(config: PostprocessConfig, name: str) -> PostprocessConfig:
 
 
 def _length_ways(task: Task, own: PostprocessConfig) -> dict[str, list[PostprocessConfig]]:
-    """Name → configs to choose from; the run's own is the first, and so what equals end with."""
+    """Return name → configs to choose from. The run's own config is first, so that it wins ties."""
     written = [len(text) for group in task.candidates for text in group]
     low, high = float(np.median(written)) / 4, float(np.quantile(written, 0.98))
     lengths = sorted({max(1, round(n)) for n in np.geomspace(max(1, low), max(1, high), LENGTHS).tolist()})
@@ -202,7 +208,7 @@ def _possible(config: PostprocessConfig) -> bool:
     return "limit_length" not in config.rules or config.min_characters <= config.max_characters
 
 
-# --- what it is worth ---
+# --- scores ---
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +229,7 @@ class _Known:
         return self.mixed(np.full(self.values.shape[1], self.configs[config]), over)
 
     def mixed(self, chosen: Ints, over: PostprocessConfig) -> Effect:
-        """Of every dialogue by its own config, given as rows of the arrays."""
+        """Return the effect of using a different config for each dialogue, given as rows of the arrays."""
         places, other = np.arange(len(chosen)), self.configs[over]
         values = self.values[chosen, places]
         changed = self.texts[chosen, places] != self.texts[other]
@@ -232,27 +238,27 @@ class _Known:
 
 
 def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> _Known:
-    """Every config's texts, each different text scored once."""
-    mended: dict[PostprocessConfig, list[list[str]]] = {}
+    """Return texts and scores of every config; each different text is scored once."""
+    processed: dict[PostprocessConfig, list[list[str]]] = {}
     table = []
     for config in configs:
         rules = replace(config, min_characters=0)
-        if rules not in mended:
+        if rules not in processed:
             apply = postprocess.rule(rules)
-            mended[rules] = [[apply(text) for text in group] for group in task.candidates]
-        table.append([postprocess.long_enough(group, config.min_characters) for group in mended[rules]])
+            processed[rules] = [[apply(text) for text in group] for group in task.candidates]
+        table.append([postprocess.long_enough(group, config.min_characters) for group in processed[rules]])
     texts = np.array(table, dtype=object)
     once = {
         (place, text): str(number)
         for number, (place, text) in enumerate(
-            dict.fromkeys((place, text) for line in table for place, text in enumerate(line))
+            dict.fromkeys((place, text) for row in table for place, text in enumerate(row))
         )
     }
     predictions = {number: text for (_, text), number in once.items()}
     references = {number: task.references[task.rows[place].id] for (place, _), number in once.items()}
     scored = scoring.examples(predictions, references, task.profile, task.mode)
     values = scored.per_example[scored.headline_key]
-    found = [[values[int(once[place, text])] for place, text in enumerate(line)] for line in table]
+    found = [[values[int(once[place, text])] for place, text in enumerate(row)] for row in table]
     return _Known({config: row for row, config in enumerate(configs)}, texts, np.array(found))
 
 
@@ -264,24 +270,24 @@ def _inside(known: _Known, own: PostprocessConfig, name: str) -> Effect:
 def _fit(
     known: _Known, own: PostprocessConfig, way: Sequence[PostprocessConfig], fold_of: Ints
 ) -> tuple[PostprocessConfig, tuple[PostprocessConfig, ...], float, Effect]:
-    """The config of a way that is best on all dialogues, what the other folds teach each fold, what both gain."""
+    """Return the best config of a way on all dialogues, the best on the other folds for each fold, and their gains."""
     rows = np.array([known.configs[config] for config in way])
 
     def best(dialogues: NDArray[np.bool_]) -> int:
         means = known.values[np.ix_(rows, np.flatnonzero(dialogues))].mean(axis=1)
-        return int((means >= means.max() - 1e-9).argmax())  # of equals the first: the run's own
+        return int((means >= means.max() - 1e-9).argmax())  # the first one on a tie, which is the run's own
 
-    taught = [best(fold_of != fold) for fold in range(FOLDS)]
+    by_fold = [best(fold_of != fold) for fold in range(FOLDS)]
     fitted = way[best(np.ones(len(fold_of), bool))]
     return (
         fitted,
-        tuple(way[choice] for choice in taught),
+        tuple(way[choice] for choice in by_fold),
         known.score(fitted) - known.score(own),
-        known.mixed(rows[np.array(taught)[fold_of]], own),
+        known.mixed(rows[np.array(by_fold)[fold_of]], own),
     )
 
 
-# --- what to do ---
+# --- advice ---
 
 
 def _advice(
@@ -291,8 +297,11 @@ def _advice(
     rules: Sequence[RuleTrial],
     lengths: Sequence[LengthTrial],
 ) -> tuple[PostprocessConfig, _Known]:
-    """The changes that hold, the largest first, each made if it still gains beside those before it. Scores of it too."""
-    gains: dict[str, float] = {}  # by what is changed
+    """Return the config with the supported changes, and the scores including those of the configs tried here.
+
+    Changes are applied in descending order of gain, each only if it still helps after those before it.
+    """
+    gains: dict[str, float] = {}  # by name of the change
     fitted = {way.name: way.fitted for way in lengths}
     for way in lengths:
         if way.adjusted_p <= ALPHA and way.effect.test and way.effect.test.difference > 0:
@@ -302,14 +311,14 @@ def _advice(
         if rule.adjusted_p <= ALPHA and gain > 0:
             gains[rule.name] = gain
     advised = own
-    # Rules stand before lengths that gain the same: a rule is nothing fitted.
+    # With equal gains, rules come before lengths, because nothing in a rule is fitted.
     for name in sorted(gains, key=lambda name: (-round(gains[name], 6), name in fitted)):
         tried = _changed(advised, name, fitted)
         if not _possible(tried):
             continue
         known = _measure(task, list(dict.fromkeys([*known.configs, tried])))
         step = known.effect(tried, advised).test
-        # Two changes may mend the same fault: a repetition ends by its rule or by the limit.
+        # Two changes may fix the same fault: both the repetition rule and the length limit remove a repetition.
         if step and step.low > 0:
             advised = tried
     return advised, known
@@ -318,7 +327,7 @@ def _advice(
 def _changed(
     config: PostprocessConfig, name: str, fitted: Mapping[str, PostprocessConfig]
 ) -> PostprocessConfig:
-    """The config after one change: a fitted length, or a rule added or left out."""
+    """Return the config after one change: a fitted length, or a rule added or removed."""
     if name == AT_LEAST:
         return replace(config, min_characters=fitted[name].min_characters)
     if name == AT_MOST:

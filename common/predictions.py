@@ -1,4 +1,4 @@
-"""The last steps of every inference: post-processed predictions on disk, scored on dev, recorded."""
+"""Last steps of every inference: write post-processed predictions, score them on dev, record them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ def write(
     config: PostprocessConfig,
     candidates: Mapping[str, Sequence[Candidate]],
 ) -> Path:
-    """Write the split's predictions, one of each id's candidates after the rules, as predictions.csv; its path."""
+    """Write the post-processed prediction of every id of the split to predictions.csv, and return its path."""
     path = run.folder / split / "predictions.csv"
-    if processes.rank():  # the first process writes for all
+    if processes.rank():  # only the first process writes
         return path
     predicted = postprocess.predictions(config, candidates)
     rows.write_predictions(path, list(predicted), list(predicted.values()), run.competition)

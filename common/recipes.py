@@ -1,4 +1,4 @@
-"""submissions/<name>.toml → Recipe: which runs are blended, how far each is trusted, by which method."""
+"""Read submissions/<name>.toml as a Recipe: which runs are blended, with which weights, by which method."""
 
 import math
 import tomllib
@@ -13,60 +13,62 @@ from common.errors import UserError
 from common.rouge import METRICS, PROFILES
 
 ENOUGH = 4
-"""Candidates of each member that a recipe with `fused` takes at least: of fewer texts, those that are put together agree
-most with what they are made of."""
+"""Minimum number of candidates per member for a recipe with `fused`. With fewer, a recombined text agrees most with
+the candidates that its sentences come from."""
 TOLD = ("vote", "mbr")
-"""Methods that are told whom to trust; the others learn it on dev."""
+"""Methods with given weights; the others learn on dev how to choose."""
 METHODS = (*TOLD, "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto")
 DEFAULT_MIX = {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
 
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a blend and how far it is trusted."""
+    """One run of a blend and its weight."""
 
     run: str
     weight: float
     choose: bool = True
-    """Whether its candidates may be chosen; if not, they only tell how good others are (mbr), and lend their sentences
-    where texts are put together."""
+    """Whether its candidates may be chosen. If not, they serve only as references (mbr) and as sentences for
+    recombined texts."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What submissions/<name>.toml asks for."""
+    """The content of submissions/<name>.toml."""
 
     name: str
     competition: str
     method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto"]
     members: tuple[Member, ...]
     candidates: int
-    """How many candidates of each member take part (mbr); 1 uses the post-processed predictions."""
+    """Number of candidates per member that take part (mbr); 1 uses the post-processed predictions."""
     utility: str
-    """ROUGE profile that measures agreement (all but vote)."""
+    """ROUGE profile that measures agreement (all methods but vote)."""
     mix: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """Share of ROUGE-1, ROUGE-2 and ROUGE-L in agreement (vote when tied, mbr)."""
+    """Share of ROUGE-1, ROUGE-2 and ROUGE-L in agreement (mbr, and vote on ties)."""
     length: float = 0.0
-    """Utility added for the logarithm of a candidate's length over its dialogue's median (vote when tied, mbr)."""
+    """Utility added per unit of log(length / median length in the dialogue) (mbr, and vote on ties)."""
     fused: int = 0
-    """Texts of each dialogue, at most, that are put together of the candidates' sentences and may be chosen (all but
-    vote): those that agree most with all candidates, whatever weights and mix say."""
+    """Maximum number of recombined texts per dialogue that may be chosen (all methods but vote). These are the texts
+    that agree most with all candidates, regardless of weights and mix."""
 
     @property
     def learns(self) -> bool:
-        """Whether the method learns on dev how to choose; weights then say nothing."""
+        """Return whether the method learns on dev how to choose; weights then have no effect."""
         return self.method not in TOLD
 
     @property
     def consensus(self) -> Consensus:
-        """What vote and mbr were told."""
+        """Return the settings of vote and mbr."""
         some = [place for place, member in enumerate(self.members) if member.choose]
         places = () if len(some) == len(self.members) else (*some, len(self.members))
         return Consensus(tuple(member.weight for member in self.members), self.mix, self.length, places)
 
     def without(self, copies: Mapping[str, str]) -> "Recipe":
-        """The recipe without members that repeat another, which keeps the greatest weight of them, and may be chosen if one
-        of them may."""
+        """Return the recipe without members that repeat another.
+
+        The remaining member of a group of copies keeps their highest weight, and may be chosen if any of them may.
+        """
         weights = {member.run: member.weight for member in self.members}
         choose = {member.run: member.choose for member in self.members}
         for copy, original in copies.items():
@@ -81,55 +83,59 @@ class Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe of a TOML file. Raises UserError naming the file and the key that is wrong."""
+    """Return the recipe of a TOML file. Raises UserError naming the file and the wrong key."""
     where = files.shown(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml"))) or "none"
-        raise UserError(f"{where}: not there; recipes here: {there}. Copy one and name it so.") from error
+        raise UserError(
+            f"{where}: file not found; recipes here: {there}. Copy one of them to this name."
+        ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
     known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "fused"}
     if unknown := sorted(set(content) - known):
-        raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+        raise UserError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}.")
     members = content.get("members")
     if not isinstance(members, list) or not members:
-        raise UserError(f'{where}: "members" wants a list such as [{{ run = "exp002", weight = 1.0 }}].')
+        raise UserError(f'{where}: "members" must be a list such as [{{ run = "exp002", weight = 1.0 }}].')
     found = tuple(_member(entry, where) for entry in members)
     if len({m.run for m in found}) != len(found):
-        raise UserError(f"{where}: a member is named twice; give it one entry with the summed weight.")
+        raise UserError(f"{where}: a run is listed twice; give it one entry with the sum of its weights.")
     if sum(m.weight for m in found) <= 0:
         raise UserError(f"{where}: all weights are 0; give at least one member a positive weight.")
     method = content.get("method", "mbr")
     if method not in METHODS:
-        raise UserError(f"{where}: method {method!r} is unknown; wanted one of {', '.join(METHODS)}.")
+        raise UserError(f"{where}: method {method!r} is unknown; choose one of {', '.join(METHODS)}.")
     if method not in TOLD and (
         {"mix", "length"} & set(content) or any(m.weight != 1 or not m.choose for m in found)
     ):
         raise UserError(
-            f"{where}: {method} learns on dev whom to trust; leave out weight, choose, mix and length."
+            f"{where}: {method} learns on dev how to choose; remove weight, choose, mix and length."
         )
     if not any(m.choose for m in found):
-        raise UserError(f"{where}: no member may be chosen; leave choose = false out of one at least.")
+        raise UserError(f"{where}: every member has choose = false; remove it from at least one.")
     candidates = content.get("candidates", 1)
     if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
-        raise UserError(f"{where}: candidates {candidates!r}; wanted a whole number from 1.")
+        raise UserError(f"{where}: candidates is {candidates!r}; wanted a whole number of at least 1.")
     if candidates > 1 and method == "vote":
         raise UserError(
-            f'{where}: an exact vote takes one text a member; drop "candidates" or use method = "mbr".'
+            f'{where}: an exact vote uses one text per member; remove "candidates" or use method = "mbr".'
         )
     fused = content.get("fused", 0)
     if not isinstance(fused, int) or isinstance(fused, bool) or fused < 0:
-        raise UserError(f"{where}: fused {fused!r}; wanted a whole number from 0.")
+        raise UserError(f"{where}: fused is {fused!r}; wanted a whole number of at least 0.")
     if fused and method == "vote":
         raise UserError(
-            f'{where}: nobody votes for a text that no member wrote; drop "fused" or use method = "mbr".'
+            f'{where}: a vote cannot choose a text that no member wrote; remove "fused" or use method = "mbr".'
         )
     require_enough(fused, candidates, where)
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
-        raise UserError(f"{where}: utility {utility!r}; wanted a ROUGE profile: {', '.join(PROFILES)}.")
+        raise UserError(
+            f"{where}: utility {utility!r} is unknown; choose a ROUGE profile: {', '.join(PROFILES)}."
+        )
     mix = content.get("mix", DEFAULT_MIX)
     if not isinstance(mix, dict) or set(mix) - set(METRICS) or not any(mix.values()):
         raise UserError(
@@ -153,23 +159,23 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def require_enough(fused: int, candidates: int, where: str) -> None:
-    """Raises UserError when texts are to be put together of too few candidates."""
+    """Raise UserError when texts are to be recombined from too few candidates."""
     if fused and candidates < ENOUGH:
         raise UserError(
-            f"{where}: fused = {fused} wants candidates = {ENOUGH} or more (now {candidates}): of fewer texts, those put "
-            "together agree most with what they are made of."
+            f"{where}: fused = {fused} needs candidates = {ENOUGH} or more (now {candidates}): with fewer, a recombined text "
+            "agrees most with the candidates that its sentences come from."
         )
 
 
 def _number(value: Any, where: str, low: float = 0.0) -> float:
-    """A number of a recipe. Raises UserError when it is none, not finite, or below `low`."""
+    """Return the value as a float; raise UserError unless it is a finite number of at least `low`."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
         or not math.isfinite(value)
         or value < low
     ):
-        raise UserError(f"{where} is {value!r}; wanted a number{' from 0' if low == 0 else ''}.")
+        raise UserError(f"{where} is {value!r}; wanted a number{' of at least 0' if low == 0 else ''}.")
     return float(value)
 
 
@@ -180,6 +186,6 @@ def _member(entry: Any, where: str) -> Member:
         or not isinstance(entry.get("choose", True), bool)
         or set(entry) - {"run", "weight", "choose"}
     ):
-        raise UserError(f'{where}: member {entry!r}; wanted {{ run = "exp002", weight = 1.0 }}.')
+        raise UserError(f'{where}: member {entry!r} is not valid; wanted {{ run = "exp002", weight = 1.0 }}.')
     weight = _number(entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
     return Member(entry["run"], weight, entry.get("choose", True))

@@ -1,4 +1,4 @@
-"""Scores that can be read: predictions against references by id, beside the floor and signs of collapse."""
+"""Readable scores: predictions against references by id, next to floors and signs of collapse."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from common.files import root, sha256_texts, write_json
 from common.rouge import Comparison, CorpusScores, align, bootstrap_interval, compare, corpus
 from common.rows import Row, SplitName, read_references, read_split
 
-CONSTANTS_TRIED = 400  # sentences tried as the one answer to everything
+CONSTANTS_TRIED = 400  # number of sentences tried as the same answer to every dialogue
 
 
 @dataclass(frozen=True)
@@ -26,29 +26,29 @@ class Score:
     headline_key: str
     headline: float
     metrics: dict[str, float]
-    """Mean by key; every key carries the profile and the tokenizer."""
+    """Mean by key; every key names the profile and the tokenizer."""
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Ends of the 95 % bootstrap interval by the same keys, where they were asked for."""
+    """Ends of the 95 % bootstrap interval by the same keys; empty when not computed."""
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """What a score alone does not tell."""
+    """Signs of trouble that a score alone does not show."""
 
     rows: int
     missing: int
-    """Ids with no prediction, or an empty one: they score 0."""
+    """Number of ids with no prediction or an empty one; they score 0."""
     distinct: float
-    """Share of different texts among the predictions, 0 to 1; a collapsed model has few."""
+    """Share of distinct texts among the predictions, 0 to 1; low for a collapsed model."""
     characters: float
-    """Median length."""
+    """Median length of the predictions in characters."""
     copied: float
-    """Mean share of a prediction's words that stand in its dialogue, 0 to 1."""
+    """Mean share of a prediction's words that occur in its dialogue, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What no model at all would score: one sentence for every dialogue, and the first turns."""
+    """Scores without any model: one sentence for every dialogue, and the first turns of each dialogue."""
 
     constant: float
     constant_text: str
@@ -58,7 +58,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything `make score` prints."""
+    """Everything that `make score` prints."""
 
     scores: tuple[Score, ...]
     floors: dict[str, Floor]
@@ -66,12 +66,12 @@ class Report:
     diagnostics: Diagnostics
 
     def plain(self) -> dict[str, Any]:
-        """The report as JSON-ready values."""
+        """Return the report as JSON-ready values."""
         return asdict(self)
 
 
 def profiles(competition: Competition) -> tuple[str, ...]:
-    """The profiles that make sense for a competition's language, its dev profile first."""
+    """Return the profiles that suit the competition's language, its dev profile first."""
     sensible = (
         ("leaderboard", "rouge101", "korouge")
         if competition.language == "ko"
@@ -83,9 +83,10 @@ def profiles(competition: Competition) -> tuple[str, ...]:
 def examples(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
 ) -> CorpusScores:
-    """Scores of every id of the references, in their order; a missing prediction counts as empty, which scores 0.
+    """Return the scores of every id of the references, in their order.
 
-    Raises UserError when a prediction's id has no reference, or there is none.
+    A missing prediction counts as empty and scores 0. Raises UserError when a prediction's id has no reference, or
+    there are no references.
     """
     _, texts, wanted, _ = align(predictions, references, missing="zero")
     if not wanted:
@@ -96,14 +97,14 @@ def examples(
 def score(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
 ) -> Score:
-    """Mean scores over the references' ids. Raises UserError as `examples` does."""
+    """Return mean scores over the references' ids. Raises UserError as `examples` does."""
     result = examples(predictions, references, profile, mode)
     metrics = {key: float(value) for key, value in result.keyed().items()}
     return Score(profile, result.headline_key, float(result.headline), metrics)
 
 
 def with_intervals(result: CorpusScores) -> Score:
-    """Mean scores with the 95 % bootstrap interval of each."""
+    """Return mean scores with the 95 % bootstrap interval of each."""
     found = {f"{result.label}/{key}": bootstrap_interval(v) for key, v in result.per_example.items()}
     return Score(
         result.profile,
@@ -116,7 +117,7 @@ def with_intervals(result: CorpusScores) -> Score:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two prediction files in one profile: is b better than a?"""
+    """Two prediction files compared in one profile: is b better than a?"""
 
     profile: str
     headline_key: str
@@ -132,7 +133,7 @@ def compare_predictions(
     b: Mapping[str, str],
     only: Sequence[str] | None,
 ) -> list[Compared]:
-    """Both paired tests of b against a on the headline of each profile. Raises UserError as `examples` does."""
+    """Return both paired tests of b against a, per profile headline. Raises UserError as `examples` does."""
     references = read_references(competition, split)
     found = []
     for name in only or profiles(competition):
@@ -144,13 +145,13 @@ def compare_predictions(
 
 
 def _mode(profile: str, mode: str, references: Mapping[str, Sequence[str]]) -> str | None:
-    """How several references combine: korouge's definition has its own way, the others take the competition's."""
+    """Return how several references are combined: korouge defines its own way, others use the competition's."""
     several = any(len(r) > 1 for r in references.values())
     return mode if several and profile != "korouge" else None
 
 
 def diagnose(predictions: Mapping[str, str], rows: Sequence[Row]) -> Diagnostics:
-    """Signs of collapse and copying, over all rows; rows without a prediction count as empty."""
+    """Return signs of collapse and copying over all rows; rows without a prediction count as empty."""
     texts = {row.id: predictions.get(row.id, "") for row in rows}
     filled = [t for t in texts.values() if t.strip()]
     copied = []
@@ -169,7 +170,7 @@ def diagnose(predictions: Mapping[str, str], rows: Sequence[Row]) -> Diagnostics
 
 
 def lead(dialogue: str, turns: int) -> str:
-    """The texts of the first turns as one line, speakers named."""
+    """Return the first turns as one line, with speakers."""
     return " ".join(f"{turn.speaker}: {turn.text}".strip(": ") for turn in parse(clean(dialogue))[:turns])
 
 
@@ -180,7 +181,11 @@ def floor(
     profile: str,
     mode: str,
 ) -> Floor:
-    """The best of `constants` said to every dialogue, and the better of one or two first turns."""
+    """Return the scores that need no model.
+
+    They are the best score of one of `constants` as the answer to every dialogue, and the better score of the first
+    turn and the first two turns.
+    """
     names = list(references)
     tried = list(dict.fromkeys(constants))[:CONSTANTS_TRIED]
     predictions = [text for text in tried for _ in names]
@@ -198,7 +203,7 @@ def floor(
 
 
 def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
-    """The floors of a split by profile, kept in `.cache/floors` under a hash of all that decides them."""
+    """Return the floors of a split by profile, cached in `.cache/floors` under a hash of everything they depend on."""
     rows = read_split(competition, split).rows
     references = read_references(competition, split)
     constants = [s for row in read_split(competition, "train").rows for s in row.summaries][
@@ -210,7 +215,7 @@ def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
          mode, *profiles(competition)]
     )  # fmt: skip
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
-    with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: found anew
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
         return {name: Floor(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
     found = {name: floor(rows, references, constants, name, mode) for name in profiles(competition)}
     write_json(path, {name: asdict(entry) for name, entry in found.items()})
@@ -223,7 +228,7 @@ def report(
     predictions: Mapping[str, str],
     only: Sequence[str] | None = None,
 ) -> Report:
-    """Scores in every profile (or those of `only`), the floors and the diagnostics of predictions on a split.
+    """Return scores in every profile (or those of `only`), floors and diagnostics of predictions on a split.
 
     Raises UserError when the split has no references here, or ids do not match.
     """
@@ -239,7 +244,7 @@ def report(
 
 
 def table(report: Report) -> str:
-    """The report as aligned lines of text: every metric with its interval, the floors, then the diagnostics."""
+    """Return the report as aligned lines: every metric with its interval, the floors, then the diagnostics."""
     lines = [
         f"{'metric':<58} {'score':>8}  {'95 % interval':<18} {'floor: one sentence':>20} {'first turns':>12}"
     ]
@@ -264,8 +269,8 @@ def table(report: Report) -> str:
 def per_example_csv(
     competition: Competition, split: SplitName, predictions: Mapping[str, str], only: Sequence[str] | None
 ) -> str:
-    """A CSV with a row an id: every metric of every profile, under keys that carry profile and tokenizer."""
-    import pandas as pd  # half a second that no other score should wait for
+    """Return a CSV with one row per id: every metric of every profile, under keys that name profile and tokenizer."""
+    import pandas as pd  # imported here, because it takes half a second that no other score needs
 
     references = read_references(competition, split)
     columns: dict[str, Sequence[float]] = {}

@@ -1,1 +1,1 @@
-"""Blending: several members' texts for a dialogue in, one text out."""
+"""Blending: choose one text per dialogue from the texts of several members."""

@@ -1,4 +1,4 @@
-"""Weighted consensus over a whole pool at once, and the search for its weights: nothing is scored twice."""
+"""Weighted consensus over a whole pool at once, and the search for its weights; no pair of texts is scored twice."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,55 +11,56 @@ from common.errors import UserError
 from common.rouge import METRICS
 
 STEPS = (0.5, 0.2, 0.1, 0.05)
-"""By how much the search moves a weight, coarse to fine."""
+"""Step sizes by which the search changes a weight, from coarse to fine."""
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """What minimum-Bayes-risk choice over a pool trusts and prefers."""
+    """Settings of a minimum-Bayes-risk choice over a pool."""
 
     weights: tuple[float, ...]
-    """How far each member is trusted as a reference, shared evenly among its candidates of a dialogue; 0 or more."""
+    """Weight of each member as a reference, divided evenly among its candidates for a dialogue; at least 0."""
     mix: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)
     """Share of ROUGE-1, ROUGE-2 and ROUGE-L in the utility; 0 or more."""
     length: float = 0.0
-    """Utility added for the logarithm of a candidate's length over the median of its dialogue: above 0 prefers long."""
+    """Utility added per unit of log(length / median length in the dialogue); above 0 prefers long candidates."""
     hypotheses: tuple[int, ...] = ()
-    """Members (and after the last of them, what is put together) whose candidates may be chosen; () means all. Others
-    are references only; what is put together never is one."""
+    """Indices of the members that offer candidates to choose from; the index after the last member stands for
+    recombined texts, and () means all. Other members serve only as references. Recombined texts are never
+    references."""
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How well every candidate agrees with each member: all that a trial of the search needs."""
+    """Agreement of every candidate with each member: all that a trial of the search needs."""
 
     utility: NDArray[np.float32]
-    """(members, 3, dialogues, n): mean utility over the member's candidates, the candidate itself left out."""
+    """(members, 3, dialogues, n): mean utility over the member's candidates, without the candidate itself."""
     share: NDArray[np.float32]
-    """(members, dialogues, n): share of the member's weight that is left when the candidate itself is left out."""
+    """(members, dialogues, n): share of the member's weight that remains without the candidate itself."""
     log_length: NDArray[np.float32]
-    """(dialogues, n): of the candidate's length over the median of its dialogue's members."""
+    """(dialogues, n): log of the candidate's length over the median length of the members' candidates."""
     owner: Ints
-    """(dialogues, n)"""
+    """(dialogues, n): as in `Pool.owner`."""
 
     def take(self, dialogues: Ints) -> "Agreement":
-        """The same of these dialogues alone."""
+        """Return the agreement for these dialogues only."""
         return Agreement(
             self.utility[:, :, dialogues], self.share[:, dialogues], self.log_length[dialogues], self.owner[dialogues]
         )  # fmt: skip
 
 
 def agreement(pool: Pool) -> Agreement:
-    """The sums over each member's candidates, made once for a pool."""
+    """Return the agreement of every candidate with each member, computed once per pool."""
     dialogues, n = pool.owner.shape
     members = len(pool.members)
     utility = np.zeros((members, len(METRICS), dialogues, n), np.float32)
     share = np.zeros((members, dialogues, n), np.float32)
     others = pool.utility * ~np.eye(n, dtype=bool)[None, :, :, None]
     for number in range(members):
-        mine = (pool.owner == number).astype(np.float32)
-        count = mine.sum(axis=1, keepdims=True)
-        weight = np.divide(mine, count, out=np.zeros_like(mine), where=count > 0)
+        is_own = (pool.owner == number).astype(np.float32)
+        count = is_own.sum(axis=1, keepdims=True)
+        weight = np.divide(is_own, count, out=np.zeros_like(is_own), where=count > 0)
         utility[number] = np.einsum("dijk,dj->kdi", others, weight, optimize=True)
         share[number] = weight.sum(axis=1, keepdims=True) - weight
     lengths = np.zeros((dialogues, n))
@@ -70,10 +71,11 @@ def agreement(pool: Pool) -> Agreement:
 
 
 def scores(found: Agreement, setting: Consensus) -> Floats:
-    """Expected utility of every candidate, (dialogues, n); -inf where there is none, or it may not be chosen.
+    """Return the expected utility of every candidate, (dialogues, n); -inf for padding and excluded candidates.
 
-    A candidate is never its own reference; one alone in its dialogue has 0.
-    Raises UserError when the weights do not match the members or are no numbers from 0 up with a positive sum.
+    A candidate is never its own reference; the only candidate of a dialogue scores 0.
+    Raises UserError when the number of weights is not the number of members, a weight or share is negative or not
+    finite, or all of them are 0.
     Source: Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation".
     """
     weights = np.asarray(setting.weights, np.float32)
@@ -81,13 +83,13 @@ def scores(found: Agreement, setting: Consensus) -> Floats:
     members = len(found.share)
     if weights.shape != (members,) or mix.shape != (len(METRICS),):
         raise UserError(
-            f"{len(setting.weights)} weights and {len(setting.mix)} shares for {members} members and "
-            f"{len(METRICS)} utilities; wanted one for each."
+            f"{len(setting.weights)} weights for {members} members and {len(setting.mix)} shares for "
+            f"{len(METRICS)} utilities; wanted exactly one for each."
         )
     for name, values in (("weights", weights), ("mix", mix)):
         if not np.isfinite(values).all() or values.min() < 0 or values.sum() <= 0:
             raise UserError(
-                f"{name} {[float(v) for v in values]}: wanted numbers from 0 up, one of them above 0."
+                f"{name} {[float(v) for v in values]}: wanted numbers of at least 0, and one above 0."
             )
     shape = found.owner.shape
     utility = np.outer(weights, mix / mix.sum()).ravel() @ found.utility.reshape(-1, found.owner.size)
@@ -97,43 +99,44 @@ def scores(found: Agreement, setting: Consensus) -> Floats:
     allowed = found.owner >= 0
     if setting.hypotheses:
         allowed &= np.isin(found.owner, setting.hypotheses)
-    # A dialogue none of whose candidates may be chosen keeps them all.
+    # If none of a dialogue's candidates may be chosen, all of them may.
     allowed |= ~allowed.any(axis=1, keepdims=True) & (found.owner >= 0)
     return np.where(allowed, expected, -np.inf).astype(np.float64)
 
 
 def vote(pool: Pool, found: Agreement, setting: Consensus) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores of an exact vote among the members' predictions, (dialogues, n), and which dialogues were tied.
+    """Return the scores of an exact vote among predictions, (dialogues, n), and which dialogues are tied.
 
-    A candidate's score is the weight of the members that predict its very text; -inf for what is no prediction. Where
-    several texts have the highest weight, consensus (`scores`) decides among those alone.
-    Raises UserError as `scores` does. Source: the field's guide; the fall to consensus is ours.
+    The score of a prediction is the total weight of the members that predict exactly this text; other candidates
+    score -inf. If several texts tie for the highest weight, consensus (`scores`) decides among them.
+    Raises UserError as `scores` does.
+    Source: the competition's guide, which votes among its models; consensus on ties is added here.
     """
-    agreed = scores(found, setting)
-    counted = np.full(pool.owner.shape, -np.inf)
+    by_consensus = scores(found, setting)
+    votes = np.full(pool.owner.shape, -np.inf)
     ties = np.zeros(len(pool.ids), bool)
     for row, texts in enumerate(pool.texts):
         places = np.flatnonzero(pool.place[row] == 0)
-        behind: dict[str, float] = {}
+        weight_by_text: dict[str, float] = {}
         for place in places:
             weight = setting.weights[pool.owner[row, place]]
-            behind[texts[place]] = behind.get(texts[place], 0.0) + weight
-        counted[row, places] = [behind[texts[place]] for place in places]
-        highest = max(behind.values())
-        ties[row] = sum(math.isclose(weight, highest) for weight in behind.values()) > 1
+            weight_by_text[texts[place]] = weight_by_text.get(texts[place], 0.0) + weight
+        votes[row, places] = [weight_by_text[texts[place]] for place in places]
+        highest = max(weight_by_text.values())
+        ties[row] = sum(math.isclose(weight, highest) for weight in weight_by_text.values()) > 1
         if ties[row]:
-            top = np.isclose(counted[row], highest)
-            counted[row] = np.where(top, agreed[row], -np.inf)
-    return counted, ties
+            is_best = np.isclose(votes[row], highest)
+            votes[row] = np.where(is_best, by_consensus[row], -np.inf)
+    return votes, ties
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search found, and how much it tried: the best of many tries flatters itself."""
+    """Result of a search, with the number of trials: the more trials, the more optimistic the best score."""
 
     setting: Consensus
     score: float
-    """Mean target of what the setting chooses, on the dialogues it was searched on."""
+    """Mean target of the chosen candidates on the dialogues used by the search."""
     trials: int
 
 
@@ -144,29 +147,29 @@ def search(
     trials: int = 400,
     seed: int = 0,
 ) -> Searched:
-    """The weights, mix and length preference whose choices have the highest mean target; at most `trials` tries.
+    """Return the weights, mix and length preference with the highest mean target, after at most `trials` trials.
 
-    `target`: (dialogues, n), what each candidate is worth. Coordinate ascent with ever finer steps, from the best of
-    equal weights and each member's candidates (and what is put together) alone, then from random settings until the
-    trials are used up; a tie keeps the earlier setting.
+    `target`: (dialogues, n), the score of each candidate. The search is coordinate ascent with decreasing step sizes.
+    It starts at the best of equal weights, each member's candidates alone, and the recombined texts alone. Then it
+    restarts at random settings until the trials are used up. On a tie the earlier setting is kept.
     """
     members, kinds = len(found.share), int(found.owner.max()) + 1
     rng = np.random.default_rng(seed)
     rows = np.arange(len(target))
     used = 0
 
-    def worth(setting: Consensus) -> float:
+    def mean_target(setting: Consensus) -> float:
         nonlocal used
         used += 1
         return float(target[rows, choose(scores(found, setting))].mean())
 
     best = equal = Consensus((1.0,) * members)
-    best_score = worth(best)
-    # Where one member is far better, its candidates alone are a start that no single step from all of them reaches.
+    best_score = mean_target(best)
+    # If one member is far better, the best start is its candidates alone, which no single step from all members reaches.
     for member in range(kinds if kinds > 1 else 0):
         if (
             used < trials
-            and (score := worth(alone := replace(equal, hypotheses=(member,)))) > best_score + 1e-9
+            and (score := mean_target(alone := replace(equal, hypotheses=(member,)))) > best_score + 1e-9
         ):
             best, best_score = alone, score
     current, current_score = best, best_score
@@ -178,7 +181,7 @@ def search(
                 for setting in _neighbours(current, step, kinds):
                     if used >= trials:
                         break
-                    if (score := worth(setting)) > current_score + 1e-9:
+                    if (score := mean_target(setting)) > current_score + 1e-9:
                         current, current_score, improved = setting, score, True
         if current_score > best_score + 1e-9:
             best, best_score = current, current_score
@@ -187,27 +190,29 @@ def search(
             mix = tuple(float(v) for v in rng.dirichlet(np.ones(len(METRICS))))
             some = tuple(np.flatnonzero(rng.random(kinds) < 0.5).tolist())
             current = Consensus(weights, mix, float(rng.normal(0, 0.05)), some)
-            current_score = worth(current)
+            current_score = mean_target(current)
     return Searched(best, best_score, used)
 
 
 def _neighbours(setting: Consensus, step: float, kinds: int) -> list[Consensus]:
-    """The settings one step away along each coordinate, and with one member's candidates, or what is put together, let
-    in or shut out."""
-    found = [replace(setting, weights=moved) for moved in _moved(setting.weights, step)]
-    found += [replace(setting, mix=moved) for moved in _moved(setting.mix, step)]
-    found += [replace(setting, length=setting.length + sign * step / 5) for sign in (1, -1)]
+    """Return the settings one step away along each coordinate.
+
+    One step also allows or excludes the candidates of one member, or the recombined texts.
+    """
+    moves = [replace(setting, weights=moved) for moved in _moved(setting.weights, step)]
+    moves += [replace(setting, mix=moved) for moved in _moved(setting.mix, step)]
+    moves += [replace(setting, length=setting.length + sign * step / 5) for sign in (1, -1)]
     members = set(range(kinds))
     chosen = set(setting.hypotheses) or members
-    toggled = [tuple(sorted(chosen ^ {member})) for member in sorted(members)]
+    choices = [tuple(sorted(chosen ^ {member})) for member in sorted(members)]
     return [
-        *found,
-        *(replace(setting, hypotheses=some if len(some) < len(members) else ()) for some in toggled if some),
+        *moves,
+        *(replace(setting, hypotheses=some if len(some) < len(members) else ()) for some in choices if some),
     ]
 
 
 def _moved(values: tuple[float, ...], step: float) -> list[tuple[float, ...]]:
-    """The values with one of them raised or lowered by a step, not below 0 and never all 0."""
+    """Return the values with one of them raised or lowered by a step, never below 0 and never all 0."""
     found = []
     for place, value in enumerate(values):
         for new in (value + step, max(0.0, value - step)):

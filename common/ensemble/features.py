@@ -1,4 +1,4 @@
-"""What can be said of a candidate without its reference: the columns that stacking and ranking learn from."""
+"""Features of a candidate that need no reference: the columns that stacking and ranking learn from."""
 
 import re
 from collections import Counter
@@ -33,11 +33,11 @@ OF_TEXT = (
     "numbers_invented",
     "numbers_kept",
 )
-"""Columns that need the candidate and its dialogue alone."""
+"""Columns that need only the candidate and its dialogue."""
 
 
 def names(pool: Pool) -> tuple[str, ...]:
-    """The names of the columns of `features`, in order."""
+    """Return the column names of `features`, in order."""
     agreement = [f"agrees_{metric}" for metric in METRICS]
     return (
         *OF_TEXT,
@@ -54,9 +54,9 @@ def names(pool: Pool) -> tuple[str, ...]:
 
 
 def features(pool: Pool, dialogues: Mapping[str, str], tokenizer: str = "mecab") -> Floats:
-    """(dialogues, n, columns): every candidate's columns, 0 for padding; `names` says which they are.
+    """Return the columns of every candidate, (dialogues, n, columns), 0 for padding; see `names` for the columns.
 
-    Nothing in them comes from a reference, so dev and test are treated alike. `dialogues`: the texts by id.
+    No column uses a reference, so dev and test are treated alike. `dialogues`: the texts by id.
     """
     size = (*pool.owner.shape, len(names(pool)))
     found = np.zeros(size)
@@ -73,7 +73,7 @@ def features(pool: Pool, dialogues: Mapping[str, str], tokenizer: str = "mecab")
 
 
 class Source:
-    """A dialogue, taken apart once for all its candidates."""
+    """A dialogue, analysed once for all its candidates."""
 
     def __init__(self, dialogue: str, morphemes: Sequence[str]) -> None:
         self.characters = max(1, len(dialogue))
@@ -84,7 +84,7 @@ class Source:
         self.numbers = set(_NUMBER.findall(_without_tags(dialogue)))
 
     def columns(self, text: str, morphemes: Sequence[str]) -> list[float]:
-        """The values of OF_TEXT."""
+        """Return the values of the columns OF_TEXT."""
         count = max(1, len(morphemes))
         bigrams = Counter(pairwise(morphemes))
         trigrams = list(zip(morphemes, morphemes[1:], morphemes[2:], strict=False))
@@ -114,7 +114,7 @@ def _without_tags(text: str) -> str:
 
 
 def _of_pool(pool: Pool) -> Floats:
-    """The columns that compare a candidate with the others of its dialogue that members wrote."""
+    """Return the columns that compare a candidate with the members' other candidates for its dialogue."""
     n = pool.owner.shape[1]
     others = pool.said[:, None, :] & ~np.eye(n, dtype=bool)
     elsewhere = others & (pool.owner[:, :, None] != pool.owner[:, None, :])
@@ -134,7 +134,7 @@ def _of_pool(pool: Pool) -> Floats:
 
 
 def _mean(utility: NDArray[np.float32], over: NDArray[Any]) -> Floats:
-    """(dialogues, n, 3): the mean utility of each candidate over the references marked; 0 without any."""
+    """Return the mean utility of each candidate over the marked references, (dialogues, n, metrics); 0 without any."""
     total = np.einsum("dijk,dij->dik", utility, over.astype(np.float32), optimize=True)
     count = over.sum(axis=2)[:, :, None]
     mean: Floats = np.divide(total, count, out=np.zeros(total.shape), where=count > 0)

@@ -1,4 +1,4 @@
-"""Sentences of different candidates put together: texts that no member wrote, and that all may agree with more."""
+"""Recombine sentences of different candidates into texts that no member wrote but that may agree more with all."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -10,11 +10,11 @@ from common.rouge import cross, get_profile
 from common.rouge.tokenizers import get_tokenizer
 
 TRIED = 20
-"""Sentences of a dialogue that are tried with each other: so many that begin a candidate, and that follow in one."""
+"""Number of sentences combined per dialogue: this many that begin a candidate, with as many later ones."""
 ANALYSER = "mecab"
 STOPS = (".", "?", "!")
 Cut = dict[str, str]
-"""Text → the same with spaces between the words that are counted."""
+"""Text → the same text with spaces between the tokens that are counted."""
 
 
 def fused(
@@ -24,71 +24,74 @@ def fused(
     profile: str = "leaderboard",
     tried: int = TRIED,
 ) -> list[list[str]]:
-    """Of every dialogue at most `kept` texts that none of its candidates is, those that agree most with these first.
+    """Return at most `kept` new texts per dialogue, in descending order of agreement with its candidates.
 
-    Tried are each sentence of a candidate alone, and each that begins one before each that follows in one, of up to
-    `longest` characters; of sentences the `tried` that agree most by themselves. How far a text agrees is its mean score
-    with the candidates as references. With few of them a text agrees most with what it is made of. What was cut off
-    begins nothing.
+    The options are single sentences of candidates, and pairs of a sentence that begins a candidate and one that comes
+    later in a candidate. Only the `tried` sentences of either kind with the highest agreement are used. An unfinished
+    sentence (no final stop, and nothing after it in its candidate) begins no pair. Texts longer than `longest`
+    characters and texts equal to a candidate are left out. Agreement is the mean score with the candidates as
+    references. With few candidates, a new text agrees most with the candidates that its sentences come from.
     Raises UserError as `common.rouge.cross` does.
-    Source: minimum Bayes risk (Kumar and Byrne 2004) over more hypotheses than there is evidence; that candidates hold
-    more together than any of them alone: Ravaut et al. 2022, "Towards Summary Candidates Fusion".
+    Source: minimum Bayes risk (Kumar and Byrne 2004) with more hypotheses than references; Ravaut et al. 2022,
+    "Towards Summary Candidates Fusion", for the finding that candidates together contain more than any one of them.
     """
     split = [[sentences(text) for text in group] for group in texts]
-    cut = _cut(
+    cut = _token_strings(
         {text for group, parts in zip(texts, split, strict=True) for text in chain(group, *parts)}, profile
     )
     first = [{some[0]: cut[some[0]] for some in parts if some} for parts in split]
     later = [{one: cut[one] for some in parts for one in some[1:]} for parts in split]
-    begins, follows = (_ranked(options, texts, cut, profile) for options in (first, later))
+    ranked_first, ranked_later = (_ranked(options, texts, cut, profile) for options in (first, later))
     options = []
-    for group, parts, ones, twos in zip(texts, split, begins, follows, strict=True):
-        whole = {some[0] for some in parts if len(some) > 1}  # something followed it once already
-        alone = {text: cut[text] for text in (*ones[:tried], *twos[:tried])}
+    for group, parts, firsts, laters in zip(texts, split, ranked_first, ranked_later, strict=True):
+        continued = {some[0] for some in parts if len(some) > 1}  # complete, because a sentence follows it
+        single = {text: cut[text] for text in (*firsts[:tried], *laters[:tried])}
         pairs = {
             f"{one} {two}": f"{cut[one]} {cut[two]}"
-            for one in ones[:tried]
-            for two in twos[:tried]
-            if one != two and (one in whole or one.endswith(STOPS))
+            for one in firsts[:tried]
+            for two in laters[:tried]
+            if one != two and (one in continued or one.endswith(STOPS))
         }
-        own = {_letters(text) for text in group}
+        existing = {_without_spaces(text) for text in group}
         options.append(
             {
-                text: words
-                for text, words in (alone | pairs).items()
-                if _letters(text) not in own and len(text) <= longest
+                text: tokens
+                for text, tokens in (single | pairs).items()
+                if _without_spaces(text) not in existing and len(text) <= longest
             }
         )
     return [ranked[:kept] for ranked in _ranked(options, texts, cut, profile)]
 
 
-def _letters(text: str) -> str:
-    """A text without its spaces: what differs from a candidate by these alone is that candidate."""
+def _without_spaces(text: str) -> str:
+    """Return a text without its spaces, because a text that differs from a candidate only in spaces is not new."""
     return "".join(text.split())
 
 
-def _cut(texts: Iterable[str], profile: str) -> Cut:
-    """An analyser's morphemes by number, so that what is put together of texts need not be analysed; others' words are
-    cheap, and stay as they are."""
-    given = list(texts)
+def _token_strings(texts: Iterable[str], profile: str) -> Cut:
+    """Return each text with its morphemes replaced by numbers, so that recombined texts need no new analysis.
+
+    With any other tokenizer the texts stay as they are, because splitting them is cheap.
+    """
+    listed = list(texts)
     name = get_profile(profile).tokenizer
     if name != ANALYSER:
-        return dict(zip(given, given, strict=True))
+        return dict(zip(listed, listed, strict=True))
     numbers: dict[str, str] = {}
     return {
         text: " ".join(numbers.setdefault(token, str(len(numbers))) for token in tokens)
-        for text, tokens in zip(given, get_tokenizer(name).tokenize_all(given), strict=True)
+        for text, tokens in zip(listed, get_tokenizer(name).tokenize_all(listed), strict=True)
     }
 
 
 def _ranked(
     options: Sequence[Cut], texts: Sequence[Sequence[str]], cut: Cut, profile: str
 ) -> list[list[str]]:
-    """Each dialogue's options, those that agree most with its candidates first."""
-    words = "whitespace" if get_profile(profile).tokenizer == ANALYSER else None
-    tried = [list(some.values()) for some in options]
-    given = [[cut[text] for text in group] for group in texts]
-    matrices = cross(tried, given, profile, tokenizer=words)
+    """Return the options of each dialogue in descending order of agreement with its candidates."""
+    numbered = "whitespace" if get_profile(profile).tokenizer == ANALYSER else None
+    hypotheses = [list(some.values()) for some in options]
+    references = [[cut[text] for text in group] for group in texts]
+    matrices = cross(hypotheses, references, profile, tokenizer=numbered)
     return [
         [list(some)[place] for place in np.argsort(-matrix.mean(axis=1), kind="stable")] if some else []
         for some, matrix in zip(options, matrices, strict=True)

@@ -1,4 +1,4 @@
-"""Choosing by what dev taught: stacking (Ridge, gradient boosting), a pairwise ranker, and all three together."""
+"""Choose with models trained on dev: stacking (Ridge, gradient boosting), a pairwise ranker, and all three together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from common.ensemble.pool import Floats
 
 Model = Callable[[Floats], Floats]
-"""Columns (dialogues, n, columns) → a score for every candidate (dialogues, n): higher is chosen."""
+"""Columns (dialogues, n, columns) → a score for every candidate (dialogues, n); the highest is chosen."""
 ALPHAS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
-PAIRS = 40  # pairs of candidates a dialogue that the ranker learns from
+PAIRS = 40  # pairs of candidates per dialogue that the ranker learns from
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The candidates of some dialogues, with what each is worth."""
+    """The candidates of some dialogues, with their scores."""
 
     columns: Floats
     """(dialogues, n, columns) of `features`."""
@@ -28,9 +28,9 @@ class Examples:
 
 
 def centred(columns: Floats, mask: NDArray[np.bool_]) -> Floats:
-    """The columns, and beside them how far each is from its dialogue's mean: (dialogues, n, 2 × columns).
+    """Return the columns followed by their differences from the dialogue's mean: (dialogues, n, 2 × columns).
 
-    A choice is made within a dialogue, so what is common to its candidates decides nothing by itself.
+    A choice is made within a dialogue, so a value that all its candidates share decides nothing by itself.
     """
     count = np.maximum(1, mask.sum(axis=1))[:, None, None]
     mean = (columns * mask[:, :, None]).sum(axis=1, keepdims=True) / count
@@ -38,7 +38,7 @@ def centred(columns: Floats, mask: NDArray[np.bool_]) -> Floats:
 
 
 def _flat(examples: Examples) -> tuple[Floats, Floats]:
-    """Columns and targets of the candidates there are; a target is the difference from its dialogue's mean."""
+    """Return columns and targets of all candidates; a target is the difference from its dialogue's mean."""
     mask = examples.mask
     mean = (examples.target * mask).sum(axis=1, keepdims=True) / np.maximum(
         1, mask.sum(axis=1, keepdims=True)
@@ -47,7 +47,7 @@ def _flat(examples: Examples) -> tuple[Floats, Floats]:
 
 
 def _scored(predict: Callable[[Floats], Any], columns: Floats) -> Floats:
-    """A flat predictor as a Model; padding, whose columns are all 0, is scored too and masked by the caller."""
+    """Return the scores of a flat predictor, (dialogues, n); -inf for padding, whose columns are all 0."""
     mask = np.asarray(columns.any(axis=2), dtype=bool)
     wide = centred(columns, mask)
     scores = np.full(mask.shape, -np.inf)
@@ -56,9 +56,10 @@ def _scored(predict: Callable[[Floats], Any], columns: Floats) -> Floats:
 
 
 def ridge(examples: Examples) -> Model:
-    """Ridge regression of a candidate's worth within its dialogue; the penalty by leave-one-out error.
+    """Return a Ridge regression of a candidate's score within its dialogue; leave-one-out error sets the penalty.
 
-    Source: the field's guide stacks three models by Ridge; with texts, the row is a candidate and the arg-max its text.
+    Source: the competition's guide stacks three models with Ridge. Here a row is a candidate, and the text with the
+    highest prediction is chosen.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
@@ -70,7 +71,7 @@ def ridge(examples: Examples) -> Model:
 
 
 def boosting(examples: Examples) -> Model:
-    """Gradient-boosted trees (histograms, as LightGBM's) of the same rows and targets; the same for a seed of 0."""
+    """Return gradient-boosted trees (histograms, as in LightGBM) on the same rows and targets; deterministic, seed 0."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     x, y = _flat(examples)
@@ -87,11 +88,11 @@ def boosting(examples: Examples) -> Model:
 
 
 def rank(examples: Examples) -> Model:
-    """A linear ranker: logistic regression on differences of two candidates' columns, weighted by their gap.
+    """Return a linear ranker: logistic regression on differences of two candidates' columns, weighted by their gap.
 
-    At most PAIRS pairs of a dialogue, drawn with seed 0.
+    At most PAIRS pairs per dialogue are sampled, with seed 0.
     Source: Herbrich et al. 1999 (ordinal regression by pairs); Burges et al. 2005, "Learning to Rank using Gradient
-    Descent", for weighting a pair by what it is worth.
+    Descent", for weighting a pair by its difference in score.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -100,8 +101,8 @@ def rank(examples: Examples) -> Model:
     wide = centred(examples.columns, examples.mask)
     scaler = StandardScaler().fit(wide[examples.mask])
     differences, gaps = [], []
-    for row, there in enumerate(examples.mask):
-        places = np.flatnonzero(there)
+    for row, present in enumerate(examples.mask):
+        places = np.flatnonzero(present)
         if len(places) < 2:
             continue
         first, second = rng.choice(places, (2, PAIRS))
@@ -113,18 +114,18 @@ def rank(examples: Examples) -> Model:
         np.concatenate(differences or [np.empty((0, wide.shape[2]))]),
         np.concatenate(gaps or [np.empty(0)]),
     )
-    if len(gap) == 0:  # all candidates are worth the same: any order is right
+    if len(gap) == 0:  # all candidates score the same, so any order is right
         return lambda columns: _scored(lambda rows: np.zeros(len(rows)), columns)
-    # Each pair both ways: two classes always, and no side is the first.
+    # Each pair in both orders, so that there are always two classes and the order tells nothing.
     model = LogisticRegression(C=0.01, fit_intercept=False, max_iter=500)
     model.fit(np.concatenate([x, -x]), np.concatenate([gap > 0, gap < 0]), sample_weight=np.abs([*gap, *gap]))
     return lambda columns: _scored(lambda rows: scaler.transform(rows) @ model.coef_[0], columns)
 
 
 def committee(examples: Examples) -> Model:
-    """The three above, each score divided by its mean deviation within the dialogues learned from, added up.
+    """Return the sum of the three models above, each divided by the mean deviation of its scores on these dialogues.
 
-    Their mistakes differ, and which of them is best is mostly chance of the dialogues.
+    Their errors differ, and it is mostly chance which of them is best.
     """
     models = [fit(examples) for fit in (ridge, boosting, rank)]
     scales = [_deviation(model(examples.columns), examples.mask) for model in models]
@@ -139,6 +140,6 @@ def committee(examples: Examples) -> Model:
 
 
 def _deviation(scores: Floats, mask: NDArray[np.bool_]) -> float:
-    """Mean over dialogues of the standard deviation of their candidates' scores; 1 where all are alike."""
-    found = [float(row[there].std()) for row, there in zip(scores, mask, strict=True) if there.any()]
+    """Return the mean over dialogues of the standard deviation of a dialogue's scores; 1 if it is 0."""
+    found = [float(row[present].std()) for row, present in zip(scores, mask, strict=True) if present.any()]
     return float(np.mean(found)) or 1.0

@@ -1,4 +1,4 @@
-"""Candidates beside the summaries of train's most similar dialogues: what a reference of this dialogue may look like."""
+"""Compare candidates with the summaries of the most similar train dialogues, which resemble the reference."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,12 @@ NAMES = tuple(f"neighbours_{kind}_{metric}" for metric in METRICS for kind in ("
 def neighbours(
     pool: Pool, rows: Sequence[Row], train: Sequence[Row], near_copy: float, tokenizer: str, profile: str
 ) -> Floats:
-    """(dialogues, n, 6): F1 in [0, 1] with the nearest 16 train summaries, the best and the mean, by ROUGE-1, 2 and L.
+    """Return F1 in [0, 1] with the 16 nearest train summaries, (dialogues, n, 6): best and mean of ROUGE-1, 2 and L.
 
-    `rows` are the pool's dialogues. Nearest by BM25; the mean weighs the r-th by 1/r. A row's near-copies in train
-    (`near_copy`) are left out: a dialogue told twice would show its own reference, on dev more often than on test.
-    Raises UserError as `shot_index` does, a row of the pool among train included.
+    `rows` are the pool's dialogues. Nearest is by BM25; in the mean the r-th nearest has weight 1/r. Near-copies of a
+    row in train (`near_copy`) are left out, because a dialogue that occurs twice would reveal its own reference, on
+    dev more often than on test.
+    Raises UserError as `shot_index` does, also when a row of the pool is in train.
     """
     index = shot_index(train, tokenizer, forbidden=rows, near_copy=near_copy)
     shots = [list(reversed(found.shots)) for found in index.select_all(list(rows), NEIGHBOURS)]

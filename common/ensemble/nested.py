@@ -1,4 +1,4 @@
-"""What a way of choosing is really worth: nested cross-validation of the whole procedure, selection included."""
+"""Nested cross-validation of ways to choose: their expected score, with the selection as part of the procedure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ FOLDS, INNER_FOLDS = 5, 4
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A pool with everything measured: what a method may learn from on some of the dialogues."""
+    """A pool with all measurements that a method may learn from."""
 
     pool: Pool
     agreement: Agreement
@@ -28,12 +28,12 @@ class Known:
     target: Floats
     """(dialogues, n): dev ROUGE of every candidate; 0 for padding."""
     rows: tuple[Row, ...]
-    """The dialogues: near-copies are never in two folds (`common.folds`)."""
+    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
     near_copy: float = NEAR_COPY
     """Similarity from which two dialogues count as one."""
 
     def take(self, dialogues: Ints) -> "Known":
-        """The same of these dialogues alone."""
+        """Return the same for these dialogues only."""
         return Known(
             self.pool.take(dialogues), self.agreement.take(dialogues), self.columns[dialogues],
             self.target[dialogues], tuple(self.rows[i] for i in dialogues), self.near_copy,
@@ -41,18 +41,18 @@ class Known:
 
     @property
     def examples(self) -> learned.Examples:
-        """What the learned methods take."""
+        """Return the input of the learned methods."""
         return learned.Examples(self.columns, self.target, self.pool.mask)
 
 
 Chooser = Callable[[Known], Floats]
-"""Scores of every candidate, (dialogues, n), -inf where it may not be chosen. It never looks at `target`."""
+"""Scores every candidate, (dialogues, n), -inf where it may not be chosen. It never reads `target`."""
 Method = Callable[[Known], Chooser]
-"""Learns on dialogues whose targets are known, and gives a chooser for others."""
+"""Learns on dialogues with known targets and returns a chooser for other dialogues."""
 
 
 def best_member(known: Known) -> Chooser:
-    """The prediction of the member that was best on the dialogues learned from."""
+    """Return a chooser of the predictions of the member that is best on the dialogues learned from."""
     rows = np.arange(len(known.target))
     means = [known.target[rows, known.pool.of(name)].mean() for name in known.pool.members]
     chosen = known.pool.members[int(np.argmax(means))]
@@ -66,19 +66,19 @@ def best_member(known: Known) -> Chooser:
 
 
 def voted(known: Known) -> Chooser:
-    """Exact vote of all members alike; nothing is learned."""
+    """Return an exact vote with equal weights; nothing is learned."""
     setting = Consensus((1.0,) * len(known.pool.members))
     return lambda other: vote(other.pool, other.agreement, setting)[0]
 
 
 def uniform(known: Known) -> Chooser:
-    """Consensus with all members trusted alike; nothing is learned."""
+    """Return consensus with equal weights; nothing is learned."""
     setting = Consensus((1.0,) * len(known.pool.members))
     return lambda other: scores(other.agreement, setting)
 
 
 def searched(known: Known) -> Chooser:
-    """Consensus with weights, mix and length preference searched on the dialogues learned from."""
+    """Return consensus with weights, mix and length preference searched on the dialogues learned from."""
     setting = search(known.agreement, known.target).setting
     return lambda other: scores(other.agreement, setting)
 
@@ -92,7 +92,7 @@ def _learned(fit: Callable[[learned.Examples], learned.Model]) -> Method:
 
 
 def out_of_fold(known: Known, method: Method, k: int = FOLDS) -> Ints:
-    """The choice for every dialogue by the method learned on the other folds, (dialogues,).
+    """Return the choice for every dialogue by the method learned on the other folds, (dialogues,).
 
     Raises UserError as `folds` does.
     """
@@ -117,13 +117,14 @@ PLAIN: Mapping[str, Method] = {
 
 
 OF_AUTO = ("best_member", "vote", "mbr", "mbr_searched", "committee")
-"""What `automatic` chooses among: the members of the committee differ by little but chance, so they are not chosen among."""
+"""Methods that `automatic` chooses among. The committee's own models are left out, because they differ mostly by
+chance."""
 
 
 def automatic(known: Known) -> Chooser:
-    """The method of OF_AUTO that does best in an inner cross-validation, then learned on everything: selection is part.
+    """Return the method of OF_AUTO that is best in an inner cross-validation, learned on all of `known`.
 
-    Raises UserError as `folds` does.
+    Its verdict therefore includes the selection. Raises UserError as `folds` does.
     """
     rows = np.arange(len(known.target))
     inner = {
@@ -137,30 +138,32 @@ METHODS: Mapping[str, Method] = {**PLAIN, "auto": automatic}
 
 @dataclass(frozen=True)
 class Verdict:
-    """A method beside the best single member, by nested cross-validation; scores in the target's scale."""
+    """A method compared with the best single member by nested cross-validation; scores in the target's scale."""
 
     method: str
     score: float
     against_best: Comparison
-    """Of the method against the member that is best on all dialogues: in hindsight, so hard to beat."""
+    """The method against the member that is best on all dialogues, which is known only in hindsight and so hard to
+    beat."""
     gap_closed: float
-    """Share of the way from the best member to the oracle, which picks each dialogue's best candidate."""
+    """Share of the gap that is closed between the best member and the oracle, which picks each dialogue's best
+    candidate."""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """All methods on one pool."""
+    """The verdicts on all methods for one pool."""
 
     members: Mapping[str, float]
     best: str
     oracle: float
     methods: tuple[Verdict, ...]
     chosen: Mapping[str, NDArray[np.int64]]
-    """Method → out-of-fold choice of every dialogue."""
+    """Method → its out-of-fold choice for every dialogue."""
 
 
 def verdicts(known: Known, methods: Mapping[str, Method] | None = None, seed: int = 0) -> Verdicts:
-    """Every method's expected score on dialogues it has not seen, against the best single member.
+    """Return the expected score of every method on unseen dialogues, compared with the best single member.
 
     Raises UserError when there are too few dialogues for folds.
     """
@@ -184,10 +187,10 @@ def verdicts(known: Known, methods: Mapping[str, Method] | None = None, seed: in
 
 
 def shuffled(known: Known, seed: int = 0) -> Known:
-    """The same with every dialogue's targets shuffled among its candidates: what is found now is chance."""
+    """Return the same with the targets shuffled among each dialogue's candidates, so that any gain is chance."""
     rng = np.random.default_rng(seed)
     target = known.target.copy()
-    for row, there in enumerate(known.pool.mask):
-        places = np.flatnonzero(there)
+    for row, present in enumerate(known.pool.mask):
+        places = np.flatnonzero(present)
         target[row, places] = target[row, rng.permutation(places)]
     return replace(known, target=target)

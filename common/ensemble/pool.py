@@ -1,4 +1,4 @@
-"""Candidates of several members, pooled by dialogue, with everything that choosing among them needs."""
+"""Candidates of several members, pooled by dialogue, with everything needed to choose among them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,41 +19,41 @@ SAME_VOICE = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Every array has a row for each dialogue; shorter rows are padded to the longest, `n` candidates."""
+    """The candidates of all dialogues. Arrays have one row per dialogue, padded to `n`, the most candidates of any."""
 
     ids: tuple[str, ...]
     members: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
-    """Of every dialogue, members in order, each one's candidates best first; then what is put together of them."""
+    """Texts per dialogue: members in order, each member's candidates best first; then the recombined texts."""
     owner: Ints
-    """(dialogues, n): which member proposed it; as many as there are members: none, it is put together of several; -1 is
-    padding."""
+    """(dialogues, n): index of the member that proposed the candidate; the number of members for a recombined text;
+    -1 for padding."""
     place: Ints
-    """(dialogues, n): which of its member's candidates it is, 0 the prediction, as nothing put together is; -1 is
-    padding."""
+    """(dialogues, n): rank of the candidate within its member, 0 for the prediction; from 1 for recombined texts; -1
+    for padding."""
     logprob: Floats
-    """(dialogues, n): mean log-probability of its tokens, in nats; NaN where the member gives none."""
+    """(dialogues, n): mean log-probability of the candidate's tokens, in nats; NaN where the member gives none."""
     utility: NDArray[np.float32]
     """(dialogues, n, n, 3): each of `rouge.METRICS` in [0, 1] of candidate i with j as the reference; 0 for padding."""
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """(dialogues, n): where there is a candidate."""
+        """Return where there is a candidate, (dialogues, n)."""
         return self.owner >= 0
 
     @property
     def said(self) -> NDArray[np.bool_]:
-        """(dialogues, n): where there is a candidate of a member: what agreement with is evidence."""
+        """Return where there is a candidate of a member, (dialogues, n): only agreement with these is evidence."""
         return self.mask & (self.owner < len(self.members))
 
     def of(self, member: str) -> Ints:
-        """The place of a member's prediction among each dialogue's candidates, (dialogues,)."""
+        """Return the place of a member's prediction among each dialogue's candidates, (dialogues,)."""
         number = self.members.index(member)
         found: Ints = ((self.owner == number) & (self.place == 0)).argmax(axis=1)
         return found
 
     def take(self, dialogues: Sequence[int] | Ints) -> "Pool":
-        """The pool of these dialogues alone, in the order given."""
+        """Return the pool of these dialogues only, in the given order."""
         some = np.asarray(dialogues)
         return Pool(
             tuple(self.ids[i] for i in some),
@@ -67,7 +67,7 @@ class Pool:
 
 
 Fuse = Callable[[Sequence[Sequence[str]]], Sequence[Sequence[str]]]
-"""Each dialogue's candidates → texts put together of them."""
+"""Each dialogue's candidates → texts recombined from them."""
 
 
 def pool(
@@ -75,39 +75,38 @@ def pool(
     profile: str = "leaderboard",
     fuse: Fuse | None = None,
 ) -> Pool:
-    """The pool of the members' candidates by id, and of what `fuse` makes of them; agreement is measured once, in this
-    profile.
+    """Return the pool of the members' candidates by id, and of the texts that `fuse` makes from them.
 
-    Every member must have the same ids (never an inner join) and a candidate for each; equal texts of one member
-    count once. Raises UserError when not.
+    Agreement is measured once, in this profile. Equal texts of one member count once.
+    Raises UserError unless all members have the same ids (the pool is never an inner join) and a candidate for each.
     """
     if not members:
         raise UserError("a pool needs at least one member.")
     first, *rest = members
     ids = tuple(members[first])
     if not ids:
-        raise UserError(f"{first} has no dialogue; a pool needs at least one.")
+        raise UserError(f"{first} has no dialogues; a pool needs at least one.")
     for name in rest:
         different = set(ids) ^ set(members[name])
         if different:
             raise UserError(
                 f"{name} and {first} do not have the same dialogues ({len(different)} differ, for example "
-                f"{min(different)!r}); infer both on the same data."
+                f"{min(different)!r}); run infer for both on the same data."
             )
     groups: list[list[tuple[int, int, Candidate]]] = []
     for key in ids:
         group: list[tuple[int, int, Candidate]] = []
         for number, (name, by_id) in enumerate(members.items()):
-            once: dict[str, Candidate] = {}
+            unique: dict[str, Candidate] = {}
             for candidate in by_id[key]:
                 if candidate.text.strip():
-                    once.setdefault(candidate.text, candidate)
-            if not once:
-                raise UserError(f"{name} has no text for {key!r}; infer it again.")
-            group += [(number, place, candidate) for place, candidate in enumerate(once.values())]
+                    unique.setdefault(candidate.text, candidate)
+            if not unique:
+                raise UserError(f"{name} has no text for {key!r}; run infer for it again.")
+            group += [(number, place, candidate) for place, candidate in enumerate(unique.values())]
         groups.append(group)
-    together = fuse([_texts(group) for group in groups]) if fuse else [()] * len(groups)
-    for group, made in zip(groups, together, strict=True):
+    recombined = fuse([_texts(group) for group in groups]) if fuse else [()] * len(groups)
+    for group, made in zip(groups, recombined, strict=True):
         group += [(len(members), place, Candidate(text, None, 0)) for place, text in enumerate(made, 1)]
     shape = (len(ids), max(map(len, groups)))
     owner, place = np.full(shape, -1), np.full(shape, -1)
@@ -134,27 +133,27 @@ def _mean_logprob(candidate: Candidate) -> float:
 
 
 def copies(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> dict[str, str]:
-    """Member → the earlier member whose predictions it repeats but for a few letters; {} when all differ.
+    """Return member → earlier member whose predictions it repeats almost letter by letter; {} when all differ.
 
-    A member that is there twice would vouch for itself: consensus leaves out a candidate itself, not its twin.
+    A member that takes part twice would support itself: consensus leaves out a candidate itself, but not its copy.
     """
-    letters = {
+    grams_of = {
         name: [grams(group[0].text) for group in by_id.values() if group] for name, by_id in members.items()
     }
     found: dict[str, str] = {}
-    for name, mine in letters.items():
-        for other in letters:
+    for name, own in grams_of.items():
+        for other in grams_of:
             if other == name:
                 break
-            if other in found or len(letters[other]) != len(mine) or not mine:
+            if other in found or len(grams_of[other]) != len(own) or not own:
                 continue
-            if np.mean([similarity(a, b) for a, b in zip(mine, letters[other], strict=True)]) >= SAME_VOICE:
+            if np.mean([similarity(a, b) for a, b in zip(own, grams_of[other], strict=True)]) >= SAME_VOICE:
                 found[name] = other
                 break
     return found
 
 
 def choose(scores: Floats) -> Ints:
-    """The place of each dialogue's best candidate, (dialogues,); of scores equal but for rounding the first."""
+    """Return the place of each dialogue's best candidate, (dialogues,); the first among scores equal up to rounding."""
     first: Ints = (scores >= scores.max(axis=1, keepdims=True) - 1e-12).argmax(axis=1)
     return first

@@ -1,4 +1,4 @@
-"""ROUGE for Korean, exact in every profile: start with ``corpus`` and ``pairwise``; docs/rouge.md explains the traps."""
+"""ROUGE for Korean text, exact in every profile: start with ``corpus`` and ``pairwise``; see docs/rouge.md."""
 
 from common.rouge.batch import CorpusScores, corpus, cross, pairwise
 from common.rouge.checks import align

@@ -1,4 +1,4 @@
-"""Whole corpora and candidate sets: arrays of F1 for one profile."""
+"""Score whole corpora and candidate sets: arrays of F1 for one profile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from common.rouge.profiles import METRICS, Profile, get_profile
 Array = npt.NDArray[np.float64]
 
 CHUNK = 4096
-"""Pairs counted at a time; it bounds memory and changes no result."""
+"""Number of pairs counted at a time. It bounds memory and does not change the result."""
 CELLS = 16_384
-"""The same for cells of pairwise matrices, whose texts are fewer."""
+"""Number of cells of pairwise matrices counted at a time: more than CHUNK, because the cells share few texts."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class CorpusScores:
     profile: str
     tokenizer: str
     references_mode: str
-    """How several references became one number: "max", "mean", "index:k", or "one" when no example has several."""
+    """How several references become one score: "max", "mean", "index:k", or "one" when no example has several."""
     headline_key: str
     per_example: Mapping[str, Array]
-    """One value for each example: "rouge1", "rouge2", "rougeL" and the headline, in the profile's scale."""
+    """One value per example: "rouge1", "rouge2", "rougeL" and the headline, in the profile's scale."""
     empty_predictions: int
-    """Predictions that are empty or all whitespace; each scored 0."""
+    """Number of predictions that are empty or only whitespace; each of them scores 0."""
     mean: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,46 +43,49 @@ class CorpusScores:
 
     @property
     def headline(self) -> float:
-        """The profile's one number: 0-1 for korouge, 0-100 for leaderboard and google, 0-300 for rouge101."""
+        """Return the profile's single number: 0-1 for korouge, 0-100 for leaderboard and google, 0-300 for rouge101."""
         return self.mean[self.headline_key]
 
     @property
     def label(self) -> str:
-        """Profile, tokenizer, and the way references combine when there were several."""
+        """Return profile and tokenizer, and how references are combined if an example has several."""
         mode = "" if self.references_mode == "one" else f",{self.references_mode}"
         return f"{self.profile}[{self.tokenizer}{mode}]"
 
     def keyed(self) -> dict[str, float]:
-        """The means under keys that carry profile and tokenizer, such as ``leaderboard[mecab-ko-1.0.3+dic-1.0.0]/rouge1``."""
+        """Return the means under keys that name profile and tokenizer.
+
+        For example ``leaderboard[mecab-ko-1.0.3+dic-1.0.0]/rouge1``.
+        """
         return {f"{self.label}/{key}": value for key, value in self.mean.items()}
 
 
 def _mode(profile: Profile, wanted: str | int | None, most: int, fewest: int) -> str:
-    """The way to combine references, checked: "one", "max", "mean" or "index:k"."""
+    """Return how to combine references: "one", "max", "mean" or "index:k"; raise UserError if that is impossible."""
     if isinstance(wanted, int) and not isinstance(wanted, bool):
         if not 0 <= wanted < fewest:
             raise UserError(
-                f"references_mode {wanted} asks for reference number {wanted}, and an example has only {fewest}; "
-                f"wanted 0 to {fewest - 1}."
+                f"references_mode is {wanted}, but an example has only {fewest} reference(s); "
+                f"choose an index from 0 to {fewest - 1}."
             )
         return "one" if most == 1 else f"index:{wanted}"
     if wanted not in (None, "max", "mean"):
         raise UserError(
-            f"unknown references_mode {wanted!r}; there are: 'max', 'mean', or the number of one reference."
+            f"unknown references_mode {wanted!r}; choose 'max', 'mean' or the index of one reference."
         )
     if most == 1:
         return "one"
     mode = wanted or profile.several
     if not mode:
         raise UserError(
-            f"profile {profile.name!r} is defined for one reference and an example has {most}. Say which with "
+            f"profile {profile.name!r} is defined for one reference, but an example has {most}. Choose one with "
             "references_mode=0, or combine them with references_mode='mean' or 'max'."
         )
     return str(mode)
 
 
 def _combine(pair_f: Array, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], mode: str) -> Array:
-    """One F for each example from one F for each (example, reference) pair."""
+    """Return one F per example from one F per (example, reference) pair."""
     if mode.startswith("index:"):
         chosen: Array = pair_f[starts + int(mode.removeprefix("index:"))]
         return chosen
@@ -95,7 +98,7 @@ def _combine(pair_f: Array, starts: npt.NDArray[np.int64], counts: npt.NDArray[n
 
 
 def _with_headline(values: dict[str, Array], profile: Profile) -> dict[str, Array]:
-    """Adds the headline to F1 arrays in [0, 1] and puts those in the profile's scale."""
+    """Return F1 arrays, given in [0, 1], in the profile's scale and with the headline added."""
     total = values["rouge1"] + values["rouge2"] + values["rougeL"]
     headline = (total if profile.summed else total / 3) * profile.headline_scale
     scaled = values if profile.scale == 1.0 else {key: value * profile.scale for key, value in values.items()}
@@ -112,16 +115,16 @@ def corpus(
     use_stemmer: bool = False,
     cache_dir: str | Path | None = None,
 ) -> CorpusScores:
-    """Scores of every prediction against its reference or references.
+    """Return the scores of every prediction against its reference or references.
 
-    ``references_mode``: "max" takes the best F of each metric, "mean" the mean over references, a number one
-    reference; None is the profile's own way. ``tokenizer`` replaces the profile's (never rouge101's), and the metric
-    keys say so. ``cache_dir``: see ``morphemes.cache_path``.
+    ``references_mode``: "max" takes the best F of each metric, "mean" averages over the references, a number selects
+    one reference by its index, and None is the profile's default. ``tokenizer`` replaces the profile's tokenizer
+    (rouge101 accepts none), and the metric keys name it. ``cache_dir``: see ``morphemes.cache_path``.
 
-    An empty or all-whitespace prediction scores 0 in every profile and is counted in ``empty_predictions``; in that
-    alone ``korouge`` departs from korouge-score, which gives two empty texts 1.0.
+    An empty or all-whitespace prediction scores 0 in every profile and is counted in ``empty_predictions``. This is
+    the only difference between ``korouge`` and korouge-score, which gives two empty texts 1.0.
     Raises UserError for unequal lengths, no examples, values that are not text, an unknown profile, tokenizer or
-    mode, a missing analyser, and Hangul under ``google``.
+    mode, an analyser that is not installed, and Hangul under ``google``.
     """
     chosen = get_profile(profile)
     counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
@@ -136,7 +139,7 @@ def corpus(
     pair_f = np.empty((3, len(flat)))
     first = 0
     while first < len(counts):
-        # As many examples as make up a chunk of pairs, one at least.
+        # Take whole examples until a chunk of pairs is full, but at least one.
         stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
         pairs = slice(int(starts[first]), int(starts[stop - 1] + counts[stop - 1]))
         texts, groups = _interleaved(predictions[first:stop], flat[pairs], counts[first:stop])
@@ -158,7 +161,7 @@ def corpus(
 
 
 def _characters(texts: list[str]) -> int:
-    """Roughly how many characters the texts have together."""
+    """Return the approximate number of characters of all texts together."""
     every = 1 + len(texts) // 1000
     return every * sum(map(len, texts[::every]))
 
@@ -166,7 +169,7 @@ def _characters(texts: list[str]) -> int:
 def _interleaved(
     predictions: Sequence[str], references: list[str], counts: npt.NDArray[np.int64]
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Each prediction followed by its references, and where each such group begins, with the end."""
+    """Return each prediction followed by its references, and the offsets of these groups, end included."""
     groups = np.concatenate(([0], np.cumsum(counts + 1)))
     if len(references) == len(predictions):
         texts = [""] * (2 * len(references))
@@ -190,11 +193,11 @@ def pairwise(
     use_stemmer: bool = False,
     cache_dir: str | Path | None = None,
 ) -> list[dict[str, Array]]:
-    """For every dialogue, the n x n matrices of F1 with candidate i as hypothesis and j as reference.
+    """Return the n x n matrices of F1 of every dialogue, with candidate i as hypothesis and j as reference.
 
     Keys are "rouge1", "rouge2", "rougeL" and the profile's headline, in the profile's scale. All matrices are
-    symmetric except rouge101's ROUGE-L. Rows and columns of blank candidates are 0, so that empty texts cannot vote
-    for each other. A dialogue may have any number of candidates, including none.
+    symmetric except ROUGE-L of rouge101. Rows and columns of blank candidates are 0, so that empty texts do not
+    support each other. A dialogue may have any number of candidates, including none.
     Raises UserError as ``corpus`` does.
     """
     chosen = get_profile(profile)
@@ -203,20 +206,20 @@ def pairwise(
         raise UserError(
             f"candidates is {type(candidates).__name__}; wanted one list of texts for each dialogue."
         )
-    sound = set(map(type, candidates)) <= {list, tuple}
-    if not sound or not set(map(type, chain.from_iterable(candidates))) <= {str}:
+    all_lists = set(map(type, candidates)) <= {list, tuple}
+    if not all_lists or not set(map(type, chain.from_iterable(candidates))) <= {str}:
         for place, texts in enumerate(candidates):
             check_texts(texts, f"candidates[{place}]")
     sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
-    # Every text is compared as often as its dialogue has candidates.
+    # Each text is compared with every candidate of its dialogue.
     characters = _characters(list(chain.from_iterable(candidates))) * int(sizes.max(initial=0))
     results: list[dict[str, Array]] = [{}] * len(sizes)
-    for n in set(sizes.tolist()):  # dialogues of one size share one array
+    for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
         places = np.flatnonzero(sizes == n).tolist()
         step = max(1, CELLS // max(1, n * n))
-        for some in (places[first : first + step] for first in range(0, len(places), step)):
-            found = _squares([candidates[place] for place in some], n, counter, chosen, characters)
-            for place, matrices in zip(some, found, strict=True):
+        for batch in (places[first : first + step] for first in range(0, len(places), step)):
+            squares = _squares([candidates[place] for place in batch], n, counter, chosen, characters)
+            for place, matrices in zip(batch, squares, strict=True):
                 results[place] = matrices
     return results
 
@@ -224,13 +227,13 @@ def pairwise(
 def _squares(
     dialogues: Sequence[Sequence[str]], n: int, counter: Counter, profile: Profile, characters: int
 ) -> list[dict[str, Array]]:
-    """The matrices of dialogues which have n candidates each."""
+    """Return the matrices of dialogues that have n candidates each."""
     texts = list(chain.from_iterable(dialogues))
     groups = np.arange(0, len(texts) + 1, max(1, n))
-    # Rows run slowest, and take the reference's part: its masks are built once for each row.
+    # The row is the reference and changes slowest, so its masks are built once per row.
     if profile.name == "rouge101":
         row, column = np.indices((n, n)).reshape(2, -1)
-    else:  # symmetric: swapping sides swaps precision and recall and leaves F as it is, to the last bit
+    else:  # symmetric: swapping the sides swaps precision and recall, and F stays the same to the last bit
         row, column = np.triu_indices(n)
     hyp = np.add.outer(groups[:-1], column).ravel()
     ref = np.add.outer(groups[:-1], row).ravel()
@@ -239,7 +242,7 @@ def _squares(
     if blank.any():
         f1[:, blank[hyp] | blank[ref]] = 0.0
     values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
-    # Where each cell's value is among a dialogue's pairs. The second line has the last word: hypothesis first.
+    # Map each cell to its pair. The second assignment overwrites the first, so the hypothesis selects the row.
     cell = np.empty((n, n), np.int64)
     cell[row, column] = np.arange(len(row))
     cell[column, row] = np.arange(len(row))
@@ -256,9 +259,10 @@ def cross(
     use_stemmer: bool = False,
     cache_dir: str | Path | None = None,
 ) -> list[Array]:
-    """For every dialogue, the (candidates, references) matrix of the profile's headline, in its scale.
+    """Return the (candidates, references) matrix of the profile's headline for every dialogue, in its scale.
 
-    A dialogue may have any number of either. Rows and columns of blank texts are 0. Options as ``corpus`` takes them.
+    A dialogue may have any number of candidates and of references. Rows and columns of blank texts are 0. The options
+    are those of ``corpus``.
     Raises UserError as ``corpus`` does.
     """
     chosen = get_profile(profile)
@@ -267,18 +271,20 @@ def cross(
     for name, lists in (("candidates", candidates), ("references", references)):
         for place, texts in enumerate(lists):
             check_texts(texts, f"{name}[{place}]")
-    # Every text is compared with all of the other kind.
+    # Each candidate is compared with every reference of its dialogue.
     sizes = zip(map(len, candidates), map(len, references), candidates, references, strict=True)
-    characters = sum(m * sum(map(len, mine)) + n * sum(map(len, theirs)) for n, m, mine, theirs in sizes)
+    characters = sum(
+        m * sum(map(len, hypotheses)) + n * sum(map(len, targets)) for n, m, hypotheses, targets in sizes
+    )
     results = []
-    for mine, theirs in zip(candidates, references, strict=True):
-        texts, n = [*mine, *theirs], len(mine)
-        # References run slowest: their masks are built once each.
-        ref, hyp = np.indices((len(theirs), n)).reshape(2, -1)
+    for hypotheses, targets in zip(candidates, references, strict=True):
+        texts, n = [*hypotheses, *targets], len(hypotheses)
+        # References change slowest, so the masks of each are built once.
+        ref, hyp = np.indices((len(targets), n)).reshape(2, -1)
         groups = np.array([0, len(texts)])
         f1 = counter.f1(texts, groups, hyp, ref + n, characters)
         values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, chosen)[chosen.headline_key]
         blank = blank_texts(texts, "texts")
         values[blank[hyp] | blank[ref + n]] = 0.0
-        results.append(values.reshape(len(theirs), n).T)
+        results.append(values.reshape(len(targets), n).T)
     return results

@@ -1,4 +1,4 @@
-"""Bad input, caught at the door: each problem is one UserError that says where, what, and what to do."""
+"""Check inputs early: each problem is one UserError that says where, what was found and what to do."""
 
 from collections.abc import Mapping, Sequence, Sized
 from itertools import chain
@@ -11,32 +11,32 @@ from common.errors import UserError
 
 
 def check_text(value: Any, where: str) -> None:
-    """Nothing; raises UserError when the value is not a string."""
+    """Raise UserError unless the value is a string."""
     if isinstance(value, str):
         return
     if isinstance(value, float) and value != value:
         raise UserError(
-            f"{where} is NaN; every text must be a string. An empty CSV cell, or the words NA, None and null, become "
-            "NaN in pandas: read the file with keep_default_na=False."
+            f"{where} is NaN; every text must be a string. pandas turns empty CSV cells and the words NA, None "
+            "and null into NaN: read the file with keep_default_na=False."
         )
     raise UserError(f"{where} is {type(value).__name__} ({value!r:.60}); every text must be a string.")
 
 
 def check_texts(texts: Any, where: str) -> None:
-    """Nothing; raises UserError when ``texts`` is one string, no sequence, or holds anything but strings."""
+    """Raise UserError when ``texts`` is a single string, not a sequence, or holds anything but strings."""
     if isinstance(texts, str) or not hasattr(texts, "__len__"):
         raise UserError(f"{where} is {type(texts).__name__}; wanted a list of strings, one for each example.")
-    if set(map(type, texts)) <= {str}:  # the fast way to see that all is well
+    if set(map(type, texts)) <= {str}:  # fast path for valid input
         return
     for place, text in enumerate(texts):
         check_text(text, f"{where}[{place}]")
 
 
 def blank_texts(texts: Any, where: str) -> npt.NDArray[np.bool_]:
-    """Which texts are empty or all whitespace; raises UserError as ``check_texts`` does."""
+    """Return which texts are empty or only whitespace; raise UserError as ``check_texts`` does."""
     if isinstance(texts, str):
         check_texts(texts, where)
-    try:  # asking each text doubles as the check of its type
+    try:  # isspace also checks that every item is a string
         blank = np.fromiter(map(str.isspace, texts), bool, len(texts))
     except TypeError:
         check_texts(texts, where)
@@ -45,18 +45,19 @@ def blank_texts(texts: Any, where: str) -> npt.NDArray[np.bool_]:
 
 
 def check_same_length(first: Sized, second: Sized, first_name: str, second_name: str) -> None:
-    """Nothing; raises UserError when the two differ in length."""
+    """Raise UserError when the two lengths differ."""
     if len(first) != len(second):
         raise UserError(
-            f"{first_name} has {len(first)} texts and {second_name} {len(second)}; they must pair up one to one. "
-            "Join both sides by id (common.rouge.align does it) rather than by position."
+            f"{first_name} has {len(first)} texts and {second_name} {len(second)}; the numbers must be equal. "
+            "Match both sides by id with common.rouge.align, not by position."
         )
 
 
 def reference_lists(references: Sequence[Sequence[str] | str]) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """All reference texts in one list, and how many each example has; a plain string counts as a single reference.
+    """Return all reference texts in one list, and how many each example has.
 
-    Raises UserError when an example has no reference or one that is not text.
+    A plain string counts as a single reference. Raises UserError when an example has no reference or a reference is
+    not text.
     """
     if isinstance(references, str) or not hasattr(references, "__len__"):
         raise UserError(
@@ -82,25 +83,27 @@ def reference_lists(references: Sequence[Sequence[str] | str]) -> tuple[list[str
 def align(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str] | str], missing: str = "error"
 ) -> tuple[list[str], list[str], list[list[str]], list[str]]:
-    """Ids, predictions and reference lists in the references' order, and the ids that had no prediction.
+    """Return ids, predictions and reference lists in the order of the references, and the ids without a prediction.
 
-    ``missing="zero"`` lets ids without a prediction through as empty text, which scores 0; count them aloud.
-    Raises UserError when a prediction has no reference, and with ``missing="error"`` when a reference has none.
+    ``missing="zero"`` accepts ids without a prediction as empty text, which scores 0; tell the user how many there
+    are.
+    Raises UserError when a prediction has no reference, and with ``missing="error"`` when a reference has no
+    prediction.
     """
     if missing not in ("error", "zero"):
-        raise UserError(f"missing is {missing!r}; there are: error, zero.")
+        raise UserError(f"missing is {missing!r}; choose 'error' or 'zero'.")
     unknown = [key for key in predictions if key not in references]
     absent = [key for key in references if key not in predictions]
     if unknown:
         raise UserError(
             f"{len(unknown)} of {len(predictions)} predicted ids have no reference, first {unknown[0]!r}"
             f"{f'; and {len(absent)} references have no prediction, first {absent[0]!r}' if absent else ''}. "
-            "Check that predictions and references are of the same split and competition."
+            "Check that predictions and references come from the same split and competition."
         )
     if absent and missing == "error":
         raise UserError(
             f"{len(absent)} of {len(references)} references have no prediction, first {absent[0]!r}. "
-            "Predict every id, or score the missing ones 0 with missing='zero'."
+            "Predict every id, or pass missing='zero' to score the missing ones 0."
         )
     lists = [[entry] if isinstance(entry, str) else list(entry) for entry in references.values()]
     return list(references), [predictions.get(key, "") for key in references], lists, absent

@@ -1,4 +1,4 @@
-"""From texts to F1: picks tokenizer and engine, counts overlaps, turns counts into scores."""
+"""Turn texts into F1: choose tokenizer and engine, count overlaps, compute scores."""
 
 import sys
 from collections.abc import Sequence
@@ -18,19 +18,23 @@ Counts = npt.NDArray[np.int64]
 Index = npt.NDArray[np.int64]
 
 TINY = 2_000
-"""Up to so many characters, plain Python is used even when compiled code is at hand."""
+"""Number of characters up to which a job uses plain Python, even when compiled code is already loaded."""
 WORTH_LOADING = 20_000_000
-"""Characters to compare before loading compiled code pays: about two seconds of plain Python, against half a second
-to import numba and fetch machine code."""
+"""Number of characters to compare from which loading compiled code pays off.
+
+They take plain Python about two seconds; importing numba and loading machine code takes half a second.
+"""
 WORTH_COMPILING = 80_000_000
-"""The same when the machine code is not on disk yet and takes several seconds to make."""
+"""The same when the machine code is not on disk yet and has to be compiled for several seconds."""
 
 
 def f1_from_counts(overlap: Counts, hypothesis: Counts, reference: Counts, rouge101: bool = False) -> Array:
-    """F1 in [0, 1] from integer counts of one shape; the same float64 operations in the same order as the packages
-    use, so the results are theirs to the last bit.
+    """Return F1 in [0, 1] from integer counts of equal shape.
 
-    A side without n-grams scores 0. Source: korouge-score's ``fmeasure``; ``rouge`` 1.0.1's formula has 1e-8 in it.
+    It runs the same float64 operations in the same order as the reference packages, so results are equal to the last
+    bit. A side without n-grams scores 0.
+    Source: korouge-score's ``fmeasure``; with ``rouge101`` the formula of ``rouge`` 1.0.1, which adds 1e-8 to the
+    denominator.
     """
     precision = overlap / np.maximum(hypothesis, 1)
     recall = overlap / np.maximum(reference, 1)
@@ -42,18 +46,17 @@ def f1_from_counts(overlap: Counts, hypothesis: Counts, reference: Counts, rouge
         return precision
     precision *= 2
     precision *= recall
-    # A zero total has a zero numerator; any other denominator would do.
+    # Where the total is 0, the numerator is 0 too, so any other denominator gives 0.
     total[total == 0] = 1.0
     precision /= total
     return precision
 
 
 class Counter:
-    """Counts overlaps under one profile and tokenizer.
+    """Counter of overlaps under one profile and tokenizer.
 
-    ``characters`` is the size of the whole job, in characters compared: it decides whether loading compiled code pays.
-    Both engines give the same counts. Raises UserError when the tokenizer is unknown, missing, or not for this
-    profile.
+    Plain Python and compiled code give the same counts. Raises UserError when the tokenizer is unknown, not
+    installed, or not allowed for this profile.
     """
 
     def __init__(
@@ -66,13 +69,13 @@ class Counter:
         if profile.name == "rouge101":
             if wanted != "sentences" or use_stemmer:
                 raise UserError(
-                    "profile 'rouge101' has its own tokens (full stops, then whitespace) and takes no tokenizer or "
-                    "stemmer; drop the option, or use profile 'korouge' with it."
+                    "profile 'rouge101' always splits at full stops and whitespace and takes no tokenizer or stemmer; "
+                    "remove the option, or use it with profile 'korouge'."
                 )
         elif profile.name == "google" and wanted != "alnum":
             raise UserError(
-                f"profile 'google' is rouge_score's own tokenizer and cannot use {wanted!r}; "
-                "drop the option, or use profile 'korouge' with it."
+                f"profile 'google' always uses rouge_score's own tokenizer and cannot use {wanted!r}; "
+                "remove the option, or use it with profile 'korouge'."
             )
         else:
             self._tokenizer = get_tokenizer(wanted, use_stemmer, cache_dir)
@@ -82,10 +85,11 @@ class Counter:
         self._native_mode = "lines" if self._joined else wanted if native else None
 
     def f1(self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int) -> Array:
-        """F1 in [0, 1] of the pairs (``texts[hyp[k]]``, ``texts[ref[k]]``), shape [3, pairs]: R1, R2, RL.
+        """Return F1 in [0, 1] of the pairs (``texts[hyp[k]]``, ``texts[ref[k]]``): ROUGE-1, 2 and L, [3, pairs].
 
-        Group g holds the texts from ``groups[g]`` up to ``groups[g + 1]``; a pair lies in one group, and pairs with
-        the same reference are neighbours.
+        Group g holds the texts ``texts[groups[g]:groups[g + 1]]``. Both texts of a pair are in the same group, and
+        pairs with the same reference are adjacent. ``characters`` is the size of the whole job, in characters to
+        compare; it decides whether loading compiled code pays off.
         """
         if self._profile.refuses_hangul:
             for text in texts:
@@ -98,12 +102,12 @@ class Counter:
     def _count(
         self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int
     ) -> tuple[Counts, Counts]:
-        # Python spends twice the time on morphemes: there are more of them than words.
+        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
         compiled = use_compiled(2 * characters if self._joined else characters)
         if self._native_mode and compiled:
             from common.rouge import engine
 
-            # Morphemes come joined from their cache; to split them first would double the time.
+            # The cache returns morphemes joined; splitting them first would double the time.
             lines = texts if self._joined is None else self._joined(texts)
             counted = engine.count_texts(lines, groups, hyp, ref, self._native_mode)
             if counted is not None:
@@ -119,18 +123,21 @@ class Counter:
 
 
 def use_compiled(characters: int) -> bool:
-    """Whether a job of that many characters is worth compiled code: unless tiny, always when it is loaded already."""
+    """Return whether a job with this many characters to compare should use compiled code.
+
+    Once compiled code is loaded, every job uses it unless it is tiny.
+    """
     if "common.rouge.engine" in sys.modules:
         return characters > TINY
     folder = Path(__file__).parent
     written = max(kernels.stat().st_mtime for kernels in folder.glob("kernels*.py"))
-    # Older machine code is of other sources, and numba would not take it.
+    # Machine code older than the sources does not count, because numba would compile it again.
     on_disk = any(e.stat().st_mtime > written for e in folder.glob("__pycache__/kernels_text.intern*.nbi"))
     return characters >= (WORTH_LOADING if on_disk else WORTH_COMPILING)
 
 
 def ngram_sizes(lengths: Counts) -> Counts:
-    """Number of unigrams, bigrams and (for the LCS) unigrams of texts with so many tokens, [3, texts]."""
+    """Return the number of unigrams, bigrams and (for the LCS) again unigrams of texts of these lengths, [3, texts]."""
     return np.stack((lengths, np.maximum(lengths - 1, 0), lengths))
 
 

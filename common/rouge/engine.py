@@ -1,4 +1,4 @@
-"""Feeds texts to the compiled kernels. Importing it imports numba, so only ``counting.py`` does, when it pays."""
+"""Feed texts to the compiled kernels. Importing this imports numba, so ``counting.py`` does so only if it pays off."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ from common.rouge.kernels import Ids, count_long, count_short
 from common.rouge.kernels101 import count_rouge101, distinct_counts
 from common.rouge.kernels_text import SEPARATOR, SPACE, CodeUnits, Places, fold, intern, letters
 
-_WORD = 64  # reference tokens that fit in one machine word
+_WORD_BITS = 64  # reference tokens that fit in one machine word
 
 
 def count_texts(
     texts: Sequence[str], groups: Index, hyp: Index, ref: Index, mode: str
 ) -> tuple[Counts, Counts] | None:
-    """Overlaps [3, pairs] and sizes [3, texts], a row for each metric; tokens of mode "whitespace", "alnum",
-    "sentences" or "lines" (one token a line, case as it is).
+    """Return overlaps [3, pairs] and sizes [3, texts], one row per metric.
 
-    None for texts that together hold more different characters than 16 bits can tell apart, or SEPARATOR;
-    and in "lines" when a token holds one of the characters below U+0020 that the kernels use themselves.
+    ``mode`` selects the tokens: "whitespace", "alnum", "sentences" or "lines" (one token per line, case kept).
+    Returns None when the texts together contain SEPARATOR or more different characters than 16 bits can represent; in
+    "lines" mode also when a token contains one of the characters below U+0020 that the kernels use as markers.
     """
-    _steady_memory()
+    _keep_freed_memory()
     joined = SEPARATOR.join([*texts, ""])
     as_is = mode in ("sentences", "lines")
     units = _narrow(joined)
     folded, breaks, unsure = _fold(units, mode, as_is) if units is not None else (None, None, True)
     if unsure and not as_is:
-        # "İ" lowers to two characters, what "Σ" lowers to depends on its neighbours, and letters beyond U+FFFF are
-        # not in the tables: Python lowers each text.
+        # Python lower-cases each text: "İ" becomes two characters, the lower case of "Σ" depends on its
+        # neighbours, and letters beyond U+FFFF are not in the tables.
         joined = SEPARATOR.join([*(text.lower() for text in texts), ""])
     if unsure:
         units = _narrow(joined)
@@ -59,17 +59,20 @@ def count_texts(
 
 
 @cache
-def _steady_memory() -> None:
-    """Nothing; stops glibc from handing each chunk's buffers back to the system, to fetch them anew page by page.
+def _keep_freed_memory() -> None:
+    """Stop glibc from returning each chunk's buffers to the system and fetching them again page by page.
 
-    It keeps pieces as large as the largest it has seen freed: this one is never touched. Worth a third of the time;
-    elsewhere it does nothing.
+    glibc keeps blocks up to the size of the largest block it has seen freed; this block is never touched. This saves
+    a third of the time. Other allocators are not affected.
     """
     np.empty(32_000_000, np.uint8)
 
 
 def _fold(units: CodeUnits, mode: str, lowered: bool) -> tuple[CodeUnits, Places, bool]:
-    """What each character counts as, with eight spare ones after; where words end; was some character unsure."""
+    """Return the code of each character, the places of breaks, and whether any character was unsure.
+
+    Eight spare codes follow the last character. See ``kernels_text.letters`` for the codes.
+    """
     folded = np.empty(len(units) + 8, np.uint16)
     folded[-8:] = SPACE
     breaks = np.empty(len(units) + 1, np.int32)
@@ -78,7 +81,7 @@ def _fold(units: CodeUnits, mode: str, lowered: bool) -> tuple[CodeUnits, Places
 
 
 def _narrow(joined: str) -> CodeUnits | None:
-    """The characters as 16-bit numbers, or None when one is beyond U+FFFF or half a surrogate pair."""
+    """Return the characters as 16-bit numbers, or None when one is beyond U+FFFF or is a lone surrogate."""
     try:
         narrow = joined.encode("utf-16-le")
     except UnicodeEncodeError:
@@ -87,7 +90,10 @@ def _narrow(joined: str) -> CodeUnits | None:
 
 
 def _renamed(joined: str) -> CodeUnits | None:
-    """The characters as 16-bit numbers, those beyond U+FFFF in the place of private ones that do not occur."""
+    """Return the characters as 16-bit numbers, with unused private characters in place of those beyond U+FFFF.
+
+    Returns None when there are not enough unused private characters.
+    """
     wide = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32).copy()
     beyond = wide > 0xFFFF
     private = np.setdiff1d(np.arange(0xE000, 0xF900), wide)
@@ -99,7 +105,7 @@ def _renamed(joined: str) -> CodeUnits | None:
 
 
 def count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tuple[Counts, Counts]:
-    """Overlaps [3, pairs] and sizes [3, texts], a row for each metric, for texts that are tokens already."""
+    """Return overlaps [3, pairs] and sizes [3, texts], one row per metric, of texts that are split into tokens."""
     number: defaultdict[str, int] = defaultdict(count().__next__)
     offsets = np.zeros(len(tokens) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, tokens), np.int64, len(tokens)), out=offsets[1:])
@@ -110,7 +116,7 @@ def count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tup
 def _count_ids(ids: Ids, offsets: Counts, vocabulary: int, hyp: Index, ref: Index) -> tuple[Counts, Counts]:
     out = np.empty((3, len(hyp)), np.int64)
     lengths = np.diff(offsets)
-    short = lengths[ref] <= _WORD
+    short = lengths[ref] <= _WORD_BITS
     if short.all():
         count_short(ids, offsets, vocabulary, hyp, ref, out)
     else:
@@ -123,12 +129,12 @@ def _count_ids(ids: Ids, offsets: Counts, vocabulary: int, hyp: Index, ref: Inde
 
 
 def warm_up() -> None:
-    """Nothing; compiles every kernel, or loads it from disk.
+    """Compile every kernel, or load it from disk.
 
-    Run it once after installing (it takes some ten seconds the first time) and no later call waits for the compiler.
+    Run it once after installation (about ten seconds the first time), so that no later call waits for the compiler.
     """
     index, groups = np.array([0], np.int64), np.array([0, 2], np.int64)
     for mode in ("whitespace", "sentences"):
         count_texts(["가 나 다.", "가 나."], groups, index, index + 1, mode)
-    long = ["가"] * (_WORD + 1)
+    long = ["가"] * (_WORD_BITS + 1)
     count_tokens([long, long], index, index + 1)

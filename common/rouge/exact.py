@@ -1,8 +1,8 @@
-"""Overlap counts on Python integers: no compiler, no arrays, right for any length.
+"""Overlap counts on Python integers: no compiler, no arrays, correct for any length.
 
-The compiled kernels in ``kernels.py`` run the same algorithms on 64-bit words. This module serves small calls
-(where loading a compiler would cost more than the work), ``RougeScorer`` and ``Rouge101``, and it is what the
-kernels are tested against.
+The compiled kernels in ``kernels.py`` run the same algorithms on 64-bit words. This module serves small calls (where
+loading a compiler would cost more than the work), ``RougeScorer`` and ``Rouge101``, and the kernels are tested
+against it.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -13,7 +13,7 @@ Token = TypeVar("Token", bound=Hashable)
 
 
 def position_masks(tokens: Sequence[Token]) -> dict[Token, int]:
-    """For every distinct token, the set of its positions as the bits of one integer."""
+    """Return the positions of every distinct token as the bits of one integer."""
     masks: dict[Token, int] = {}
     bit = 1
     for token in tokens:
@@ -25,16 +25,16 @@ def position_masks(tokens: Sequence[Token]) -> dict[Token, int]:
 def overlap_counts(
     hypothesis: Sequence[Token], masks: Mapping[Token, int], size: int
 ) -> tuple[int, int, int]:
-    """Shared unigrams, shared bigrams and LCS length of a hypothesis and a reference, each >= 0.
+    """Return shared unigrams, shared bigrams and LCS length of a hypothesis and a reference, each at least 0.
 
-    ``masks`` are the reference's ``position_masks`` and ``size`` its length. N-grams count as multisets: every
-    reference position may be used once. One scan of the hypothesis finds all three.
+    ``masks`` are the ``position_masks`` of the reference and ``size`` is its length. N-grams count as multisets:
+    every reference position may be used once. One scan of the hypothesis finds all three.
     Source: Lin 2004 "ROUGE" for the counts; Hyyrö 2004 "Bit-parallel LCS-length computation revisited" for the LCS.
     """
     unigrams = bigrams = 0
     used = used_pairs = previous = 0
     full = (1 << size) - 1
-    row = full  # a zero bit i: the LCS grows by one at reference position i
+    row = full  # bit i is 0 where the LCS grows by one at reference position i
     for token in hypothesis:
         mask = masks.get(token, 0)
         if mask:
@@ -53,7 +53,7 @@ def overlap_counts(
 
 
 def ngram_overlap(hypothesis: Sequence[Token], masks: Mapping[Token, int], order: int) -> int:
-    """Number of n-grams of the given order that both sides share, counted as multisets."""
+    """Return the number of n-grams of this order that both sides share, counted as multisets."""
     count = used = 0
     chain = [0] * order  # chain[k]: reference positions where the last k + 1 hypothesis tokens end
     for token in hypothesis:
@@ -69,7 +69,10 @@ def ngram_overlap(hypothesis: Sequence[Token], masks: Mapping[Token, int], order
 
 
 def lcs_rows(hypothesis: Sequence[Token], masks: Mapping[Token, int], size: int) -> list[int]:
-    """One integer for each hypothesis prefix, the empty one first: bit i is 0 where the LCS grows at position i."""
+    """Return one integer per hypothesis prefix, starting with the empty one.
+
+    Bit i is 0 where the LCS grows at reference position i.
+    """
     full = (1 << size) - 1
     row = full
     rows = [row]
@@ -81,11 +84,11 @@ def lcs_rows(hypothesis: Sequence[Token], masks: Mapping[Token, int], size: int)
 
 
 def lcs_positions(reference: Sequence[Token], hypothesis: Sequence[Token]) -> list[int]:
-    """Reference positions of one LCS, last first, with korouge-score's choice among equals.
+    """Return the reference positions of one LCS, last first, breaking ties as korouge-score does.
 
-    Walking back from both ends, it drops a reference token unless that would shorten the LCS more than dropping
-    the hypothesis token. When the LCS grows at (i, j) the hypothesis token goes; otherwise the reference token:
-    the row bit alone decides, no table is needed.
+    The walk back from both ends drops the reference token unless that shortens the LCS more than dropping the
+    hypothesis token does. The row bit alone decides, and no table is needed: where the LCS grows at (i, j), the
+    hypothesis token is dropped, elsewhere the reference token.
     """
     size = len(reference)
     rows = lcs_rows(hypothesis, position_masks(reference), size)
@@ -104,10 +107,11 @@ def lcs_positions(reference: Sequence[Token], hypothesis: Sequence[Token]) -> li
 
 
 def lcs_tokens_rouge101(reference: Sequence[Token], hypothesis: Sequence[Token]) -> list[Token]:
-    """Tokens of one LCS, last first, with the choice among equals that the ``rouge`` 1.0.1 package makes.
+    """Return the tokens of one LCS, last first, breaking ties as the ``rouge`` 1.0.1 package does.
 
-    It drops the reference token only when that keeps a strictly longer LCS than dropping the hypothesis token, so
-    on a tie the hypothesis token goes: swapping the two sides may pick other tokens, and ROUGE-L is asymmetric.
+    The walk back drops the reference token only when that keeps a strictly longer LCS than dropping the hypothesis
+    token does; on a tie it drops the hypothesis token. Swapping the two sides may therefore select other tokens, so
+    ROUGE-L is asymmetric.
     """
     size = len(reference)
     rows = lcs_rows(hypothesis, position_masks(reference), size)
@@ -130,10 +134,10 @@ def lcs_tokens_rouge101(reference: Sequence[Token], hypothesis: Sequence[Token])
 def rouge101_counts(
     hypothesis: Sequence[Sequence[Token]], reference: Sequence[Sequence[Token]]
 ) -> tuple[int, int, int]:
-    """Shared distinct unigrams, shared distinct bigrams and union-LCS size, as ``rouge`` 1.0.1 counts them.
+    """Return shared distinct unigrams, shared distinct bigrams and union-LCS size, as ``rouge`` 1.0.1 counts them.
 
-    Both sides are lists of sentences. Bigrams run across sentence ends; the union collects *tokens*, over every
-    pair of sentences, so a token found twice counts once.
+    Both sides are lists of sentences. Bigrams cross sentence ends. The union collects distinct tokens over every pair
+    of sentences, so a token found twice counts once.
     """
     hyp_words = [word for sentence in hypothesis for word in sentence]
     ref_words = [word for sentence in reference for word in sentence]

@@ -1,7 +1,8 @@
 """Compiled counting: the algorithms of ``exact.py`` on 64-bit words and arrays of token ids.
 
-Importing this module imports numba (about half a second), so only ``counting.py`` does, when the work is worth it.
-Every function releases the GIL and keeps its machine code on disk; where no folder can be written, it compiles anew.
+Importing this module imports numba (about half a second), so ``counting.py`` loads it only when the work is worth it.
+Every function releases the GIL and stores its machine code on disk; where no folder is writable, each process
+compiles it again.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 Integer = Any
-"""A scalar inside a kernel: numba gives it a machine type, for which there is no stub."""
+"""A scalar inside a kernel: numba gives it a machine type that has no type stub."""
 
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
@@ -27,18 +28,18 @@ _BYTES = np.uint64(0x0101010101010101)
 
 
 def compiled(function: F) -> F:
-    """The function compiled on first call, from the disk cache where that can be written."""
+    """Return the function compiled on first call, with its machine code cached on disk if a folder is writable."""
     compiler: Any = numba.njit
     try:
         result: F = compiler(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # numba: no folder to keep the cache in
+    except RuntimeError:  # numba found no folder to write its cache to
         result = compiler(nogil=True, error_model="numpy")(function)
     return result
 
 
 @compiled
 def popcount(x: Integer) -> Integer:
-    """Number of one bits of a uint64."""
+    """Return the number of one bits of a uint64."""
     x = x - ((x >> _ONE) & _EVEN)
     x = (x & _PAIRS) + ((x >> np.uint64(2)) & _PAIRS)
     x = (x + (x >> np.uint64(4))) & _NIBBLES
@@ -49,11 +50,12 @@ def popcount(x: Integer) -> Integer:
 def count_short(
     ids: Ids, offsets: Offsets, vocabulary: int, hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64]
 ) -> None:
-    """Fills ``out[:, k]`` with shared unigrams, shared bigrams and LCS length of pair k; references of at most 64 tokens.
+    """Fill ``out[:, k]`` with shared unigrams, shared bigrams and LCS length of pair k.
 
-    Text t is ``ids[offsets[t]:offsets[t + 1]]``, ids in [0, vocabulary). A reference's positions are the bits of one
-    word for each token, built again only when the reference changes. Indices are unsigned where it matters: of a
-    signed one numba asks whether it counts from the end.
+    Only for references of at most 64 tokens. Text t is ``ids[offsets[t]:offsets[t + 1]]``, with ids in [0,
+    vocabulary). One word per token holds its positions in the reference as bits; the words are rebuilt only when the
+    reference changes. Indices in inner loops are unsigned, because numba checks whether a signed index counts from
+    the end.
     """
     masks = np.zeros(vocabulary, np.uint64)
     last = np.int64(-1)
@@ -72,7 +74,7 @@ def count_short(
         used_pairs = _ZERO
         previous = _ZERO
         row = _FULL
-        # As in ``overlap_counts``, but without branches: a processor would guess half of them wrong, and wait.
+        # As in ``overlap_counts``, but without branches, because half of them would be mispredicted.
         for i in range(np.uint64(offsets[hyp[k]]), np.uint64(offsets[hyp[k] + 1])):
             mask = masks[np.uint64(ids[i])]
             free = mask & ~used
@@ -84,13 +86,16 @@ def count_short(
             previous = mask
         out[0, k] = popcount(used)
         out[1, k] = popcount(used_pairs)
-        # Bits above the reference's length never meet a mask; only carries reach them, and those leave ones.
+        # Masks have no bits above the reference's length; only carries reach these bits, and leave them 1.
         out[2, k] = popcount(~row)
 
 
 @compiled
 def find_pair(keys: Offsets, key: Integer) -> Integer:
-    """Where the key is in an open-addressing table of a power-of-two size, or would go; free places hold -1."""
+    """Return the place of the key in an open-addressing table, or the free place where it belongs.
+
+    The table's size is a power of two, and free places hold -1.
+    """
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     place: Integer = np.int64(mixed >> np.uint64(32)) & (keys.size - 1)
     while keys[place] != -1 and keys[place] != key:
@@ -100,7 +105,7 @@ def find_pair(keys: Offsets, key: Integer) -> Integer:
 
 @compiled
 def table_size(entries: Integer) -> Integer:
-    """A power of two at least twice the number of entries."""
+    """Return a power of two that is at least twice the number of entries."""
     size = 8
     while size < 2 * entries:
         size *= 2
@@ -111,7 +116,7 @@ def table_size(entries: Integer) -> Integer:
 def count_long(
     ids: Ids, offsets: Offsets, vocabulary: int, hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64]
 ) -> None:
-    """As ``count_short``, for references of any length: several words with carry; n-grams by counting."""
+    """Fill ``out`` as ``count_short`` does, for references of any length: several words with carry, counted n-grams."""
     longest = np.int64(1)
     for k in range(ref.size):
         longest = max(longest, offsets[ref[k] + 1] - offsets[ref[k]])

@@ -14,7 +14,7 @@ _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @compiled
 def distinct_counts(ids: Ids, offsets: Offsets, vocabulary: int, out: npt.NDArray[np.int64]) -> None:
-    """Fills ``out[:, t]`` with the number of distinct unigrams, bigrams and again unigrams of text t."""
+    """Fill ``out[:, t]`` with the number of distinct unigrams, bigrams and again unigrams of text t."""
     seen = np.full(vocabulary, -1, np.int64)
     longest = np.int64(1)
     for t in range(offsets.size - 1):
@@ -47,13 +47,13 @@ def count_rouge101(
     ids: Ids, offsets: Offsets, sentences: Offsets, sentence_offsets: Offsets, vocabulary: int,
     hyp: Offsets, ref: Offsets, out: npt.NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Fills ``out[:, k]`` with shared distinct unigrams, shared distinct bigrams and union-LCS size of pair k.
+    """Fill ``out[:, k]`` with shared distinct unigrams, shared distinct bigrams and union-LCS size of pair k.
 
     Sentence s begins at token ``sentences[s]``; text t has the sentences from ``sentence_offsets[t]`` up to
-    ``sentence_offsets[t + 1]``. The LCS keeps one row of bits for each hypothesis prefix and walks back through them
-    with the package's choice among equals (see ``exact.lcs_tokens_rouge101``).
+    ``sentence_offsets[t + 1]``. The LCS keeps one row of bits per hypothesis prefix and walks back through them,
+    breaking ties as the package does (see ``exact.lcs_tokens_rouge101``).
     """
-    in_ref = np.full(vocabulary, -1, np.int64)  # stamps: the reference, or pair, that last touched the token
+    in_ref = np.full(vocabulary, -1, np.int64)  # the last reference (or pair) that touched the token
     in_hyp = np.full(vocabulary, -1, np.int64)
     in_union = np.full(vocabulary, -1, np.int64)
     slots = np.zeros(vocabulary, np.int64)
@@ -94,7 +94,7 @@ def count_rouge101(
                         pair_seen[place] = k
                         bigrams += 1
         union = 0
-        # No shared word, no LCS.
+        # Without a shared token there is no LCS.
         for s in range(sentence_offsets[r], sentence_offsets[r + 1] if unigrams else sentence_offsets[r]):
             ref_begin = sentences[s]
             ref_end = sentences[s + 1] if s + 1 < sentence_offsets[r + 1] else offsets[r + 1]

@@ -1,4 +1,4 @@
-"""Compiled tokenizing: many texts to interned token ids, exact (no hash decides equality).
+"""Compiled tokenization: turn many texts into interned token ids; a hash alone never decides equality.
 
 Imported only together with ``kernels.py``.
 """
@@ -14,15 +14,15 @@ CodeUnits = npt.NDArray[np.uint16]
 Places = npt.NDArray[np.int32]
 
 SPACE, STOP, END, UNSURE = 0x09, 0x0A, 0x0B, 0xFFFF
-"""What ``letters`` maps characters to that end a word, a sentence, a text, or need Python's own ``lower``.
+"""Codes of characters that end a word, a sentence or a text, or that need Python's own ``lower`` (see ``letters``).
 
-The first three are whitespace in Unicode, so no character that belongs to a word has their numbers.
+The first three numbers are whitespace in Unicode, so no character of a word has them.
 """
 SEPARATOR = "\x01"
-"""Stands after every text; a control character that no honest text holds."""
+"""Stands after every text; a control character that real text does not contain."""
 
-# Places are unsigned all through ``intern``: of a signed one numba asks whether it counts from the end, which costs a
-# quarter of the time. A plain number beside them would make them floats.
+# ``intern`` uses unsigned indices throughout, because numba checks whether a signed index counts from the end, which
+# costs a quarter of the time. Mixing them with plain Python numbers would turn them into floats.
 _ZERO, _ONE, _TWO, _THREE, _FOUR = np.arange(5, dtype=np.uint64)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _FREE = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -32,8 +32,11 @@ _INLINE = np.uint64(8)  # characters that fit in the two words of a table entry
 
 
 @cache
-def _python_facts() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """For every character below U+10000: is it whitespace, does ``lower`` change it; asked of Python itself."""
+def _character_properties() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return two arrays over all characters below U+10000: is it whitespace, and does ``lower`` change it.
+
+    Python itself is asked, so both agree with ``str`` methods.
+    """
     characters = [chr(c) for c in range(0x10000)]
     spaces = np.array([c.isspace() for c in characters])
     changing = np.array([c.lower() != c for c in characters])
@@ -42,16 +45,16 @@ def _python_facts() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
 
 @cache
 def letters(mode: str, lowered: bool = False) -> CodeUnits:
-    """What each character below U+10000 counts as, for "whitespace", "sentences" or "alnum" tokens, or "lines".
+    """Return the code of each character below U+10000 for "whitespace", "sentences", "alnum" or "lines" tokens.
 
-    Itself, its small letter, SPACE for all that separates words, END for SEPARATOR, or UNSURE; and in "sentences"
-    STOP for a full stop. ``lowered``: Python has lower-cased the
-    text already (or nobody should), so nothing is unsure, and U+FFFF is just itself.
+    The code is the character itself or its lower-case letter, SPACE for everything that separates words, END for
+    SEPARATOR, or UNSURE; in "sentences" also STOP for a full stop. ``lowered``: Python has already lower-cased the
+    text (or case must be kept), so nothing is UNSURE and U+FFFF stands for itself.
     """
-    spaces, changing = _python_facts()
+    spaces, changing = _character_properties()
     table = np.arange(0x10000, dtype=np.uint16)
     if mode == "lines":
-        table[[SPACE, STOP]] = END  # one end too many: the caller is told
+        table[[SPACE, STOP]] = END  # one END too many, which ``intern`` reports by the number of breaks
         table[ord("\n")] = SPACE
     else:
         table[spaces] = SPACE
@@ -70,10 +73,10 @@ def letters(mode: str, lowered: bool = False) -> CodeUnits:
 
 @compiled
 def fold(text: CodeUnits, letters: CodeUnits, folded: CodeUnits, breaks: Places) -> tuple[int, bool]:
-    """Fills ``folded`` with what each character counts as, and ``breaks`` with the places of SPACE, STOP and END.
+    """Fill ``folded`` with the code of each character, and ``breaks`` with the places of SPACE, STOP and END.
 
-    Returns the number of breaks and whether some character was UNSURE. No branch depends on the text: at the end of
-    a word a processor would guess wrong half the time, and wait.
+    Returns the number of breaks and whether any character was UNSURE. No branch depends on the text, because half of
+    the branches at the end of a word would be mispredicted.
     """
     found: Integer = np.int64(0)
     unsure = False
@@ -88,7 +91,7 @@ def fold(text: CodeUnits, letters: CodeUnits, folded: CodeUnits, breaks: Places)
 
 @compiled
 def four(text: CodeUnits, begin: Integer, size: Integer) -> Integer:
-    """Up to four characters of a token side by side in one word, zero where the token has ended."""
+    """Return up to four characters of a token packed into one word, with zeros after the token's end."""
     word = (
         np.uint64(text[begin])
         | (np.uint64(text[begin + _ONE]) << np.uint64(16))
@@ -96,7 +99,7 @@ def four(text: CodeUnits, begin: Integer, size: Integer) -> Integer:
         | (np.uint64(text[begin + _THREE]) << np.uint64(48))
     )
     kept = np.uint64(8) * min(size, _FOUR)
-    # Two shifts, for one by 64 is undefined.
+    # Two shifts, because one shift by 64 is undefined.
     return word & ~((_FREE << kept) << kept)
 
 
@@ -108,46 +111,52 @@ def intern(
     groups: Offsets,
     keep_edges: bool,
     sentences: bool,
-    room: int,
+    capacity: int,
 ) -> tuple[Integer, Ids, Offsets, Integer, Offsets, Offsets]:
-    """Token ids of many folded texts that lie in one array, each followed by END, with eight spare characters after.
+    """Return the token ids of many folded texts.
 
-    Group g holds the texts from ``groups[g]`` up to
-    ``groups[g + 1]``. Ids compare within a group only, so that its table fits in the fastest cache. ``room``
-    is that table's size, a power of two. Returns how many breaks were read: all, unless a text held SEPARATOR; or -1
-    (and the rest void) when a group has more than half as many different tokens as ``room``: then call again with more
-    (a table that grew in here would cost every look-up a third of its speed). Then the ids, in each group numbered by
-    first appearance after 0, which is the empty token; each text's token offsets; how many ids the richest group has;
-    and with ``sentences`` the token index where each sentence begins and each text's sentence offsets. ``keep_edges``: an empty text, and an edge with whitespace, give the empty token.
+    The texts lie in one array, each followed by END, and the array ends with eight spare characters. Group g has the
+    texts from ``groups[g]`` up to ``groups[g + 1]``. Ids compare within a group only, so that the group's table fits
+    in the fastest cache. ``capacity`` is the size of that table, a power of two. ``keep_edges``: an empty text, and
+    an edge with whitespace, give the empty token.
+
+    Returns in this order:
+    - the number of breaks read: all of them unless a text contains SEPARATOR; -1, with the rest invalid, when a group
+      has more different tokens than half of ``capacity``: call again with more (a table that grew here would slow
+      every look-up by a third);
+    - the ids, numbered within each group by first appearance from 1; 0 is the empty token;
+    - the token offsets of the texts;
+    - the largest number of ids in a group;
+    - with ``sentences``, the token index where each sentence begins, and the sentence offsets of the texts.
     """
     bound = breaks.size + 2 * texts + 1
     ids = np.empty(bound, np.int32)
     offsets = np.zeros(texts + 1, np.int64)
     sentence_begins = np.empty(bound if sentences else 1, np.int64)
     sentence_offsets = np.zeros(texts + 1, np.int64)
-    # A token of up to eight characters is kept whole in two words, beside its size and id, so comparing it touches
-    # one cache line. Of a longer one there is a hash instead of the second word, and the text is compared.
-    table = np.full((room, 3), _FREE, np.uint64)
-    begins = np.empty(room, np.uint64)
-    places = np.empty(room, np.uint64)
-    last_place = np.uint64(room - 1)
+    # A token of up to eight characters is stored whole in two words, next to its size and id, so comparing it
+    # touches one cache line. For a longer token the second word is a hash, and the text is compared as well.
+    table = np.full((capacity, 3), _FREE, np.uint64)
+    begins = np.empty(capacity, np.uint64)
+    places = np.empty(capacity, np.uint64)
+    last_place = np.uint64(capacity - 1)
     shift = np.uint64(64)
-    while room > 1:
-        room //= 2
+    while capacity > 1:
+        capacity //= 2
         shift -= _ONE
-    known = _ONE
-    richest = _ONE
+    next_id = _ONE
+    largest = _ONE
     n = _ZERO
-    found = _ZERO
+    sentence_count = _ZERO
     group = _ZERO
-    upcoming = _ZERO
+    next_break = _ZERO
     begin = _ZERO
     for t in range(np.uint64(texts)):
         if t == np.uint64(groups[group + _ONE]):
             group += _ONE
-            for old in range(_ONE, known):
+            for old in range(_ONE, next_id):
                 table[places[old], _TWO] = _FREE
-            known = _ONE
+            next_id = _ONE
         first = begin
         if keep_edges and (text[first] == SPACE or text[first] == END):
             ids[n] = 0
@@ -156,8 +165,8 @@ def intern(
         sentence_token = n
         ended = False
         while not ended:
-            end = np.uint64(breaks[upcoming])
-            upcoming += _ONE
+            end = np.uint64(breaks[next_break])
+            next_break += _ONE
             ended = text[end] == END
             size = end - begin
             if size > _ZERO:
@@ -165,20 +174,20 @@ def intern(
                 high = four(text, begin + _FOUR, size - min(size, _FOUR))
                 for q in range(_INLINE, size):
                     high = (high ^ np.uint64(text[begin + q])) * _PRIME
-                stirred = (low ^ (high * _PRIME)) * _PRIME
-                slot = (stirred ^ (stirred << _HALF)) >> shift
+                mixed = (low ^ (high * _PRIME)) * _PRIME
+                slot = (mixed ^ (mixed << _HALF)) >> shift
                 while True:
                     entry = table[slot, _TWO]
                     if entry == _FREE:
                         table[slot, _ZERO] = low
                         table[slot, _ONE] = high
-                        table[slot, _TWO] = (size << _HALF) | known
-                        begins[known] = begin
-                        places[known] = slot
-                        ids[n] = known
-                        known += _ONE
-                        if _TWO * known > last_place:
-                            return -1, ids, offsets, known, sentence_begins, sentence_offsets
+                        table[slot, _TWO] = (size << _HALF) | next_id
+                        begins[next_id] = begin
+                        places[next_id] = slot
+                        ids[n] = next_id
+                        next_id += _ONE
+                        if _TWO * next_id > last_place:
+                            return -1, ids, offsets, next_id, sentence_begins, sentence_offsets
                         break
                     if table[slot, _ZERO] == low and table[slot, _ONE] == high and entry >> _HALF == size:
                         token = entry & _LOW
@@ -192,18 +201,18 @@ def intern(
                 n += _ONE
             if sentences and (ended or text[end] == STOP):
                 if end > sentence_begin:
-                    if n == sentence_token:  # only spaces: one empty word
+                    if n == sentence_token:  # a sentence of only spaces is one empty word
                         ids[n] = 0
                         n += _ONE
-                    sentence_begins[found] = sentence_token
-                    found += _ONE
+                    sentence_begins[sentence_count] = sentence_token
+                    sentence_count += _ONE
                 sentence_begin = end + _ONE
                 sentence_token = n
             begin = end + _ONE
         if keep_edges and begin - first > _ONE and text[begin - _TWO] == SPACE:
             ids[n] = 0
             n += _ONE
-        richest = max(richest, known)
+        largest = max(largest, next_id)
         offsets[t + _ONE] = n
-        sentence_offsets[t + _ONE] = found
-    return np.int64(upcoming), ids[:n], offsets, richest, sentence_begins[:found], sentence_offsets
+        sentence_offsets[t + _ONE] = sentence_count
+    return np.int64(next_break), ids[:n], offsets, largest, sentence_begins[:sentence_count], sentence_offsets

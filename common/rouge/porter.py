@@ -1,6 +1,6 @@
 """The Porter stemmer with NLTK's extensions, which both korouge-score and rouge_score use for ``use_stemmer``.
 
-Own implementation, so that scoring needs no NLTK. tests/rouge/test_porter.py compares it with NLTK's.
+It is implemented here so that scoring does not need NLTK.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _IRREGULAR = {
     "proceed": "proceed", "exceed": "exceed", "succeed": "succeed",
 }  # fmt: skip
 
-# (ending, replacement): the first ending that fits decides, whether or not the measure then allows it.
+# (ending, replacement): the first matching ending decides, even if the measure then forbids its replacement.
 _STEP_2 = (
     ("ational", "ate"), ("tional", "tion"), ("enci", "ence"), ("anci", "ance"), ("izer", "ize"), ("bli", "ble"),
     ("alli", "al"), ("entli", "ent"), ("eli", "e"), ("ousli", "ous"), ("ization", "ize"), ("ation", "ate"),
@@ -29,7 +29,7 @@ _STEP_4 = (
 
 
 def _shape(word: str) -> str:
-    """A letter string of the word's length: "v" for vowels, "c" for the rest; y is a vowel after a consonant."""
+    """Return a string as long as the word: "v" for vowels, "c" for the rest; y is a vowel after a consonant."""
     shape: list[str] = []
     for letter in word:
         vowel = letter in "aeiou" or (letter == "y" and bool(shape) and shape[-1] == "c")
@@ -38,12 +38,15 @@ def _shape(word: str) -> str:
 
 
 def _measure(stem: str) -> int:
-    """Porter's m: how many times a vowel run is followed by a consonant run."""
+    """Return Porter's m: how many times a run of vowels is followed by a run of consonants."""
     return _shape(stem).count("vc")
 
 
 def _ends_short(stem: str) -> bool:
-    """Porter's *o (consonant, vowel, consonant other than w, x, y), plus NLTK's two-letter vowel-consonant words."""
+    """Return whether Porter's *o holds, or the stem is one of NLTK's two-letter vowel-consonant words.
+
+    Porter's *o: the stem ends in consonant, vowel, and a consonant other than w, x, y.
+    """
     shape = _shape(stem)
     return (shape.endswith("cvc") and stem[-1] not in "wxy") or shape == "vc"
 
@@ -101,7 +104,7 @@ def _double_suffix(word: str) -> str:
             return _replace_first(word, _STEP_2)
     if (
         word.endswith("logi") and _measure(word[:-3]) > 0
-    ):  # the l belongs to the stem, so that "geologi" passes
+    ):  # the l counts as part of the stem, so that "geologi" qualifies
         return word[:-1]
     return word
 
@@ -127,9 +130,10 @@ def _final_e_and_l(word: str) -> str:
 
 
 def porter_stem(word: str) -> str:
-    """The stem of one word, lower case; any Unicode text is accepted, letters outside a-z count as consonants.
+    """Return the stem of one word in lower case.
 
-    Source: Porter 1980, "An algorithm for suffix stripping", with the deviations NLTK calls NLTK_EXTENSIONS.
+    Any Unicode text is accepted; letters outside a-z count as consonants.
+    Source: Porter 1980, "An algorithm for suffix stripping", with the deviations that NLTK calls NLTK_EXTENSIONS.
     """
     original_length = len(word)
     word = word.lower()

@@ -1,4 +1,4 @@
-"""The four metrics, by name. Numbers of different profiles never share a column: see docs/rouge.md."""
+"""The four ROUGE profiles, by name. Scores of different profiles are not comparable: see docs/rouge.md."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -6,23 +6,23 @@ from types import MappingProxyType
 from common.errors import UserError
 
 METRICS = ("rouge1", "rouge2", "rougeL")
-"""The three F1 scores every profile has, in the order of every array in this package."""
+"""The three F1 scores of every profile, in the order of every array in this package."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a profile fixes: tokens, counting, several references, scale."""
+    """Settings of a profile: tokens, counting, several references, scale."""
 
     name: str
     tokenizer: str
-    """Tokenizer used when none is asked for; "sentences" is rouge101's own and cannot be changed."""
+    """Default tokenizer; "sentences" belongs to rouge101 and cannot be replaced."""
     several: str
-    """How several references become one number when the caller does not say: "max", "mean" or "" (must say)."""
+    """How several references become one score by default: "max", "mean", or "" when the caller must choose."""
     scale: float
-    """Factor on rouge1, rouge2 and rougeL."""
+    """Factor applied to rouge1, rouge2 and rougeL."""
     headline_key: str
     headline_scale: float
-    """The headline is the sum (rouge101) or the mean (others) of the three F1 in [0, 1], times this."""
+    """Factor applied to the sum (rouge101) or the mean (others) of the three F1 in [0, 1] to give the headline."""
     summed: bool = False
     refuses_hangul: bool = False
 
@@ -38,14 +38,14 @@ PROFILES = MappingProxyType(
 
 
 def get_profile(name: str) -> Profile:
-    """The profile of that name. Raises UserError listing the names when there is none."""
+    """Return the profile of this name. Raises UserError, listing all names, when there is none."""
     if name not in PROFILES:
-        raise UserError(f"unknown ROUGE profile {name!r}; there are: {', '.join(PROFILES)}.")
+        raise UserError(f"unknown ROUGE profile {name!r}; choose one of: {', '.join(PROFILES)}.")
     return PROFILES[name]
 
 
 def leaderboard_score(rouge1: float, rouge2: float, rouge_l: float) -> float:
-    """The competition's leaderboard number in [0, 100]: the mean of three F1 scores in [0, 1], times 100.
+    """Return the competition's leaderboard score in [0, 100]: the mean of three F1 scores in [0, 1], times 100.
 
     Source: the organisers' published rows, such as 0.5135, 0.3181, 0.4233 → 41.83.
     """

@@ -16,14 +16,17 @@ _METRICS = ("rouge-1", "rouge-2", "rouge-l")
 
 
 def precision_recall_f(overlap: int, hypothesis: int, reference: int) -> tuple[float, float, float]:
-    """Precision, recall and F in [0, 1] as ``rouge`` 1.0.1 computes them: 1e-8 in the denominator keeps F below 1."""
+    """Return precision, recall and F in [0, 1] as ``rouge`` 1.0.1 computes them.
+
+    The 1e-8 in the denominator keeps F below 1.
+    """
     precision = overlap / hypothesis if hypothesis else 0.0
     recall = overlap / reference if reference else 0.0
     return precision, recall, 2.0 * ((precision * recall) / (precision + recall + 1e-8))
 
 
 def pair_scores(hypothesis: str, reference: str) -> Scores | None:
-    """Scores of one pair, or None when a side has no sentence, where the package raises ValueError."""
+    """Return the scores of one pair, or None when a side has no sentence, where the package raises ValueError."""
     hyp, ref = split_sentences_101(hypothesis), split_sentences_101(reference)
     if not hyp or not ref:
         return None
@@ -44,11 +47,12 @@ def pair_scores(hypothesis: str, reference: str) -> Scores | None:
 
 
 class Rouge101:
-    """Drop-in for ``rouge.Rouge()`` of the ``rouge`` 1.0.1 package with its default metrics.
+    """Drop-in replacement for ``rouge.Rouge()`` of the ``rouge`` 1.0.1 package with its default metrics.
 
-    Where the package raises (a side that is empty or only full stops, a text too long for its recursion), the score
-    is 0 or the true one, and ``empty`` says how many pairs of the last call were scored 0 for having no sentence.
-    Its ROUGE-L is asymmetric: swapping hypothesis and reference can change it.
+    It also scores pairs for which the package raises an exception. A pair with a side that is empty or only full
+    stops scores 0, and ``empty`` counts such pairs in the last call. A text too long for the package's recursion gets
+    its true score.
+    ROUGE-L is asymmetric: swapping hypothesis and reference can change it.
     """
 
     def __init__(self) -> None:
@@ -67,10 +71,10 @@ class Rouge101:
     def get_scores(
         self, hyps: str | Sequence[str], refs: str | Sequence[str], avg: bool = False
     ) -> list[Scores] | Scores:
-        """One ``Scores`` for each pair, or their mean with ``avg=True``; all values in [0, 1].
+        """Return one ``Scores`` per pair, or their mean with ``avg=True``; all values are in [0, 1].
 
-        Two strings are one pair. Raises UserError for unequal lengths, for a value that is not text, and for the
-        mean of no pairs.
+        Two plain strings are one pair. Raises UserError for unequal lengths, for a value that is not text, and for
+        the mean of no pairs.
         """
         hyps = [hyps] if isinstance(hyps, str) else hyps
         refs = [refs] if isinstance(refs, str) else refs
@@ -83,8 +87,8 @@ class Rouge101:
         if not avg:
             return filled
         if not filled:
-            raise UserError("avg=True over no pairs: pass at least one hypothesis and reference.")
-        # Summed one by one, in order, as the package does: another order would differ in the last bits.
+            raise UserError("avg=True needs at least one pair: pass a hypothesis and a reference.")
+        # Sum one by one, in order, as the package does: another order would differ in the last bits.
         total: Scores = {metric: dict.fromkeys("rpf", 0.0) for metric in _METRICS}
         for score in filled:
             for metric in _METRICS:

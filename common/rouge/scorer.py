@@ -1,4 +1,4 @@
-"""RougeScorer and BootstrapAggregator: drop-ins for korouge-score 0.1.4, equal to it bit for bit."""
+"""RougeScorer and BootstrapAggregator: drop-in replacements for korouge-score 0.1.4 with bit-identical results."""
 
 from collections import Counter as Multiset
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ class AggregateScore(NamedTuple):
 
 
 class TextTokenizer(Protocol):
-    """Anything with a ``tokenize`` method, as korouge-score takes it."""
+    """Any object with a ``tokenize`` method, as korouge-score accepts it."""
 
     def tokenize(self, text: str) -> Sequence[str]:
-        """Tokens of one text."""
+        """Return the tokens of one text."""
 
 
 ROUGE_TYPES = (*(f"rouge{n}" for n in range(1, 10)), "rougeL", "rougeLsum")
@@ -47,14 +47,14 @@ def _score(overlap: int, prediction: int, target: int) -> Score:
 
 
 class RougeScorer:
-    """ROUGE of text pairs, with korouge-score 0.1.4's interface and results.
+    """ROUGE of text pairs, with the interface and results of korouge-score 0.1.4.
 
-    Default tokens: lower case, split on whitespace, the empty token at an edge with spaces kept. So ``''`` against
-    ``''`` scores 1.0, and a trailing space on both sides is a match; ``corpus`` scores blank predictions 0 instead.
-    ``use_stemmer`` applies the Porter stemmer to tokens of more than three characters (ignored with a ``tokenizer``
-    of your own). ``split_summaries`` cuts sentences with NLTK for rougeLsum instead of at newlines.
+    Default tokens: lower case, split on whitespace, with an empty token at each edge that has spaces. So ``''``
+    against ``''`` scores 1.0, and a trailing space on both sides is a match; ``corpus`` scores blank predictions 0
+    instead. ``use_stemmer`` applies the Porter stemmer to tokens of more than three characters (ignored if you pass a
+    ``tokenizer``). ``split_summaries`` splits sentences for rougeLsum with NLTK instead of at newlines.
 
-    Raises UserError for an unknown rouge type; korouge-score raises ValueError for it when scoring.
+    Raises UserError for an unknown rouge type at construction; korouge-score raises ValueError when scoring.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class RougeScorer:
     ) -> None:
         for name in rouge_types:
             if name not in ROUGE_TYPES:
-                raise UserError(f"unknown rouge type {name!r}; there are: {', '.join(ROUGE_TYPES)}.")
+                raise UserError(f"unknown rouge type {name!r}; choose from: {', '.join(ROUGE_TYPES)}.")
         self.rouge_types = rouge_types
         self._split_summaries = split_summaries
         self._tokenizer: TextTokenizer = tokenizer or whitespace_tokenizer(use_stemmer)
 
     def score(self, target: str, prediction: str) -> dict[str, Score]:
-        """Scores of one prediction against one target, by rouge type. Raises UserError when either is not text."""
+        """Return the scores of one prediction against one target, by type; raise UserError if either is not text."""
         check_text(target, "target")
         check_text(prediction, "prediction")
         wants_tokens = any(name != "rougeLsum" for name in self.rouge_types)
@@ -81,7 +81,7 @@ class RougeScorer:
         return self._scores(target, prediction, target_tokens, tokens)
 
     def score_multi(self, targets: Sequence[str], prediction: str) -> dict[str, Score]:
-        """For each rouge type, the score against the target with the best F (the first of equals).
+        """Return the score against the target with the best F (the first one on a tie), for each rouge type.
 
         Raises UserError for no targets or a value that is not text.
         """
@@ -116,7 +116,7 @@ class RougeScorer:
         return [list(self._tokenizer.tokenize(line)) for line in lines if line]
 
     def _summary_level(self, target: str, prediction: str) -> Score:
-        """Union-LCS over sentences; a token is a hit at most as often as each side holds it.
+        """Return the union-LCS score over sentences; a token counts at most as often as it occurs on each side.
 
         Source: Lin 2004, section 3.2, with the clipping of ROUGE-1.5.5 that korouge-score follows.
         """
@@ -141,15 +141,16 @@ def _nltk_sentences(text: str) -> list[str]:
     except LookupError:
         raise UserError(
             "split_summaries=True needs NLTK's punkt data, which is not on this machine. "
-            "Get it with: python -m nltk.downloader punkt_tab  (or put newlines between sentences yourself)."
+            "Download it with: python -m nltk.downloader punkt_tab  (or leave split_summaries off and separate sentences "
+            "with newlines)."
         ) from None
     return sentences
 
 
 class BootstrapAggregator:
-    """Percentile bootstrap of mean scores, with korouge-score's interface and a generator you can seed.
+    """Percentile bootstrap of mean scores, with korouge-score's interface and a seedable generator.
 
-    ``generator``: a ``numpy.random.Generator``, a legacy ``RandomState``, a seed, or None for seed 0. Given
+    ``generator``: a ``numpy.random.Generator``, a legacy ``RandomState``, a seed, or None for seed 0. With
     ``np.random.RandomState(s)`` the result equals korouge-score's after ``np.random.seed(s)``, bit for bit.
     Raises UserError for a confidence outside [0, 1] or fewer than one sample.
     """
@@ -172,12 +173,12 @@ class BootstrapAggregator:
         self._scores: dict[str, list[Score]] = {}
 
     def add_scores(self, scores: Mapping[str, Score]) -> None:
-        """Adds the scores of one example."""
+        """Add the scores of one example."""
         for name, score in scores.items():
             self._scores.setdefault(name, []).append(score)
 
     def aggregate(self) -> dict[str, AggregateScore]:
-        """Bootstrap interval of the mean for every score type added so far."""
+        """Return the bootstrap interval of the mean for every score type added so far."""
         result = {}
         for name, scores in self._scores.items():
             low, mid, high = (Score(*map(float, row)) for row in self._percentiles(np.array(scores)))

@@ -1,6 +1,6 @@
-"""Is the difference real: bootstrap intervals and paired tests on per-example scores.
+"""Test whether a difference is real: bootstrap intervals and paired tests on per-example scores.
 
-Every function takes a seed and gives the same answer for it on every machine.
+Every function takes a seed and returns the same result for it on every machine.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from common.errors import UserError
 
-_CELLS = 4_000_000  # resampled values held at once: 32 MB
+_CELLS = 4_000_000  # number of resampled values held in memory at once: 32 MB
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the ends of its bootstrap interval, in the scores' own scale."""
+    """A mean and the ends of its bootstrap interval, in the scale of the scores."""
 
     mean: float
     low: float
@@ -24,23 +24,25 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems on the same examples."""
+    """Paired comparison of two systems, a and b, on the same examples."""
 
     difference: float
-    """Mean of b minus mean of a, in the scores' own scale."""
+    """Mean of b minus mean of a, in the scale of the scores."""
     low: float
     high: float
     bootstrap_p: float
-    """Two-sided paired-bootstrap p, in (0, 1]."""
+    """Two-sided p-value of the paired bootstrap, in (0, 1]."""
     permutation_p: float
-    """Two-sided sign-flip permutation p, in (0, 1]."""
+    """Two-sided p-value of the sign-flip permutation test, in (0, 1]."""
     n: int
 
 
 def _checked(scores: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
     array = np.asarray(scores, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
-        raise UserError(f"{name} has shape {array.shape}; wanted one score for each example, at least one.")
+        raise UserError(
+            f"{name} has shape {array.shape}; wanted one score per example, for at least one example."
+        )
     if not np.isfinite(array).all():
         place = int(np.flatnonzero(~np.isfinite(array))[0])
         raise UserError(f"{name}[{place}] is {array[place]}; every score must be a finite number.")
@@ -55,7 +57,7 @@ def _check_settings(resamples: int, confidence: float) -> None:
 
 
 def _bootstrap_means(scores: npt.NDArray[np.float64], resamples: int, seed: int) -> npt.NDArray[np.float64]:
-    """Means of that many resamples with replacement; memory is bounded, the result does not depend on the bound."""
+    """Return the means of resamples with replacement; bounding memory does not change the result."""
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
     step = max(1, _CELLS // scores.size)
@@ -74,9 +76,9 @@ def _ends(means: npt.NDArray[np.float64], confidence: float) -> tuple[float, flo
 def bootstrap_interval(
     scores: npt.ArrayLike, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Interval:
-    """Mean and percentile bootstrap interval of the mean, in the scores' scale; low <= high.
+    """Return the mean and its percentile bootstrap interval, in the scale of the scores; low <= high.
 
-    ``scores``: one finite number for each example. Raises UserError for none, or for NaN.
+    ``scores``: one finite number per example. Raises UserError for no scores and for NaN.
     Source: Efron and Tibshirani 1993, chapter 13 (percentile interval).
     """
     _check_settings(resamples, confidence)
@@ -88,10 +90,10 @@ def bootstrap_interval(
 def paired_bootstrap(
     a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[Interval, float]:
-    """Interval of mean(b) - mean(a) over resampled examples, and a two-sided p in (0, 1].
+    """Return the interval of mean(b) - mean(a) over resampled examples, and a two-sided p-value in (0, 1].
 
-    p is twice the share of resamples on the far side of zero (ties count on both sides), with one added to numerator
-    and denominator so that it is never 0. Raises UserError when the lengths differ.
+    The p-value is twice the share of resamples on the far side of zero (ties count on both sides), with one added to
+    numerator and denominator so that it is never 0. Raises UserError when the lengths differ.
     Source: Koehn 2004, "Statistical significance tests for machine translation evaluation".
     """
     _check_settings(resamples, confidence)
@@ -104,17 +106,18 @@ def paired_bootstrap(
 
 
 def paired_permutation(a: npt.ArrayLike, b: npt.ArrayLike, resamples: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p in (0, 1] that the mean difference is chance, by flipping the sign of each example's difference.
+    """Return the two-sided p-value in (0, 1] of the mean difference, by flipping the signs of differences.
 
-    All flips are tried when there are no more than ``resamples`` of them, which makes p exact; otherwise a sample of
-    ``resamples``, with the observed one counted in. Raises UserError when the lengths differ.
-    Source: Noreen 1989 (approximate randomization); Phipson and Smyth 2010 for the added one.
+    If there are at most ``resamples`` ways to flip the signs of the examples' differences, all are tried and the
+    p-value is exact. Otherwise ``resamples`` of them are sampled, and the observed signs are added to them. Raises
+    UserError when the lengths differ.
+    Source: Noreen 1989 (approximate randomization); Phipson and Smyth 2010 for adding the observed signs.
     """
     _check_settings(resamples, 0.5)
     difference = _difference(a, b)
     size = difference.size
     observed = abs(float(difference.sum()))
-    # Sums in another order differ in the last bits; a flip that equals the observed one must count.
+    # Sums in another order differ in the last bits; a flip with the observed sum must still count as extreme.
     threshold = observed - 1e-12 * float(np.abs(difference).sum())
     if size < 60 and 2**size <= resamples:
         flips = (np.arange(2**size)[:, None] >> np.arange(size)) & 1
@@ -134,7 +137,7 @@ def _difference(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if first.size != second.size:
         raise UserError(
             f"scores a has {first.size} examples and scores b {second.size}; a paired test needs the same examples "
-            "in the same order. Join both by id first."
+            "in the same order. Match both by id first."
         )
     return second - first
 
@@ -142,7 +145,7 @@ def _difference(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def compare(
     a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Comparison:
-    """Both paired tests of b against a on per-example scores of the same examples.
+    """Return both paired tests of b against a on per-example scores of the same examples.
 
     Raises UserError when the lengths differ or a score is not finite.
     """

@@ -1,4 +1,4 @@
-"""Tokenizers: text to tokens. Each one's ``name`` is part of every metric key made with it."""
+"""Tokenizers: text to tokens. The ``name`` of a tokenizer is part of every metric key computed with it."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,30 +10,30 @@ from common.errors import UserError
 from common.rouge.porter import porter_stem
 
 TOKENIZERS = ("whitespace", "mecab", "kiwi", "char", "alnum")
-"""Names that ``get_tokenizer`` knows. ``alnum`` is rouge_score's own tokenizer and refuses Hangul."""
+"""Names that ``get_tokenizer`` accepts. ``alnum`` is rouge_score's own tokenizer and drops Hangul."""
 
 _NOT_ALNUM = re.compile(r"[^a-z0-9]+")
 _HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb\uffa1-\uffdc]")
 
 
 class Tokenizer(Protocol):
-    """What the scorers need of a tokenizer."""
+    """Interface that the scorers need from a tokenizer."""
 
     @property
     def name(self) -> str:
-        """Analyser and version, as it appears in metric keys."""
+        """Return analyser and version as they appear in metric keys."""
 
     def tokenize(self, text: str) -> list[str]:
-        """Tokens of one text; may be empty."""
+        """Return the tokens of one text; may be empty."""
 
     def tokenize_all(self, texts: Sequence[str]) -> list[list[str]]:
-        """Tokens of many texts, in order: where an analyser can save work, this is the call to make."""
+        """Return the tokens of many texts, in order. Prefer this: an analyser may save work."""
 
 
 def split_keeping_edges(text: str) -> list[str]:
-    """Tokens of ``text.lower()`` split on runs of whitespace, with the empty token at an edge that has spaces.
+    """Return the tokens of ``text.lower()`` split on whitespace, with an empty token at each edge that has spaces.
 
-    Never an empty list: ``''`` gives ``['']`` and ``'가 '`` gives ``['가', '']``, as korouge-score 0.1.4 has it.
+    The list is never empty: ``''`` gives ``['']`` and ``'가 '`` gives ``['가', '']``, as in korouge-score 0.1.4.
     """
     text = text.lower()
     tokens = text.split()
@@ -47,22 +47,22 @@ def split_keeping_edges(text: str) -> list[str]:
 
 
 def split_sentences_101(text: str) -> list[list[str]]:
-    """Sentences of words as the ``rouge`` 1.0.1 package splits them; empty when the text holds only full stops.
+    """Return the sentences of words as the ``rouge`` 1.0.1 package splits them; empty if the text is only full stops.
 
-    Cut at every ".", even inside "3.5"; a sentence of spaces alone is one empty word.
+    Splits at every ".", even inside "3.5"; a sentence of only spaces is one empty word.
     """
     return [part.split() or [""] for part in text.split(".") if part]
 
 
 class _PerText:
-    """Gives a tokenizer that has no batch form one."""
+    """Tokenizer built from a function that handles one text."""
 
     def __init__(self, name: str, function: Callable[[str], list[str]]) -> None:
         self.name = name
         self.tokenize = function
 
     def tokenize_all(self, texts: Sequence[str]) -> list[list[str]]:
-        """Tokens of many texts, in order."""
+        """Return the tokens of many texts, in order."""
         return [self.tokenize(text) for text in texts]
 
 
@@ -72,7 +72,7 @@ def _stem_tokens(tokens: list[str], stem: Callable[[str], str]) -> list[str]:
 
 
 def whitespace_tokenizer(use_stemmer: bool = False) -> Tokenizer:
-    """korouge-score's tokenizer: lower case, split on whitespace, empty tokens kept at the edges."""
+    """Return korouge-score's tokenizer: lower case, split on whitespace, empty tokens kept at the edges."""
     if not use_stemmer:
         return _PerText("whitespace", split_keeping_edges)
     stem = lru_cache(maxsize=100_000)(porter_stem)
@@ -80,9 +80,9 @@ def whitespace_tokenizer(use_stemmer: bool = False) -> Tokenizer:
 
 
 def alnum_tokenizer(use_stemmer: bool = False) -> Tokenizer:
-    """rouge_score 0.1.2's tokenizer: runs of a-z and 0-9 of the lower-cased text, everything else dropped.
+    """Return rouge_score 0.1.2's tokenizer: runs of a-z and 0-9 in the lower-cased text, the rest dropped.
 
-    It does not check for Hangul; the profile does (``refuse_hangul``).
+    It does not check for Hangul; the google profile does, with ``refuse_hangul``.
     """
     if not use_stemmer:
         return _PerText("alnum", lambda text: _NOT_ALNUM.sub(" ", text.lower()).split())
@@ -91,36 +91,36 @@ def alnum_tokenizer(use_stemmer: bool = False) -> Tokenizer:
 
 
 def char_tokenizer() -> Tokenizer:
-    """One token for every code point that is not whitespace; case and normal form stay as they are."""
+    """Return a tokenizer of one token per code point except whitespace; case and normal form are kept."""
     return _PerText("char", lambda text: [character for character in text if not character.isspace()])
 
 
 def refuse_hangul(text: str, where: str) -> None:
-    """Nothing; raises UserError when the text holds Hangul.
+    """Raise UserError when the text contains Hangul.
 
-    rouge_score's tokenizer deletes every Hangul letter, so what it would score is only the digits and tags left over:
-    two unrelated Korean summaries that mention #Person1# come out as 1.0.
+    rouge_score's tokenizer deletes every Hangul letter, so only digits and tags are left to score: two unrelated
+    Korean summaries that mention #Person1# score 1.0.
     """
     found = _HANGUL.search(text)
     if found:
         raise UserError(
-            f"{where} holds Hangul ({found.group()!r}), which the google profile would delete before scoring: "
+            f"{where} contains Hangul ({found.group()!r}), which the google profile deletes before scoring: "
             "unrelated Korean texts would score 1.0. "
             "Use --profile leaderboard (morphemes), korouge (whitespace) or rouge101 for Korean."
         )
 
 
 def get_tokenizer(name: str, use_stemmer: bool = False, cache_dir: str | Path | None = None) -> Tokenizer:
-    """The tokenizer of that name.
+    """Return the tokenizer of this name.
 
-    ``cache_dir`` is where morphemes are remembered (see ``morphemes.cache_path``); only ``mecab`` and ``kiwi`` use it.
-    Raises UserError for an unknown name, for a stemmer on a tokenizer that has none, and when the analyser is not
-    installed: an analyser is part of the metric's name, so there is no fallback.
+    ``cache_dir`` is where morphemes are cached (see ``morphemes.cache_path``); only ``mecab`` and ``kiwi`` use it.
+    Raises UserError for an unknown name, for a stemmer with a tokenizer that supports none, and when the analyser is
+    not installed: the analyser is part of the metric's name, so there is no fallback.
     """
     if use_stemmer and name not in ("whitespace", "alnum"):
         raise UserError(
-            f"tokenizer {name!r} takes no stemmer; the Porter stemmer is for English words. "
-            "Leave use_stemmer off, or use tokenizer 'whitespace' or 'alnum'."
+            f"tokenizer {name!r} takes no stemmer, because the Porter stemmer is for English words. "
+            "Turn use_stemmer off, or use tokenizer 'whitespace' or 'alnum'."
         )
     if name == "whitespace":
         return whitespace_tokenizer(use_stemmer)
@@ -132,4 +132,4 @@ def get_tokenizer(name: str, use_stemmer: bool = False, cache_dir: str | Path | 
         from common.rouge.morphemes import Morphemes
 
         return Morphemes(name, cache_dir)
-    raise UserError(f"unknown tokenizer {name!r}; there are: {', '.join(TOKENIZERS)}.")
+    raise UserError(f"unknown tokenizer {name!r}; choose one of: {', '.join(TOKENIZERS)}.")

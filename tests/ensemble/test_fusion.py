@@ -271,7 +271,7 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     assert heads[0][0] == heads[1][0]
     assert f"{heads[0][0]}, and up to 5 recombined texts for each dialogue" in output
     code, output = tiny.run(root, "common", "blend-report", *blend, "--candidates=3")
-    assert (code, "error: blend-report: fused = 5 wants candidates = 4 or more (now 3)" in output) == (
+    assert (code, "error: blend-report: fused = 5 needs candidates = 4 or more (now 3)" in output) == (
         1,
         True,
     )
@@ -287,14 +287,14 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
 @pytest.mark.parametrize(
     ("method", "line", "message"),
     [
-        ("mbr", "fused = -1", "fused -1; wanted a whole number from 0."),
-        ("mbr", "fused = true", "fused True; wanted a whole number from 0."),
-        ("stack", "fused = 2.5", "fused 2.5; wanted a whole number from 0."),
-        ("stack", "fused = 8", "fused = 8 wants candidates = 4 or more (now 1)"),
+        ("mbr", "fused = -1", "fused is -1; wanted a whole number of at least 0."),
+        ("mbr", "fused = true", "fused is True; wanted a whole number of at least 0."),
+        ("stack", "fused = 2.5", "fused is 2.5; wanted a whole number of at least 0."),
+        ("stack", "fused = 8", "fused = 8 needs candidates = 4 or more (now 1)"),
         (
             "vote",
             "fused = 4",
-            'nobody votes for a text that no member wrote; drop "fused" or use method = "mbr".',
+            'a vote cannot choose a text that no member wrote; remove "fused" or use method = "mbr".',
         ),
     ],
 )

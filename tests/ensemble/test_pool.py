@@ -30,7 +30,7 @@ def test_a_pool_keeps_order_owners_and_padding(rows: list[Row]) -> None:
     ("members", "message"),
     [
         ({}, "at least one member"),
-        ({"exp001": {}}, "exp001 has no dialogue"),
+        ({"exp001": {}}, "exp001 has no dialogues"),
         ({"exp001": {"a": [Candidate("하나.", None, 1)]}, "exp002": {"b": [Candidate("둘.", None, 1)]}},
          "exp002 and exp001 do not have the same dialogues (2 differ, for example 'a')"),
         ({"exp001": {"a": [Candidate(" ", None, 1)]}}, "exp001 has no text for 'a'"),

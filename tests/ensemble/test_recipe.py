@@ -22,15 +22,15 @@ from tests.support.submitting import refused, submit
         ("weight = 1.0", "weight = true", "weight of exp001 is True"),
         ("weight = 1.0", "weight = nan", "weight of exp001 is nan"),
         ("weight = 1.0", "wieght = 1", "wanted { run ="),
-        ('"exp002"', '"exp001"', "named twice"),
+        ('"exp002"', '"exp001"', "listed twice"),
         ("1.0", "0", ""),
-        ('"vote"', '"vote"\ncandidates = 3', "an exact vote takes one text a member"),
-        ('"vote"', '"mbr"\ncandidates = 0', "candidates 0"),
+        ('"vote"', '"vote"\ncandidates = 3', "an exact vote uses one text per member"),
+        ('"vote"', '"mbr"\ncandidates = 0', "candidates is 0"),
         ('"vote"', '"mbr"\nutility = "bleu"', "utility 'bleu'"),
         ('"vote"', '"mbr"\nmix = { bleu = 1 }', "mix {'bleu': 1}; wanted shares of rouge1"),
         ('"vote"', '"mbr"\nmix = { rouge2 = -1 }', "mix.rouge2 is -1"),
         ('"vote"', '"mbr"\nlength = "long"', "length is 'long'"),
-        ('"vote"', '"stack"', "stack learns on dev whom to trust; leave out weight"),
+        ('"vote"', '"stack"', "stack learns on dev how to choose; remove weight"),
         ("weight = 1.0", 'choose = "no"', "wanted { run ="),
         ('competition = "talk"\n', "", '"competition" is missing'),
         ('"talk"', '"daily_talk"', "is for daily_talk"),
@@ -50,5 +50,5 @@ def test_a_wrong_recipe_is_named(repository: Path, old: str, new: str, part: str
 
 
 def test_an_absent_recipe_lists_the_others(repository: Path) -> None:
-    with pytest.raises(UserError, match=r"submissions/none\.toml: not there; recipes here: talk"):
+    with pytest.raises(UserError, match=r"submissions/none\.toml: file not found; recipes here: talk"):
         read_recipe(repository / "submissions" / "none.toml")

@@ -29,7 +29,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
         assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
     assert "daily_talk dev: 30 dialogues" in output
     assert "exp001-twin has the same predictions as exp001: the two count as one member." in output
-    assert re.search(r"(send exp001|is better than exp001)", output)
+    assert re.search(r"(submit exp001|is better than exp001)", output)
 
     code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
     assert code == 0, output

@@ -242,9 +242,11 @@ def test_rules_run_in_the_declared_order() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(UserError, match=r"no rule shout; there are limit_length, nfc, "):
+    with pytest.raises(UserError, match=r"unknown rule shout; choose from limit_length, nfc, "):
         pipeline(["nfc", "shout"])
-    with pytest.raises(UserError, match=r"no setting words; there are repetition_words, max_characters"):
+    with pytest.raises(
+        UserError, match=r"unknown setting words; choose from repetition_words, max_characters"
+    ):
         pipeline(["nfc"], words=3)
     with pytest.raises(UserError, match="max_characters is 0"):
         apply(PostprocessConfig(max_characters=0), "가")

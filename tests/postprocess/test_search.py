@@ -229,7 +229,7 @@ def test_the_first_candidate_that_is_long_enough_is_predicted() -> None:
     group = [Candidate(text, None, 3) for text in texts]
     assert postprocess.predictions(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
     for least in (-1, 301):
-        with pytest.raises(UserError, match=r"min_characters is .* wanted 0 up to max_characters, 300"):
+        with pytest.raises(UserError, match=r"min_characters is .* wanted 0 to max_characters \(300\)"):
             postprocess.prediction(replace(config, min_characters=least), texts)
 
 
@@ -272,7 +272,7 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     assert postprocess.recorded(record) != PostprocessConfig(max_characters=8)
     code, output = postprocess_of(inferred, *TALK)
     assert code == 0, output
-    assert "nothing earns its place beside what exp001-turns has: keep --rules=" in output.splitlines()[-1]
+    assert "no change improves on the settings of exp001-turns: keep --rules=" in output.splitlines()[-1]
 
 
 def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.Monke
         other = {name: [Candidate("다른 글.", None, 2), *group] for name, group in whole.items()}
         candidates.write(path, other)
         with pytest.raises(
-            UserError, match=f"not what its candidates and recorded settings give now; .*{again}"
+            UserError, match=f"does not match its candidates and recorded settings; .*{again}"
         ):
             postprocess_report.task(talk, "exp001-turns")
         candidates.write(path, {**whole, "dev_3": []})

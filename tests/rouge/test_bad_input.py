@@ -25,7 +25,10 @@ from common.rouge import (
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: corpus(["가"], []), "predictions has 1 texts and references 0.*Join both sides by id"),
+        (
+            lambda: corpus(["가"], []),
+            "predictions has 1 texts and references 0.*Match both sides by id with common.rouge.align",
+        ),
         (lambda: corpus([], []), "no examples"),
         (
             lambda: corpus(["가", math.nan], [["가"], ["나"]]),
@@ -43,7 +46,10 @@ from common.rouge import (
         ),
         (lambda: corpus(["가"], [["가"]], tokenizer="okt"), "unknown tokenizer 'okt'.*whitespace, mecab"),
         (lambda: corpus(["가"], [["가"]], references_mode="median"), "unknown references_mode 'median'"),
-        (lambda: corpus(["가"], [["가"]], references_mode=1), "asks for reference number 1.*only 1"),
+        (
+            lambda: corpus(["가"], [["가"]], references_mode=1),
+            "references_mode is 1, but an example has only 1",
+        ),
         (lambda: corpus(["가"], [["가", "나"]], "rouge101"), "defined for one reference.*references_mode="),
         (lambda: corpus(["가"], [["가"]], "rouge101", tokenizer="mecab"), "takes no tokenizer"),
         (lambda: corpus(["a"], [["a"]], "google", tokenizer="char"), "cannot use 'char'"),
@@ -60,7 +66,7 @@ from common.rouge import (
         (lambda: RougeScorer(["rouge1"]).score_multi([], "가"), "at least one"),
         (lambda: RougeScorer(["rouge1"]).score_multi("가", "가"), "wanted a list"),
         (lambda: Rouge101().get_scores(["가"], ["가", "나"]), "hyps has 1 texts and refs 2"),
-        (lambda: Rouge101().get_scores([], [], avg=True), "no pairs"),
+        (lambda: Rouge101().get_scores([], [], avg=True), "at least one pair"),
         (lambda: BootstrapAggregator(confidence_interval=95), "from 0 to 1"),
         (lambda: BootstrapAggregator(n_samples=0), "at least 1"),
         (lambda: get_profile("x"), "unknown ROUGE profile"),

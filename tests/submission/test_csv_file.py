@@ -81,7 +81,7 @@ def test_a_bad_text_is_refused_and_the_old_csv_stays(repository: Path, text: str
 def test_a_member_without_a_text_is_named(repository: Path, text: str) -> None:
     submit(repository)
     repositories.infer_texts(repository, "exp002", {"test_10": text})
-    refused(repository, "exp002 has no text for 'test_10'; infer it again")
+    refused(repository, "exp002 has no text for 'test_10'; run infer for it again")
 
 
 def test_the_longest_and_oddest_texts_that_are_allowed_pass(repository: Path) -> None:

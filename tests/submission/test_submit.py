@@ -113,7 +113,7 @@ def test_a_member_may_only_tell_how_good_others_are(repository: Path) -> None:
     assert made.entry["dev"]["blend"] == made.entry["dev"]["exp001"]
     recipe_path = repository / "submissions" / "talk.toml"
     recipe_path.write_text(text.replace("weight = 1.0", "choose = false"), encoding="utf-8")
-    refused(repository, "no member may be chosen")
+    refused(repository, "every member has choose = false")
 
 
 def test_a_tied_vote_falls_to_consensus_and_says_so(repository: Path) -> None:
