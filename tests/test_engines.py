@@ -362,7 +362,7 @@ def test_a_model_is_converted_once_and_again_when_damaged(
 
 def test_more_candidates_than_beams_are_refused_by_every_engine(bart: Path) -> None:
     decoder, _ = engines.decoder(bart, ct2_of(BEAM))
-    with pytest.raises(UserError, match=r"--candidates 5 wants at least as many --beams \(now 4\)"):
+    with pytest.raises(UserError, match=r"--candidates 5 needs at least as many --beams \(now 4\)"):
         decoder([[5, WORDS.eos_token_id]], replace(BEAM, candidates=5), 1)
 
 
@@ -396,7 +396,7 @@ def vllm_of(config: DecodingConfig) -> DecodingConfig:
 def test_vllm_wants_a_gpu_and_its_package(qwen2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        UserError, match=r"^--engine vllm needs a CUDA GPU and this machine has none; .*--engine hf"
+        UserError, match=r"^--engine vllm needs a CUDA GPU, and this machine has none; .*--engine hf"
     ):
         engines.decoder(qwen2, vllm_of(GREEDY))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -558,9 +558,9 @@ def test_vllm_stops_at_every_end_that_the_checkpoint_names(answers: dict[str, An
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("tagged", "trained token rows (--added-tags), which vLLM cannot load: use --engine hf"),
+        ("tagged", "trained embedding rows (--added-tags), which vLLM cannot load: use --engine hf"),
         ("bart", "is an encoder-decoder (bart): use --engine ctranslate2"),
-        ("beams", "does not search with --beams 4"),
+        ("beams", "does not support --beams 4"),
         ("blocked", "cannot block n-grams"),
     ],
 )

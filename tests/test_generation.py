@@ -231,7 +231,7 @@ def test_beams_do_not_repeat_ngrams_either(trained: dict[str, PreTrainedModel]) 
 
 def test_more_candidates_than_beams_are_refused(trained: dict[str, PreTrainedModel]) -> None:
     with pytest.raises(
-        UserError, match=r"--candidates 5 wants at least as many --beams \(now 4\).*--temperature"
+        UserError, match=r"--candidates 5 needs at least as many --beams \(now 4\).*--temperature"
     ):
         decode(trained["bart"], WORDS, [[5, EOS]], replace(BEAM, candidates=5))
 
@@ -365,7 +365,7 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(tmp_path: Path)
 
     with pytest.raises(
         UserError,
-        match=r"^the memory did not suffice; run this again with a lower --tokens-at-once \(now 700\)\.$",
+        match=r"^out of memory; run this again with a lower --tokens-at-once \(now 700\)\.$",
     ):
         generate(exhaust, sources_of("bart"), SMALL_BATCHES, tmp_path / "found.jsonl", key="k", seed=1)
 

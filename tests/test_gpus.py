@@ -86,15 +86,15 @@ def test_a_mistake_is_said_once(copy: Path) -> None:
     assert code == 1
     assert [line for line in output.splitlines() if line.strip()] == [
         "error: instruction and examples take 1 tokens, which leaves 1 for the dialogue; "
-        "raise --max-source-tokens (now 2) or take fewer examples."
+        "raise --max-source-tokens (now 2) or use fewer examples."
     ]
     assert runs.record(copy / "outputs" / "daily_talk" / "exp002-short")["train"]["status"] == "running"
 
 
 def test_a_killed_process_gets_last_words() -> None:
     assert last_words(1, -signal.SIGKILL) == (
-        "error: process 1 was ended by SIGKILL; the machine's memory may not have sufficed. "
-        "The same command goes on from the last checkpoint."
+        "error: process 1 was ended by SIGKILL, perhaps because the machine ran out of memory. "
+        "Run the same command to resume from the last checkpoint."
     )
     assert last_words(0, -signal.SIGSEGV).startswith("error: process 0 was ended by SIGSEGV. ")
     assert last_words(0, 1) == ""

@@ -231,7 +231,7 @@ def test_a_summary_that_was_cut_off_does_not_end() -> None:
 
 
 def test_where_all_are_alike_there_is_nothing_to_learn() -> None:
-    with pytest.raises(UserError, match=r"nothing to learn\. Draw them with a higher --drawn-temperature"):
+    with pytest.raises(UserError, match=r"nothing to learn\. Sample them with a higher --drawn-temperature"):
         made([candidate(text) for text in TEXTS], [30.0] * 6)
 
 
@@ -264,7 +264,7 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
                 assert worth[row.id][place] == pytest.approx(wanted)
     assert reward.rewards({"a": [7.0]}, {"a": drawn[rows[0].id][:1]}, competition, 0.5) == {"a": [3.5]}
     assert reward.summary({"a": [1.0, 3.0], "b": [2.0, 0.0]}) == {"greedy": 1.5, "mean": 1.5, "best": 2.5}
-    with pytest.raises(UserError, match="'bare' has no summary"):
+    with pytest.raises(UserError, match="'bare' has no reference summary"):
         reward.scores([Row("bare", "말", (), "")], {"bare": [candidate("가")]}, competition)
 
 
@@ -327,7 +327,7 @@ def test_a_killed_run_goes_on_from_what_it_drew(copy: Path, caplog: pytest.LogCa
     assert read(path) == drawn and checkpoints.fingerprint(folder / "best") == best
 
     killed_at(2)
-    with pytest.raises(SystemExit, match=r"summaries that were drawn with other settings.* restart=1"):
+    with pytest.raises(SystemExit, match=r"summaries that were sampled with other settings.* restart=1"):
         trained("--max-new-tokens=7")
     assert read(path) == drawn
 
@@ -348,8 +348,8 @@ def test_the_flagship_learns_so_too(copy: Path) -> None:
     houses.stage(copy, "exp012", "train", *words)
     assert (copy / "outputs" / "smoke" / "daily_talk" / "exp012" / "train" / "candidates.jsonl").exists()
     for wrong, said in (
-        ("--source-loss=0.2", "--own-scores has a loss of its own"),
-        ("--sharding=fsdp", "--own-scores draws from whole models"),
+        ("--source-loss=0.2", "--own-scores has its own loss and cannot be combined"),
+        ("--sharding=fsdp", "--own-scores cannot sample from a sharded model"),
     ):
         with pytest.raises(SystemExit, match=said):
             houses.stage(copy, "exp012", "train", *words, wrong)
@@ -364,6 +364,6 @@ def test_without_the_model_it_says_how_to_make_it(copy: Path, words: tuple[str, 
             copy, "exp013", "train", "--competition=daily_talk", f"--run=exp013-b{len(words)}", *words
         )
     assert str(ended.value) == (
-        f"error: model 'outputs/daily_talk/merged/{run}' is not here; write it with: "
-        f"make merge run={run} comp=daily_talk, once {run} is trained."
+        f"error: model 'outputs/daily_talk/merged/{run}' does not exist yet; train {run}, "
+        f"then create it with: make merge run={run} comp=daily_talk."
     )
