@@ -44,7 +44,7 @@ class DecodingConfig:
     engine: Literal["hf", "ctranslate2", "vllm"] = "hf"
     """hf: every model on every device; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
     merge: bool = False
-    """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; evaluations in training then do so too."""
+    """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; evaluations in training do it too."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
     average_with: tuple[str, ...] = ()

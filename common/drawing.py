@@ -52,7 +52,7 @@ def draw(
         tokens_at_once=settings.decoding.tokens_at_once,
     )
     path = run.folder / "train" / "candidates.jsonl"
-    # Without the batch size: lowering it after running out of memory must not discard the summaries sampled so far.
+    # The key leaves out the batch size: lowering it after running out of memory must keep the summaries sampled so far.
     key = sha256_texts(
         [run.training_key, str(replace(decoding, tokens_at_once=0)), json.dumps(getattr(model, "base_source", None))]
     )  # fmt: skip

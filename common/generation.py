@@ -174,9 +174,8 @@ def dev_scores(
                 texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
         by_id = dict(processes.gather(texts))
         result = score(by_id, references, competition.dev_profile)
-        rouge_sum = score(
-            by_id, references, "rouge101"
-        ).headline  # the scale of the goals; sweeps maximise it
+        # The project's goals are on the scale of rouge101, and sweeps maximise it.
+        rouge_sum = score(by_id, references, "rouge101").headline
         distinct = len(set(by_id.values())) / len(by_id)
         return {"score": result.headline, "rouge_sum": rouge_sum, "distinct": distinct}
 

@@ -10,7 +10,7 @@ from torch.distributed.run import parse_args, run
 
 
 def last_words(rank: int, code: int) -> str:
-    """Return an error message for a process that a signal ended; "" for an exit code, where the process printed its own."""
+    """Return an error message for a process that a signal ended; "" for any other, which printed its own."""
     if code >= 0:
         return ""
     name = signal.Signals(-code).name

@@ -25,7 +25,7 @@ def folder(competition_name: str, run: str) -> Path:
 
 
 def merge(competition_name: str, run: str) -> Path:
-    """Merge the adapters of the run's best checkpoint, write the model to outputs/COMPETITION/merged/RUN and return that path.
+    """Merge the adapters of the run's best checkpoint and return the folder of the merged model (see `folder`).
 
     Merging happens in float32; the result is saved in the precision of the base's files.
     Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed, or

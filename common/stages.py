@@ -75,12 +75,12 @@ def fit(
     if source := getattr(model, "base_source", None):
         run.notes["base"] = source
         _note_origin(run, Path(source["model"]))
-    learnt_from = ""
+    examples_hash = ""
     if examples is None:
         chosen = own if rows is None else rows
         examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
     else:
-        learnt_from = sha256_texts(map(str, examples))
+        examples_hash = sha256_texts(map(str, examples))
     allowed = sorted(_allowed_tokens(model, tokenizer, words_of, examples))
     if collate is None:
         causal = not model.config.is_encoder_decoder
@@ -101,9 +101,9 @@ def fit(
         config.training,
         run.folder,
         seed=config.seed,
-        # With the decoding: scores of summaries that were decoded differently must not be compared.
+        # Include the decoding settings, because scores of summaries that were decoded differently are not comparable.
         fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}"
-        f"{'-merged' if config.decoding.merge else ''}{learnt_from}",
+        f"{'-merged' if config.decoding.merge else ''}{examples_hash}",
         save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
         loss=partial(loss, words=torch.as_tensor(allowed, device=model.device)) if allowed else loss,
         follow=run.tracker.follow,

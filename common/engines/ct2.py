@@ -85,11 +85,13 @@ def _names(ids: Sequence[int]) -> list[str]:
 def _logprobs(
     translator: Any, sources: list[list[str]], targets: Sequence[Sequence[int]], end: int
 ) -> list[float]:
-    """Return log p(target | source) of each pair, in nats, teacher-forced; an end token counts only if it was generated."""
+    """Return log p(target | source) of each pair, in nats, with teacher forcing.
+
+    An end token only counts if it was generated.
+    """
+    # Without end tokens, because score_batch appends one to every target.
     open_ended = [_names(target[:-1] if target[-1:] == [end] else target) for target in targets]
-    results = translator.score_batch(
-        sources, open_ended, max_input_length=0
-    )  # adds the end token to every target
+    results = translator.score_batch(sources, open_ended, max_input_length=0)
     return [sum(r.log_probs[: len(target)]) for r, target in zip(results, targets, strict=True)]
 
 
@@ -167,9 +169,8 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: 
     spec.register_target_vocabulary(vocabulary)
     spec.config.bos_token = str(config.decoder_start_token_id)
     spec.config.eos_token = str(tokenizer.eos_token_id)
-    spec.config.unk_token = vocabulary[
-        0
-    ]  # never used, but a token missing from the vocabulary would be added to it
+    # Never used, but it must be in the vocabulary: otherwise it would be added as another token.
+    spec.config.unk_token = vocabulary[0]
     spec.config.decoder_start_token = str(config.decoder_start_token_id)
     spec.validate()
     spec.optimize(quantization=weights)
@@ -180,7 +181,7 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: 
 def translation(
     folder: Path, weights: str
 ) -> Callable[[Sequence[Sequence[int]], int, int, int], list[list[int]]]:
-    """Return a function that translates: (sources, id of the target language, beams, most tokens) → token ids per source.
+    """Return a function that translates: (sources, target language's id, beams, most tokens) → token ids per source.
 
     `folder` holds a pretrained m2m100, NLLB or mBART-50 as the hub serves it, which is converted on first use. A
     translation begins with the language's id, and ends with the end token unless it was cut off.

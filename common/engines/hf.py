@@ -151,11 +151,12 @@ def _by_stepping(
     tokenizer: PreTrainedTokenizerFast,
     sources: Sequence[Sequence[int]],
     config: DecodingConfig,
-    words: Collection[int],
+    allowed: Collection[int],
     samples: int = 0,
 ) -> list[list[Candidate]]:
     """Return the candidates of each source, decoded with `stepping`.
 
+    `allowed`: the allowed token ids, to which those of the sources are added; empty allows all.
     `samples`: when not 0, one greedy candidate and this many samples, for which the source is read only once.
     """
     temperature = config.samples_temperature if samples else config.temperature
@@ -171,7 +172,7 @@ def _by_stepping(
         choose=stepping.sampler(temperature, config.top_p) if temperature > 0 else stepping.greedy,
         greedy_first=samples > 0,
         warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
-        words=sorted({*words, *(token for source in sources for token in source)}) if words else (),
+        words=sorted({*allowed, *(token for source in sources for token in source)}) if allowed else (),
     )
 
     def candidates(
@@ -269,7 +270,10 @@ def sequence_logprobs(
 def hf_decoder(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, words: Collection[int] = ()
 ) -> Decoder:
-    """Return a decoder with transformers, for every architecture and device. `words`: the allowed token ids, as in `decode`."""
+    """Return a decoder that uses transformers, for every architecture and device.
+
+    `words`: the allowed token ids, as in `decode`.
+    """
 
     def once(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         torch.manual_seed(seed)

@@ -22,7 +22,7 @@ from common.models.logits import narrowed
 Warp = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(vocabulary indices chosen so far [rows, steps], logits [rows, vocabulary]) → logits to choose from."""
 ALIVE = 0.75
-"""Share of unfinished rows below which finished ones are dropped; not always, because it copies the KV cache of the rest."""
+"""Share of unfinished rows below which finished ones are dropped. Dropping copies the KV cache of the other rows."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def greedy(logits: torch.Tensor) -> torch.Tensor:
 
 
 def sampler(temperature: float, top_p: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a function that samples one index per row: temperature first, then nucleus sampling (Holtzman et al. 2020)."""
+    """Return a function that samples one index per row: temperature, then nucleus sampling (Holtzman et al. 2020)."""
 
     def choose(logits: torch.Tensor) -> torch.Tensor:
         logits = logits / temperature

@@ -37,8 +37,8 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     trained embedding rows, or int8 weights.
     """
     package = _package()
-    _require_alone()
-    _require_no_search(decoding)
+    _require_one_process()
+    _require_supported(decoding)
     tokenizer = load_tokenizer(folder)
     weights, base = saved.weights(folder)
     _require_causal(weights)
@@ -49,7 +49,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
 
     @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
-        _require_no_search(config)
+        _require_supported(config)
         found = model.generate(
             [prompt(prompt_token_ids=list(source)) for source in sources],
             [_sampling(package, config, seed, number, ends) for number in range(len(sources))],
@@ -74,7 +74,7 @@ def _package() -> Any:
         raise UserError(f"--engine vllm: {error}; run: {INSTALL} (or {other}).") from None
 
 
-def _require_alone() -> None:
+def _require_one_process() -> None:
     if processes.count() > 1:
         raise UserError(
             "--engine vllm uses several GPUs from one process; start it without gpus=N and with "
@@ -82,7 +82,7 @@ def _require_alone() -> None:
         )
 
 
-def _require_no_search(config: DecodingConfig) -> None:
+def _require_supported(config: DecodingConfig) -> None:
     require_beams(config)
     if not config.temperature and config.beams > 1:
         raise UserError(

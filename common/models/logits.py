@@ -59,8 +59,8 @@ def narrowed(
     still computes all logits and the function selects the allowed ones: when the layer is trained, is not a plain
     linear layer, is sharded, or when the model adds something to its result (BART).
     """
-    whole = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
-    head: Any = None if whole else model.get_output_embeddings()
+    fixed = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
+    head: Any = None if fixed else model.get_output_embeddings()
     trained = torch.is_grad_enabled() and type(head) is nn.Linear and head.weight.requires_grad
     if words is None or type(head) is not nn.Linear or trained:
         yield lambda logits: logits if words is None else logits[..., words]

@@ -164,7 +164,7 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def device() -> torch.device:
-    """Return this process's GPU, or the CPU when there is none. Raises UserError when there are fewer GPUs than processes."""
+    """Return this process's GPU, or the CPU without GPUs. Raises UserError when there are fewer GPUs than processes."""
     number = processes.gpu()
     return torch.device("cpu") if number is None else torch.device("cuda", number)
 

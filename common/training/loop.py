@@ -185,7 +185,7 @@ def _run(training: _Training, state: Progress, total: int) -> None:
 
 
 def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
-    """Take one optimizer step over the batches of all processes; return the loss per target token and the gradient norm."""
+    """Take one optimizer step with the batches of all processes; return the loss per target token and gradient norm."""
     accelerator, config = training.accelerator, training.config
     tokens = training.plan.target_tokens(batches)
     # Every process must take part in every gradient exchange: one with no batch left at the end of an epoch repeats
@@ -204,8 +204,8 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
             with contextlib.nullcontext() if last else accelerator.no_sync(training.model):
                 with accelerator.autocast():
                     part = training.loss(training.model, batch, config.label_smoothing) * (0 if idle else 1)
-                # Divide by the tokens of the whole step, so that the gradient does not depend on its split into
-                # batches. Times the processes, because the exchange takes the mean over them.
+                # Divide by the tokens of the whole step, so that the gradient does not depend on how the step is split
+                # into batches. Multiply by the number of processes, because the exchange takes the mean over them.
                 accelerator.backward(part * accelerator.num_processes / tokens)
             total += part.detach()
     except RuntimeError as error:

@@ -69,13 +69,13 @@ class Plan:
         return [batches[i : i + size] for i in range(0, len(batches), size)]
 
     def total(self) -> int:
-        """Return the number of optimizer steps of the whole training, at least 1. Raises UserError unless `epochs` is above 0."""
+        """Return the number of optimizer steps of the training, at least 1. Raises UserError unless `epochs` is above 0."""
         epochs = self.config.epochs
         if epochs <= 0:
             raise UserError(f"--epochs {epochs}: wanted more than 0; 0.5 is half a pass over the rows.")
-        whole = sum(len(self.epoch(number)) for number in range(int(epochs)))
+        full = sum(len(self.epoch(number)) for number in range(int(epochs)))
         part = round(epochs % 1 * len(self.epoch(int(epochs))))
-        return max(1, whole + part)
+        return max(1, full + part)
 
     def steps(self) -> Iterator[list[list[int]]]:
         """Yield all optimizer steps, epoch after epoch."""

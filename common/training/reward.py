@@ -39,9 +39,9 @@ class RewardConfig:
 
     dialogues: int = 1000
     """Number of training dialogues, chosen by the seed, to sample summaries for; 0: all. With too many, the policy drifts
-    away from the one that sampled: better merge the adapters and start another round with other dialogues."""
+    away from the one that sampled them; instead, merge the adapters and start another round with other dialogues."""
     drawn: int = 7
-    """Number of summaries sampled for each training dialogue, besides the greedy one."""
+    """Number of summaries sampled for each training dialogue, in addition to the greedy one."""
     drawn_temperature: float = 0.8
     """Temperature of these samples."""
     agreement: float = 0.5
@@ -219,10 +219,11 @@ def _kept(
 
 
 def collate(batch: Sequence[dict[str, Any]], pad: int) -> Batch:
-    """Return `input_ids`, `position_ids`, `segments`, `labels` and `weights`, all (n, length), and `logprobs` (n, summaries).
+    """Return a batch: `logprobs`, (n, summaries), and five tensors of the shape (n, length).
 
-    A row is the source without its last token, followed by one part per summary: the source's last token and the
-    summary without its last token. The positions of every summary continue those of the source.
+    The five are `input_ids`, `position_ids`, `segments`, `labels` and `weights`. A row is the source without its last
+    token, followed by one part per summary: the source's last token and the summary without its last token. The
+    positions of every summary continue those of the source.
     `segments` are 0 in the source, 1 in the first summary, 2 in the second and so on, -1 in padding.
     """
     ids, positions, segments, labels, weights = [], [], [], [], []
@@ -279,8 +280,9 @@ def require_possible(model: torch.nn.Module, smoothing: float) -> None:
 
 
 def visible(segments: torch.Tensor, positions: torch.Tensor, window: int | None) -> torch.Tensor:
-    """Return the boolean attention mask, (n, 1, length, length): each token sees the source and its own summary up to itself.
+    """Return the boolean attention mask, (n, 1, length, length).
 
+    Each token sees the source and its own summary, up to itself.
     `window`: number of positions that a token sees, itself included; None: all. A padding token always sees itself.
     """
     length = segments.shape[1]

@@ -30,7 +30,7 @@ class Config:
     own_scores: bool = False
     """Learn from the scores of the model's own summaries of training dialogues (as exp013); needs a trained --model."""
     adapter: bool = True
-    """Train adapters; false: train all weights with --quantization none, and --sharding fsdp if they do not fit on a GPU."""
+    """Train adapters; false: train all weights (with --quantization none, and --sharding fsdp for large models)."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=2048)
     base: PretrainedConfig = PretrainedConfig(
         model="Qwen/Qwen2.5-7B-Instruct",

@@ -9,7 +9,7 @@ from common.tokenization import LengthConfig
 from common.training import TrainingConfig
 from common.training.reward import RewardConfig
 
-TITLE = "exp010 goes on from the scores of its own summaries"
+TITLE = "exp010 trained further on the scores of its own summaries"
 MODEL = "exp010, merged (make merge run=exp010)"
 NEEDS = "cpu"
 ASK = "\n요약:\n"
