@@ -201,9 +201,7 @@ def test_added_tags_without_tags_are_refused() -> None:
 
 
 def test_a_tiny_model_that_does_not_exist_is_answered_with_those_that_do() -> None:
-    expected = (
-        r"model 'tiny:bert': no tiny .* wanted one of tiny:bart, tiny:mbart, .*tiny:qwen2, tiny:gemma3\."
-    )
+    expected = r"model 'tiny:bert': there is no tiny .* wanted one of tiny:bart, tiny:mbart, .*tiny:qwen2, tiny:gemma3\."
     with pytest.raises(UserError, match=expected):
         models.pretrained(PretrainedConfig(model="tiny:bert"), frozen=True)
 

@@ -138,11 +138,11 @@ def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: 
     frame = tokenization.text_frame(made, "읽고", "요약:")
     examples, _ = tokenization.examples(rows, made, LengthConfig(), frame, cache=tmp_path)
     model.generation_config.eos_token_id = [made.eos_token_id, 300]
-    found = stages._words(model, made, ["전혀 다른 말"], examples)
+    found = stages._allowed_tokens(model, made, ["전혀 다른 말"], examples)
     every = (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"], [300])
     assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
-    assert stages._words(model, made, [], examples) == set()  # no texts: the whole vocabulary
+    assert stages._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
 
 
 def test_two_prompts_pool_their_candidates(copy: Path) -> None:

@@ -621,7 +621,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "random states gone": (lambda c: (c / "random_states_0.pkl").unlink(), "random_states_0.pkl is missing"),
     "manifest gone": (lambda c: (c / "manifest.json").unlink(), "manifest.json: not there"),
     "manifest torn": (lambda c: (c / "manifest.json").write_bytes(b'{"mod'), "not valid JSON"),
-    "file too many": (lambda c: (c / "optimizer_1.bin").touch(), "was not saved with it"),
+    "file too many": (lambda c: (c / "optimizer_1.bin").touch(), "was added after it was saved"),
     "half a save": (half_a_save, ""),
     "all damaged": (every_checkpoint, "has changed since it was saved"),
 }
