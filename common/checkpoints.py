@@ -1,4 +1,4 @@
-"""Folders that are verified and whole: staged, hashed, fsynced, renamed; the newest intact one is loaded."""
+"""Save folders atomically (stage, hash, fsync, rename), verify them, and find the newest intact checkpoint."""
 
 import logging
 import os
@@ -15,14 +15,14 @@ log = logging.getLogger(__name__)
 
 
 def save(folder: Path, write: Callable[[Path], None]) -> str:
-    """Let `write` fill a staging folder, then put it in place as `folder`; the sha256 of its manifest.
+    """Let `write` fill a staging folder, rename it to `folder`, and return the sha256 of its manifest.
 
-    An older `folder` is replaced only once the new one is complete on disk.
-    Raises UserError when the disk is full or refuses; what was there before stays.
+    An older `folder` is replaced only after the new one is complete on disk.
+    Raises UserError when the disk is full or refuses to write; the older folder then stays.
     """
     staging = staging_folder(folder)
     shutil.rmtree(staging, ignore_errors=True)
-    _restore_interrupted(folder)  # until the new one is whole, the one set aside may be the only one
+    _restore_interrupted(folder)  # the old folder may be the only complete one until the new one is
     try:
         staging.mkdir(parents=True)
         write(staging)
@@ -44,11 +44,11 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
         shutil.rmtree(old, ignore_errors=True)
     except Exception as error:
         shutil.rmtree(staging, ignore_errors=True)
-        # What a full disk raises: files and copies OSError, torch.save RuntimeError, safetensors an error of its own.
-        full = (
+        # On a full disk, files and copies raise OSError, torch.save RuntimeError and safetensors SafetensorError.
+        may_be_disk = (
             isinstance(error, OSError | RuntimeError | UserError) or type(error).__name__ == "SafetensorError"
         )
-        if not full:
+        if not may_be_disk:
             raise
         free = shutil.disk_usage(folder.parent).free // 2**20 if folder.parent.exists() else 0
         raise UserError(
@@ -59,19 +59,19 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
 
 
 def staging_folder(folder: Path) -> Path:
-    """Where `save` lets a folder be filled before it is put in place."""
+    """Return the path of the staging folder that `save` fills before renaming it to `folder`."""
     return folder.with_name(f".staging-{folder.name}")
 
 
 def _restore_interrupted(folder: Path) -> None:
-    """Finish a replacement that a crash cut between its two renames."""
+    """Undo a replacement that a crash interrupted between its two renames."""
     old = folder.with_name(f".old-{folder.name}")
     if old.exists() and not folder.exists():
         old.rename(folder)
 
 
 def problem(folder: Path) -> str | None:
-    """What is wrong with a saved folder (missing, extra or changed file), or None when it is intact."""
+    """Return what is wrong with a saved folder (a missing, extra or changed file), or None when it is intact."""
     try:
         manifest = read_json(folder / MANIFEST)
     except UserError as error:
@@ -85,12 +85,12 @@ def problem(folder: Path) -> str | None:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name = str(path.relative_to(folder))
         if name not in manifest and name != MANIFEST:
-            return f"{shown(path)} was not saved with it"
+            return f"{shown(path)} was added after it was saved"
     return None
 
 
 def fingerprint(folder: Path) -> str:
-    """The sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
+    """Return the sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
     _restore_interrupted(folder)
     damage = problem(folder)
     if damage:
@@ -99,19 +99,19 @@ def fingerprint(folder: Path) -> str:
 
 
 def step_folder(parent: Path, step: int) -> Path:
-    """Where the checkpoint of an optimizer step lives."""
+    """Return the path of the checkpoint of an optimizer step."""
     return parent / f"step-{step:08d}"
 
 
 def steps(parent: Path) -> list[Path]:
-    """The checkpoint folders of a run, oldest first, intact or not."""
+    """Return the checkpoint folders of a run, oldest first, intact or not."""
     if not parent.exists():
         return []
     return sorted(p for p in parent.iterdir() if re.fullmatch(r"step-\d{8}", p.name))
 
 
 def newest_intact(parent: Path) -> Path | None:
-    """The newest checkpoint whose files all match its manifest; damaged ones are named in a warning."""
+    """Return the newest checkpoint whose files all match its manifest, or None; log a warning for each damaged one."""
     for path in reversed(steps(parent)):
         damage = problem(path)
         if damage is None:
@@ -121,10 +121,10 @@ def newest_intact(parent: Path) -> Path | None:
 
 
 def prune(parent: Path, newest: Path, keep: int) -> None:
-    """Delete all but `newest`, which is kept whatever `keep` says, and the `keep` - 1 checkpoints before it.
+    """Delete all checkpoints except `newest` and the `keep` - 1 before it.
 
-    Later ones are damaged, or training would have gone on from there: they go too, with what an interrupted
-    save left behind.
+    Checkpoints later than `newest` are deleted too: they must be damaged, or training would have resumed from them.
+    The remains of interrupted saves are also deleted.
     """
     kept = [path for path in steps(parent) if path.name <= newest.name][-max(keep, 1) :]
     for path in steps(parent):

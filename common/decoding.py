@@ -1,4 +1,4 @@
-"""How summaries are decoded: settings, what an engine is, and its tokens made candidates."""
+"""Decoding: its settings, the interface of an engine, and the conversion of generated tokens to candidates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,50 +12,51 @@ from common.candidates import Candidate
 from common.errors import UserError
 
 Decoder = Callable[[Sequence[Sequence[int]], "DecodingConfig", int], list[list[Candidate]]]
-"""(sources as token ids, settings, seed) → candidates of each, best first, then the samples wanted besides: what an
-engine is to `generate`."""
+"""The interface of an engine for `generate`: (sources as token ids, settings, seed) → candidates of each source.
+
+`config.candidates` come first, best first, then `config.samples`."""
 
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """How summaries are decoded."""
+    """Settings of decoding."""
 
     candidates: int = 4
-    """Candidates kept a dialogue, best first."""
+    """Number of candidates kept per dialogue, best first."""
     beams: int = 4
     """Beam width; 1 with `temperature` 0 is greedy decoding."""
     samples: int = 0
-    """Candidates sampled besides and kept behind the searched ones: consensus wants voices that differ."""
+    """Number of additional candidates that are sampled and follow the others: a consensus needs varied candidates."""
     samples_temperature: float = 0.5
-    """Temperature of those samples."""
+    """Temperature of these samples."""
     temperature: float = 0.0
-    """Above 0 the candidates are sampled instead of searched."""
+    """Sampling temperature of the candidates; 0: greedy decoding or beam search."""
     top_p: float = 0.95
-    """Nucleus of sampling: the smallest set of tokens with this probability."""
+    """Nucleus sampling: sample from the smallest set of tokens with at least this probability."""
     max_new_tokens: int = 128
     """Longest summary, in tokens."""
     length_penalty: float = 1.0
     """Exponent of the length by which a beam's log-probability is divided."""
     no_repeat_ngram: int = 0
-    """No n-gram of this many generated tokens occurs twice; 0 switches it off."""
+    """Size of n-grams that a summary must not repeat, in tokens; 0: no limit."""
     tokens_at_once: int = 16384
-    """Rows times (longest source + max_new_tokens) times beams of one batch."""
+    """Most tokens of one batch: rows times (longest source + max_new_tokens) times beams or samples."""
     engine: Literal["hf", "ctranslate2", "vllm"] = "hf"
-    """hf: every model, everywhere; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
+    """hf: every model on every device; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
     merge: bool = False
-    """hf: add adapters into 16-bit weights first: faster, and scored as such."""
+    """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; evaluations in training do it too."""
     ct2_weights: Literal["float32", "int8"] = "float32"
-    """What ctranslate2 keeps the weights in; int8 is faster still, and its summaries differ here and there."""
+    """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
     average_with: tuple[str, ...] = ()
     """hf: other runs of the same vocabulary that decode together with this one, each token by the geometric mean of
     all distributions; they read what this run's infer makes of a dialogue."""
     vllm_gpus: int = 1
-    """GPUs that vllm spreads one model over."""
+    """Number of GPUs over which vllm shards the model."""
 
 
 @dataclass(frozen=True)
 class GridConfig:
-    """Decodings to try on dev: every combination."""
+    """Decoding settings to try on dev, in every combination."""
 
     beams: tuple[int, ...] = (4,)
     length_penalties: tuple[float, ...] = (1.0,)
@@ -63,7 +64,7 @@ class GridConfig:
 
 
 def grid(config: DecodingConfig, choices: GridConfig) -> list[DecodingConfig]:
-    """Every combination as a setting that searches for the one best summary."""
+    """Return the settings for every combination in `choices`, each of which searches for one best summary."""
     combinations = product(choices.beams, choices.length_penalties, choices.no_repeat_ngrams)
     return [
         replace(config, candidates=1, samples=0, beams=beams, length_penalty=penalty, no_repeat_ngram=size)
@@ -72,7 +73,7 @@ def grid(config: DecodingConfig, choices: GridConfig) -> list[DecodingConfig]:
 
 
 def with_samples(decoder: Decoder) -> Decoder:
-    """A decoder that also samples, of one that gives the `config.candidates` alone."""
+    """Return a decoder that adds `config.samples` sampled candidates to the candidates of `decoder`."""
 
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         found = decoder(sources, config, seed)
@@ -86,21 +87,21 @@ def with_samples(decoder: Decoder) -> Decoder:
 
 
 def require_beams(config: DecodingConfig) -> None:
-    """Raises UserError when more candidates are wanted than there are beams."""
+    """Raise UserError when beam search is asked for more candidates than it has beams."""
     if not config.temperature and config.candidates > config.beams:
         raise UserError(
-            f"--candidates {config.candidates} wants at least as many --beams (now {config.beams}), "
+            f"--candidates {config.candidates} needs at least as many --beams (now {config.beams}), "
             "or sampling with --temperature above 0."
         )
 
 
 def end_tokens(checkpoint: HFGenerationConfig, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The ids of the tokens that end a summary: the tokenizer's, then what else the checkpoint names.
+    """Return the ids of all tokens that end a summary: the tokenizer's end token, then those of the checkpoint.
 
-    An instruct model may end a turn with another token than a text (Gemma's <end_of_turn>).
+    They differ where an instruct model ends a turn with a token of its own (Gemma's <end_of_turn>).
     """
-    named = checkpoint.eos_token_id
-    more = [named] if isinstance(named, int) else named or []
+    eos = checkpoint.eos_token_id
+    more = [eos] if isinstance(eos, int) else eos or []
     return list(dict.fromkeys([tokenizer.eos_token_id, *more]))
 
 
@@ -111,13 +112,14 @@ def candidates_of(
     config: DecodingConfig,
     ends: Sequence[int] = (),
 ) -> list[list[Candidate]]:
-    """`config.candidates` of each source from the tokens an engine generated, end token (one of `ends`) included.
+    """Return `config.candidates` candidates of each source from the token ids that an engine generated.
 
-    Sampled ones are put in order, best mean log-probability first; a search has its own order.
+    `generated` includes the end token, one of `ends`. Sampled candidates are sorted in descending order of mean
+    log-probability; those of a search keep its order.
     """
-    # To the tokenizer the checkpoint's own end tokens may be words like any.
-    words = [tokens[:-1] if tokens and tokens[-1] in ends else tokens for tokens in generated]
-    texts = tokenizer.batch_decode(words, skip_special_tokens=True)
+    # The tokenizer may not know the checkpoint's end tokens as special and would decode them as text.
+    bodies = [tokens[:-1] if tokens and tokens[-1] in ends else tokens for tokens in generated]
+    texts = tokenizer.batch_decode(bodies, skip_special_tokens=True)
     flat = [
         Candidate(text.strip(), logprob, len(tokens))
         for text, logprob, tokens in zip(texts, logprobs, generated, strict=True)

@@ -1,4 +1,4 @@
-"""What a model writes of its training dialogues, with the scores that its summaries have: what it may learn from next."""
+"""Sample a model's own summaries of training dialogues and score them, as examples for the policy gradient."""
 
 import json
 import random
@@ -28,11 +28,11 @@ def draw(
     config: RewardConfig,
     words_of: Iterable[str] = (),
 ) -> Dataset:
-    """What the model writes of training dialogues, each summary with its score: `reward.examples`, for `stages.fit`.
+    """Return the model's own summaries of training dialogues with their rewards, as `reward.examples` for `stages.fit`.
 
-    Kept in train/candidates.jsonl of the run's folder: a run that was killed goes on where it stopped.
-    Raises UserError as `reward.require_possible`, `generation.generate` and `reward.examples` do, and when training has
-    begun from summaries that were drawn otherwise.
+    The summaries are kept in train/candidates.jsonl of the run's folder, so that a killed run resumes there.
+    Raises UserError as `reward.require_possible`, `generation.generate` and `reward.examples` do, and when the run has
+    already trained on summaries that were sampled with other settings.
     """
     settings: stages.TrainSettings = run.config
     rows = run.split("train").rows
@@ -52,7 +52,7 @@ def draw(
         tokens_at_once=settings.decoding.tokens_at_once,
     )
     path = run.folder / "train" / "candidates.jsonl"
-    # How many are drawn at once may be lowered when the memory does not suffice: what is drawn already stays.
+    # The key leaves out the batch size: lowering it after running out of memory must keep the summaries sampled so far.
     key = sha256_texts(
         [run.training_key, str(replace(decoding, tokens_at_once=0)), json.dumps(getattr(model, "base_source", None))]
     )  # fmt: skip
@@ -67,9 +67,9 @@ def draw(
 
 
 def _require_not_begun(run: Run[Any], before: str | None, key: str) -> None:
-    """Raises UserError when there is a checkpoint that learned from summaries drawn under another key."""
+    """Raise UserError when a checkpoint has learned from summaries that were sampled under another key."""
     if before not in (None, key) and checkpoints.newest_intact(run.folder / "checkpoints") is not None:
         raise UserError(
-            f"{shown(run.folder)} learned from summaries that were drawn with other settings, data or weights. Run "
-            "again with restart=1 to begin anew (the old run is moved aside)."
+            f"{shown(run.folder)} learned from summaries that were sampled with other settings, data or weights. Run "
+            "again with restart=1 to start over (the old run is moved aside)."
         )

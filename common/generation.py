@@ -1,4 +1,4 @@
-"""Splits to candidates on disk: batches by length, resumable, shared by processes, ids never reordered."""
+"""Decode splits into candidates on disk: batched by length, resumable, shared by processes, in the order of the ids."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -21,11 +21,11 @@ from common.scoring import score
 from common.tokenization import Frame, FrameOf, LengthConfig, sources, token_budget_batches
 
 Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]]]
-"""(sources as token ids, settings) → candidates of each."""
+"""(sources as token ids, settings) → candidates of each source."""
 
 
 def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-    """Index groups by falling length whose decoding fits the token budget."""
+    """Return batches of indices, in descending order of length, whose decoding fits the token budget."""
     width = max(config.beams, config.candidates + config.samples)
     costs = [(length + config.max_new_tokens) * width for length in lengths]
     return token_budget_batches(costs, config.tokens_at_once, rng=None)
@@ -40,12 +40,12 @@ def generate(
     key: str,
     seed: int,
 ) -> dict[str, list[Candidate]]:
-    """Candidates of every source (token ids) by id in the order given, also as JSON lines in `path`.
+    """Return the candidates of every source (token ids) by id, in the order given, and write them as JSON lines to `path`.
 
-    After a crash the same call goes on where it stopped and ends with the same candidates, sampled ones too.
-    Several processes share the batches; each returns them all.
-    `key` names what they depend on (model, data, settings): lines of another key are made again.
-    Raises UserError when the file names ids that `sources` has not, and when the memory does not suffice.
+    After a crash, the same call resumes and ends with the same candidates, including sampled ones.
+    Several processes share the batches; each returns all candidates.
+    `key` identifies what the candidates depend on (model, data, settings): those of another key are made again.
+    Raises UserError when the file has an id that is not in `sources`, and when memory runs out.
     """
     part = path.with_name(f"{path.stem}.{processes.rank()}{path.suffix}")
     if processes.rank() == 0:
@@ -67,7 +67,7 @@ def generate(
         ids = [names[index] for index in group]
         if all(name in done for name in ids):
             continue
-        # By batch, so that a resume, and another number of processes, sample alike.
+        # One seed per batch, so that sampling does not depend on resuming or on the number of processes.
         batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
         with memory.must_suffice(
             f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
@@ -92,7 +92,7 @@ def generate(
 
 
 def _parts(path: Path) -> list[Path]:
-    """What processes have written of a candidates file that is not whole yet."""
+    """Return the files in which each process collects its candidates until the candidates file is complete."""
     return sorted(path.parent.glob(f"{path.stem}.[0-9]*{path.suffix}"))
 
 
@@ -104,13 +104,13 @@ def _read_parts(path: Path) -> dict[str, list[Candidate]]:
 
 
 def made_under(path: Path) -> str | None:
-    """The key that `generate` was given for a candidates file, whole or not; None before it began."""
+    """Return the key of `generate` for a candidates file, complete or not; None when there is none yet."""
     key_path = path.with_suffix(".key.json")
     return str(read_json(key_path)["key"]) if key_path.exists() else None
 
 
 def _drop_other_key(path: Path, key: str) -> None:
-    """Delete candidates that were made under another key, and mend the ends that a crash tore."""
+    """Delete candidates of another key, and remove lines that a crash left incomplete."""
     other = made_under(path) != key
     for piece in [path, *_parts(path)]:
         if other:
@@ -129,9 +129,9 @@ def dev_evaluation(
     decoding: DecodingConfig,
     words: Collection[int] = (),
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """A function from a model to its scores on the rows, as `dev_scores` says. `words` as `decode` takes them.
+    """Return a function that scores a model on the rows, as `dev_scores` does.
 
-    Where `decoding` merges adapters, a copy with merged ones is scored.
+    `words`: the allowed token ids, as in `decode`. With `decoding.merge`, a copy with merged adapters is scored.
     """
     scores = dev_scores(competition, rows, tokenizer, lengths, frame, decoding)
 
@@ -152,11 +152,11 @@ def dev_scores(
     frame: Frame | FrameOf,
     decoding: DecodingConfig,
 ) -> Callable[[Write], dict[str, float]]:
-    """A function from what writes summaries to its scores on the rows, decoded greedily.
+    """Return a function that takes a `Write` and returns the scores of its greedily decoded summaries of the rows.
 
-    Their entry `score` is the dev profile's headline.
-    Of `decoding` the longest summary, n-gram blocking and the batches' size hold.
-    Several processes share the rows; each gets the scores of all.
+    The scores are `score` (the dev profile's headline), `rouge_sum` and `distinct` (the share of distinct summaries).
+    Only `max_new_tokens`, `no_repeat_ngram` and `tokens_at_once` of `decoding` are used.
+    Several processes share the rows; each gets the scores of all rows.
     """
     config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
     inputs = sources(rows, tokenizer, lengths, frame)
@@ -167,14 +167,15 @@ def dev_scores(
         texts: list[tuple[str, str]] = []
         for first in range(0, len(groups), processes.count()):
             mine = first + processes.rank()
-            # All call the model equally often, which may be spread over them: who has no batch left repeats one.
+            # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
             names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]
             found = write([inputs[name] for name in names], config)
             if mine < len(groups):
                 texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
         by_id = dict(processes.gather(texts))
         result = score(by_id, references, competition.dev_profile)
-        rouge_sum = score(by_id, references, "rouge101").headline  # the goals' scale; sweeps maximise it
+        # The project's goals are on the scale of rouge101, and sweeps maximise it.
+        rouge_sum = score(by_id, references, "rouge101").headline
         distinct = len(set(by_id.values())) / len(by_id)
         return {"score": result.headline, "rouge_sum": rouge_sum, "distinct": distinct}
 

@@ -1,4 +1,4 @@
-"""Models by name: a folder, a repository of the Hugging Face hub, or the one that needs no hub, as local safetensors."""
+"""Find a model by name (a folder, a Hugging Face hub id, or the offline model) and provide it as local safetensors."""
 
 import hashlib
 import logging
@@ -21,89 +21,83 @@ from common.files import read_json, root, sha256_file, shown, write_json
 
 Architecture = Literal["seq2seq", "causal"]
 
-SECONDS = 5.0  # to wait for the hub's answer; a download under way has huggingface_hub's own retries
+SECONDS = 5.0  # timeout of a request to the hub; downloads use huggingface_hub's own retries
 OFFLINE = {f"offline:{offline_model.NAME}": offline_model.write}
 READ = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
-SKIPPED = (
-    "*/*",
-    "*.index.json",
-    "adapter_*",
-    "flax_*",
-    "tf_*",
-)  # subfolders hold copies for other frameworks
+# Subfolders hold copies for other frameworks.
+SKIPPED = ("*/*", "*.index.json", "adapter_*", "flax_*", "tf_*")
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 CARD = "README.md"
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
-WORDS = {"seq2seq": "an encoder-decoder", "causal": "a decoder-only language model"}
-HEADLESS = (
-    "ForMaskedLM",
-    "ForPreTraining",
-    "Classification",
-    "ForQuestionAnswering",
-)  # nothing to write with
-ELSEWHERE = "or download it where the hub can be reached and name that folder: --model=FOLDER"
+DESCRIPTIONS = {"seq2seq": "an encoder-decoder", "causal": "a decoder-only language model"}
+# Ends of the names of model classes that cannot generate text.
+HEADLESS = ("ForMaskedLM", "ForPreTraining", "Classification", "ForQuestionAnswering")
+ELSEWHERE = "or download it on a machine that can reach the hub and use that folder: --model=FOLDER"
 PINNED = {
     "Qwen/Qwen2.5-0.5B-Instruct": "7ae557604adf67be50417f59c2c2f167def9a775",
     "Qwen/Qwen2.5-7B-Instruct": "a09a35458c702b33eeacc393d103063234e8bc28",
     "Qwen/Qwen2.5-14B-Instruct": "cf98f3b3bbb457ad9e2bb7baf9a0125b6b88caa8",
 }
-"""Commits on the hub that experiments mean by a name."""
+"""The commits on the hub that the experiments use."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model was found."""
+    """The place of a model that was found."""
 
     folder: Path
     """The local folder that from_pretrained reads: config, tokenizer, safetensors."""
     name: str
-    """As the user gave it."""
+    """The name that the user gave."""
     commit: str | None
     """The hub's commit, 40 hex digits; None for a local folder and for the offline model."""
 
 
 def locate(name: str, revision: str | None = None, kind: Architecture | None = None) -> Source:
-    """The model's local folder with config, tokenizer and safetensors; downloads or converts what is not there yet.
+    """Return the model's local folder with config, tokenizer and safetensors; download or convert it if necessary.
 
-    `name` is a folder (absolute, or relative to the working directory or the repository), a hub id "owner/name",
-    or "offline:gemma-3-270m". `revision` is a hub branch, tag or commit, None the hub's main: what is in the hub's
-    local cache is taken unasked, so a main once downloaded stays the same. Pickled weights (only *.bin) are
-    converted once into `cache_folder()`. `kind`: what a model must be to be downloaded; None takes both.
-    Raises UserError, one line, when the model cannot be had: what was found and the ways out.
+    `name`: a folder (absolute, or relative to the working directory or the repository), a hub id "owner/name", or
+    "offline:gemma-3-270m".
+    `revision`: a branch, tag or commit on the hub; None means main. A snapshot in the hub's local cache is used without
+    asking the hub, so main does not change once it is downloaded.
+    `kind`: download only a model of this architecture; None accepts both.
+    Pickled weights (only *.bin) are converted once into `cache_folder()`.
+    Raises UserError with one line when the model is not available: what was found and what to do.
     """
     if name in OFFLINE:
-        return Source(_kept(cache_folder() / name.removeprefix("offline:"), OFFLINE[name]), name, None)
+        return Source(_build_once(cache_folder() / name.removeprefix("offline:"), OFFLINE[name]), name, None)
     folder = _local(name)
     if folder is not None:
-        return Source(_usable(folder), name, None)
+        return Source(_loadable(folder), name, None)
     if Path(name).parent.name == merging.FOLDER:
         run, competition = Path(name).name, Path(name).parent.parent.name
         raise UserError(
-            f"model {name!r} is not here; write it with: make merge run={run} comp={competition}, once {run} is trained."
+            f"model {name!r} does not exist yet; train {run}, then create it with: make merge run={run} "
+            f"comp={competition}."
         )
     if not _is_id(name):
         raise UserError(
-            f"model {name!r}: neither a folder that exists nor a hub id; wanted a folder with config.json, "
-            f"tokenizer and safetensors, owner/name of the Hugging Face hub, or {' or '.join(OFFLINE)}."
+            f"model {name!r}: neither an existing folder nor a hub id; wanted a folder with config.json, "
+            f"tokenizer and safetensors, owner/name on the Hugging Face hub, or {' or '.join(OFFLINE)}."
         )
     return _from_hub(name, revision, kind)
 
 
 def is_local(name: str) -> bool:
-    """Whether `locate` finds the model on this machine whatever the hub has: a folder, or the offline model."""
+    """Return whether `locate` needs no hub for this name: it is a folder or the offline model."""
     return name in OFFLINE or _local(name) is not None
 
 
 def on_this_machine(name: str, revision: str | None = None) -> Path | None:
-    """The folder of that name, or the hub's snapshot in its cache, as it is; None when nothing of it is here."""
+    """Return the folder of that name, or the snapshot in the hub's cache; None when this machine has neither."""
     return _local(name) or (_cached(name, revision) if _is_id(name) else None)
 
 
 def card(name: str, revision: str | None = None) -> dict[str, Any]:
-    """What the front matter of a model's card on the hub says; {} when it has none or the hub cannot be asked.
+    """Return the front matter of a model's card on the hub; {} when it has none or the hub cannot be reached.
 
-    Nothing is downloaded. Why the hub cannot be asked is `locate`'s to say.
+    It downloads no files. `locate` reports why the hub cannot be reached.
     """
     from huggingface_hub import HfApi
 
@@ -123,15 +117,15 @@ def _is_id(name: str) -> bool:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a located model that from_pretrained reads, in order of their names."""
+    """Return the safetensors files of a located model that from_pretrained reads, in order of their names."""
     return [folder / name for name in _needed(folder, SAFE)]
 
 
 def architecture(folder: Path) -> Architecture:
-    """ "seq2seq" for an encoder-decoder, "causal" for a decoder-only language model, by the folder's config.json.
+    """Return the architecture by config.json: "seq2seq" for an encoder-decoder, "causal" for a decoder-only model.
 
-    Raises UserError when transformers itself does not know the model (code of a model's own is never run) or when
-    it cannot write text.
+    Raises UserError when transformers does not know the model type (custom code of a model is never run) or the model
+    cannot generate text.
     """
     from transformers import AutoConfig, __version__
     from transformers.models.auto import configuration_auto, modeling_auto
@@ -140,16 +134,17 @@ def architecture(folder: Path) -> Architecture:
     found = read_json(path)
     kind = found.get("model_type")
     if kind not in configuration_auto.CONFIG_MAPPING_NAMES:
-        own = "; it brings code of its own (auto_map), which is never run" if "auto_map" in found else ""
+        custom = "; it has custom code (auto_map), which is never run" if "auto_map" in found else ""
         raise UserError(
-            f"{shown(path)}: model_type {kind!r} is not known to transformers {__version__}{own}. "
-            "Name a model of a known architecture (BART, T5, mBART, Qwen2, Llama, Gemma3 …)."
+            f"{shown(path)}: model_type {kind!r} is not known to transformers {__version__}{custom}. "
+            "Choose a model of a known architecture (BART, T5, mBART, Qwen2, Llama, Gemma3 …)."
         )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # strict config classes raise many kinds
+    except Exception as error:  # config classes that check their values raise many types
         raise UserError(
-            f"{shown(path)}: transformers {__version__} cannot read it ({_line(error)})."
+            f"{shown(path)}: transformers {__version__} cannot read it ({_first_line(error)}). Fix it, or choose "
+            "another --model."
         ) from error
     result: Architecture = "seq2seq" if config.is_encoder_decoder else "causal"
     heads = found.get("architectures") or []
@@ -160,41 +155,41 @@ def architecture(folder: Path) -> Architecture:
     )
     if kind not in writers or (heads and all(head.endswith(HEADLESS) for head in heads)):
         raise UserError(
-            f"{shown(path)}: {', '.join(heads) or kind} cannot write text; wanted {WORDS['seq2seq']} "
-            f"or {WORDS['causal']}."
+            f"{shown(path)}: {', '.join(heads) or kind} cannot generate text; wanted {DESCRIPTIONS['seq2seq']} "
+            f"or {DESCRIPTIONS['causal']}. Choose another --model."
         )
     return result
 
 
 def require(folder: Path, wanted: Architecture) -> None:
-    """Nothing when the folder's model is of the wanted architecture; else raises UserError naming what it is."""
+    """Raise UserError unless the folder holds a model of the `wanted` architecture."""
     found = architecture(folder)
     if found != wanted:
         kind = read_json(folder / "config.json")["model_type"]
         raise UserError(
-            f"{shown(folder)}: {kind} is {WORDS[found]} and cannot be used here; wanted {WORDS[wanted]}. "
-            "Name another --model, or take an experiment for this kind (`make list`)."
+            f"{shown(folder)}: {kind} is {DESCRIPTIONS[found]} and cannot be used here; wanted {DESCRIPTIONS[wanted]}. "
+            "Choose another --model, or an experiment for this kind of model (`make list`)."
         )
 
 
 def cache_folder() -> Path:
-    """Where converted models are kept: KDS_MODEL_CACHE, or .cache/models of the repository (git ignores it)."""
+    """Return the folder of converted models: KDS_MODEL_CACHE, or .cache/models in the repository (ignored by git)."""
     override = os.environ.get("KDS_MODEL_CACHE")
     return Path(override).expanduser().resolve() if override else root() / ".cache" / "models"
 
 
 def convert(folder: Path, target: Path) -> Path:
-    """`target`, with the folder's config and tokenizer and its pickled weights as safetensors, bit for bit.
+    """Write the folder's config, tokenizer and pickled weights, as bit-identical safetensors, to `target`; return `target`.
 
-    Tied tensors are written once under each of their names. Nothing is done when an intact `target` is there; a
-    conversion that was killed leaves no `target`.
-    Raises UserError when the weights hold more than tensors (pickles can run code), are damaged, or do not fit on
-    the disk.
+    Tied tensors are written under each of their names. An intact `target` is kept as it is; a killed conversion leaves
+    no `target`.
+    Raises UserError when the weights contain more than tensors (pickles can run code), are damaged, or do not fit on the
+    disk.
     """
 
     def write(staging: Path) -> None:
         log.info("converting the pickled weights of %s to safetensors in %s", shown(folder), shown(target))
-        for name in [*_texts(_names(folder)), *({CARD} & set(_names(folder)))]:
+        for name in [*_config_files(_names(folder)), *({CARD} & set(_names(folder)))]:
             shutil.copyfile(folder / name, staging / name)
         index = folder / f"{PICKLED}.index.json"
         if (folder / PICKLED).exists():
@@ -206,11 +201,11 @@ def convert(folder: Path, target: Path) -> Path:
         weights["weight_map"] = {key: _safe_name(name) for key, name in weights["weight_map"].items()}
         write_json(staging / f"{SAFE}.index.json", weights)
 
-    return _kept(target, write)
+    return _build_once(target, write)
 
 
 def _safe_name(name: str) -> str:
-    """pytorch_model-00001-of-00002.bin → model-00001-of-00002.safetensors."""
+    """Return the safetensors name: pytorch_model-00001-of-00002.bin → model-00001-of-00002.safetensors."""
     return name.removeprefix("pytorch_").removesuffix(".bin") + ".safetensors"
 
 
@@ -221,41 +216,41 @@ def _rewrite(source: Path, target: Path) -> None:
 
 
 def _tensors(path: Path) -> dict[str, Any]:
-    """The tensors of a pickled state dict, each with memory of its own, as safetensors wants them."""
+    """Load the tensors of a pickled state dict; none shares its memory, because safetensors does not allow it."""
     import torch
 
     try:
-        # Files from before torch 1.6 are no archives and cannot be mapped.
+        # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(
-            f"{shown(path)}: not a readable file of tensors alone ({_line(error)}); nothing else is unpickled, "
-            "since that can run code. Copy it again, or name a model that has safetensors."
+            f"{shown(path)}: not a readable file of tensors only ({_first_line(error)}); nothing else is unpickled, "
+            "because that can run code. Copy it again, or choose a model with safetensors."
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(
-            f"{shown(path)}: wanted a state dict (names to tensors), found something else: a training checkpoint? "
-            "Save the model with save_pretrained and name that folder."
+            f"{shown(path)}: wanted a state dict (names to tensors), found something else, perhaps a training checkpoint. "
+            "Save the model with save_pretrained and use that folder."
         )
     seen: set[int] = set()
     tensors = {}
     for name, tensor in state.items():
         storage = tensor.untyped_storage()
-        alone = storage.data_ptr() not in seen and storage.nbytes() == tensor.nbytes
+        unshared = storage.data_ptr() not in seen and storage.nbytes() == tensor.nbytes
         seen.add(storage.data_ptr())
-        tensors[name] = tensor if alone and tensor.is_contiguous() else tensor.contiguous().clone()
+        tensors[name] = tensor if unshared and tensor.is_contiguous() else tensor.contiguous().clone()
     return tensors
 
 
-def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
-    """`folder`, verified; filled by `write` when it is absent or damaged, by one process at a time."""
+def _build_once(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Return `folder`, verified; let `write` fill it first when it is missing or damaged, in one process at a time."""
     if folder.exists() and checkpoints.problem(folder) is None:
         return folder
 
     def fill(staging: Path) -> None:
         write(staging)
         for path in staging.iterdir():
-            path.chmod(0o644)  # safetensors lets nobody else read
+            path.chmod(0o644)  # safetensors creates files that other users cannot read
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -264,16 +259,16 @@ def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
             if damage is None:  # another process was faster
                 return folder
             if damage:
-                log.warning("%s: %s; making it again", shown(folder), damage)
+                log.warning("%s: %s; converting the model again", shown(folder), damage)
             checkpoints.save(folder, fill)
     except (OSError, UserError) as error:
         cause = error.__cause__
         if isinstance(cause, UserError) and not isinstance(cause.__cause__, OSError):
-            raise cause from None  # not the disk: what `write` found wrong with the model
+            raise cause from None  # not a disk error, but something that `write` found wrong with the model
         free = shutil.disk_usage(_existing(folder)).free // 2**20
         raise UserError(
-            f"{shown(folder)}: converting the model failed ({_line(cause or error)}); {free} MB are free there. "
-            "Nothing half-written is left: make room, or set KDS_MODEL_CACHE to a folder on another disk, and run "
+            f"{shown(folder)}: converting the model failed ({_first_line(cause or error)}); {free} MB are free there. "
+            "No incomplete files are left: make room, or set KDS_MODEL_CACHE to a folder on another disk, and run "
             "the same command again."
         ) from error
     return folder
@@ -287,8 +282,8 @@ def _existing(path: Path) -> Path:
     return path if path.exists() else _existing(path.parent)
 
 
-def _line(error: BaseException) -> str:
-    """What an error says, on one line and short."""
+def _first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, at most 200 characters; its type when it has no message."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return text[:200] if text else type(error).__name__
 
@@ -297,33 +292,33 @@ def _line(error: BaseException) -> str:
 
 
 def _local(name: str) -> Path | None:
-    """The folder of that name, relative to the working directory or the repository; None when there is none."""
-    given = Path(name).expanduser()
-    folders = [path.resolve() for path in (given, root() / given) if path.is_dir()]
+    """Return the folder of that name, relative to the working directory or the repository; None when there is none."""
+    relative = Path(name).expanduser()
+    folders = [path.resolve() for path in (relative, root() / relative) if path.is_dir()]
     return next(
         (folder for folder in folders if (folder / "config.json").exists()), next(iter(folders), None)
     )
 
 
-def _usable(folder: Path) -> Path:
-    """The folder, or its conversion when its weights are pickled. Raises UserError saying what it lacks."""
-    lack = _lack(folder)
-    if lack is None:
+def _loadable(folder: Path) -> Path:
+    """Return the folder, or its conversion when its weights are pickled. Raises UserError when files are missing."""
+    defect = _defect(folder)
+    if defect is None:
         return folder
     if (folder / "adapter_config.json").exists():
-        raise UserError(f"{shown(folder)}: a LoRA adapter without its model; name the base model instead.")
+        raise UserError(f"{shown(folder)}: a LoRA adapter without its model; use the base model instead.")
     bins = _pickled(_names(folder))
-    if bins and _lack(folder, PICKLED) is None:
+    if bins and _defect(folder, PICKLED) is None:
         digest = hashlib.sha256("".join(sha256_file(folder / name) for name in bins).encode()).hexdigest()
         return convert(folder, cache_folder() / f"local--{folder.name}@{digest[:40]}")
     raise UserError(
-        f"{shown(folder)}: {lack}; wanted config.json, a tokenizer and {SAFE} (or its shards), as "
-        "save_pretrained writes them. Copy what is missing, or name another model."
+        f"{shown(folder)}: {defect}; wanted config.json, a tokenizer and {SAFE} (or its shards), as "
+        "save_pretrained writes them. Copy the missing file, or choose another model."
     )
 
 
-def _lack(folder: Path, weights: str = SAFE) -> str | None:
-    """What a folder lacks to be loaded, or None. Safetensors are opened: one cut short is noticed."""
+def _defect(folder: Path, weights: str = SAFE) -> str | None:
+    """Return why a folder cannot be loaded, or None. Safetensors files are opened, so a truncated one is found."""
     if not (folder / "config.json").exists():
         return "no config.json"
     names = _names(folder)
@@ -337,11 +332,11 @@ def _lack(folder: Path, weights: str = SAFE) -> str | None:
         )
         return f"no {missing[0]}" + (f" (found {', '.join(found[:3])})" if found else "")
     broken = [name for name in needed if name.endswith(".safetensors") and not _opens(folder / name)]
-    return f"{broken[0]} is damaged or cut short" if broken else None
+    return f"{broken[0]} is damaged or truncated" if broken else None
 
 
 def _needed(folder: Path, weights: str) -> list[str]:
-    """The names of the files that hold the weights: one, or the shards that its index names."""
+    """Return the names of the files that hold the weights: one file, or the shards in its index."""
     index = folder / f"{weights}.index.json"
     if (folder / weights).exists() or not index.exists():
         return [weights]
@@ -366,24 +361,26 @@ def _opens(path: Path) -> bool:
 
 
 def wanted(files: Collection[str]) -> list[str]:
-    """Those of a repository's files that from_pretrained needs: config, tokenizer, and one set of weights.
+    """Return the files of a repository that from_pretrained needs, sorted: config, tokenizer, and one set of weights.
 
-    Safetensors when there are any, else *.bin; never code, other frameworks' weights or copies in subfolders.
+    The weights are safetensors if there are any, else *.bin. Code, weights of other frameworks and copies in subfolders
+    are never included.
     """
     weights = _weights(files, SAFE) or _pickled(files)
-    return sorted({*_texts(files), *weights})
+    return sorted({*_config_files(files), *weights})
 
 
-def _texts(files: Collection[str]) -> list[str]:
+def _config_files(files: Collection[str]) -> list[str]:
     return [
         name
         for name in files
-        if any(fnmatch(name, pattern) for pattern in READ) and not any(fnmatch(name, no) for no in SKIPPED)
+        if any(fnmatch(name, pattern) for pattern in READ)
+        and not any(fnmatch(name, pattern) for pattern in SKIPPED)
     ]
 
 
 def _weights(files: Collection[str], whole: str) -> list[str]:
-    """The one file of that name, or its shards and their index; [] when the repository has neither."""
+    """Return the file named `whole`, or its shards and their index; [] when the repository has neither."""
     if whole in files:
         return [whole]
     stem, suffix = whole.split(".")
@@ -399,12 +396,12 @@ def _pickled(files: Collection[str]) -> list[str]:
 def _from_hub(name: str, revision: str | None, kind: Architecture | None) -> Source:
     folder = _cached(name, revision)
     if folder is None and revision and re.fullmatch(r"[0-9a-f]{40}", revision):
-        converted = _converted(name, revision)  # the pickled original may be gone since
+        converted = _converted(name, revision)  # the pickled original may have been deleted
         if checkpoints.problem(converted) is None:
             return Source(converted, name, revision)
     folder = folder or _download(name, revision, kind)
     commit = folder.name
-    if _lack(folder) is not None:
+    if _defect(folder) is not None:
         folder = convert(folder, _converted(name, commit))
     return Source(folder, name, commit)
 
@@ -413,12 +410,12 @@ def _converted(name: str, commit: str) -> Path:
     return cache_folder() / f"{name.replace('/', '--')}@{commit}"
 
 
-def _whole(folder: Path) -> bool:
-    return _lack(folder) is None or (bool(_pickled(_names(folder))) and _lack(folder, PICKLED) is None)
+def _is_complete(folder: Path) -> bool:
+    return _defect(folder) is None or (bool(_pickled(_names(folder))) and _defect(folder, PICKLED) is None)
 
 
 def _cached(name: str, revision: str | None) -> Path | None:
-    """The snapshot in huggingface_hub's cache, named by its commit; None when it is not there or not whole."""
+    """Return the snapshot folder in huggingface_hub's cache, named by its commit; None when missing or incomplete."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -426,17 +423,19 @@ def _cached(name: str, revision: str | None) -> Path | None:
         found = snapshot_download(
             name, revision=revision, local_files_only=True, allow_patterns=[*READ], ignore_patterns=[*SKIPPED]
         )
-    except LocalEntryNotFoundError:  # also when the listing kept with it names a file that is not there
+    except LocalEntryNotFoundError:  # also raised when a file in the cached listing is missing
         return None
     except HFValidationError as error:
-        raise UserError(f"model {name!r}: no folder of that name, and no hub id ({_line(error)}).") from None
-    return Path(found) if _whole(Path(found)) else None
+        raise UserError(
+            f"model {name!r}: neither an existing folder nor a hub id ({_first_line(error)}); check the name."
+        ) from None
+    return Path(found) if _is_complete(Path(found)) else None
 
 
 def _download(name: str, revision: str | None, kind: Architecture | None) -> Path:
-    """The snapshot folder, named by its commit, with the wanted files.
+    """Download the wanted files and return the snapshot folder, which is named by its commit.
 
-    Raises UserError when they cannot be had and, before the weights are fetched, when they are of no use.
+    Raises UserError when the download fails, and before downloading weights that could not be used.
     """
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
@@ -457,35 +456,35 @@ def _download(name: str, revision: str | None, kind: Architecture | None) -> Pat
         refusal = _refusal(name, revision, error)
         if refusal is None:
             raise
-        raise refusal from None  # an HTTP library's own message may hold the token
-    if not _whole(folder):
+        raise refusal from None  # the message of the HTTP library may contain the token
+    if not _is_complete(folder):
         raise UserError(
-            f"hub model {name}: the download lacks something ({_lack(folder)}); run the command again."
+            f"hub model {name}: the download is incomplete ({_defect(folder)}); run the command again."
         )
     return folder
 
 
 def _check_files(name: str, files: Collection[str], all_files: Collection[str]) -> None:
-    """Raises UserError when a hub repository holds no model that can be loaded."""
+    """Raise UserError when a hub repository has no model that can be loaded."""
     weights = _weights(files, SAFE) or _pickled(files)
     if "config.json" in files and weights and _has_tokenizer(files):
         return
     what = (
-        "a LoRA adapter: name its base model"
+        "a LoRA adapter (use its base model)"
         if "adapter_config.json" in all_files
-        else "not for transformers"
+        else "not a model for transformers"
     )
     if "config.json" in files and weights:
-        what = "without a tokenizer"
-    shortly = ", ".join(sorted(all_files)[:6]) + (" …" if len(all_files) > 6 else "")
+        what = "it has no tokenizer"
+    listing = ", ".join(sorted(all_files)[:6]) + (" …" if len(all_files) > 6 else "")
     raise UserError(
         f"hub model {name}: {what}; wanted config.json, a tokenizer ({', '.join(TOKENIZERS)}) and {SAFE} or "
-        f"{PICKLED} (or their shards), found {shortly or 'nothing'}. Name another model."
+        f"{PICKLED} (or their shards), found {listing or 'nothing'}. Choose another model."
     )
 
 
 def _check_room(name: str, commit: str, sizes: dict[str, int]) -> None:
-    """Raises UserError when the disk of huggingface_hub's cache is too small for what is still to be downloaded."""
+    """Raise UserError when the disk of huggingface_hub's cache has no room for the files still to be downloaded."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -497,59 +496,61 @@ def _check_room(name: str, commit: str, sizes: dict[str, int]) -> None:
     free = shutil.disk_usage(_existing(Path(HF_HUB_CACHE).resolve())).free
     if missing > free:
         raise UserError(
-            f"hub model {name}: {missing / 1e9:.1f} GB are to be downloaded to {HF_HUB_CACHE}, where {free / 1e9:.1f} "
-            "GB are free; make room, or set HF_HOME to a folder on another disk."
+            f"hub model {name}: the download to {HF_HUB_CACHE} needs {missing / 1e9:.1f} GB, but only {free / 1e9:.1f} "
+            "GB are free there; make room, or set HF_HOME to a folder on another disk."
         )
 
 
 def _refusal(name: str, revision: str | None, error: Exception) -> UserError | None:
-    """What a failed download means for the user; None for an error that is none of the hub's, network's or disk's."""
+    """Return a UserError for a failed download; None when the error does not come from the hub, network or disk."""
     from huggingface_hub import constants, errors
 
     model = f"hub model {name}" + (f" at revision {revision}" if revision else "")
     cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) else None
     if constants.HF_HUB_OFFLINE:
         return UserError(
-            f"{model}: not in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids to ask the hub; "
+            f"{model}: not in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids asking the hub; "
             f"unset HF_HUB_OFFLINE, {ELSEWHERE}."
         )
     for answer in (error, cause):
         if isinstance(answer, errors.HfHubHTTPError):
             return UserError(f"{model}: {_answer(name, answer)}.")
     if isinstance(error, UnicodeEncodeError):
-        return UserError(f"{model}: HF_TOKEN holds characters that no token has; set it anew, or unset it.")
-    # httpx's or httpx2's, as this version of huggingface_hub uses
+        return UserError(
+            f"{model}: HF_TOKEN contains characters that are not allowed in a token; correct it or unset it."
+        )
+    # The HTTPError of httpx or httpx2, depending on the version of huggingface_hub.
     transport: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
     if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError | TimeoutError | transport):
         return UserError(
             f"{model}: not in the local cache, and the hub at {constants.ENDPOINT} cannot be reached "
             f"({type(cause or error).__name__}); check the network, {ELSEWHERE}."
         )
-    if isinstance(error, OSError | RuntimeError):  # hf_xet, which writes large files, raises the latter
+    if isinstance(error, OSError | RuntimeError):  # hf_xet, which writes large files, raises RuntimeError
         free = shutil.disk_usage(_existing(Path(constants.HF_HUB_CACHE).resolve())).free // 2**20
         return UserError(
-            f"{model}: writing to {constants.HF_HUB_CACHE} failed ({_line(error)}); {free} MB are free there. Whole "
-            "files are kept, half ones are not: make room, or set HF_HOME to a folder on another disk."
+            f"{model}: writing to {constants.HF_HUB_CACHE} failed ({_first_line(error)}); {free} MB are free there. Make "
+            "room, or set HF_HOME to a folder on another disk, and run the same command again: complete files are kept."
         )
     return None
 
 
 def _answer(name: str, error: Any) -> str:
-    """What the hub's refusal (an HfHubHTTPError) says, and the way out."""
+    """Return what the hub answered (an HfHubHTTPError) and what to do about it."""
     from huggingface_hub import constants, errors
 
     page, status = f"https://huggingface.co/{name}", error.response.status_code
     if isinstance(error, errors.GatedRepoError):
         return (
-            f"gated, and the hub refused this account ({status}); accept the terms at {page}, put a token of that "
-            f"account into HF_TOKEN, {ELSEWHERE}"
+            f"gated, and the hub denied access to this account ({status}); accept the terms at {page} and put a token of "
+            f"that account into HF_TOKEN, {ELSEWHERE}"
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
-            f"the hub knows none of that name, or it is private ({status}); check the spelling at {page}, put a token "
-            "that may read it into HF_TOKEN, or name a local folder: --model=FOLDER"
+            f"the hub has no model of that name, or it is private ({status}); check the spelling at {page}, put a token "
+            "with read access into HF_TOKEN, or use a local folder: --model=FOLDER"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"the hub has the model, not that revision; wanted a branch, tag or commit listed at {page}/commits/main"
+        return f"the hub has the model, but not that revision; wanted a branch, tag or commit listed at {page}/commits/main"
     hint = "check HF_TOKEN" if status in (401, 403) else "try again later"
     return f"the hub at {constants.ENDPOINT} answered {status}; {hint}, {ELSEWHERE}"

@@ -1,4 +1,4 @@
-"""Memory that does not suffice, of a GPU or of the machine, said as a mistake the user can mend."""
+"""Turn out-of-memory errors of a GPU or of the machine into a UserError with advice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,22 +7,22 @@ import torch
 
 from common.errors import UserError
 
-_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 @contextmanager
 def must_suffice(advice: str) -> Iterator[None]:
-    """What stands inside needs much memory; `advice` says what to do when it is not there.
+    """Raise UserError, which ends in `advice`, when the code inside this context runs out of memory.
 
-    Raises UserError, which ends in `advice`, for every kind of out-of-memory error; others pass as they are.
+    Other errors are not changed.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _lacks_memory(error):
+        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
             raise
-        raise UserError(f"the memory did not suffice; {advice}") from error
+        raise UserError(f"out of memory; {advice}") from error
 
 
-def _lacks_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in _WORDS)
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _MESSAGES)

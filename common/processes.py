@@ -1,4 +1,4 @@
-"""The processes of one training or inference (torchrun starts them): who this one is, waiting, sharing results."""
+"""Several processes of one training or inference, started by torchrun: rank, waiting for each other, sharing results."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,29 +9,28 @@ from typing import Any, TypeVar
 from common.errors import UserError
 
 T = TypeVar("T")
-PATIENCE = timedelta(
-    hours=6
-)  # while the first downloads or saves, the others wait; NCCL gives up after minutes
+# The other processes wait while the first one downloads or saves; NCCL's default timeout is only minutes.
+PATIENCE = timedelta(hours=6)
 
 
 def rank() -> int:
-    """This process's number, from 0; 0 when there is only one."""
+    """Return the rank of this process, from 0; 0 when there is only one."""
     return int(os.environ.get("RANK", 0))
 
 
 def count() -> int:
-    """How many processes work on this together."""
+    """Return the number of processes that work together, at least 1."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def wait() -> None:
-    """Return when every process has come here."""
+    """Wait until every process has made this call."""
     if count() > 1:
         _state().wait_for_everyone()
 
 
 def gather(mine: Sequence[T]) -> list[T]:
-    """The items of every process, in order of rank; the same list in each."""
+    """Return the items of every process, in order of rank; the list is the same in each process."""
     if count() == 1:
         return list(mine)
     from accelerate.utils import gather_object
@@ -43,7 +42,7 @@ def gather(mine: Sequence[T]) -> list[T]:
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """What stands inside happens in the first process, and then in the others, which find what it made."""
+    """Run the code inside this context in the first process, then in the others, which can use what it created."""
     if rank():
         wait()
     yield
@@ -52,15 +51,15 @@ def first_alone() -> Iterator[None]:
 
 
 def require_together(found: int) -> None:
-    """Raises UserError when not all the processes that were started work together, but `found` do."""
+    """Raise UserError unless the group has as many processes (`found`) as were started."""
     if found != count():
         raise UserError(
-            f"{count()} processes were started and {found} work together; start them with make … gpus=N."
+            f"{count()} processes were started, but only {found} form a group; start them with make … gpus=N."
         )
 
 
 def gpu() -> int | None:
-    """The number of this process's GPU on this machine; None on a machine without any.
+    """Return the number of this process's GPU on this machine; None on a machine without GPUs.
 
     Raises UserError when this machine has fewer GPUs than processes.
     """
@@ -69,21 +68,27 @@ def gpu() -> int | None:
     if not torch.cuda.is_available():
         return None
     number, there = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-    # All processes of the machine refuse together, so that the first can say it.
+    # Fail in all processes of the machine, also in the first, because only the first one reports errors.
     wanted = max(number + 1, int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     if wanted > there:
-        raise UserError(f"gpus= asks for at least {wanted} GPUs and this machine has {there}; lower it.")
+        raise UserError(f"gpus= needs at least {wanted} GPUs, but this machine has {there}; lower it.")
     return number
 
 
 def _state() -> Any:
-    """What holds the group of processes; the first call forms it. Raises UserError as `gpu` and `require_together`."""
+    """Return accelerate's state of the process group, which the first call creates.
+
+    Raises UserError as `gpu` and `require_together` do, and when the processes cannot find each other.
+    """
     from accelerate import PartialState
 
     cpu = gpu() is None  # two processes on one GPU would fail inside NCCL
     try:
         state = PartialState(cpu=cpu, timeout=PATIENCE)
-    except ValueError as error:  # WORLD_SIZE says there are others, and nothing says where
-        raise UserError(f"{count()} processes were started and do not find each other ({error}).") from error
+    except ValueError as error:  # WORLD_SIZE is above 1, but the address of the first process is not set
+        raise UserError(
+            f"{count()} processes were started, but they cannot find each other ({error}); start them with "
+            "make … gpus=N."
+        ) from error
     require_together(state.num_processes)
     return state

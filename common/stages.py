@@ -1,4 +1,4 @@
-"""What every trained experiment does around its idea: fit and record, decode and score."""
+"""The stages that all trained experiments share: train and record, decode and score."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class InferSettings(Protocol):
-    """What decoding needs to know."""
+    """The settings that decoding needs."""
 
     seed: int
     lengths: LengthConfig
@@ -39,7 +39,7 @@ class InferSettings(Protocol):
 
 
 class TrainSettings(InferSettings, Protocol):
-    """What training needs to know besides."""
+    """The settings that training needs, those of decoding included."""
 
     dev_rows: int
     training: TrainingConfig
@@ -58,14 +58,15 @@ def fit(
     examples: Dataset | None = None,
     collate: Callable[..., training.Batch] | None = None,
 ) -> None:
-    """Train on the competition's rows; the best checkpoint by ROUGE of decoded dev summaries is recorded.
+    """Train on the competition's rows and record the best checkpoint by ROUGE of decoded dev summaries.
 
-    `base`: where an adapter's weights came from. `rows`: other training rows than the split's own.
-    `examples` and `collate`: learn from these instead, made into batches by that, which takes `pad`.
-    `words_of`: when given, the tokens of these texts and of the training rows are the vocabulary that the loss (a
-    `training.losses.Loss` that takes `words`) is over. `engines.decoder` is to have the texts too; what decodes may
-    write a dialogue's own tokens besides, and under FSDP all.
-    Raises UserError as `training.fit` does.
+    `base`: the pretrained weights that an adapter is trained on.
+    `rows`: training rows to use instead of the split's own.
+    `examples`: a data set to train on instead of the rows. `collate`: makes its batches; takes the examples and `pad`.
+    `words_of`: when given, the loss only allows the tokens of these texts and of the training examples; `loss` must then
+    take `words`. Pass the same texts to `engines.decoder`. Decoding also allows each dialogue's own tokens, and under
+    FSDP all tokens.
+    Raises UserError as `require_context` and `training.fit` do.
     """
     config: TrainSettings = run.config
     own, dev = run.split("train").rows, run.split("dev").rows
@@ -74,13 +75,13 @@ def fit(
     if source := getattr(model, "base_source", None):
         run.notes["base"] = source
         _note_origin(run, Path(source["model"]))
-    learnt_from = ""
+    examples_hash = ""
     if examples is None:
         chosen = own if rows is None else rows
         examples, run.notes["train_cuts"] = tokenization.examples(chosen, tokenizer, config.lengths, frame)
     else:
-        learnt_from = sha256_texts(map(str, examples))
-    words = sorted(_words(model, tokenizer, words_of, examples))
+        examples_hash = sha256_texts(map(str, examples))
+    allowed = sorted(_allowed_tokens(model, tokenizer, words_of, examples))
     if collate is None:
         causal = not model.config.is_encoder_decoder
         collate = tokenization.collate_causal if causal else tokenization.collate_seq2seq
@@ -89,28 +90,34 @@ def fit(
         examples,
         partial(collate, pad=tokenizer.pad_token_id),
         generation.dev_evaluation(
-            run.competition, dev[: config.dev_rows], tokenizer, config.lengths, frame, config.decoding, words
+            run.competition,
+            dev[: config.dev_rows],
+            tokenizer,
+            config.lengths,
+            frame,
+            config.decoding,
+            allowed,
         ),
         config.training,
         run.folder,
         seed=config.seed,
-        # Scores of summaries that were decoded otherwise do not tell which checkpoint is the best.
+        # Include the decoding settings, because scores of summaries that were decoded differently are not comparable.
         fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}"
-        f"{'-merged' if config.decoding.merge else ''}{learnt_from}",
+        f"{'-merged' if config.decoding.merge else ''}{examples_hash}",
         save_best=lambda best, folder, weights: models.save(best, tokenizer, folder, base, weights),
-        loss=partial(loss, words=torch.as_tensor(words, device=model.device)) if words else loss,
+        loss=partial(loss, words=torch.as_tensor(allowed, device=model.device)) if allowed else loss,
         follow=run.tracker.follow,
     )
     run.finish(result=result)
 
 
 def _note_origin(run: Run[Any], base: Path) -> None:
-    """Let a run that goes on from what `make merge` wrote be stale with the run that was merged, while that is here."""
+    """Mark this run stale when the run changes that `make merge` made its base from, if that run still exists."""
     if base.parent.name == MERGED and (run.folder.with_name(base.name) / "best").exists():
         run.uses_run(run.folder.with_name(base.name))
 
 
-def _words(
+def _allowed_tokens(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], examples: Dataset
 ) -> set[int]:
     found = tokenization.words_in(tokenizer, texts)
@@ -119,20 +126,23 @@ def _words(
 
 
 def require_context(model: ModelConfig, config: InferSettings) -> None:
-    """Raises UserError when the longest source and summary, which a causal model reads as one, exceed its context."""
+    """Raise UserError when the longest source and summary (for a causal model, their sum) exceed the model's context."""
     context = getattr(model, "max_position_embeddings", None)
     source, summary = config.lengths.max_source_tokens, config.decoding.max_new_tokens
     longest = max(source, summary) if model.is_encoder_decoder else source + summary
     if context and longest > context:
         raise UserError(
-            f"this model reads {context} tokens, and --max-source-tokens {source} "
-            f"{'or' if model.is_encoder_decoder else 'and'} --max-new-tokens {summary} make more; lower them (after "
-            "training the former wants restart=1): longer dialogues lose whole turns from the middle."
+            f"this model's context is {context} tokens, which --max-source-tokens {source} "
+            f"{'or' if model.is_encoder_decoder else 'and'} --max-new-tokens {summary} exceed; lower them (a trained run "
+            "needs restart=1 for the former). Longer dialogues then lose whole turns from the middle."
         )
 
 
 def _prepare(run: Run[Any]) -> None:
-    """Note which other runs decode along. Raises UserError when a dialogue or summary may be too long for a model."""
+    """Record which other runs decode together with this one.
+
+    Raises UserError when a dialogue or summary may be too long for a model.
+    """
     config: InferSettings = run.config
     others = averaged.others(run.folder, config.decoding.average_with)
     for folder in others:
@@ -149,10 +159,10 @@ def infer(
     *frames: Frame | FrameOf,
     decoding: DecodingConfig | None = None,
 ) -> None:
-    """Candidates of dev and test → post-processed predictions → dev scores.
+    """Write candidates of dev and test, post-processed predictions and dev scores.
 
-    Several frames (prompts) give a dialogue as many times the candidates; the first one's best is the prediction.
-    With `run.dev_only` only dev scores, as training evaluates, are noted (first frame).
+    Each of several frames (prompts) adds its candidates to a dialogue; the prediction is the best of the first frame.
+    With `run.dev_only` only the dev scores of the first frame are recorded, computed as during training.
     Raises UserError as `require_context` and `generation.generate` do.
     """
     config: InferSettings = run.config
@@ -186,7 +196,7 @@ def infer(
 def _dev_scores(
     run: Run[Any], decoder: Decoder, tokenizer: PreTrainedTokenizerFast, frame: Frame | FrameOf
 ) -> dict[str, float]:
-    """What training would say of this model: scores of greedy summaries of the first `dev_rows` dev dialogues."""
+    """Return the scores of greedy summaries of the first `dev_rows` dev dialogues, as training evaluates them."""
     config: TrainSettings = run.config
     rows = run.split("dev").rows[: config.dev_rows]
     evaluate = generation.dev_scores(run.competition, rows, tokenizer, config.lengths, frame, config.decoding)
@@ -200,12 +210,12 @@ def best_decoding(
     frame: Frame | FrameOf,
     grid: Sequence[DecodingConfig],
 ) -> DecodingConfig:
-    """The setting of the grid whose predictions score best on dev; the whole table goes into the run's notes.
+    """Return the setting of the grid whose predictions score best on dev, and record the whole table in the run's notes.
 
-    The best of many tries flatters itself: its dev score is no fair estimate, and the note says of how many it is.
+    The best of many dev scores is optimistic, not a fair estimate; the note therefore holds the number of settings tried.
     """
     config: InferSettings = run.config
-    if run.dev_only:  # greedily: nothing to choose
+    if run.dev_only:  # these scores use greedy decoding, so there is nothing to choose
         return config.decoding
     _prepare(run)
     rows = run.split("dev").rows

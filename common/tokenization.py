@@ -1,4 +1,4 @@
-"""Texts to token ids: own byte-level BPE, turn-aware sources, cached examples, token-budget batches."""
+"""Tokenization: train a byte-level BPE, build sources that keep whole turns, cache examples, and make batches."""
 
 import hashlib
 import json
@@ -23,20 +23,20 @@ from common.runs import code_hash
 
 IGNORE = -100  # label value that torch's cross-entropy skips
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
-MIN_DIALOGUE_TOKENS = 8  # less than this left for the dialogue is a mistake in the settings
+MIN_DIALOGUE_TOKENS = 8  # less room than this for the dialogue means that the settings are wrong
 
 
 @dataclass(frozen=True)
 class LengthConfig:
-    """How long a source may be."""
+    """Length limits."""
 
     max_source_tokens: int = 512
-    """Tokens of the dialogue, instruction included; longer dialogues lose whole turns from the middle."""
+    """Most tokens of a source, instruction included; longer dialogues lose whole turns from the middle."""
 
 
 @dataclass(frozen=True)
 class CutReport:
-    """How much of the dialogues did not fit: counts over one split."""
+    """Counts of dialogues and turns in one split, and of those that were cut because they did not fit."""
 
     dialogues: int
     dialogues_cut: int
@@ -45,9 +45,9 @@ class CutReport:
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, tags: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer learned from the texts, every tag one token that decodes to itself.
+    """Train a byte-level BPE tokenizer on the texts and return it; every tag is one token that decodes to itself.
 
-    Any Unicode text survives encoding and decoding. Source: Sennrich et al. 2016, over bytes as in GPT-2.
+    Encoding and decoding preserves any Unicode text. Source: Sennrich et al. 2016, over bytes as in GPT-2.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -59,7 +59,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, tags: Sequence[str]) -> Pre
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    # As *special* tokens the tags would vanish under skip_special_tokens=True.
+    # Not as special tokens: skip_special_tokens=True would remove the tags from decoded texts.
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in tags])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -67,67 +67,69 @@ def train_bpe(texts: Iterable[str], vocab_size: int, tags: Sequence[str]) -> Pre
         bos_token=BOS,
         eos_token=EOS,
         clean_up_tokenization_spaces=False,
-        split_special_tokens=True,  # "</s>" that someone typed is text, not the end of the sequence
+        split_special_tokens=True,  # a "</s>" in a dialogue is text, not the end of the sequence
     )
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer saved in a folder.
+    """Load the tokenizer saved in a folder.
 
-    Not AutoTokenizer: beside a `model_type: qwen2` config it returns other ids for a custom tokenizer.
+    This does not use AutoTokenizer, which changes the ids of a custom tokenizer next to a `model_type: qwen2` config.
     """
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def token_count(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], int]:
-    """A function that gives the number of tokens of a text, special tokens not counted."""
+    """Return a function that counts the tokens of a text, without special tokens."""
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
 def texts_of(rows: Sequence[Row]) -> Iterator[str]:
-    """The dialogues and summaries of the rows as training reads them: what a model's words may be taken from."""
+    """Yield the cleaned dialogues and summaries of the rows, as training reads them; for `words_of` arguments."""
     return (clean(text) for row in rows for text in (row.dialogue, *row.summaries))
 
 
 def words_in(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str]) -> set[int]:
-    """The tokens that these texts are made of."""
-    given = list(texts)
-    return {token for ids in tokenizer(given).input_ids for token in ids} if given else set()
+    """Return the ids of all tokens that occur in the texts."""
+    listed = list(texts)
+    return {token for ids in tokenizer(listed).input_ids for token in ids} if listed else set()
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Token ids around every dialogue and before every summary: special tokens, an instruction, examples."""
+    """The input template: token ids around the dialogue and before the summary, such as special tokens or instructions."""
 
     before: tuple[int, ...] = ()
-    """Before the dialogue."""
+    """Token ids before the dialogue."""
     after: tuple[int, ...] = ()
-    """After it: the end of the source, or what tells a causal model to begin."""
+    """Token ids after the dialogue: the end of the source, or the start of a causal model's answer."""
     target_before: tuple[int, ...] = ()
-    """Before the summary, such as the language of mBART."""
+    """Token ids before the summary, such as mBART's language."""
     safe: bool = False
-    """Whether the dialogue must be kept from imitating what stands around it (`prompts.safe`)."""
+    """Whether the dialogue must be escaped, so that it cannot imitate the template (`prompts.safe`)."""
     shots_dropped: int = 0
-    """Examples left out because the dialogue would not have fitted whole beside them."""
+    """Number of examples left out so that the whole dialogue fits."""
 
 
 FrameOf = Callable[[Row], Frame]
-"""The frame of a row; examples in the prompt differ from row to row."""
+"""Row → its input template; the examples in a few-shot prompt differ from row to row."""
 
 
 def seq2seq_frame(tokenizer: PreTrainedTokenizerFast, language: str | None = None) -> Frame:
-    """What an encoder-decoder's tokenizer puts around a text; the tokens of start and end where it puts nothing.
+    """Return the input template of an encoder-decoder: the tokens that its tokenizer adds around a text.
 
-    `language`: a code such as ko_KR for multilingual tokenizers (mBART), before source and summary.
+    When the tokenizer adds none, the template is its start and end token.
+    `language`: the language token, such as ko_KR, that a multilingual tokenizer (mBART) needs before source and summary.
     Raises UserError when the tokenizer does not know the language.
     """
     if language is not None:
         if language not in tokenizer.get_vocab():
             raise UserError(
-                f"language {language!r} is not a token of {tokenizer.name_or_path!r}, as ko_KR is of mBART."
+                f"language {language!r} is not a token of {tokenizer.name_or_path!r}; wanted a language token such as "
+                "mBART's ko_KR. Change the language or the model."
             )
-        tag = tokenizer.convert_tokens_to_ids(language)
-        return Frame((tag,), (tokenizer.eos_token_id,), (tag,))
+        language_id = tokenizer.convert_tokens_to_ids(language)
+        return Frame((language_id,), (tokenizer.eos_token_id,), (language_id,))
     bare = tokenizer.encode("가", add_special_tokens=False)
     full = tokenizer.encode("가")
     for start in range(len(full) - len(bare) + 1):
@@ -138,9 +140,10 @@ def seq2seq_frame(tokenizer: PreTrainedTokenizerFast, language: str | None = Non
 
 
 def text_frame(tokenizer: PreTrainedTokenizerFast, before: str, after: str) -> Frame:
-    """A causal model's frame from texts; the start token comes first where the tokenizer adds one.
+    """Return a causal model's input template from the texts before and after the dialogue.
 
-    The pieces are encoded apart, so that a dialogue's tokens do not depend on what stands around it.
+    It begins with the start token if the tokenizer adds one. The two texts are encoded separately from the dialogue,
+    whose tokens therefore do not depend on them.
     """
     start = tokenizer.encode("", add_special_tokens=True)[:1]
     ids = [tokenizer.encode(text, add_special_tokens=False) for text in (before, after)]
@@ -148,14 +151,14 @@ def text_frame(tokenizer: PreTrainedTokenizerFast, before: str, after: str) -> F
 
 
 def chat_frame(tokenizer: PreTrainedTokenizerFast, prompt: prompts.Prompt) -> Frame:
-    """What an instruct model's chat template puts around the dialogue of a prompt.
+    """Return the input template of an instruct model: what its chat template renders around the prompt's dialogue.
 
     Raises UserError when the tokenizer has no chat template.
     """
     if not tokenizer.chat_template:
         raise UserError(
-            f"{tokenizer.name_or_path!r} has no chat template: it is a base model. Name an instruct model, or train "
-            "it with a plain frame as exp010 does."
+            f"{tokenizer.name_or_path!r} has no chat template: it is a base model. Use an instruct model, or train "
+            "this one without a chat template as exp010 does."
         )
     rendered = tokenizer.apply_chat_template(prompt.chat(), tokenize=False, add_generation_prompt=True)
     ids = [tokenizer.encode(text, add_special_tokens=False) for text in prompts.split(rendered)]
@@ -170,11 +173,13 @@ def chat_frames(
     others: Sequence[Row],
     near_copy: float,
 ) -> Frame | FrameOf:
-    """The frame of the configured prompt; with shots, each row's own, its examples chosen among `train`.
+    """Return the input template of the configured prompt; with shots, a function that makes one for each row.
 
-    Examples give way to the dialogue: the least similar ones are dropped until it fits whole or none is left.
-    `others`: the rows of dev and test, which are never examples. `near_copy`: the competition's, from which a row of
-    `train` is too like the dialogue to be one. Raises UserError as `prompts.shot_index` does.
+    The examples of a row are chosen from `train`. The least similar ones are dropped until the whole dialogue fits or no
+    example is left.
+    `others`: the rows of dev and test, which are never used as examples.
+    `near_copy`: the competition's similarity from which a row of `train` is too similar to the dialogue to be an example.
+    Raises UserError as `prompts.shot_index` does.
     """
     if not config.shots:
         return chat_frame(tokenizer, prompts.prompt(config=config))
@@ -185,7 +190,7 @@ def chat_frames(
         if row not in made:
             shots = index.select(row, config.shots).shots
             needed = max(MIN_DIALOGUE_TOKENS, token_count(tokenizer)(prompts.safe(row.dialogue)))
-            for dropped in range(len(shots) + 1):  # the least similar stand first
+            for dropped in range(len(shots) + 1):  # the least similar examples come first
                 one = chat_frame(tokenizer, prompts.prompt(shots[dropped:], config))
                 if needed <= lengths.max_source_tokens - len(one.before) - len(one.after):
                     break
@@ -196,7 +201,7 @@ def chat_frames(
 
 
 def shots_dropped(frame: Frame | FrameOf, rows: Sequence[Row]) -> dict[str, int]:
-    """How many examples gave way to how many of the rows' dialogues, for a run's notes: `shots` and `dialogues`."""
+    """Return the number of dropped examples (`shots`) and of the dialogues concerned (`dialogues`), for a run's notes."""
     counts = [_frame(frame, row).shots_dropped for row in rows]
     return {"shots": sum(counts), "dialogues": sum(count > 0 for count in counts)}
 
@@ -204,19 +209,19 @@ def shots_dropped(frame: Frame | FrameOf, rows: Sequence[Row]) -> dict[str, int]
 def source_ids(
     dialogue: str, tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, frame: Frame
 ) -> tuple[list[int], int, int]:
-    """Token ids of a framed dialogue that fit the limit, turns cut, and turns in all.
+    """Return the token ids of a dialogue in its template, the number of turns cut, and the number of turns.
 
-    Only the dialogue is cut, never the frame. Raises UserError when the frame alone is too long.
+    The ids fit the limit: the dialogue is cut, never the template. Raises UserError when the template alone is too long.
     """
     room = lengths.max_source_tokens - len(frame.before) - len(frame.after)
     if room < MIN_DIALOGUE_TOKENS:
         raise UserError(
             f"instruction and examples take {len(frame.before) + len(frame.after)} tokens, which leaves {room} for the "
-            f"dialogue; raise --max-source-tokens (now {lengths.max_source_tokens}) or take fewer examples."
+            f"dialogue; raise --max-source-tokens (now {lengths.max_source_tokens}) or use fewer examples."
         )
     text = prompts.safe(dialogue) if frame.safe else clean(dialogue)
     cut = truncate(text, room, token_count(tokenizer))
-    # "</s>" that someone typed is text, not the end of the sequence.
+    # A "</s>" in a dialogue is text, not the end of the sequence.
     ids = tokenizer.encode(cut.text, add_special_tokens=False, split_special_tokens=True)
     return [*frame.before, *ids, *frame.after], cut.turns_cut, cut.turns
 
@@ -224,7 +229,7 @@ def source_ids(
 def sources(
     rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, frame: Frame | FrameOf
 ) -> dict[str, list[int]]:
-    """Source token ids of every row by its id, in the rows' order."""
+    """Return the source token ids of every row, by row id, in the order of the rows."""
     return {row.id: source_ids(row.dialogue, tokenizer, lengths, _frame(frame, row))[0] for row in rows}
 
 
@@ -239,11 +244,12 @@ def examples(
     frame: Frame | FrameOf,
     cache: Path | None = None,
 ) -> tuple[datasets.Dataset, CutReport]:
-    """One example a (row, summary): columns `id`, `source` and `target` (token ids, target ends in EOS).
+    """Return one example per summary of each row, and a count of what was cut.
 
-    The memory-mapped result is kept in `cache` (default `.cache/tokenized`) under a hash of the rows, the
-    tokenizer, the lengths, the frames and the code that cleans and cuts. A row without summary gives one example
-    with an empty target.
+    Columns: `id`, `source` and `target` (token ids; the target ends with the end token). A row without a summary gives
+    one example with an empty target.
+    The memory-mapped result is kept in `cache` (default `.cache/tokenized`) under a hash of the rows, the tokenizer, the
+    lengths, the templates, and the code that cleans and cuts.
     """
     cache = cache or root() / ".cache" / "tokenized"
     frames = [_frame(frame, row) for row in rows]
@@ -255,11 +261,11 @@ def examples(
     folder = cache / key
     if not folder.exists():
         records = []
-        for row, around in zip(rows, frames, strict=True):
-            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, around)
+        for row, row_frame in zip(rows, frames, strict=True):
+            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_frame)
             for summary in row.summaries or ("",):
                 target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
-                target = [*around.target_before, *target, tokenizer.eos_token_id] if summary else []
+                target = [*row_frame.target_before, *target, tokenizer.eos_token_id] if summary else []
                 records.append(
                     {"id": row.id, "source": source, "target": target, "turns_cut": turns_cut, "turns": turns}
                 )
@@ -268,7 +274,7 @@ def examples(
         datasets.Dataset.from_list(records).save_to_disk(staging)
         try:
             staging.rename(folder)
-        except OSError:  # another process was faster; its files are the same
+        except OSError:  # another process was faster and wrote the same files
             shutil.rmtree(staging, ignore_errors=True)
     dataset = datasets.load_from_disk(folder)
     cuts = dict(zip(dataset["id"], zip(dataset["turns_cut"], dataset["turns"], strict=True), strict=True))
@@ -282,9 +288,9 @@ def examples(
 
 
 def padded(sequences: Sequence[Sequence[Any]], value: float, dtype: torch.dtype = torch.long) -> torch.Tensor:
-    """A tensor of shape (len(sequences), longest), padded on the right with `value`.
+    """Return the sequences as a tensor (len(sequences), longest), padded on the right with `value`.
 
-    The width is a multiple of 8: tensor cores want that, and a CPU compiles its kernels for fewer shapes.
+    `longest` is rounded up to a multiple of 8: tensor cores need that, and a CPU compiles its kernels for fewer shapes.
     """
     width = -(-max(map(len, sequences)) // 8) * 8
     out = torch.full((len(sequences), width), value, dtype=dtype)
@@ -294,7 +300,7 @@ def padded(sequences: Sequence[Sequence[Any]], value: float, dtype: torch.dtype 
 
 
 def collate_seq2seq(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:
-    """`input_ids` and `attention_mask` (n, source), `labels` (n, target) padded with -100."""
+    """Return `input_ids` and `attention_mask`, (n, source), and `labels`, (n, target), padded with -100."""
     sources = [example["source"] for example in batch]
     return {
         "input_ids": padded(sources, pad),
@@ -304,25 +310,25 @@ def collate_seq2seq(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torc
 
 
 def collate_causal(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:
-    """`input_ids`, `attention_mask` and `labels`, all (n, length); padded on the right.
+    """Return `input_ids`, `attention_mask` and `labels`, all (n, length), padded on the right.
 
-    `labels` holds at each position the token that must come next where that is the summary's, -100 elsewhere.
+    `labels` has at each position the next token if that belongs to the summary, -100 elsewhere.
     """
-    whole = [[*example["source"], *example["target"]] for example in batch]
-    following = [[*[IGNORE] * (len(example["source"]) - 1), *example["target"], IGNORE] for example in batch]
+    inputs = [[*example["source"], *example["target"]] for example in batch]
+    labels = [[*[IGNORE] * (len(example["source"]) - 1), *example["target"], IGNORE] for example in batch]
     return {
-        "input_ids": padded(whole, pad),
-        "attention_mask": padded([[1] * len(ids) for ids in whole], 0),
-        "labels": padded(following, IGNORE),
+        "input_ids": padded(inputs, pad),
+        "attention_mask": padded([[1] * len(ids) for ids in inputs], 0),
+        "labels": padded(labels, IGNORE),
     }
 
 
 def token_budget_batches(lengths: Sequence[int], budget: int, rng: random.Random | None) -> list[list[int]]:
-    """Indices grouped so that rows times the longest length stays within the budget; one pass over all.
+    """Return batches of all indices such that rows times the longest length stays within the budget.
 
-    With `rng` the rows are shuffled, bucketed by length within chunks and the batches shuffled: little
-    padding, much randomness. Without it batches run from the longest down. A row longer than the budget
-    has a batch of its own.
+    With `rng`, the rows are shuffled and sorted by length within chunks, and the batches are shuffled, which combines
+    little padding with much randomness. Without it, the batches are in descending order of length. A row longer than the
+    budget gets its own batch.
     """
     order = list(range(len(lengths)))
     if rng is None:
@@ -346,7 +352,7 @@ def token_budget_batches(lengths: Sequence[int], budget: int, rng: random.Random
 
 
 def require_ids(tokenizer: PreTrainedTokenizerFast) -> None:
-    """Raises UserError when the tokenizer lacks a padding or end token, which training and decoding need."""
+    """Raise UserError when the tokenizer lacks a padding or end token, which training and decoding need."""
     missing = [name for name in ("pad_token", "eos_token") if getattr(tokenizer, name) is None]
     if missing:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Engines: the ways to decode a saved model, behind one function; each is imported only when it is chosen."""
+"""Engines that decode a saved model, behind one function; each is imported only when it is chosen."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,12 +12,12 @@ from common.tokenization import words_in
 def decoder(
     folder: Path, decoding: DecodingConfig, *, words_of: Iterable[str] = ()
 ) -> tuple[Decoder, PreTrainedTokenizerFast]:
-    """The configured engine around the model saved in a folder, and that model's tokenizer.
+    """Return a decoder that runs the model saved in a folder with the configured engine, and the model's tokenizer.
 
-    `words_of`: when given, the tokens of these texts and of the dialogues at hand are all that a causal model writes,
-    where the engine is hf and does not search: of a large vocabulary most belongs to other languages, and on a CPU it
-    takes most of a step.
-    Raises UserError when the engine is not installed, lacks its hardware or cannot run this model or these settings.
+    `words_of`: when given, a causal model only generates tokens of these texts and of the dialogues in the batch. Most
+    of a large vocabulary belongs to other languages, and computing its logits takes most of a decoding step on a CPU.
+    Only the engine hf without beam search uses it.
+    Raises UserError when the engine is not installed, lacks its hardware, or does not support the model or settings.
     """
     if decoding.average_with:
         from common.engines import averaged

@@ -1,10 +1,10 @@
-"""Decoding by CTranslate2: BART and mBART, on a CPU several times as fast as `generate`.
+"""Decode BART and mBART with CTranslate2, on a CPU several times as fast as transformers' `generate`.
 
-What differs from transformers' `generate`, by CTranslate2's source (decoding.cc, sampling.cc):
-- n-gram blocking renormalises over what is still allowed, so beams under --no-repeat-ngram rank a little otherwise;
-- a checkpoint's `forced_eos_token_id` is not forced onto a summary that reaches --max-new-tokens.
-The formula of the length penalty, temperature before top-p and the maximum length are the same; under a length
-penalty far from 1 the two stop searching at slightly different moments.
+It differs from `generate` as follows, according to CTranslate2's source (decoding.cc, sampling.cc):
+- n-gram blocking renormalises over the tokens still allowed, so --no-repeat-ngram may rank beams differently;
+- a summary that reaches --max-new-tokens does not get the checkpoint's `forced_eos_token_id`;
+- with a length penalty far from 1, beam search stops at a slightly different step.
+The formula of the length penalty, temperature before top-p, and the maximum length are the same.
 """
 
 import os
@@ -28,32 +28,32 @@ from common.tokenization import load_tokenizer
 
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[ctranslate2]'"
 STARTS = "starts.json"
-_PRE_NORM = {"bart": False, "mbart": True}  # whether layers normalise before they attend
+_PRE_NORM = {"bart": False, "mbart": True}  # whether layer norm comes before attention
 _TRANSLATING = {"mbart": True, "m2m_100": True}
 
 
 def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrainedTokenizerFast]:
-    """A decoder around the model saved in a folder, converted on first use, and its tokenizer.
+    """Return a decoder that runs the model saved in a folder, converted on first use, and the model's tokenizer.
 
-    Log-probabilities are those of the converted model, so with int8 weights not exactly the checkpoint's.
-    Raises UserError when CTranslate2 is not installed or the model is no BART or mBART.
+    Log-probabilities are those of the converted model, which with int8 weights differ slightly from the checkpoint's.
+    Raises UserError when CTranslate2 is not installed or the model is neither BART nor mBART.
     """
     package = _package()
     tokenizer = load_tokenizer(folder)
     converted = convert(folder, decoding.ct2_weights)
     language = read_json(converted / STARTS)["forced_bos"]
-    made: list[Any] = []
+    translators: list[Any] = []  # at most one: the latest
 
     @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         require_beams(config)
         sampled = config.temperature > 0
-        if sampled or not made:
-            # A seed counts for threads that start after it: sampling wants a translator of its own.
+        if sampled or not translators:
+            # A seed only affects threads that start after it, so sampling needs a new translator.
             package.set_random_seed(seed % 2**32)
-            made[:] = [_translator(package, converted, decoding.ct2_weights)]
+            translators[:] = [_translator(package, converted, decoding.ct2_weights)]
         tokens = [_names(source) for source in sources]
-        results = made[0].translate_batch(
+        results = translators[0].translate_batch(
             tokens,
             target_prefix=None if language is None else [_names([language])] * len(tokens),
             beam_size=1 if sampled else config.beams,
@@ -67,7 +67,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
         )
         generated = [[int(name) for name in names] for result in results for names in result.hypotheses]
         repeated = [source for source in tokens for _ in range(config.candidates)]
-        scores = _logprobs(made[0], repeated, generated, tokenizer.eos_token_id)
+        scores = _logprobs(translators[0], repeated, generated, tokenizer.eos_token_id)
         return candidates_of(generated, scores, tokenizer, config)
 
     return run, tokenizer
@@ -78,16 +78,20 @@ def _sampling(config: DecodingConfig) -> dict[str, Any]:
 
 
 def _names(ids: Sequence[int]) -> list[str]:
-    """CTranslate2 wants words; ours are the ids themselves, so no tokenizer's spelling of a token can go wrong."""
+    """Return token names for CTranslate2: the ids as text, so that the spelling of a token never matters."""
     return [str(token) for token in ids]
 
 
 def _logprobs(
     translator: Any, sources: list[list[str]], targets: Sequence[Sequence[int]], end: int
 ) -> list[float]:
-    """log p(target | source) of each pair, in nats: teacher-forced, the end token counted where it was written."""
+    """Return log p(target | source) of each pair, in nats, with teacher forcing.
+
+    An end token only counts if it was generated.
+    """
+    # Without end tokens, because score_batch appends one to every target.
     open_ended = [_names(target[:-1] if target[-1:] == [end] else target) for target in targets]
-    results = translator.score_batch(sources, open_ended, max_input_length=0)  # adds the end to every target
+    results = translator.score_batch(sources, open_ended, max_input_length=0)
     return [sum(r.log_probs[: len(target)]) for r, target in zip(results, targets, strict=True)]
 
 
@@ -107,26 +111,26 @@ def _package() -> Any:
         return import_module("ctranslate2")
     except ImportError:
         raise UserError(
-            f"--engine ctranslate2: the package is not installed; run: {INSTALL} (or decode with --engine hf)."
+            f"--engine ctranslate2: the package ctranslate2 is not installed; run: {INSTALL} (or use --engine hf)."
         ) from None
 
 
 def convert(folder: Path, weights: str) -> Path:
-    """The folder of the converted model, made once for each checkpoint and kind of weights; adapters are merged.
+    """Return the folder of the converted model with merged adapters, made once per checkpoint and type of weights.
 
-    Raises UserError when the model is no BART or mBART.
+    Raises UserError when the model is neither BART nor mBART.
     """
     package = _package()
     name = f"{checkpoints.fingerprint(folder)[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
     converted = root() / ".cache" / "ct2" / name
     converted.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(converted) + ".lock"):  # of several processes one converts
+    with FileLock(str(converted) + ".lock"):  # only one of several processes converts
         if not converted.exists() or checkpoints.problem(converted):
             _require_supported(folder)
-            # As `--merge` does: adapters that were trained on quantized weights go into whole ones.
+            # As with `--merge`, adapters that were trained on quantized weights are merged into unquantized ones.
             model, tokenizer = models.load(folder, together=False, dtype="float32", quantization="none")
-            whole = models.merged(model).cpu()
-            checkpoints.save(converted, lambda staging: _write(whole, tokenizer, weights, staging))
+            merged = models.merged(model).cpu()
+            checkpoints.save(converted, lambda staging: _write(merged, tokenizer, weights, staging))
     return converted
 
 
@@ -134,20 +138,21 @@ def _require_supported(folder: Path) -> None:
     config = AutoConfig.from_pretrained(saved.weights(folder)[0], trust_remote_code=False)
     if not config.is_encoder_decoder:
         raise UserError(
-            f"--engine ctranslate2 decodes BART and mBART, and {shown(folder)} is a causal model "
+            f"--engine ctranslate2 only decodes BART and mBART, but {shown(folder)} is a causal model "
             f"({config.model_type}): use --engine hf, or --engine vllm on a GPU."
         )
     if config.model_type not in _PRE_NORM:
         raise UserError(
-            f"--engine ctranslate2 decodes BART and mBART, and {shown(folder)} is {config.model_type}: use --engine hf."
+            f"--engine ctranslate2 only decodes BART and mBART, but {shown(folder)} is {config.model_type}: "
+            "use --engine hf."
         )
 
 
 def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: str, folder: Path) -> None:
-    """Fill a folder with the model in CTranslate2's format.
+    """Write the model into a folder in CTranslate2's format.
 
-    Its converter reads `config.normalize_before`, which transformers 5 no longer has. And as a whole it would load the
-    tokenizer by AutoTokenizer, which may give other ids; hence only the part that maps weights is used.
+    Only the part of CTranslate2's converter that maps weights is used: the rest loads the tokenizer with AutoTokenizer,
+    which may give other ids. That part also reads `config.normalize_before`, which transformers 5 no longer has.
     """
     loaders = import_module("ctranslate2.converters.transformers")
     config = model.config
@@ -156,15 +161,16 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: 
     loader = getattr(loaders, names[config.model_type])()
     if config.model_type == "m2m_100":
         for half in (model.model.encoder, model.model.decoder):
-            # The loader takes the first position to be 2, which holds while the padding token is 1.
+            # The loader assumes that the first position is 2, which is only true when the padding token is 1.
             half.embed_positions.offset = half.embed_positions.padding_idx + 1
     spec = loader.get_model_spec(model)
-    words = _names(range(model.get_output_embeddings().weight.shape[0]))
-    spec.register_source_vocabulary(words)
-    spec.register_target_vocabulary(words)
+    vocabulary = _names(range(model.get_output_embeddings().weight.shape[0]))
+    spec.register_source_vocabulary(vocabulary)
+    spec.register_target_vocabulary(vocabulary)
     spec.config.bos_token = str(config.decoder_start_token_id)
     spec.config.eos_token = str(tokenizer.eos_token_id)
-    spec.config.unk_token = words[0]  # every word is known; one that is not in the list would be added to it
+    # Never used, but it must be in the vocabulary: otherwise it would be added as another token.
+    spec.config.unk_token = vocabulary[0]
     spec.config.decoder_start_token = str(config.decoder_start_token_id)
     spec.validate()
     spec.optimize(quantization=weights)
@@ -175,17 +181,17 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weights: 
 def translation(
     folder: Path, weights: str
 ) -> Callable[[Sequence[Sequence[int]], int, int, int], list[list[int]]]:
-    """A function (sources, target language's id, beams, longest) → the best translation of each source, as ids.
+    """Return a function that translates: (sources, target language's id, beams, most tokens) → token ids per source.
 
-    `folder` holds a pretrained m2m100, NLLB or mBART-50 as a hub serves it; it is converted on first use. A translation
-    begins with the language's id and ends with the end token if it ended.
-    Raises UserError when CTranslate2 is not installed or the model is another.
+    `folder` holds a pretrained m2m100, NLLB or mBART-50 as the hub serves it, which is converted on first use. A
+    translation begins with the language's id, and ends with the end token unless it was cut off.
+    Raises UserError when CTranslate2 is not installed or the folder holds another kind of model.
     """
     package = _package()
     kind = read_json(folder / "config.json").get("model_type")
     if kind not in _TRANSLATING:
         raise UserError(
-            f"--engine ctranslate2 translates with m2m100, NLLB and mBART-50, and {shown(folder)} is {kind}: "
+            f"--engine ctranslate2 only translates with m2m100, NLLB and mBART-50, but {shown(folder)} is {kind}: "
             "use --engine hf."
         )
     converted = _convert_pretrained(package, folder, weights)
@@ -206,7 +212,7 @@ def translation(
 
 
 def _convert_pretrained(package: Any, folder: Path, weights: str) -> Path:
-    """The folder of the converted weights, made once for each content of the pretrained folder."""
+    """Return the folder of the converted weights, made once for each content of the pretrained folder."""
     content = sha256_texts(sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file())
     name = f"{content[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
     converted = root() / ".cache" / "ct2" / name

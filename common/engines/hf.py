@@ -1,4 +1,4 @@
-"""transformers' models as an engine: the one that is always there."""
+"""The engine hf: decoding with transformers, which is always installed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -29,11 +29,11 @@ from common.models.logits import target_logits
 from common.tokenization import IGNORE, collate_causal, collate_seq2seq
 
 LOGITS_AT_ONCE = 2**27
-"""Logits held in memory while candidates are scored."""
+"""Most logits held in memory while candidates are scored."""
 
 
 class _NoRepeatOfGenerated(LogitsProcessor):
-    """n-gram blocking that ignores the prompt, whose words a summary may well use."""
+    """N-gram blocking that ignores the prompt, so that a summary may repeat n-grams of the dialogue."""
 
     def __init__(self, size: int, prompt: int) -> None:
         self.inner, self.prompt = NoRepeatNGramLogitsProcessor(size), prompt
@@ -43,9 +43,9 @@ class _NoRepeatOfGenerated(LogitsProcessor):
 
 
 class _ChosenLogprobs(StoppingCriteria):
-    """Log-probabilities of the tokens that decoding chooses, from the logits as the model gives them; never stops it.
+    """Record the log-probability of every chosen token, from the model's raw logits; never stop decoding.
 
-    `remember` is a forward hook of the model: what logits processors are given may already be warped.
+    `remember` is a forward hook of the model, because the scores that `generate` passes on may already be warped.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class _ChosenLogprobs(StoppingCriteria):
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
     def sums(self, lengths: Sequence[int]) -> list[float]:
-        """The sum over each row's first tokens; what stands behind its end is padding."""
+        """Return the sum over the first `lengths` tokens of each row; the tokens after these are padding."""
         steps = torch.stack(self.steps, dim=1)
         counted = torch.arange(steps.shape[1]) < torch.as_tensor(lengths).unsqueeze(1)
         sums: list[float] = steps.masked_fill(~counted.to(steps.device), 0.0).sum(1).tolist()
@@ -80,7 +80,7 @@ def _hf_config(model: PreTrainedModel, config: DecodingConfig, tokenizer: PreTra
         "eos_token_id": end_tokens(model.generation_config, tokenizer),
         "decoder_start_token_id": getattr(model.config, "decoder_start_token_id", None),
         "forced_bos_token_id": getattr(model.generation_config, "forced_bos_token_id", None),
-        # Whatever is unset comes from the checkpoint's own generation_config.json.
+        # `generate` would take unset values from the checkpoint's generation_config.json.
         "min_length": 0,
         "no_repeat_ngram_size": 0,
         "repetition_penalty": 1.0,
@@ -117,17 +117,17 @@ def decode(
     logprobs: bool = True,
     words: Collection[int] = (),
 ) -> list[list[Candidate]]:
-    """Candidates of each source (token ids), best first by the decoder; one batch.
+    """Return the candidates of each source (token ids), best first, decoded as one batch.
 
-    Greedy decoding and sampling sum log-probabilities as they go; beams take a forward pass of their own, which
-    `logprobs=False` saves: the log-probabilities are then left at 0.
-    `words`: when there are any, greedy decoding and sampling by a causal model write no other tokens than these and the
-    batch's own; elsewhere they are ignored.
-    Raises UserError when more candidates are wanted than there are beams.
+    Greedy decoding and sampling sum log-probabilities on the way. Beam search needs another forward pass for them;
+    `logprobs=False` skips it and leaves them at 0.
+    `words`: the allowed token ids; empty allows all. Greedy decoding and sampling by a causal model then generate only
+    these and the tokens of the batch's sources; beam search and encoder-decoders ignore `words`.
+    Raises UserError when beam search is asked for more candidates than it has beams.
     """
     require_beams(config)
-    if _steps(model, config):
-        stepped: list[list[Candidate]] = _stepped(model, tokenizer, sources, config, words)
+    if _can_step(model, config):
+        stepped: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, words)
         return stepped
     causal = not model.config.is_encoder_decoder
     ids, mask = (_left_padded if causal else _right_padded)(sources, tokenizer.pad_token_id)
@@ -136,25 +136,29 @@ def decode(
     )
 
 
-def _steps(model: PreTrainedModel, config: DecodingConfig) -> bool:
-    """Whether `stepping` can do it: no search, and no encoder.
+def _can_step(model: PreTrainedModel, config: DecodingConfig) -> bool:
+    """Return whether `stepping` can decode: not with beam search, an encoder-decoder or a sharded model.
 
-    Processes that share one model's weights call it equally often, which `generate` sees to.
+    All processes must call a sharded model equally often, which only transformers' `generate` ensures.
     """
     searched = config.temperature == 0 and config.beams > 1
     return not (model.config.is_encoder_decoder or searched or isinstance(model, FSDPModule))
 
 
 @torch.inference_mode()
-def _stepped(
+def _by_stepping(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     sources: Sequence[Sequence[int]],
     config: DecodingConfig,
-    words: Collection[int],
+    allowed: Collection[int],
     samples: int = 0,
 ) -> list[list[Candidate]]:
-    """The candidates of each source, and behind a greedy one so many samples, the source read once for all."""
+    """Return the candidates of each source, decoded with `stepping`.
+
+    `allowed`: the allowed token ids, to which those of the sources are added; empty allows all.
+    `samples`: when not 0, one greedy candidate and this many samples, for which the source is read only once.
+    """
     temperature = config.samples_temperature if samples else config.temperature
     ids, mask = _left_padded(sources, tokenizer.pad_token_id)
     ends = end_tokens(model.generation_config, tokenizer)
@@ -168,7 +172,7 @@ def _stepped(
         choose=stepping.sampler(temperature, config.top_p) if temperature > 0 else stepping.greedy,
         greedy_first=samples > 0,
         warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
-        words=sorted({*words, *(token for source in sources for token in source)}) if words else (),
+        words=sorted({*allowed, *(token for source in sources for token in source)}) if allowed else (),
     )
 
     def candidates(
@@ -195,13 +199,13 @@ def _by_generate(
     config: DecodingConfig,
     logprobs: bool,
 ) -> list[list[Candidate]]:
-    """`decode` by transformers' own `generate`: beams, and whatever an encoder has read."""
+    """Return the candidates of each source, decoded with transformers' `generate`: beam search and encoder-decoders."""
     causal = not model.config.is_encoder_decoder
     pad = tokenizer.pad_token_id
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
     if isinstance(model, Averaged):
         inputs["past_key_values"] = empty_cache(model)  # `generate` would make one for a single model
-    start = ids.shape[1] if causal else 1  # generated tokens follow the padded prompt, or the start token
+    start = ids.shape[1] if causal else 1  # the generated tokens follow the padded prompt or the start token
     blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
     summing = logprobs and (config.temperature > 0 or config.beams == 1)
     chosen = _ChosenLogprobs()
@@ -213,7 +217,7 @@ def _by_generate(
             generation_config=_hf_config(model, config, tokenizer),
             logits_processor=LogitsProcessorList(blocking),
             stopping_criteria=StoppingCriteriaList([chosen] if summing else []),
-            # Processes that share one model's weights call it equally often, until the last has ended its summaries.
+            # All processes call a sharded model equally often, until the last one has finished its summaries.
             synced_gpus=isinstance(model, FSDPModule),
         )
     finally:
@@ -230,10 +234,10 @@ def _by_generate(
 
 
 def _until_end(tokens: list[int], ends: Sequence[int], pad: int) -> list[int]:
-    """The tokens up to and with the first end token, padding dropped."""
-    for place, token in enumerate(tokens):
+    """Return the tokens up to and including the first end token, without padding."""
+    for index, token in enumerate(tokens):
         if token in ends:
-            return tokens[: place + 1]
+            return tokens[: index + 1]
     while tokens and tokens[-1] == pad:
         tokens = tokens[:-1]
     return tokens
@@ -243,9 +247,9 @@ def _until_end(tokens: list[int], ends: Sequence[int], pad: int) -> list[int]:
 def sequence_logprobs(
     model: PreTrainedModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], pad: int
 ) -> list[float]:
-    """log p(target | source) of each pair, in nats, by teacher-forced forward passes.
+    """Return log p(target | source) of each pair, in nats, from teacher-forced forward passes.
 
-    Decoder scores are not used: beam search divides them by length, sampling warps them.
+    The scores of `generate` are no use here: beam search divides them by the length, sampling warps them.
     """
     collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
     longest = max(map(len, targets))
@@ -266,21 +270,24 @@ def sequence_logprobs(
 def hf_decoder(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, words: Collection[int] = ()
 ) -> Decoder:
-    """Decoding by transformers: every architecture, everywhere. `words` as `decode` takes them."""
+    """Return a decoder that uses transformers, for every architecture and device.
 
-    def alone(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
+    `words`: the allowed token ids, as in `decode`.
+    """
+
+    def once(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         torch.manual_seed(seed)
         found: list[list[Candidate]] = decode(model, tokenizer, sources, config, words=words)
         return found
 
-    apart = with_samples(alone)
+    twice = with_samples(once)
 
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
-        if not (config.samples and config.temperature == 0 and _steps(model, config)):
-            return apart(sources, config, seed)
+        if not (config.samples and config.temperature == 0 and _can_step(model, config)):
+            return twice(sources, config, seed)
         require_beams(config)
         torch.manual_seed(seed)
-        found: list[list[Candidate]] = _stepped(model, tokenizer, sources, config, words, config.samples)
+        found: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, words, config.samples)
         return found
 
     return run

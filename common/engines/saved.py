@@ -1,4 +1,4 @@
-"""What lies in the folder of a saved model: all of it, or an adapter on a base that is elsewhere."""
+"""Read the folder of a saved model, which holds either all weights or an adapter on a base stored elsewhere."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ ADAPTER = "adapter_config.json"
 
 
 def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
-    """The folder of the weights, downloaded if need be, and how the recipe holds them if they are a base's.
+    """Return the folder of the weights, downloaded if necessary, and the settings of the base if they belong to one.
 
-    Raises UserError when the base is nowhere to be had or is another one than it was.
+    Raises UserError when the base cannot be found or is not the one that the adapter was trained on.
     """
     if not (folder / BASE).exists():
         return folder, None
@@ -26,7 +26,7 @@ def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
 
 
 def generation_config(folder: Path, weights: Path) -> GenerationConfig:
-    """How the saved model begins and ends its texts: as recorded in its folder, else as its weights say."""
+    """Load the generation config of a saved model (start and end tokens), from its folder or else from its weights."""
     for place in (folder, weights):
         if (place / GENERATION_CONFIG_NAME).exists():
             return GenerationConfig.from_pretrained(place)

@@ -1,8 +1,8 @@
-"""Decoding by vLLM: causal models on GPUs, whole or as LoRA adapters on their base.
+"""Decode causal models with vLLM on GPUs: all weights, or LoRA adapters on their base.
 
-Written against vLLM's documented Python API (0.11 and later: LLM, SamplingParams, TokensPrompt, LoRARequest).
-It wants older packages than training does, hence a virtual environment of its own: what it writes are files like any.
-Its numbers depend a little on what else is in the batch, so two runs need not agree to the last token.
+This uses vLLM's documented Python API (0.11 and later: LLM, SamplingParams, TokensPrompt, LoRARequest).
+vLLM needs older packages than training does and therefore its own virtual environment; the files it writes are the same.
+Its logits depend slightly on the other rows in the batch, so two runs may differ in some tokens.
 """
 
 from collections.abc import Sequence
@@ -26,18 +26,19 @@ INSTALL = (
     "python3.11 -m venv .venv-vllm && .venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]', then "
     ".venv-vllm/bin/python -m common infer EXPERIMENT --engine vllm"
 )
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what --max-lora-rank may be
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that vLLM accepts as max_lora_rank
 
 
 def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrainedTokenizerFast]:
-    """A decoder around the model saved in a folder, and its tokenizer; greedy decoding and sampling.
+    """Return a decoder (greedy or sampling) that runs the model saved in a folder, and the model's tokenizer.
 
-    Log-probabilities are the model's own: before temperature and top-p. Raises UserError without vLLM or a GPU, for
-    an encoder-decoder, beams, n-gram blocking, adapters with trained token rows, and int8 weights.
+    Log-probabilities are those before temperature and top-p.
+    Raises UserError without vLLM or a GPU, and for an encoder-decoder, beam search, n-gram blocking, adapters with
+    trained embedding rows, or int8 weights.
     """
     package = _package()
-    _require_alone()
-    _require_no_search(decoding)
+    _require_one_process()
+    _require_supported(decoding)
     tokenizer = load_tokenizer(folder)
     weights, base = saved.weights(folder)
     _require_causal(weights)
@@ -48,7 +49,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
 
     @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
-        _require_no_search(config)
+        _require_supported(config)
         found = model.generate(
             [prompt(prompt_token_ids=list(source)) for source in sources],
             [_sampling(package, config, seed, number, ends) for number in range(len(sources))],
@@ -63,64 +64,65 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
 
 
 def _package() -> Any:
-    """vLLM, which is large: imported only here. Raises UserError when it or a GPU is missing."""
-    other = "decode with --engine hf, or on a CPU a BART or mBART with --engine ctranslate2"
+    """Import vLLM. Raises UserError when it or a GPU is missing."""
+    other = "use --engine hf, or --engine ctranslate2 for BART and mBART on a CPU"
     if not torch.cuda.is_available():
-        raise UserError(f"--engine vllm needs a CUDA GPU and this machine has none; {other}.")
+        raise UserError(f"--engine vllm needs a CUDA GPU, and this machine has none; {other}.")
     try:
         return import_module("vllm")
     except ImportError as error:
         raise UserError(f"--engine vllm: {error}; run: {INSTALL} (or {other}).") from None
 
 
-def _require_alone() -> None:
+def _require_one_process() -> None:
     if processes.count() > 1:
         raise UserError(
-            f"--engine vllm spreads over GPUs by itself; start one process, with --vllm-gpus {processes.count()}."
+            "--engine vllm uses several GPUs from one process; start it without gpus=N and with "
+            f"--vllm-gpus {processes.count()}."
         )
 
 
-def _require_no_search(config: DecodingConfig) -> None:
+def _require_supported(config: DecodingConfig) -> None:
     require_beams(config)
     if not config.temperature and config.beams > 1:
         raise UserError(
-            f"--engine vllm does not search with --beams {config.beams}: its length penalty counts the prompt too. "
-            "Use --beams 1 --candidates 1 with --samples, --temperature above 0, or --engine hf."
+            f"--engine vllm does not support --beams {config.beams}, because vLLM's length penalty counts the prompt too. "
+            "Use --beams 1 --candidates 1 with --samples, or --temperature above 0, or --engine hf."
         )
     if config.no_repeat_ngram:
-        raise UserError("--engine vllm cannot block n-grams; set --no-repeat-ngram 0, or use --engine hf.")
+        raise UserError("--engine vllm cannot block n-grams; use --no-repeat-ngram 0 or --engine hf.")
 
 
 def _require_causal(weights: Path) -> None:
     config = AutoConfig.from_pretrained(weights, trust_remote_code=False)
     if config.is_encoder_decoder:
         raise UserError(
-            f"--engine vllm decodes causal models, and {shown(weights)} is an encoder-decoder ({config.model_type}): "
-            "use --engine ctranslate2 (BART, mBART) or --engine hf."
+            f"--engine vllm only decodes causal models, but {shown(weights)} is an encoder-decoder "
+            f"({config.model_type}): use --engine ctranslate2 (BART, mBART) or --engine hf."
         )
 
 
 def _adapter(folder: Path) -> tuple[Any, int]:
-    """The request for the folder's adapters and their rank; None and 0 when it has none."""
+    """Return vLLM's request for the folder's adapters and their rank; None and 0 when it has none."""
     if not (folder / saved.ADAPTER).exists():
         return None, 0
     config = read_json(folder / saved.ADAPTER)
     if config.get("trainable_token_indices") or config.get("modules_to_save"):
         raise UserError(
-            f"{shown(folder)} holds trained token rows (--added-tags), which vLLM cannot load: use --engine hf."
+            f"{shown(folder)} has trained embedding rows (--added-tags), which vLLM cannot load: use --engine hf."
         )
     if config["r"] > RANKS[-1]:
         raise UserError(
-            f"{shown(folder)} has adapters of rank {config['r']}; vLLM takes {RANKS[-1]}: use --engine hf."
+            f"{shown(folder)} has adapters of rank {config['r']}, but vLLM supports at most {RANKS[-1]}: use --engine hf."
         )
     return import_module("vllm.lora.request").LoRARequest("best", 1, str(folder)), config["r"]
 
 
 def _arguments(weights: Path, base: PretrainedConfig | None, rank: int, gpus: int) -> dict[str, Any]:
-    """What vLLM's LLM is given. Raises UserError for weights that it cannot quantize as the recipe does."""
+    """Return the arguments of vLLM's LLM. Raises UserError for a quantization that vLLM does not have."""
     settings: dict[str, Any] = {
         "model": str(weights),
-        "skip_tokenizer_init": True,  # prompts and summaries are token ids; it might read the tokenizer otherwise
+        "skip_tokenizer_init": True,  # we pass token ids; vLLM might load the tokenizer differently
         "tensor_parallel_size": gpus,
         "logprobs_mode": "raw_logprobs",  # before temperature and top-p
         "dtype": "float32" if base is None else base.dtype,
@@ -130,7 +132,7 @@ def _arguments(weights: Path, base: PretrainedConfig | None, rank: int, gpus: in
         settings |= {"enable_lora": True, "max_lora_rank": min(size for size in RANKS if size >= rank)}
     if base is not None and base.quantization == "int8":
         raise UserError(
-            "--engine vllm does not quantize to int8 as --quantization int8 does: use --engine hf."
+            "--engine vllm cannot load weights with --quantization int8, as this run uses them: use --engine hf."
         )
     if base is not None and base.quantization == "nf4":
         settings["quantization"] = "bitsandbytes"  # quantizes while loading: nf4, double
@@ -138,16 +140,16 @@ def _arguments(weights: Path, base: PretrainedConfig | None, rank: int, gpus: in
 
 
 def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, ends: Sequence[int]) -> Any:
-    """The settings of the prompt with this number; every sample of every prompt draws with a seed of its own."""
+    """Return the sampling parameters of one prompt; every sample of every prompt has a different seed."""
     return package.SamplingParams(
         n=config.candidates,
         temperature=config.temperature,
         top_p=config.top_p if config.temperature else 1.0,
         max_tokens=config.max_new_tokens,
-        seed=seed % 2**62 + number * config.candidates,  # sample i adds i
-        ignore_eos=True,  # the end tokens that count are those of `decoding.end_tokens`
+        seed=seed % 2**62 + number * config.candidates,  # vLLM adds i for sample i
+        ignore_eos=True,  # only the tokens of `decoding.end_tokens` end a summary
         stop_token_ids=list(ends),
-        logprobs=0,  # only of the tokens chosen
+        logprobs=0,  # 0: only those of the chosen tokens
         detokenize=False,
     )
 

@@ -1,4 +1,4 @@
-"""Models: small ones from scratch, pretrained ones whole or with adapters, saved to and loaded from a run's folder."""
+"""Models: build small ones, load pretrained ones, add adapters, and save to or load from a run's folder."""
 
 from common.models.adapters import LoRAConfig as LoRAConfig
 from common.models.adapters import add_lora as add_lora

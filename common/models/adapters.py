@@ -1,4 +1,4 @@
-"""LoRA adapters: where they go in each architecture, added tags, merging."""
+"""LoRA adapters: which layers they adapt in each architecture, and trained tokens for speaker tags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from common.errors import UserError
 
 _ATTENTION = (
-    {"q_proj", "k_proj", "v_proj", "o_proj", "out_proj"}  # Llama, Qwen, Gemma; BART says out_proj
+    {"q_proj", "k_proj", "v_proj", "o_proj", "out_proj"}  # Llama, Qwen, Gemma; out_proj is BART's
     | {"q", "k", "v", "o"}  # T5
     | {"query_key_value", "qkv_proj", "c_attn", "dense"}  # fused: GPT-NeoX, Phi-3, GPT-2
 )
@@ -22,19 +22,19 @@ class LoRAConfig:
     """Low-rank adapters (Hu et al. 2021)."""
 
     rank: int = 16
-    """Inner size of an adapter."""
+    """Rank of the adapters."""
     alpha: int = 32
-    """Adapters are scaled by alpha / rank."""
+    """Numerator of the adapters' scale, alpha / rank."""
     dropout: float = 0.05
     """Share of an adapter's inputs dropped in training, 0 to 1."""
     targets: tuple[str, ...] = ("attention",)
-    """attention: its four projections; all: every linear layer but the output; or names of layers."""
+    """Layers to adapt. attention: its four projections; all: every linear layer except the output layer; or layer names."""
     added_tags: bool = False
-    """Give every speaker tag a token and a trained embedding row of its own."""
+    """Whether every speaker tag becomes one token with its own trained embedding row."""
 
 
 def linear_layers(model: PreTrainedModel) -> list[str]:
-    """Last names of the linear layers, quantized ones too, without the output layer; sorted."""
+    """Return the last parts of the names of all linear layers except the output layer, sorted; quantized ones included."""
     head = model.get_output_embeddings()
     return sorted(
         {
@@ -46,9 +46,9 @@ def linear_layers(model: PreTrainedModel) -> list[str]:
 
 
 def lora_targets(model: PreTrainedModel, wanted: Sequence[str]) -> list[str]:
-    """The layer names that `wanted` means in this architecture.
+    """Return the layer names in this architecture that `wanted` stands for, sorted.
 
-    Raises UserError, listing the linear layers there are, when one of them means none.
+    Raises UserError, which lists the linear layers, when an item of `wanted` matches none.
     """
     present = linear_layers(model)
     chosen: set[str] = set()
@@ -60,23 +60,23 @@ def lora_targets(model: PreTrainedModel, wanted: Sequence[str]) -> list[str]:
         if not names:
             raise UserError(
                 f"--targets {want}: no layer of {type(model).__name__} matches; "
-                f"wanted attention, all, or some of {', '.join(present)}."
+                f"wanted attention, all, or names among {', '.join(present)}."
             )
         chosen |= names
     return sorted(chosen)
 
 
 def add_tags(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: Sequence[str]) -> list[int]:
-    """Give the tags tokens of their own, in the tokenizer and as embedding rows; the ids of those that are new.
+    """Make each tag one token in the tokenizer and the embeddings; return the ids of the new tokens.
 
-    As normal tokens: special ones would vanish when a summary is decoded.
+    They are normal tokens, because special ones would be skipped when a summary is decoded.
     """
     new = [tag for tag in tags if tag not in tokenizer.get_vocab()]
     pieces = [tokenizer.encode(tag, add_special_tokens=False) for tag in new]
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in new])
     grow_embeddings(model, tokenizer)
     rows = [tokenizer.convert_tokens_to_ids(tag) for tag in new]
-    # Spare rows of a model were never trained and are all alike: two tags would be one to it.
+    # A model's unused embedding rows were never trained and may be equal, so that it could not tell tags apart.
     with torch.no_grad():
         for matrix in (model.get_input_embeddings().weight, model.get_output_embeddings().weight):
             for row, parts in zip(rows, pieces, strict=True):
@@ -85,17 +85,17 @@ def add_tags(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: S
 
 
 def grow_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Make room for every token; models often have more rows than tokens already."""
+    """Enlarge the embeddings to the size of the tokenizer; many models already have more rows than tokens."""
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
 
 
 def _trained_rows(model: PreTrainedModel, rows: list[int]) -> list[int] | dict[str, list[int]] | None:
-    """The rows as PEFT takes them; in the output layer too, where it is not tied to the embedding."""
-    read, written = model.get_input_embeddings(), model.get_output_embeddings()
-    if not rows or read.weight is written.weight:
+    """Return PEFT's `trainable_token_indices`, with the output layer when it is not tied to the embeddings."""
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    if not rows or inputs.weight is outputs.weight:
         return rows or None
-    names = [name for name, module in model.named_modules() if module is read or module is written]
+    names = [name for name, module in model.named_modules() if module is inputs or module is outputs]
     return {name.rsplit(".", 1)[-1]: rows for name in names}
 
 
@@ -105,13 +105,13 @@ def add_lora(
     config: LoRAConfig,
     tags: Sequence[str] = (),
 ) -> PeftModel:
-    """The model with fresh adapters, which alone (and the rows of added tags) are trainable.
+    """Return the model with new adapters; only these and the embedding rows of added tags are trainable.
 
-    Raises UserError when no layer matches `config.targets`, and when tags are to be added and there are none.
+    Raises UserError when no layer matches `config.targets`, or `config.added_tags` is set without any `tags`.
     """
     if config.added_tags and not tags:
         raise UserError(
-            "--added-tags true: there are no tags to add; this competition's competition.toml names none under [tags], "
+            "--added-tags true: there are no tags to add; this competition's competition.toml has none under [tags], "
             "or this experiment's train.py does not pass run.competition.tags to add_lora. Leave --added-tags out."
         )
     targets = lora_targets(model, config.targets)

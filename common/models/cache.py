@@ -1,6 +1,6 @@
-"""What is remembered of the tokens read, with room for more: appending a token copies that token alone.
+"""A KV cache with preallocated room, so that appending a token copies only that token.
 
-transformers' DynamicCache copies all that is remembered at every step: beside a small model that is most of the step.
+transformers' DynamicCache copies the whole cache at every step, which takes most of a step of a small model.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 ROOM = 64
-"""Tokens there is room for before all is copied again."""
+"""Number of tokens to preallocate; when they are used up, the whole cache is copied."""
 
 
 class _Grown:
-    """A tensor [rows, heads, tokens, size] with room behind the tokens, each row so many times in it."""
+    """A tensor [rows, heads, tokens, size] with room for more tokens; every row of `start` is repeated `copies` times."""
 
     def __init__(self, start: torch.Tensor, copies: int = 1) -> None:
         rows, heads, self.length, size = start.shape
@@ -22,11 +22,11 @@ class _Grown:
         self.whole.unflatten(0, (rows, copies))[:, :, :, : self.length] = start.unsqueeze(1)
 
     def tokens(self) -> torch.Tensor:
-        """All tokens, a view."""
+        """Return a view of all tokens."""
         return self.whole[:, :, : self.length]
 
     def appended(self, more: torch.Tensor) -> torch.Tensor | None:
-        """All tokens with these; None when there is no room."""
+        """Append tokens and return a view of all; None when there is no room."""
         end = self.length + more.shape[2]
         if end > self.whole.shape[2]:
             return None
@@ -36,7 +36,7 @@ class _Grown:
 
 
 class _Roomy(DynamicLayer):
-    """A layer that takes over another's tokens, each row so many times."""
+    """A cache layer with room, which starts with the tokens of another layer; every row is repeated `copies` times."""
 
     def __init__(self, other: DynamicLayer, copies: int) -> None:
         self.__dict__.update(other.__dict__)
@@ -54,23 +54,23 @@ class _Roomy(DynamicLayer):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """All keys and values, these included."""
+        """Append keys and values; return all of them."""
         self.keys, self.values = self._longer(key_states, value_states)
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these rows alone."""
+        """Keep only the rows with these indices."""
         super().batch_select_indices(indices)
         self.room = None
 
 
 class _RoomySliding(_Roomy, DynamicSlidingWindowLayer):
-    """The same of a layer that looks back over a window."""
+    """A cache layer with room for sliding-window attention."""
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The keys and values in the window, these included."""
+        """Append keys and values; return those that the new tokens may attend to."""
         self.cumulative_length += key_states.shape[-2]
         behind = self.keys.shape[2]
         keys, values = self._longer(key_states, value_states)
@@ -80,14 +80,14 @@ class _RoomySliding(_Roomy, DynamicSlidingWindowLayer):
 
 
 def repeat_with_room(cache: DynamicCache, copies: int) -> None:
-    """Repeat every row of a cache that has read something, and let its layers grow in place.
+    """Repeat every row of a filled cache `copies` times, and replace its layers by ones with room for more tokens.
 
-    Layers that are not of the usual kinds are repeated, and grow as they always do.
+    Layers of other types are also repeated, but not replaced.
     """
-    for place, layer in enumerate(cache.layers):
+    for index, layer in enumerate(cache.layers):
         if type(layer) is DynamicLayer:
-            cache.layers[place] = _Roomy(layer, copies)
+            cache.layers[index] = _Roomy(layer, copies)
         elif type(layer) is DynamicSlidingWindowLayer and not layer.record_past:
-            cache.layers[place] = _RoomySliding(layer, copies)
+            cache.layers[index] = _RoomySliding(layer, copies)
         elif copies > 1:
             layer.batch_repeat_interleave(copies)

@@ -1,4 +1,4 @@
-"""Logits of the tokens that count, and of no others."""
+"""Compute only the logits that are needed: at target positions, and of allowed tokens."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,13 +16,14 @@ from common.tokenization import IGNORE
 def target_logits(
     model: torch.nn.Module, batch: dict[str, torch.Tensor], words: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (t, vocabulary) of the batch's t target tokens, row after row, and those tokens (t,).
+    """Return the logits (t, vocabulary) at the batch's t target tokens, row after row, and the target token ids (t,).
 
-    Only their positions go through the output layer: of padding, and of a prompt that is no target, no logits are made.
-    `words`: token ids, rising, every target among them: they are the vocabulary then, and the tokens returned are
-    places in it. Raises ValueError when a target is not among them.
+    Only target positions go through the output layer, which skips padding and prompts.
+    `words`: the allowed token ids in ascending order, which must include every target; None allows all. The vocabulary
+    then consists only of these, and the targets returned are indices into it.
+    Raises ValueError when a target is not allowed.
     """
-    inner = getattr(model, "module", model)  # the model itself, not what spreads it over processes
+    inner = getattr(model, "module", model)  # the model itself, without the wrapper for several processes
     if isinstance(inner, Averaged):
         found = [target_logits(one, batch, words) for one in inner.models]
         return mean_log_probabilities([logits for logits, _ in found]), found[0][1]
@@ -31,35 +32,35 @@ def target_logits(
     wanted = labels != IGNORE
     if inner.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = _shifted(labels, inner.config)
-    with narrowed(inner, words) as only:
+    with narrowed(inner, words) as select:
         hook = inner.get_output_embeddings().register_forward_pre_hook(
             lambda _, hidden: (hidden[0][wanted].unsqueeze(0),)
         )
         try:
-            logits = only(model(**inputs, use_cache=False).logits)
+            logits = select(model(**inputs, use_cache=False).logits)
         finally:
             hook.remove()
     targets = labels[wanted]
     if words is None:
         return logits.squeeze(0), targets
-    places = torch.searchsorted(words, targets).clamp(max=len(words) - 1)
-    if not torch.equal(words[places], targets):
-        raise ValueError("a target is not among the words that the loss is over")
-    return logits.squeeze(0), places
+    indices = torch.searchsorted(words, targets).clamp(max=len(words) - 1)
+    if not torch.equal(words[indices], targets):
+        raise ValueError("a target token is not among the allowed tokens")
+    return logits.squeeze(0), indices
 
 
 @contextmanager
 def narrowed(
     model: PreTrainedModel, words: torch.Tensor | None
 ) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """Let the model make logits of these tokens alone meanwhile; without any, of all.
+    """Limit the model's output layer to the allowed token ids `words` inside this context; None allows all.
 
-    What it yields is to be called with the logits that the model gives: where the output layer is trained or not a
-    plain one, is spread over processes, or has something added to it behind (BART), all are made, and those wanted
-    are taken from them.
+    Yields a function that must be applied to the model's logits. Where the output layer cannot be replaced, the model
+    still computes all logits and the function selects the allowed ones: when the layer is trained, is not a plain
+    linear layer, is sharded, or when the model adds something to its result (BART).
     """
-    whole = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
-    head: Any = None if whole else model.get_output_embeddings()
+    fixed = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
+    head: Any = None if fixed else model.get_output_embeddings()
     trained = torch.is_grad_enabled() and type(head) is nn.Linear and head.weight.requires_grad
     if words is None or type(head) is not nn.Linear or trained:
         yield lambda logits: logits if words is None else logits[..., words]
@@ -76,9 +77,9 @@ def narrowed(
 
 
 def _shifted(labels: torch.Tensor, config: Any) -> torch.Tensor:
-    """What the decoder reads to predict the labels: the start token, then each label but the last.
+    """Return the decoder's input ids: the start token, then each label except the last.
 
-    transformers' own shift for mBART begins with each row's last token, which is the start only if the row has ended.
+    transformers' own shift for mBART moves each row's last token to the front, which is only right if the row has ended.
     """
     shifted = torch.full_like(labels, config.decoder_start_token_id)
     shifted[:, 1:] = labels[:, :-1]

@@ -1,4 +1,4 @@
-"""Pretrained weights in the precision, attention and quantization that the hardware and the recipe ask for."""
+"""Load pretrained weights with the precision, attention and quantization that suit the settings and the hardware."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ from common.tokenization import load_tokenizer
 
 @dataclass(frozen=True)
 class PretrainedConfig:
-    """Which weights to begin with, and how they are held in memory."""
+    """The pretrained weights to start from, and how to load them."""
 
     model: str = ""
-    """Hub id, local folder, offline:gemma-3-270m, or tiny:qwen2 and its like (random, for smoke runs)."""
+    """Hub id, local folder, offline:gemma-3-270m, or a tiny random model for smoke runs, such as tiny:qwen2."""
     revision: str | None = None
-    """Commit on the hub; none takes the pinned one, or of a model not in hub.PINNED the newest, which the run records."""
+    """Commit on the hub. Default: the one in hub.PINNED, or the newest for a model not listed there; the run records it."""
     quantization: Literal["none", "nf4", "int8"] = "none"
-    """nf4: 4 bits, double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
+    """nf4: 4 bits with double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the weights. auto: float32 when they are trained, else bfloat16 where the hardware computes in it."""
+    """Type of the weights; auto: float32 when they are trained, else bfloat16 if the hardware computes in it."""
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
-    """auto: flash_attention_2 for 16-bit weights on a GPU where it is installed, else sdpa."""
+    """Attention implementation; auto: flash_attention_2 for 16-bit weights on a GPU if it is installed, else sdpa."""
     gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: a third slower, a fraction of the memory."""
+    """Recompute activations in the backward pass: a third slower, but with a fraction of the memory."""
     gpu_memory: float = 0.0
-    """Least memory of a GPU in gigabytes, checked before any work and never reserved; 0: no check, a CPU will do."""
+    """Minimum memory of the GPU in gigabytes, checked before any work; 0: no check, a CPU is enough."""
 
 
 def pretrained(
@@ -54,22 +54,22 @@ def pretrained(
     sharded: bool = False,
     together: bool = True,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The pretrained model, on this process's device, and its tokenizer.
+    """Load a pretrained model onto this process's device; return it with its tokenizer.
 
-    `kind`: what the recipe is made for; None takes both.
-    `frozen`: only adapters will be trained, so the weights may be held in 16 or 4 bits.
-    `sharded`: training will spread the weights over GPUs, none of which could hold them all: they stay on the CPU.
-    `together`: every process calls this, so that one downloads and the others wait.
-    `model.base_source` says where they came from: their `source_record`.
-    Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are of another
-    architecture, before any work, and when the memory does not suffice for them.
+    `kind`: the required architecture; None accepts both.
+    `frozen`: only adapters will be trained, so the weights may have 16, 8 or 4 bits.
+    `sharded`: keep the weights on the CPU, because training will shard them over GPUs that cannot hold them all.
+    `together`: every process makes this call, so the first one downloads and the others wait.
+    `model.base_source` is the `source_record` of the weights.
+    Raises UserError before any work when the hardware is insufficient, the weights cannot be found, or they have
+    another architecture; later when memory runs out.
     """
     require_hardware(config)
     with processes.first_alone() if together else nullcontext():
         source = locate(config, kind)
     if config.quantization != "none" and not frozen:
         raise UserError(
-            f"--quantization {config.quantization} holds weights that cannot be trained; add LoRA."
+            f"--quantization {config.quantization} gives weights that cannot be trained; add LoRA adapters."
         )
     if kind:
         hub.require(source.folder, kind)
@@ -88,11 +88,11 @@ def pretrained(
         settings["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
     disable_progress_bar()
     smaller = (
-        "hold the weights in 4 bits with --quantization nf4, or "
+        "load the weights in 4 bits with --quantization nf4, or "
         if config.quantization == "none" and frozen
         else ""
     )
-    with memory.must_suffice(f"{smaller}name a smaller --model (now {config.model})."):
+    with memory.must_suffice(f"{smaller}choose a smaller --model (now {config.model})."):
         model = loader.from_pretrained(
             source.folder,
             dtype=dtype,
@@ -110,7 +110,7 @@ def pretrained(
 
 
 def source_record(source: hub.Source) -> dict[str, str | None]:
-    """What tells these weights from others: name, commit, the sha256 of config.json and `weights_sha256`."""
+    """Return what identifies the weights: name, commit, the sha256 of config.json and `weights_sha256`."""
     return {
         "model": source.name,
         "commit": source.commit,
@@ -120,19 +120,20 @@ def source_record(source: hub.Source) -> dict[str, str | None]:
 
 
 def set_language(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, language: str) -> None:
-    """Let a multilingual encoder-decoder (mBART) begin every summary with the token of a language such as ko_KR."""
+    """Make a multilingual encoder-decoder (mBART) start every summary with the token of a language such as ko_KR."""
     model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(language)
 
 
 def locate(config: PretrainedConfig, kind: hub.Architecture | None = None) -> hub.Source:
-    """Where the weights are, downloaded (when of that kind) or made if need be.
+    """Return where the weights are, after downloading or creating them if necessary.
 
-    Raises UserError as `hub.locate` does, and for a revision of a model that is not the hub's.
+    `kind`: download only a model of this architecture.
+    Raises UserError as `hub.locate` does, and for a revision of a model that does not come from the hub.
     """
     if config.revision and (config.model.startswith(PREFIX) or hub.is_local(config.model)):
         raise UserError(
             f"--revision {config.revision}: {config.model} is on this machine and has no revisions; leave --revision out, "
-            "or name the model as the hub does: --model owner/name."
+            "or give the model's hub id: --model owner/name."
         )
     if config.model.startswith(PREFIX):
         return hub.Source(tiny(config.model), config.model, None)
@@ -140,15 +141,17 @@ def locate(config: PretrainedConfig, kind: hub.Architecture | None = None) -> hu
 
 
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a pretrained model; one without a padding token pads with another of its own.
+    """Load the tokenizer of a pretrained model; without a padding token, it pads with its unknown or end token.
 
     Raises UserError when it has no end token.
     """
-    # AutoTokenizer goes by the kind of model: beside a BART's config it reads a Korean tokenizer as an English one,
-    # and all Hangul is gone without a word. Only what has no tokenizer.json needs it, to convert sentencepiece.
-    whole = (folder / "tokenizer.json").exists()
+    # AutoTokenizer goes by the model type: with a BART config it loads a Korean tokenizer as an English one, which
+    # silently drops all Hangul. It is only needed without a tokenizer.json, to convert sentencepiece.
+    converted = (folder / "tokenizer.json").exists()
     tokenizer = (
-        load_tokenizer(folder) if whole else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        load_tokenizer(folder)
+        if converted
+        else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     )
     if tokenizer.eos_token is None:
         raise UserError(
@@ -161,13 +164,13 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def device() -> torch.device:
-    """This process's GPU, or the CPU. Raises UserError when there are fewer GPUs than processes."""
+    """Return this process's GPU, or the CPU without GPUs. Raises UserError when there are fewer GPUs than processes."""
     number = processes.gpu()
     return torch.device("cpu") if number is None else torch.device("cuda", number)
 
 
 def require_hardware(config: PretrainedConfig) -> None:
-    """Raises UserError when the recipe needs a GPU that is not here, or a larger one."""
+    """Raise UserError when the settings need a GPU, or a larger or newer one than this machine has."""
     if not config.gpu_memory:
         return
     found = 0.0
@@ -175,14 +178,14 @@ def require_hardware(config: PretrainedConfig) -> None:
         found = torch.cuda.get_device_properties(device()).total_memory / 2**30
     if found and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise UserError(
-            f"{config.model} is computed in bfloat16, which this GPU has not (an Ampere or newer has). "
-            "Use another, or try with --gpu-memory 0 --dtype float16."
+            f"{config.model} needs bfloat16, which this GPU does not support (Ampere and newer do). "
+            "Use another GPU, or try --gpu-memory 0 --dtype float16."
         )
     if found < config.gpu_memory:
         has = f"a GPU with {found:.1f} GB" if found else "no GPU"
         raise UserError(
-            f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB and this machine has {has}. Use such a "
-            "machine, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
+            f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB and this machine has {has}. Use a machine with "
+            "one, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
         )
 
 
@@ -194,7 +197,7 @@ def _dtype(config: PretrainedConfig, frozen: bool) -> torch.dtype:
 
 
 def computes_in_bf16() -> bool:
-    """Whether this process's device multiplies bfloat16 matrices faster than float32 ones."""
+    """Return whether this process's device multiplies bfloat16 matrices faster than float32 ones."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -205,28 +208,27 @@ def _attention(choice: str, dtype: torch.dtype) -> str:
         return choice
     if dtype == torch.float32 or not torch.cuda.is_available() or not is_flash_attn_2_available():
         return "sdpa"
-    # It wants 16 bits and an Ampere or newer.
+    # FlashAttention 2 needs 16-bit weights and an Ampere GPU or newer.
     return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else "sdpa"
 
 
 def forget_decoding_habits(model: PreTrainedModel) -> None:
-    """Drop the settings that came with the weights (a repetition penalty, a shortest length): ours alone decide.
+    """Remove the decoding settings that come with the weights, such as a repetition penalty or a minimum length.
 
-    `generate` would fill in theirs wherever a setting of ours is at its default. Which tokens a text begins and ends
-    with stays.
+    `generate` would use them wherever our settings are at their defaults. Start and end tokens stay.
     """
-    theirs = model.generation_config
+    original = model.generation_config
     model.generation_config = GenerationConfig(
-        decoder_start_token_id=theirs.decoder_start_token_id,
-        forced_bos_token_id=theirs.forced_bos_token_id,
-        eos_token_id=theirs.eos_token_id,
+        decoder_start_token_id=original.decoder_start_token_id,
+        forced_bos_token_id=original.forced_bos_token_id,
+        eos_token_id=original.eos_token_id,
     )
 
 
 def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
-    """Forbid bitsandbytes its packed 4-bit weights on a CPU.
+    """Keep bitsandbytes from packing 4-bit weights on a CPU.
 
-    One forward pass without gradients packs them in place, and training after it silently gets none
+    A forward pass without gradients packs them in place, after which training silently gets no gradients
     (bitsandbytes 0.50 on processors with AVX512-BF16).
     """
     for module in model.modules():

@@ -13,22 +13,22 @@ from transformers import (
 
 @dataclass(frozen=True)
 class SmallModelConfig:
-    """Size of a transformer that is trained from nothing."""
+    """Size of a transformer that is trained from scratch."""
 
     width: int = 128
-    """Hidden size; a multiple of 64, the size of a head."""
+    """Hidden size; a multiple of 64, the size of an attention head."""
     layers: int = 2
-    """Layers of a causal model; of the encoder and of the decoder each in an encoder-decoder."""
+    """Number of layers; an encoder-decoder has this many in the encoder and in the decoder."""
     feed_forward: int = 512
     """Inner size of the feed-forward blocks."""
     dropout: float = 0.1
     """Share of activations dropped in training, 0 to 1."""
     positions: int = 1024
-    """Longest sequence the model can read."""
+    """Longest sequence that the model can read, in tokens."""
 
 
 def small_bart(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> BartForConditionalGeneration:
-    """A randomly initialised BART (Lewis et al. 2020) with tied embeddings; draws from torch's generator."""
+    """Return a BART (Lewis et al. 2020) with tied embeddings, initialised from torch's global random state."""
     config = BartConfig(
         vocab_size=len(tokenizer),
         d_model=size.width,
@@ -43,8 +43,8 @@ def small_bart(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> Ba
         activation_dropout=0.0,
         max_position_embeddings=size.positions,
         scale_embedding=True,
-        init_std=size.width
-        ** -0.5,  # the default 0.02 suits 1,024 wide models; here attention would stay flat for epochs
+        # The default 0.02 suits a width of 1,024; in a narrow model it keeps attention flat for epochs.
+        init_std=size.width**-0.5,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -55,7 +55,7 @@ def small_bart(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> Ba
 
 
 def small_qwen2(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
-    """A randomly initialised Qwen2 (Yang et al. 2024) with tied embeddings; draws from torch's generator."""
+    """Return a Qwen2 (Yang et al. 2024) with tied embeddings, initialised from torch's global random state."""
     config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=size.width,

@@ -1,4 +1,4 @@
-"""Saving a model for inference and loading it again: whole, or its adapter with the name of its base."""
+"""Save a model for inference and load it again: all weights, or an adapter with a reference to its base."""
 
 import copy
 from dataclasses import asdict, replace
@@ -45,29 +45,29 @@ def save(
     base: PretrainedConfig | None = None,
     weights: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write weights (safetensors), config and tokenizer into a folder that exists.
+    """Write weights (safetensors), config and tokenizer into an existing folder.
 
-    Of a model with adapters only those are written, with `base` and the fingerprint of what they were trained on.
-    `weights`: all of them, for a model that holds only a share.
+    For a model with adapters, this writes only the adapters, `base` and the `source_record` of the base's weights.
+    `weights`: the full weights of a sharded model.
+    Raises ValueError for a model with adapters and no `base`.
     """
     disable_progress_bar()
     tokenizer.save_pretrained(folder)
     if not isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=weights)
     elif base is None:
-        raise ValueError("an adapter is of no use without the name of its base")
+        raise ValueError("saving an adapter needs `base`, without which it cannot be loaded")
     else:
-        # Rows of added tags are in the adapter.
+        # Without the embedding layers: the adapter contains the rows of added tags.
         model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
         model.generation_config.save_pretrained(folder)
         write_json(folder / BASE, {"config": asdict(base), "source": model.get_base_model().base_source})
 
 
 def save_base(config: PretrainedConfig, kind: hub.Architecture, folder: Path) -> None:
-    """Write only where pretrained weights are, for an experiment that trains none.
+    """Write a reference to pretrained weights and their tokenizer, for an experiment that does not train.
 
-    Raises UserError when the hardware does not suffice, the weights are nowhere to be had, or they are not of this
-    kind.
+    Raises UserError when the hardware is insufficient, the weights cannot be found, or they have another architecture.
     """
     require_hardware(config)
     source = locate(config, kind)
@@ -79,11 +79,11 @@ def save_base(config: PretrainedConfig, kind: hub.Architecture, folder: Path) ->
 def load(
     folder: Path, *, together: bool = True, **changes: Any
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The model saved in a folder, on the best device, in evaluation mode, and its tokenizer.
+    """Load the model saved in a folder, in evaluation mode on this process's device; return it with its tokenizer.
 
-    `together`: every process calls this, so that one downloads and the others wait.
-    `changes` replace settings of an adapter's base (another local copy of it, another precision).
-    Raises UserError when the base is not the one the adapter was trained on, and OSError when nothing is there.
+    `together`: every process makes this call, so the first one downloads and the others wait.
+    `changes`: settings of an adapter's base to override (another local copy of it, another precision).
+    Raises UserError when the base is not the one that the adapter was trained on, and OSError when there is no model.
     """
     disable_progress_bar()
     tokenizer = load_tokenizer(folder)
@@ -101,13 +101,13 @@ def _on_base(
     config, source = recorded_base(folder)
     config = replace(config, gradient_checkpointing=False)
     if device().type == "cpu" and config.quantization == "none":
-        changes = {"dtype": "float32"} | changes  # adapters merge in these; `lighter` decides on 16 bits
+        changes = {"dtype": "float32"} | changes  # for merging adapters; `lighter` converts to 16 bits later
     if "model" in changes:
-        changes = {"revision": None} | changes  # the recorded one is of the other place
+        changes = {"revision": None} | changes  # the recorded revision belongs to the recorded model
     model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
     require_same_base(folder, source, model.base_source)
     grow_embeddings(model, tokenizer)
-    if (folder / GENERATION_CONFIG_NAME).exists():  # which token a summary begins with
+    if (folder / GENERATION_CONFIG_NAME).exists():  # it has the start token of a summary
         model.generation_config = GenerationConfig.from_pretrained(folder)
     if not (folder / "adapter_config.json").exists():
         return model.eval()
@@ -115,54 +115,57 @@ def _on_base(
 
 
 def recorded_base(folder: Path) -> tuple[PretrainedConfig, dict[str, str | None]]:
-    """An adapter's base as it was trained on: how to load it, at the recorded commit, and its `source_record`."""
+    """Return the base of a saved adapter: the settings to load it at the recorded commit, and its `source_record`."""
     saved = read_json(folder / BASE)
     config = PretrainedConfig(**saved["config"])
-    # A folder that was put in the hub's place since has no commits; `require_same_base` compares what is in it.
+    # A local folder that now has the hub id's name has no commits; `require_same_base` compares its content instead.
     revision = None if hub.is_local(config.model) else saved["source"]["commit"] or config.revision
     return replace(config, revision=revision), saved["source"]
 
 
 def require_same_base(folder: Path, wanted: dict[str, str | None], found: dict[str, str | None]) -> None:
-    """Raises UserError when the weights found are not those that the folder's adapter was trained on.
+    """Raise UserError when the weights found are not the ones that the folder's adapter was trained on.
 
-    Records from before the weights were looked at have the sha256 of config.json alone.
+    Old records only contain the sha256 of config.json, so only that is compared.
     """
     for part, key in (("config.json", "config_sha256"), ("weights", "weights_sha256")):
         before, now = wanted.get(key), found.get(key)
         if before and now and before != now:
             raise UserError(
-                f"{shown(folder)} is an adapter for {wanted['model']} ({part} {before[:12]}), and {found['model']} is "
-                f"another model ({now[:12]}). Put the former back, or train anew with restart=1."
+                f"{shown(folder)} is an adapter for {wanted['model']} ({part} {before[:12]}), but {found['model']} is "
+                f"another model ({now[:12]}). Restore the former, or train again with restart=1."
             )
 
 
 def merged(model: PreTrainedModel) -> PreTrainedModel:
-    """The base with its adapters added into the weights, which must be 16- or 32-bit; score it anew.
+    """Return the base with its adapters merged into the weights; a model without adapters is returned unchanged.
 
-    A model without adapters is returned as it is.
-    Raises UserError for a quantized base: merging into 4 bits loses what was learnt.
+    The merged model's scores differ slightly, so evaluate it again.
+    Raises UserError for a quantized base, because merging into few bits loses what the adapters learned.
     """
     if not isinstance(model, PeftModel):
         return model
     base = model.get_base_model()
     if getattr(base, "is_quantized", False) or getattr(base, "hf_quantizer", None) is not None:
         raise UserError(
-            "adapters merge into 16-bit weights only; load the run with --quantization none first."
+            "adapters can only be merged into 16-bit or 32-bit weights; load the run with --quantization none first."
         )
     return model.merge_and_unload()
 
 
 def whole(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """`load`, with adapters merged, as it decodes fastest. Raises UserError as `load` does."""
+    """Load the model saved in a folder with merged adapters, in the precision that decodes fastest.
+
+    Raises UserError as `load` does.
+    """
     model, tokenizer = load(folder, quantization="none")
     return lighter(merged(model)), tokenizer
 
 
 def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy of a model that is being trained, as `whole` would load it; the model itself where a copy does not pay.
+    """Return a copy of a model in training, as `whole` would load it; the model itself where a copy is not worth it.
 
-    Of a causal model on a CPU alone: single steps through adapters take several times as long as without them there.
+    Only a causal model with adapters on a CPU is copied: a decoding step takes several times as long with adapters there.
     """
     if not isinstance(model, PeftModel) or isinstance(model, FSDPModule):
         return model
@@ -177,12 +180,13 @@ def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def lighter(model: PreTrainedModel) -> PreTrainedModel:
-    """A model that is only going to decode, in bfloat16 where this process's CPU computes in it; elsewhere as it is.
+    """Convert a causal model that will only decode to bfloat16, in place, if this process's CPU computes in it; return it.
 
-    A causal one alone, which took half the time so. Merge adapters before: what they add is rounded once then.
+    This halved the decoding time. Other models are returned unchanged. Merge adapters first, so that the sum of weights
+    and adapters is rounded only once.
     """
     if device().type == "cpu" and computes_in_bf16() and not model.config.is_encoder_decoder:
-        # Not model.to: it would round the rotary frequencies as well, by which distant tokens are far off.
+        # Not model.to: it also rounds the rotary frequencies, which makes large errors at distant positions.
         for parameter in model.parameters():
             parameter.data = parameter.data.to(torch.bfloat16)
     return model

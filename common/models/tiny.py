@@ -1,4 +1,4 @@
-"""Tiny random models of the architectures that experiments use, on disk as a hub would serve them: for smoke runs."""
+"""Tiny random models for smoke runs: one for each architecture of the experiments, saved as the hub serves models."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,19 +42,19 @@ _CHATML = (
 
 
 def tiny(name: str) -> Path:
-    """The folder of a tiny random model, made on first use: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb,
-    tiny:qwen2 or tiny:gemma3.
+    """Return the folder of a tiny random model, which is created on first use.
 
-    Raises UserError for another name.
+    `name`: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb, tiny:qwen2 or tiny:gemma3.
+    Raises UserError for any other name.
     """
     kind = name.removeprefix(PREFIX)
     if kind not in _MODELS:
         kinds = ", ".join(PREFIX + known for known in _MODELS)
-        raise UserError(f"model {name!r}: no tiny model of that kind; there are {kinds}.")
+        raise UserError(f"model {name!r}: there is no tiny model of that kind; wanted one of {kinds}.")
     make = _MODELS[kind]
     folder = cache_folder() / f"tiny-{kind}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):  # several processes may want it at once
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # only one of several processes creates it
         if not folder.exists() or checkpoints.problem(folder):
             checkpoints.save(folder, lambda staging: _write(make, kind, staging))
     return folder

@@ -1,4 +1,4 @@
-"""What tells two models' weights apart without reading them all: gigabytes in a second or two."""
+"""A fingerprint of a model's weights that reads only a part of them: gigabytes in a second or two."""
 
 import hashlib
 import json
@@ -8,18 +8,20 @@ from typing import Any
 from common import hub
 
 SAMPLE = 4096
-"""Bytes read at the start and at the end of every tensor; fine-tuning changes almost all of a matrix it touches."""
+"""Number of bytes read at the start and at the end of every tensor.
+
+This is enough because fine-tuning changes almost all values of a matrix that it trains."""
 
 
 def weights_sha256(folder: Path) -> str:
-    """Hex sha256 of a model's safetensors: name, type, shape and place of every tensor, and samples of its bytes.
+    """Return the hex sha256 of a model's safetensors: name, type, shape, offsets and some bytes of every tensor.
 
-    Neither file names nor metadata count. Raises OSError when a file cannot be read.
+    File names and metadata do not count. Raises OSError when a file cannot be read.
     """
     digest = hashlib.sha256()
     for path in hub.weight_files(folder):
         with path.open("rb") as file:
-            # The format: 8 bytes of length, a JSON header, the tensors; offsets count from the header's end.
+            # File format: header length (8 bytes), JSON header, tensors. Offsets are relative to the header's end.
             length = int.from_bytes(file.read(8), "little")
             header: dict[str, Any] = json.loads(file.read(length))
             header.pop("__metadata__", None)

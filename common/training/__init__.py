@@ -1,4 +1,4 @@
-"""Training: one loop for encoder-decoder and causal models, on one device or several."""
+"""Training of encoder-decoder and causal models with one loop, on one device or several."""
 
 from common.training.loop import FitResult as FitResult
 from common.training.loop import fit as fit

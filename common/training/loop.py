@@ -1,4 +1,4 @@
-"""fit(): one accelerate loop for encoder-decoder and causal models, in one process or several."""
+"""Train encoder-decoder and causal models with one accelerate loop (`fit`), in one process or several."""
 
 import contextlib
 import json
@@ -28,18 +28,18 @@ from common.training.state import MovingAverage, Progress, keep_trained_weights_
 
 log = logging.getLogger(__name__)
 NO_GRADIENT = (
-    "no gradient reached the trained weights: this model, quantization and gradient checkpointing do not go together "
-    "here. Train anew with restart=1 and --gradient-checkpointing false or --quantization none."
+    "no gradient reached the trained weights: gradient checkpointing does not work with this model and quantization "
+    "on this machine. Train again with restart=1 and --gradient-checkpointing false or --quantization none."
 )
 Collate = Callable[[Sequence[dict[str, Any]]], Batch]
 Evaluate = Callable[[PreTrainedModel], Mapping[str, float]]
 SaveModel = Callable[[PreTrainedModel, Path, dict[str, torch.Tensor] | None], None]
-"""(model, folder, all its weights where the model holds only this process's share of them)."""
+"""(model, folder, weights) → None; `weights` are the full weights of a sharded model, None for any other model."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """How training ended."""
+    """The result of `fit`."""
 
     steps: int
     best_step: int
@@ -67,7 +67,7 @@ def _optimizer(model: PreTrainedModel, config: TrainingConfig) -> torch.optim.Ad
 
 @dataclass(frozen=True)
 class _Training:
-    """What stays the same through one call of `fit`."""
+    """Everything that does not change during one call of `fit`."""
 
     accelerator: Accelerator
     model: PreTrainedModel
@@ -100,22 +100,22 @@ def fit(
     loss: Loss = cross_entropy,
     follow: Callable[[], None] = lambda: None,
 ) -> FitResult:
-    """Train the model; the best one by `evaluate` is in `folder/best` when this returns.
+    """Train the model and save the best one in `folder/best`.
 
-    `examples` has the columns `source` and `target` (token ids), and what else `collate` takes; `evaluate` gives scores whose entry `score`
-    decides. Checkpoints in `folder/checkpoints` carry trained weights, optimizer, schedule and random states: the
-    same call after a crash goes on from the newest intact one, and on a CPU ends with the same weights to the bit.
-    `fingerprint` names everything that must not change in between (settings, data).
-    In several processes each takes its share of every step's batches; N processes with `accumulation` A do what one
-    does with N times A. `evaluate` is called in all of them and must return the same scores.
-    `follow` is called in the first process after lines went into metrics.jsonl, and when training begins.
+    `examples` has the columns `source` and `target` (token ids) and any others that `collate` needs. The best model
+    has the highest `score` among the scores that `evaluate` returns.
+    Checkpoints in `folder/checkpoints` hold trained weights, optimizer, schedule and random states. After a crash,
+    the same call resumes from the newest intact one; on a CPU the final weights are then bit-identical.
+    `fingerprint` identifies everything that must not change before a resume (settings, data).
+    Several processes share the batches of every step: N processes with `accumulation` A equal one process with
+    `accumulation` N * A. Every process calls `evaluate`, which must return the same scores in each.
+    The first process calls `follow` when training begins and whenever metrics.jsonl has new lines.
     Raises UserError when a checkpoint has another fingerprint, the loss or a gradient is not finite, no gradient
-    arrives, the memory does not suffice, or the processes do not work together.
+    reaches the trained weights, memory runs out, or the processes do not form one group.
     """
-    set_seed(
-        seed + processes.rank()
-    )  # for dropout; initial weights and batches have random states of their own
-    processes.wait()  # the first process has prepared the folder before it came here
+    # For dropout only: initial weights and batches have their own random states.
+    set_seed(seed + processes.rank())
+    processes.wait()  # the first process prepares the folder before it gets here
     precision = _precision(config.precision, model)
     accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
     processes.require_together(accelerator.num_processes)
@@ -131,8 +131,8 @@ def fit(
     if config.sharding == "none":
         keep_trained_weights_only(accelerator, model)
         model, optimizer = accelerator.prepare(model, optimizer)
-    # accelerate wraps forward in autocast for good; decoding single tokens in bf16 is far slower on a CPU, so the
-    # wrapper goes and each step asks for autocast itself.
+    # accelerate wraps `forward` in autocast permanently. Decoding single tokens in bf16 is far slower on a CPU, so
+    # this removes the wrapper and each training step enables autocast itself.
     accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     average = MovingAverage(list(trained_parameters(model).values()), config.ema)
     if config.sharding == "none":
@@ -156,9 +156,9 @@ def _run(training: _Training, state: Progress, total: int) -> None:
         if state.bad_evaluations >= config.patience:
             break
         with memory.must_suffice(
-            f"train anew with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
-            "raised by the same factor: the same rows a step in the mean. The last checkpoint is intact: if another "
-            "program held the memory, the same command goes on from it."
+            f"train again with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
+            "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
+            "memory, run the same command: it resumes from the last checkpoint, which is intact."
         ):
             value, norm = _step(training, batches)
         state.step = position
@@ -174,7 +174,7 @@ def _run(training: _Training, state: Progress, total: int) -> None:
         due = position == total or (position % every == 0 and total - position >= every / 2)
         if due:
             with memory.must_suffice(
-                "the same command with a lower --tokens-at-once goes on from the last checkpoint."
+                "run the same command with a lower --tokens-at-once: it resumes from the last checkpoint."
             ):
                 _evaluate(training, state)
         late = [main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes]
@@ -185,10 +185,11 @@ def _run(training: _Training, state: Progress, total: int) -> None:
 
 
 def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
-    """One optimizer step over the batches of all processes; its loss divided by its target tokens, and the gradient norm."""
+    """Take one optimizer step with the batches of all processes; return the loss per target token and gradient norm."""
     accelerator, config = training.accelerator, training.config
     tokens = training.plan.target_tokens(batches)
-    # All processes take part in every exchange: who has no batch left at the end of an epoch repeats one, for nothing.
+    # Every process must take part in every gradient exchange: one with no batch left at the end of an epoch repeats
+    # the first batch with weight 0.
     rounds = math.ceil(len(batches) / accelerator.num_processes)
     total = torch.zeros((), device=accelerator.device)
     training.model.train()
@@ -203,8 +204,8 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
             with contextlib.nullcontext() if last else accelerator.no_sync(training.model):
                 with accelerator.autocast():
                     part = training.loss(training.model, batch, config.label_smoothing) * (0 if idle else 1)
-                # By the tokens of the whole step, so that splitting it into batches leaves the gradient alone;
-                # the exchange takes the mean over processes.
+                # Divide by the tokens of the whole step, so that the gradient does not depend on how the step is split
+                # into batches. Multiply by the number of processes, because the exchange takes the mean over them.
                 accelerator.backward(part * accelerator.num_processes / tokens)
             total += part.detach()
     except RuntimeError as error:
@@ -217,7 +218,7 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
     norm = float(clipped.full_tensor() if isinstance(clipped, DTensor) else clipped)
     if norm == 0:
         raise UserError(NO_GRADIENT)
-    if accelerator.scaler is None:  # fp16's skips such a step, and scales less from then on
+    if accelerator.scaler is None:  # the fp16 gradient scaler skips such a step and lowers its scale
         _require_finite(training, batches, "the gradient norm", norm)
     training.optimizer.step()
     training.schedule.step()
@@ -227,14 +228,14 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
 
 
 def _require_finite(training: _Training, batches: list[list[int]], name: str, value: float) -> None:
-    """Raises UserError when the value is not finite; the batches of the step are then kept in a file."""
+    """Raise UserError when the value is not finite, after saving the batches of the step to bad_batch.pt."""
     if math.isfinite(value):
         return
     kept = training.folder / "bad_batch.pt"
     if training.accelerator.is_main_process:
         torch.save([training.collate(_rows(training.examples, indices)) for indices in batches], kept)
     raise UserError(
-        f"{name} became {value}; the batches of that step are kept in {shown(kept)}. Train anew with restart=1 and "
+        f"{name} became {value}; the batches of that step are saved in {shown(kept)}. Train again with restart=1 and "
         f"a lower --learning-rate (now {training.config.learning_rate}) or --precision no."
     )
 
@@ -275,7 +276,7 @@ def _evaluate(training: _Training, state: Progress) -> None:
 
 
 def _save(training: _Training, state: Progress) -> None:
-    """Every process writes its part into one staging folder; the first puts the whole in place."""
+    """Save a checkpoint: every process writes its part into one staging folder, which the first process publishes."""
 
     def write(staging: Path) -> None:
         processes.wait()
@@ -306,13 +307,13 @@ def _share(training: _Training) -> dict[str, Any]:
 
 
 def _resume(training: _Training, state: Progress) -> None:
-    """Load the newest intact checkpoint, if there is one, and cut the metrics back to its step."""
+    """Load the newest intact checkpoint, if there is one, and drop the metrics of later steps."""
     newest = checkpoints.newest_intact(training.folder / "checkpoints")
     if newest is not None:
         if read_json(newest / "run.json")["fingerprint"] != training.fingerprint:
             raise UserError(
-                f"{shown(newest)} was made with other settings, data "
-                "or number of processes. Run again with restart=1 to begin anew (the old run is moved aside)."
+                f"{shown(newest)} was made with other settings, data or another number of processes. "
+                "Run again with restart=1 to start over (the old run is moved aside)."
             )
         training.accelerator.load_state(str(newest))
         if sharding.is_sharded(training.model):

@@ -1,4 +1,4 @@
-"""Losses: functions from a model and a batch to the sum over the target tokens, in nats."""
+"""Losses of a model on a batch, each a sum over the target tokens in nats."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from common.tokenization import IGNORE
 
 Batch = dict[str, torch.Tensor]
 Loss = Callable[[torch.nn.Module, Batch, float], torch.Tensor]
-"""(model, batch, label smoothing) → sum over the batch's target tokens (and what it may add), a scalar with gradient."""
+"""(model, batch, label smoothing) → sum over the batch's target tokens plus any other terms, a scalar with gradient."""
 
 
 def cross_entropy(
@@ -21,13 +21,13 @@ def cross_entropy(
     *,
     source: float = 0.0,
 ) -> torch.Tensor:
-    """Sum over the target tokens of the label-smoothed cross-entropy, in nats.
+    """Return the label-smoothed cross-entropy, summed over the target tokens, in nats.
 
-    `words`: the vocabulary, as `target_logits` takes it; None: the model's.
-    `source`: of a causal model, weight of the source's tokens, which are then predicted too and add to the sum.
-    Raises ValueError when an encoder-decoder is to predict its source.
+    `words`: the allowed token ids, as in `target_logits`; None allows the whole vocabulary.
+    `source`: weight of the source tokens' cross-entropy, which is added to the sum; causal models only, 0 leaves it out.
+    Raises ValueError when `source` is not 0 for an encoder-decoder.
     Source: Szegedy et al. 2016, section 7 (smoothing mass uniform over the vocabulary); Shi et al. 2024, "Instruction
-    Tuning With Loss Over Instructions" (long sources, short targets and few examples gain from it).
+    Tuning With Loss Over Instructions" (it helps with long sources, short targets and few examples).
     """
     if not source:
         logits, labels = target_logits(model, batch, words)
@@ -49,15 +49,17 @@ def r_drop(
     alpha: float = 1.0,
     words: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy, averaged over two passes with other dropout, plus `alpha` / 2 times their symmetric KL, in nats.
+    """Return the R-Drop loss, summed over the target tokens, in nats.
 
-    Half of the paper's sum, so that one learning rate serves with and without it. `words` as above.
+    It is the mean cross-entropy of two passes with different dropout plus `alpha` / 2 times the mean of the KL
+    divergences between them in both directions: half of the paper's sum, so that the learning rate for
+    `cross_entropy` also fits R-Drop. `words`: as in `cross_entropy`.
     Source: Liang et al. 2021, "R-Drop", equations 2 to 4.
     """
     twice = {name: torch.cat([value, value]) for name, value in batch.items()}
     logits, labels = target_logits(model, twice, words)
-    one, other = functional.log_softmax(logits.float(), dim=-1).chunk(2)
-    wrong = functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing) / 2
-    apart = functional.kl_div(one, other, reduction="sum", log_target=True)
-    apart = apart + functional.kl_div(other, one, reduction="sum", log_target=True)
-    return wrong + alpha / 2 * apart / 2
+    first, second = functional.log_softmax(logits.float(), dim=-1).chunk(2)
+    entropy = functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing) / 2
+    divergence = functional.kl_div(first, second, reduction="sum", log_target=True)
+    divergence = divergence + functional.kl_div(second, first, reduction="sum", log_target=True)
+    return entropy + alpha / 2 * divergence / 2

@@ -1,6 +1,6 @@
-"""Learning from the scores that a model's own summaries have: what was drawn of a dialogue, its advantages, the loss.
+"""Learning from the scores of a model's own summaries: rewards, advantages, batches and the policy-gradient loss.
 
-A dialogue and all that was written of it are one row: the dialogue is read once, and no summary sees another.
+A dialogue and all its summaries form one row, so that the model reads the dialogue once. No summary attends to another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,38 +26,38 @@ from common.tokenization import IGNORE, padded
 from common.training.losses import Batch
 
 SPREAD = 2.0
-"""Least standard deviation, in ROUGE points, that a dialogue's scores are divided by: smaller ones are chance."""
+"""Smallest divisor of a dialogue's scores, in ROUGE points: a smaller standard deviation is mostly noise."""
 MOST = 2.0
-"""Advantages beyond this are cut to it."""
+"""Largest absolute advantage; larger ones are clipped to it."""
 LEAST = 0.2
-"""Summaries whose advantage is nearer to 0 teach nothing, and are left out."""
+"""Smallest absolute advantage that is learned from; summaries closer to 0 are left out."""
 
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """Learning from the scores of the model's own summaries of the training dialogues."""
+    """Learning from the scores of the model's own summaries of training dialogues."""
 
     dialogues: int = 1000
-    """Training dialogues, chosen by the seed, of which summaries are drawn; 0: all. As many as one round's policy is
-    still the one that drew them: merge what has learnt, and draw of others."""
+    """Number of training dialogues, chosen by the seed, to sample summaries for; 0: all. With too many, the policy drifts
+    away from the one that sampled them; instead, merge the adapters and start another round with other dialogues."""
     drawn: int = 7
-    """Summaries sampled of each training dialogue, besides the greedy one."""
+    """Number of summaries sampled for each training dialogue, in addition to the greedy one."""
     drawn_temperature: float = 0.8
-    """Temperature of those samples."""
+    """Temperature of these samples."""
     agreement: float = 0.5
-    """Share of a summary's reward that is its mean score against the dialogue's other summaries, the rest being its
-    score against the reference: what one reference happens to say is mostly chance."""
+    """Share of the reward that is a summary's mean score against the dialogue's other summaries, 0 to 1; the rest is its
+    score against the reference, which is one of many possible texts and therefore a noisy target."""
     kept: int = 4
-    """Summaries of a dialogue that are learnt from: half of them the best, half the worst."""
+    """Number of summaries per dialogue that the model learns from: half of them the best, half the worst."""
     worse_weight: float = 0.3
-    """Weight of those below their dialogue's mean, which are unlearnt, those above having 1."""
+    """Weight of summaries below their dialogue's mean, which become less likely; those above it have weight 1."""
     reference_weight: float = 0.3
-    """Weight of the reference's log-likelihood beside them."""
+    """Weight of the reference's log-likelihood, which is added to the loss."""
     clip: float = 0.5
-    """A summary counts no more once its mean token is by this share more (less) likely than when it was drawn."""
+    """Largest relative change of a summary's mean token probability since sampling; beyond it the summary is ignored."""
 
     def __post_init__(self) -> None:
-        """Raises UserError for values that nothing can be learnt with."""
+        """Raise UserError for values that allow no learning."""
         for name, fits, wanted in (
             ("dialogues", self.dialogues >= 0, "0 (all) or more"),
             ("drawn", self.drawn >= 1, "1 or more"),
@@ -73,10 +73,10 @@ class RewardConfig:
 
 
 def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much better than the dialogue's mean each summary is, in standard deviations, from -MOST to MOST.
+    """Return how far each summary's score is above the dialogue's mean, in standard deviations, from -MOST to MOST.
 
-    Source: Shao et al. 2024, "DeepSeekMath", section 4.1.2 (group-relative advantages); the floor under the deviation
-    is ours.
+    Source: Shao et al. 2024, "DeepSeekMath", section 4.1.2 (group-relative advantages); the minimum standard deviation
+    is our addition.
     """
     standard: NDArray[np.float64] = (scores - scores.mean()) / max(scores.std(), SPREAD)
     return standard.clip(-MOST, MOST)
@@ -85,15 +85,15 @@ def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def scores(
     rows: Sequence[Row], drawn: Mapping[str, Sequence[Candidate]], competition: Competition
 ) -> dict[str, list[float]]:
-    """The dev profile's headline of every summary drawn, by id, in points from 0 to 100.
+    """Return the dev profile's headline score of every sampled summary, by row id, in points from 0 to 100.
 
-    Raises UserError when a row has no summary to score against.
+    Raises UserError when a row has no reference summary.
     """
     texts: dict[str, str] = {}
     wanted: dict[str, tuple[str, ...]] = {}
     for row in rows:
         if not row.summaries:
-            raise UserError(f"id {row.id!r} has no summary to score against; leave the row out.")
+            raise UserError(f"id {row.id!r} has no reference summary to score against; leave the row out.")
         for number, candidate in enumerate(drawn[row.id]):
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries
@@ -103,7 +103,7 @@ def scores(
 
 
 def _points(competition: Competition) -> float:
-    """What the dev profile's headline is multiplied by to be from 0 to 100."""
+    """Return the factor that scales the dev profile's headline score to 0 to 100."""
     profile = get_profile(competition.dev_profile)
     return 100 / profile.headline_scale / (3 if profile.summed else 1)
 
@@ -114,11 +114,13 @@ def rewards(
     competition: Competition,
     agreement: float,
 ) -> dict[str, list[float]]:
-    """What every summary is worth, by id, in points: its score, and by the share `agreement` its mean score against
-    the dialogue's other summaries, 0 where there is no other.
+    """Return the reward of every summary, by row id, in points from 0 to 100.
 
-    What others were drawn says what else a reference might have said: the mean over them has the same expectation
-    under the model, and far less chance in it. Source: Finkelstein and Freitag 2024, "MBR and QE Finetuning", section 3.
+    It is (1 - `agreement`) times the summary's score plus `agreement` times its mean score against the dialogue's other
+    summaries; that mean is 0 when there is no other summary.
+    The other summaries stand for what other references could have said. The mean over them has much less variance
+    than the score against the only reference.
+    Source: Finkelstein and Freitag 2024, "MBR and QE Finetuning", section 3.
     """
     texts = [[candidate.text for candidate in drawn[name]] for name in scores]
     key = get_profile(competition.dev_profile).headline_key
@@ -132,7 +134,7 @@ def rewards(
 
 
 def summary(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Means over the dialogues, for a run's notes: of the greedy summary's score, of all drawn, and of the best."""
+    """Return means over the dialogues, for a run's notes: the greedy summary's score, the mean score and the best score."""
     groups = list(scores.values())
     return {
         "greedy": round(float(np.mean([group[0] for group in groups])), 2),
@@ -150,15 +152,21 @@ def examples(
     config: RewardConfig,
     longest: int,
 ) -> Dataset:
-    """One example a dialogue: its summaries that are kept, then its reference.
+    """Return one training example per dialogue: the summaries to learn from, then the reference.
 
-    Columns: `id`; `source` (token ids); `target` (the summaries' token ids, one behind the other, each with its end
-    unless it was cut off at `longest` tokens); `lengths`, `weights` and `logprobs` of each summary: its tokens, what
-    its log-likelihood is multiplied by, and its log-probability when it was drawn, nan where that is not known: of the
-    reference, and of a text that encodes to another number of tokens than were drawn.
-    `rewards`: as the function of that name gives them. A summary's weight is its advantage over `config.kept`. A
-    dialogue whose summaries are all alike keeps its reference.
-    Raises UserError when of no dialogue one summary scores otherwise than another.
+    Columns:
+    - `id`;
+    - `source`: token ids of the dialogue;
+    - `target`: token ids of all summaries, concatenated; each ends with the end token unless it was cut off at
+      `longest` tokens;
+    - `lengths`: number of tokens of each summary;
+    - `weights`: factor of each summary's log-likelihood, which is its advantage divided by `config.kept`, and for a
+      negative advantage also multiplied by `config.worse_weight`;
+    - `logprobs`: log-probability of each summary when it was sampled; nan where unknown, which is the reference or a
+      text that encodes to another number of tokens than were sampled.
+
+    `rewards`: the result of the function `rewards`. A dialogue whose summaries are all alike keeps only its reference.
+    Raises UserError when this is true of every dialogue.
     """
     records = []
     for row in rows:
@@ -174,8 +182,8 @@ def examples(
         )  # fmt: skip
     if all(len(record["lengths"]) == 1 for record in records):
         raise UserError(
-            "of every dialogue all summaries drawn score alike: there is nothing to learn. Draw them with a higher "
-            f"--drawn-temperature (now {config.drawn_temperature}), or from a model that is trained."
+            "the sampled summaries of each dialogue all score alike: there is nothing to learn. Sample them with a "
+            f"higher --drawn-temperature (now {config.drawn_temperature}), or from a trained model."
         )
     return Dataset.from_list(records)
 
@@ -192,15 +200,15 @@ def _kept(
     config: RewardConfig,
     longest: int,
 ) -> list[tuple[list[int], float, float]]:
-    """Token ids, weight and log-probability of the summaries that are learnt from; a text that was drawn twice is one."""
-    different = {candidate.text: index for index, candidate in reversed(list(enumerate(drawn)))}
-    places = sorted(different.values(), key=lambda index: -scores[index])
-    found = advantages(scores[places])
+    """Return token ids, weight and log-probability of each summary to learn from; duplicate texts count once."""
+    first_of_text = {candidate.text: index for index, candidate in reversed(list(enumerate(drawn)))}
+    ranked = sorted(first_of_text.values(), key=lambda index: -scores[index])
+    ranked_advantages = advantages(scores[ranked])
     half = config.kept // 2
-    chosen = range(len(places)) if len(places) <= 2 * half else [*range(half), *range(-half, 0)]
+    chosen = range(len(ranked)) if len(ranked) <= 2 * half else [*range(half), *range(-half, 0)]
     parts = []
-    for place in chosen:
-        advantage, candidate = float(found[place]), drawn[places[place]]
+    for rank in chosen:
+        advantage, candidate = float(ranked_advantages[rank]), drawn[ranked[rank]]
         ids = _ids(candidate.text, tokenizer, ended=candidate.tokens < longest)
         if abs(advantage) < LEAST or not ids:
             continue
@@ -211,29 +219,32 @@ def _kept(
 
 
 def collate(batch: Sequence[dict[str, Any]], pad: int) -> Batch:
-    """`input_ids`, `position_ids`, `segments`, `labels` and `weights`, all (n, length), and `logprobs` (n, summaries).
+    """Return a batch: `logprobs`, (n, summaries), and five tensors of the shape (n, length).
 
-    A row is the source without its last token, then for each summary that token and the summary without its end, at
-    the positions that follow the source. `segments`: 0 in the source, from 1 on in the summaries, -1 in padding.
+    The five are `input_ids`, `position_ids`, `segments`, `labels` and `weights`. A row is the source without its last
+    token, followed by one part per summary: the source's last token and the summary without its last token. The
+    positions of every summary continue those of the source.
+    `segments` are 0 in the source, 1 in the first summary, 2 in the second and so on, -1 in padding.
     """
     ids, positions, segments, labels, weights = [], [], [], [], []
     for example in batch:
         source, target = example["source"], example["target"]
-        read, at, of = list(source[:-1]), list(range(len(source) - 1)), [0] * (len(source) - 1)
+        row_ids, row_positions = list(source[:-1]), list(range(len(source) - 1))
+        row_segments = [0] * (len(source) - 1)
         start = 0
         for number, length in enumerate(example["lengths"], 1):
-            read += [source[-1], *target[start : start + length - 1]]
-            at += range(len(source) - 1, len(source) - 1 + length)
-            of += [number] * length
+            row_ids += [source[-1], *target[start : start + length - 1]]
+            row_positions += range(len(source) - 1, len(source) - 1 + length)
+            row_segments += [number] * length
             start += length
-        ids.append(read)
-        positions.append(at)
-        segments.append(of)
+        ids.append(row_ids)
+        positions.append(row_positions)
+        segments.append(row_segments)
         labels.append([*[IGNORE] * (len(source) - 1), *target])
         lengths = zip(example["lengths"], example["weights"], strict=True)
         weights.append([0.0] * (len(source) - 1) + [w for length, w in lengths for _ in range(length)])
     most = max(len(example["logprobs"]) for example in batch)
-    before = [
+    logprobs = [
         [*example["logprobs"], *[float("nan")] * (most - len(example["logprobs"]))] for example in batch
     ]
     return {
@@ -242,39 +253,41 @@ def collate(batch: Sequence[dict[str, Any]], pad: int) -> Batch:
         "segments": padded(segments, -1),
         "labels": padded(labels, IGNORE),
         "weights": padded(weights, 0.0, torch.float32),
-        "logprobs": torch.tensor(before, dtype=torch.float32),
+        "logprobs": torch.tensor(logprobs, dtype=torch.float32),
     }
 
 
 def require_possible(model: torch.nn.Module, smoothing: float) -> None:
-    """Raises UserError when what each token sees cannot be told to the model, or its labels are smoothed."""
+    """Raise UserError when the model does not accept the attention mask of `visible`, or labels are smoothed."""
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ())
     if config.is_encoder_decoder or kinds - {"full_attention", "sliding_attention"}:
         raise UserError(
-            f"learning from own scores is for causal models whose layers attend to words; {type(model).__name__} has "
+            f"learning from own summaries needs a causal model with full or sliding-window attention; "
+            f"{type(model).__name__} has "
             f"{'an encoder' if config.is_encoder_decoder else ' and '.join(sorted(kinds))}. Name another --model."
         )
     if config._attn_implementation != "sdpa":
         raise UserError(
-            f"{config._attn_implementation} attention cannot read several summaries beside one dialogue; use "
-            "--attention sdpa."
+            f"--attention {config._attn_implementation} does not support several summaries in one row, which learning "
+            "from own summaries needs; use --attention sdpa."
         )
     if smoothing:
         raise UserError(
-            f"--label-smoothing {smoothing} and learning from own scores do not go together: it would make every word "
-            "less likely where a summary is unlearnt. Leave it at 0."
+            f"--label-smoothing {smoothing} does not work with learning from own summaries: for a summary with a "
+            "negative weight it would make every token less likely. Leave it at 0."
         )
 
 
 def visible(segments: torch.Tensor, positions: torch.Tensor, window: int | None) -> torch.Tensor:
-    """Which tokens each token sees, (n, 1, length, length) of true and false: the source and its own summary, behind it.
+    """Return the boolean attention mask, (n, 1, length, length).
 
-    `window`: how many positions back, itself among them; None: all. Padding sees itself.
+    Each token sees the source and its own summary, up to itself.
+    `window`: number of positions that a token sees, itself included; None: all. A padding token always sees itself.
     """
     length = segments.shape[1]
     same = (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])
-    # Places, not positions: a summary's tokens stand behind the source and behind each other.
+    # Causal by the order in the row, not by positions: the summaries of a row share positions.
     seen = same & torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
     if window is not None:
         seen &= positions[:, :, None] - positions[:, None, :] < window
@@ -290,17 +303,20 @@ def policy_gradient(
     *,
     clip: float = RewardConfig.clip,
 ) -> torch.Tensor:
-    """Minus the log-likelihood of every summary in the batch, in nats, times its weight, summed.
+    """Return minus the log-likelihood of every summary times its weight, summed over the batch, in nats.
 
-    A summary whose mean token has become by the share `clip` likelier (less likely) than when it was drawn, and is to
-    become still more so, is left out: the ratio says when to stop and weighs nothing, and is that of the model itself,
-    whatever temperature the summary was drawn at. `words` as `target_logits` takes them.
+    A summary is left out once its probability ratio to the time of sampling, as geometric mean over its tokens, has
+    moved by more than `clip` in the direction of its weight: above 1 + `clip` for a positive weight, below 1 - `clip`
+    for a negative one. The ratio does not scale the loss. It compares probabilities at temperature 1, whatever the
+    sampling temperature was. `words`: the allowed token ids, as in `target_logits`.
     Raises ValueError when `smoothing` is not 0.
-    Source: Ranzato et al. 2016, section 3.2.1 (REINFORCE on sequences); Paulus et al. 2018, equation 16 (with the
-    reference's likelihood beside it); Zheng et al. 2025, "Group Sequence Policy Optimization", equation 7 (the ratio).
+    Source: Ranzato et al. 2016, section 3.2.1 (REINFORCE on sequences); Paulus et al. 2018, equation 16 (adding the
+    reference's likelihood); Zheng et al. 2025, "Group Sequence Policy Optimization", equation 7 (the ratio).
     """
     if smoothing:
-        raise ValueError("smoothing would make every word less likely where a summary is unlearnt")
+        raise ValueError(
+            "label smoothing would make every token of a summary with a negative weight less likely"
+        )
     config = getattr(model, "module", model).config.get_text_config()
     segments, positions = batch["segments"], batch["position_ids"]
     kinds = set(getattr(config, "layer_types", None) or ())
@@ -318,18 +334,18 @@ def policy_gradient(
     losses = functional.cross_entropy(logits.float(), labels, reduction="none")
     wanted = batch["labels"] != IGNORE
     weights = batch["weights"][wanted]
-    return (losses * weights * _near(losses.detach(), wanted, batch, clip)).sum()
+    return (losses * weights * _unclipped(losses.detach(), wanted, batch, clip)).sum()
 
 
-def _near(losses: torch.Tensor, wanted: torch.Tensor, batch: Batch, clip: float) -> torch.Tensor:
-    """1 for the tokens of summaries that still count, 0 for the others', (t,)."""
+def _unclipped(losses: torch.Tensor, wanted: torch.Tensor, batch: Batch, clip: float) -> torch.Tensor:
+    """Return 0 for each target token of a summary that `clip` leaves out, 1 for every other, (t,)."""
     before, weights = batch["logprobs"], batch["weights"]
     rows = torch.arange(len(before), device=before.device)[:, None].expand_as(wanted)[wanted]
-    place = rows * before.shape[1] + batch["segments"][wanted] - 1
+    summaries = rows * before.shape[1] + batch["segments"][wanted] - 1
     zeros = before.new_zeros(before.numel())
-    now = zeros.index_add(0, place, -losses)
-    tokens = zeros.index_add(0, place, torch.ones_like(losses))
+    now = zeros.index_add(0, summaries, -losses)
+    tokens = zeros.index_add(0, summaries, torch.ones_like(losses))
     change = torch.exp((now - before.flatten()) / tokens.clamp(min=1)) - 1
     sign = torch.sign(weights[wanted])
-    far = change[place] * sign > clip  # nan is not
-    return (~far).to(losses.dtype)
+    clipped = change[summaries] * sign > clip  # false for nan: without a known ratio nothing is left out
+    return (~clipped).to(losses.dtype)

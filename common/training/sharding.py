@@ -1,4 +1,4 @@
-"""Models too large for one device: weights, gradients and optimizer state spread over the processes (FSDP2)."""
+"""Sharding with FSDP2 for models too large for one device: weights, gradients and optimizer state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,26 +16,26 @@ from common.errors import UserError
 
 
 def shard(model: PreTrainedModel, device: torch.device, precision: str) -> None:
-    """Spread the model, layer by layer, over all processes; in place.
+    """Shard the model over all processes, layer by layer and in place.
 
-    PyTorch's own `fully_shard`: accelerate shards on GPUs only and elsewhere silently does not.
-    Raises UserError when there is one process, the precision is fp16, or the weights are quantized.
+    This uses PyTorch's `fully_shard`, because accelerate silently shards nothing unless there are GPUs.
+    Raises UserError when there is only one process, the precision is fp16, or the weights are quantized.
     """
     if processes.count() == 1:
         raise UserError("--sharding fsdp needs several processes: start them with make … gpus=N.")
     if precision == "fp16":
-        raise UserError("--sharding fsdp does not go together with --precision fp16; use bf16 or no.")
+        raise UserError("--sharding fsdp does not work with --precision fp16; use bf16 or no.")
     if not all(parameter.is_floating_point() for parameter in model.parameters()):
-        raise UserError("--sharding fsdp cannot spread quantized weights; use --quantization none.")
+        raise UserError("--sharding fsdp cannot shard quantized weights; use --quantization none.")
     mesh = init_device_mesh(device.type, (processes.count(),))
     half = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     settings: dict[str, Any] = {
         "mesh": mesh,
         "mp_policy": half if precision == "bf16" else MixedPrecisionPolicy(),
     }
-    for owner in model.modules():  # weights move as they are spread; tables beside them do not
-        for name, table in owner.named_buffers(recurse=False):
-            setattr(owner, name, table.to(device))
+    for owner in model.modules():  # `fully_shard` moves the weights to the device, but not the buffers
+        for name, buffer in owner.named_buffers(recurse=False):
+            setattr(owner, name, buffer.to(device))
     layers = set(model._no_split_modules or ())
     for module in list(model.modules()):
         if type(module).__name__ in layers:
@@ -44,15 +44,15 @@ def shard(model: PreTrainedModel, device: torch.device, precision: str) -> None:
 
 
 def is_sharded(model: torch.nn.Module) -> bool:
-    """Whether each process holds only its share of the weights."""
+    """Return whether each process holds only a shard of the weights."""
     return isinstance(model, FSDPModule)
 
 
 @contextmanager
 def usable(model: torch.nn.Module) -> Iterator[None]:
-    """Parts of the model, such as an encoder alone, can be called inside this context."""
+    """Make parts of the model, such as the encoder alone, callable inside this context."""
     if isinstance(model, FSDPModule):
-        model.unshard()  # what no layer owns: embeddings, last norm, output layer
+        model.unshard()  # weights outside the layers: embeddings, last norm, output layer
     try:
         yield
     finally:
@@ -61,9 +61,9 @@ def usable(model: torch.nn.Module) -> Iterator[None]:
 
 
 def whole_weights(model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
-    """All weights of a sharded model, tied ones once, on the CPU of the first process; None of a model that has them.
+    """Return the full weights of a sharded model, tied ones once; None for a model that is not sharded.
 
-    Every process must call this.
+    They are on the CPU of the first process; the dict of every other process is empty. Every process must call this.
     """
     if not is_sharded(model):
         return None
@@ -75,11 +75,11 @@ def whole_weights(model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
 
 
 def save_share(folder: Path, state: dict[str, Any]) -> None:
-    """Write what this process alone holds into a checkpoint."""
+    """Write this process's shard of the training state into a checkpoint."""
     torch.save(state, folder / f"share_{processes.rank()}.pt")
 
 
 def load_share(folder: Path) -> dict[str, Any]:
-    """What `save_share` wrote in this process."""
+    """Load the shard that `save_share` wrote in the process of this rank."""
     state: dict[str, Any] = torch.load(folder / f"share_{processes.rank()}.pt", weights_only=True)
     return state

@@ -1,4 +1,4 @@
-"""What training carries from step to step, and how it is kept on disk."""
+"""The state that training carries from step to step, and how checkpoints store it."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ TRAINED = "trained.safetensors"
 
 @dataclass
 class Progress:
-    """Where training stands; part of every checkpoint."""
+    """The progress of training; part of every checkpoint."""
 
     step: int = 0
     best_score: float = -math.inf
@@ -36,7 +36,7 @@ class Progress:
 class MovingAverage:
     """An exponential moving average of the trained weights, kept in float32.
 
-    The decay grows with the steps, min(decay, (1 + t) / (10 + t)), so that random beginnings are forgotten.
+    The decay grows with the step t as min(decay, (1 + t) / (10 + t)), so that the average soon forgets the initial weights.
     """
 
     def __init__(self, parameters: list[torch.nn.Parameter], decay: float) -> None:
@@ -44,7 +44,7 @@ class MovingAverage:
         self.average = [p.detach().float().clone() for p in parameters] if decay else []
 
     def update(self) -> None:
-        """Take the weights of this step in."""
+        """Add the weights of this step to the average."""
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
         for mean, parameter in zip(self.average, self.parameters, strict=False):
@@ -52,7 +52,7 @@ class MovingAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model has the averaged weights inside this context, and its own again after it."""
+        """Give the model the averaged weights inside this context and restore its own afterwards."""
         own = [p.detach().clone() for p in self.parameters] if self.decay else []
         for parameter, mean in zip(self.parameters, self.average, strict=False):
             parameter.data.copy_(mean)
@@ -72,12 +72,12 @@ class MovingAverage:
 
 
 def trained_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """The parameters that training changes, by name; tied ones once."""
+    """Return the parameters that training changes, by name; tied ones once."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def keep_trained_weights_only(accelerator: Accelerator, model: torch.nn.Module) -> None:
-    """Let checkpoints hold the weights that training changes: of a 4-bit giant its adapters, a few megabytes."""
+    """Make accelerate save and load only the trained weights: a few megabytes of adapters for a large 4-bit model."""
 
     def save(_: Any, weights: list[Any], folder: str) -> None:
         weights.clear()

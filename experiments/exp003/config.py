@@ -1,4 +1,4 @@
-"""exp003's settings."""
+"""Settings of exp003."""
 
 from dataclasses import dataclass, replace
 
@@ -15,11 +15,11 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class Config:
-    """A Korean BART that has summarized news already learns to summarize dialogues."""
+    """Fine-tuning of a Korean BART, which was trained to summarize news, on dialogues."""
 
     seed: int = 3
     dev_rows: int = 499
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")
     training: TrainingConfig = TrainingConfig(

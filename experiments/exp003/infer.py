@@ -1,11 +1,11 @@
-"""exp003, infer: n-best summaries by beam search, and samples beside them."""
+"""exp003, infer: the n best summaries of beam search, and samples."""
 
 from common import engines, stages, tokenization, tracking
 from experiments.exp003.config import SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
     stages.infer(run, decoder, tokenizer, tokenization.seq2seq_frame(tokenizer))
 

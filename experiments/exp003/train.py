@@ -1,11 +1,11 @@
-"""exp003, train: every weight of KoBART learns from the training rows."""
+"""exp003, train: fine-tune all weights of KoBART."""
 
 from common import models, stages, tokenization, tracking
 from experiments.exp003.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Pretrained weights → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Fine-tune the pretrained weights; save the best checkpoint by ROUGE of decoded dev summaries."""
     model, tokenizer = models.pretrained(run.config.base, "seq2seq", frozen=False)
     stages.fit(run, model, tokenizer, tokenization.seq2seq_frame(tokenizer))
 

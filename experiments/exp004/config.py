@@ -1,4 +1,4 @@
-"""exp004's settings."""
+"""Settings of exp004."""
 
 from dataclasses import dataclass, replace
 
@@ -15,12 +15,13 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class Config:
-    """A multilingual encoder-decoder of 610 million weights, of which adapters learn."""
+    """LoRA adapters on a multilingual encoder-decoder with 610 million weights."""
 
     seed: int = 4
     dev_rows: int = 200
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     language: str = "ko_KR"
+    """mBART's token of the language of dialogues and summaries."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="facebook/mbart-large-50")
     lora: LoRAConfig = LoRAConfig(rank=32, alpha=64, targets=("all",))

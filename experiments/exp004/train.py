@@ -1,4 +1,4 @@
-"""exp004, train: adapters on mBART-50 learn to write Korean summaries of Korean dialogues."""
+"""exp004, train: LoRA adapters on mBART-50, with Korean as source and target language."""
 
 import torch
 
@@ -7,7 +7,7 @@ from experiments.exp004.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Pretrained weights → language → adapters → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Set the language and train adapters; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
     model, tokenizer = models.pretrained(config.base, "seq2seq", frozen=True)
     frame = tokenization.seq2seq_frame(tokenizer, config.language)

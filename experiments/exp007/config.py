@@ -1,4 +1,4 @@
-"""exp007's settings."""
+"""Settings of exp007."""
 
 from dataclasses import dataclass, replace
 
@@ -16,11 +16,11 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class Config:
-    """Adapters on the attention of a 4-bit Qwen2.5 learn from chat-formatted rows."""
+    """QLoRA: adapters on the attention layers of a 4-bit Qwen2.5, trained on prompts in its chat format."""
 
     seed: int = 7
     dev_rows: int = 100
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=1536)
     base: PretrainedConfig = PretrainedConfig(
         model="Qwen/Qwen2.5-7B-Instruct",

@@ -1,4 +1,4 @@
-"""exp007, train: adapters on a 4-bit Qwen2.5 learn the answer to one instruction, the loss on the answer only."""
+"""exp007, train: QLoRA on Qwen2.5 with one instruction; the loss covers the answer only."""
 
 import torch
 
@@ -7,7 +7,7 @@ from experiments.exp007.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """4-bit weights → adapters → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Train adapters on 4-bit weights; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
     model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)

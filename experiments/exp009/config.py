@@ -1,4 +1,4 @@
-"""exp009's settings."""
+"""Settings of exp009."""
 
 from dataclasses import dataclass, replace
 
@@ -15,13 +15,13 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class Config:
-    """exp003 with all that regularises, a longer schedule, and a decoding chosen on dev."""
+    """exp003 with more regularisation, a longer schedule, and decoding settings chosen on dev."""
 
     seed: int = 9
     dev_rows: int = 499
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     r_drop: float = 1.0
-    """Weight of the divergence between two passes with other dropout; 0 leaves it out."""
+    """Weight of the divergence between two passes with different dropout; 0 turns R-Drop off."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")
     training: TrainingConfig = TrainingConfig(

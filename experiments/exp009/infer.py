@@ -1,4 +1,4 @@
-"""exp009, infer: every decoding of a grid on dev, the best one on test."""
+"""exp009, infer: choose the best decoding settings of a grid on dev, then decode with them."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from experiments.exp009.config import SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Best checkpoint → decoding grid on dev → candidates → predictions → dev scores."""
+    """Choose decoding settings on dev; write candidates, post-processed predictions and dev scores."""
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     frame = tokenization.seq2seq_frame(tokenizer)

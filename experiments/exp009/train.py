@@ -1,4 +1,4 @@
-"""exp009, train: KoBART with two passes a batch that must agree, smoothed labels and averaged weights."""
+"""exp009, train: KoBART with R-Drop, label smoothing and a moving average of the weights."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ from experiments.exp009.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Pretrained weights → R-Drop → the best averaged weights by ROUGE of decoded dev summaries."""
+    """Fine-tune with R-Drop; save the best averaged weights by ROUGE of decoded dev summaries."""
     config = run.config
     model, tokenizer = models.pretrained(config.base, "seq2seq", frozen=False)
     loss = partial(training.r_drop, alpha=config.r_drop) if config.r_drop else training.cross_entropy

@@ -1,4 +1,4 @@
-"""exp010's settings."""
+"""Settings of exp010."""
 
 from dataclasses import dataclass, replace
 
@@ -12,18 +12,18 @@ TITLE = "Gemma 3 270M with LoRA: pretrained weights, trained on a CPU"
 MODEL = "google/gemma-3-270m (extra offline-model)"
 NEEDS = "cpu"
 ASK = "\n요약:\n"
-"""What stands between the dialogue and its summary."""
+"""The text between the dialogue and its summary."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A small pretrained causal model whose linear layers get adapters."""
+    """LoRA adapters on all linear layers of a small pretrained causal model."""
 
     seed: int = 10
     dev_rows: int = 60
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     source_loss: float = 0.2
-    """Weight of the dialogue's own tokens in the loss (which they make larger), a summary's being 1; 0: left out."""
+    """Weight of the dialogue's tokens in the loss, where a summary's tokens have weight 1; 0: the loss ignores them."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(model="offline:gemma-3-270m")
     lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))

@@ -1,4 +1,4 @@
-"""exp010, train: adapters on a pretrained Gemma learn to write the summary after the dialogue."""
+"""exp010, train: LoRA adapters on a pretrained Gemma that writes the summary after the dialogue."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from experiments.exp010.config import ASK, SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Pretrained weights → adapters → the best checkpoint by ROUGE of decoded dev summaries."""
+    """Train adapters; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
     model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)

@@ -1,4 +1,4 @@
-"""exp012's settings."""
+"""Settings of exp012."""
 
 from dataclasses import dataclass, replace
 
@@ -18,19 +18,19 @@ NEEDS = "gpu, hub"
 
 @dataclass(frozen=True)
 class Config:
-    """A large Qwen2.5, with everything that helped elsewhere at hand."""
+    """A large Qwen2.5, with every method that helped in other experiments as a setting."""
 
     seed: int = 12
     dev_rows: int = 200
-    """Dev dialogues decoded at each evaluation; the GPUs share them."""
+    """Number of dev dialogues decoded at each evaluation; the GPUs share them."""
     r_drop: float = 0.0
-    """Weight of the divergence between two passes with other dropout; 0 leaves it out."""
+    """Weight of the divergence between two passes with different dropout; 0 turns R-Drop off."""
     source_loss: float = 0.0
-    """Weight of the prompt's own tokens in the loss, a summary's being 1 (exp010's idea); not together with r_drop."""
+    """Weight of the prompt's tokens in the loss, where a summary's tokens have weight 1 (as exp010); not with r_drop."""
     own_scores: bool = False
-    """Draw summaries of training dialogues and learn from their scores (exp013's idea); --model is then a trained one."""
+    """Learn from the scores of the model's own summaries of training dialogues (as exp013); needs a trained --model."""
     adapter: bool = True
-    """Train adapters; false trains every weight (--quantization none, --sharding fsdp for what does not fit)."""
+    """Train adapters; false: train all weights (with --quantization none, and --sharding fsdp for large models)."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=2048)
     base: PretrainedConfig = PretrainedConfig(
         model="Qwen/Qwen2.5-7B-Instruct",
@@ -55,15 +55,18 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
 
     def __post_init__(self) -> None:
-        """Raises UserError for settings that do not go together."""
+        """Raise UserError for settings that cannot be combined."""
         if self.r_drop and self.source_loss:
             raise UserError(
-                "--r-drop and --source-loss: one of them; R-Drop compares what is said of summaries."
+                "--r-drop and --source-loss cannot be combined, because R-Drop only covers summary tokens: "
+                "set one of them to 0."
             )
         if self.own_scores and (self.r_drop or self.source_loss):
-            raise UserError("--own-scores has a loss of its own: leave --r-drop and --source-loss at 0.")
+            raise UserError(
+                "--own-scores has its own loss and cannot be combined with --r-drop or --source-loss: leave both at 0."
+            )
         if self.own_scores and self.training.sharding == "fsdp":
-            raise UserError("--own-scores draws from whole models: leave --sharding at none.")
+            raise UserError("--own-scores cannot sample from a sharded model: leave --sharding at none.")
 
 
 SMOKE = Config(

@@ -1,11 +1,11 @@
-"""exp012, infer: a greedy summary and samples beside it."""
+"""exp012, infer: a greedy summary and samples."""
 
 from common import engines, stages, tokenization, tracking
 from experiments.exp012.config import SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     others = [*run.split("dev").rows, *run.split("test").rows]

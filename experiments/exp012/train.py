@@ -1,4 +1,4 @@
-"""exp012, train: a large Qwen2.5, its adapters or all of it, on as many GPUs as there are."""
+"""exp012, train: adapters or all weights of a large Qwen2.5, on one or several GPUs."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from experiments.exp012.config import SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Pretrained weights → adapters → prompts with or without shots → the best checkpoint by ROUGE on dev."""
+    """Train adapters or all weights; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
     model, tokenizer = models.pretrained(
         config.base, "causal", frozen=config.adapter, sharded=config.training.sharding == "fsdp"
@@ -27,11 +27,11 @@ def train(run: tracking.Run[Config]) -> None:
     loss = partial(training.cross_entropy, source=config.source_loss)
     if config.r_drop:
         loss = partial(training.r_drop, alpha=config.r_drop)
-    drawn = collate = None
+    examples = collate = None
     if config.own_scores:
-        drawn, collate = drawing.draw(run, model, tokenizer, frames, config.reward), reward.collate
+        examples, collate = drawing.draw(run, model, tokenizer, frames, config.reward), reward.collate
         loss = partial(reward.policy_gradient, clip=config.reward.clip)
-    stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss, examples=drawn, collate=collate)
+    stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss, examples=examples, collate=collate)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""exp013's settings."""
+"""Settings of exp013."""
 
 from dataclasses import dataclass, replace
 
@@ -9,23 +9,23 @@ from common.tokenization import LengthConfig
 from common.training import TrainingConfig
 from common.training.reward import RewardConfig
 
-TITLE = "exp010 goes on from the scores of its own summaries"
+TITLE = "exp010 trained further on the scores of its own summaries"
 MODEL = "exp010, merged (make merge run=exp010)"
 NEEDS = "cpu"
 ASK = "\n요약:\n"
-"""What stands between the dialogue and its summary, as in exp010."""
+"""The text between the dialogue and its summary, as in exp010."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A trained causal model whose new adapters learn which of its own summaries were good."""
+    """New adapters on a trained causal model, which learn from the scores of its own summaries."""
 
     seed: int = 13
     dev_rows: int = 200
-    """Dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(attention="sdpa")
-    """Without --model: the competition's exp010, merged."""
+    """The model to continue; without --model, the merged exp010 of the same competition."""
     lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, dropout=0.0, targets=("all",))
     reward: RewardConfig = RewardConfig()
     training: TrainingConfig = TrainingConfig(

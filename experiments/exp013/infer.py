@@ -1,11 +1,11 @@
-"""exp013, infer: a greedy summary and samples beside it."""
+"""exp013, infer: a greedy summary and samples."""
 
 from common import engines, stages, tokenization, tracking
 from experiments.exp013.config import ASK, SMOKE, Config
 
 
 def infer(run: tracking.Run[Config]) -> None:
-    """Best checkpoint → candidates → post-processed predictions → dev scores."""
+    """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     words_of = tokenization.texts_of(run.split("train").rows)
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, words_of=words_of)
     frame = tokenization.text_frame(tokenizer, "", ASK)

@@ -1,4 +1,4 @@
-"""exp013, train: a trained model draws summaries of its training dialogues and learns from their scores."""
+"""exp013, train: sample a trained model's summaries of training dialogues and learn from their scores."""
 
 from dataclasses import replace
 from functools import partial
@@ -12,18 +12,18 @@ from experiments.exp013.config import ASK, SMOKE, Config
 
 
 def train(run: tracking.Run[Config]) -> None:
-    """Trained weights → their summaries, scored → new adapters → the best checkpoint by ROUGE of dev summaries."""
+    """Score own summaries and train new adapters on them; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
     exp010 = shown(merging.folder(run.competition.name, "exp010"))
     base = replace(config.base, model=config.base.model or exp010)
     model, tokenizer = models.pretrained(base, "causal", frozen=True)
     frame = tokenization.text_frame(tokenizer, "", ASK)
     words_of = list(tokenization.texts_of(run.split("train").rows))
-    drawn = drawing.draw(run, model, tokenizer, frame, config.reward, words_of)
+    examples = drawing.draw(run, model, tokenizer, frame, config.reward, words_of)
     torch.manual_seed(config.seed)
     model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
     loss = partial(reward.policy_gradient, clip=config.reward.clip)
-    stages.fit(run, model, tokenizer, frame, base=base, examples=drawn, collate=reward.collate,
+    stages.fit(run, model, tokenizer, frame, base=base, examples=examples, collate=reward.collate,
                loss=loss, words_of=words_of)  # fmt: skip
 
 

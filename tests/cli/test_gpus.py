@@ -85,6 +85,6 @@ def test_a_mistake_is_said_once(copy: Path) -> None:
     assert code == 1
     assert [line for line in output.splitlines() if line.strip()] == [
         "error: instruction and examples take 1 tokens, which leaves 1 for the dialogue; "
-        "raise --max-source-tokens (now 2) or take fewer examples."
+        "raise --max-source-tokens (now 2) or use fewer examples."
     ]
     assert runs.record(copy / "outputs" / "daily_talk" / "exp002-short")["train"]["status"] == "running"

@@ -27,11 +27,11 @@ def test_processes_that_do_not_find_each_other_are_refused(
         monkeypatch.delenv(name)
     monkeypatch.setenv("WORLD_SIZE", "2")
     for act in (lambda: worker.train("bart", tmp_path / "run", worker.CONFIG), lambda: processes.gather([1])):
-        with pytest.raises(UserError, match="2 processes were started and do not find each other"):
+        with pytest.raises(UserError, match="2 processes were started, but they cannot find each other"):
             act()
         PartialState._reset_state()
     with pytest.raises(
-        UserError, match=r"2 processes were started and 1 work together; start them with make … gpus=N"
+        UserError, match=r"2 processes were started, but only 1 form a group; start them with make … gpus=N"
     ):
         processes.require_together(1)
 
@@ -48,7 +48,7 @@ def test_more_processes_than_gpus_are_refused_before_they_meet(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     for act in (processes.wait, lambda: processes.gather([rank]), device):
         with pytest.raises(
-            UserError, match=r"^gpus= asks for at least 2 GPUs and this machine has 1; lower it\.$"
+            UserError, match=r"^gpus= needs at least 2 GPUs, but this machine has 1; lower it\.$"
         ):
             act()
     assert not PartialState._shared_state

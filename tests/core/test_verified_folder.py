@@ -60,7 +60,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda f: (f / "weights.bin").write_bytes(b""), "weights.bin has changed since it was saved"),
     "missing": (lambda f: (f / "weights.bin").unlink(), "weights.bin is missing"),
     "a folder instead": (lambda f: [(f / "weights.bin").unlink(), (f / "weights.bin").mkdir()], "is missing"),
-    "one too many": (lambda f: (f / "inner" / "more.bin").touch(), "inner/more.bin was not saved with it"),
+    "one too many": (
+        lambda f: (f / "inner" / "more.bin").touch(),
+        "inner/more.bin was added after it was saved",
+    ),
     "no manifest": (lambda f: (f / "manifest.json").unlink(), "manifest.json: not there"),
     "empty manifest": (lambda f: (f / "manifest.json").write_bytes(b""), "manifest.json: not valid JSON"),
     "manifest of bytes": (

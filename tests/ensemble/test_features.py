@@ -76,7 +76,7 @@ def test_neighbours_are_trains_summaries_but_never_the_dialogues_own() -> None:
     assert best[1:].tolist() == [1, 1]
     mean = dict(zip(NAMES, columns.T, strict=True))["neighbours_mean_rouge1"]
     assert mean[1] > mean[2]  # the nearer one weighs more
-    with pytest.raises(UserError, match='row "dev_0" is one of the dev and test rows'):
+    with pytest.raises(UserError, match='row "dev_0" belongs to dev or test'):
         neighbours(found, [asked], [*train, asked], 0.5, "mecab", "leaderboard")
     alone = neighbours(found, [asked], train[:1], 0.5, "mecab", "leaderboard")
     assert not alone.any()  # nothing but the dialogue itself is left

@@ -55,7 +55,7 @@ def test_a_killed_run_goes_on_from_what_it_drew(copy: Path, caplog: pytest.LogCa
     assert read(path) == drawn and checkpoints.fingerprint(folder / "best") == best
 
     killed_at(2)
-    with pytest.raises(SystemExit, match=r"summaries that were drawn with other settings.* restart=1"):
+    with pytest.raises(SystemExit, match=r"summaries that were sampled with other settings.* restart=1"):
         trained("--max-new-tokens=7")
     assert read(path) == drawn
 
@@ -76,8 +76,8 @@ def test_the_flagship_learns_so_too(copy: Path) -> None:
     repositories.stage(copy, "exp012", "train", *words)
     assert (copy / "outputs" / "smoke" / "daily_talk" / "exp012" / "train" / "candidates.jsonl").exists()
     for wrong, said in (
-        ("--source-loss=0.2", "--own-scores has a loss of its own"),
-        ("--sharding=fsdp", "--own-scores draws from whole models"),
+        ("--source-loss=0.2", "--own-scores has its own loss and cannot be combined"),
+        ("--sharding=fsdp", "--own-scores cannot sample from a sharded model"),
     ):
         with pytest.raises(SystemExit, match=said):
             repositories.stage(copy, "exp012", "train", *words, wrong)
@@ -92,6 +92,6 @@ def test_without_the_model_it_says_how_to_make_it(copy: Path, words: tuple[str, 
             copy, "exp013", "train", "--competition=daily_talk", f"--run=exp013-b{len(words)}", *words
         )
     assert str(ended.value) == (
-        f"error: model 'outputs/daily_talk/merged/{run}' is not here; write it with: "
-        f"make merge run={run} comp=daily_talk, once {run} is trained."
+        f"error: model 'outputs/daily_talk/merged/{run}' does not exist yet; train {run}, "
+        f"then create it with: make merge run={run} comp=daily_talk."
     )

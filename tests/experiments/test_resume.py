@@ -154,7 +154,7 @@ def test_an_interrupted_run_with_other_data_does_not_resume(copy: Path, tmp_path
     data = root / "competitions" / "daily_talk" / "data" / "train.csv"
     data.write_text(data.read_text(encoding="utf-8").replace("우산", "양산"), encoding="utf-8")
     refusal = spoken(root, "exp002", "train", *tiny.SETTINGS, "--epochs=1")
-    assert "was made with other settings, data or number of processes" in refusal
+    assert "was made with other settings, data or another number of processes" in refusal
     assert "restart=1" in refusal
 
 

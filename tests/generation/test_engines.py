@@ -112,5 +112,5 @@ def test_the_engine_is_part_of_what_candidates_depend_on() -> None:
 
 def test_more_candidates_than_beams_are_refused_by_every_engine(bart: Path) -> None:
     decoder, _ = engines.decoder(bart, ct2_of(BEAM))
-    with pytest.raises(UserError, match=r"--candidates 5 wants at least as many --beams \(now 4\)"):
+    with pytest.raises(UserError, match=r"--candidates 5 needs at least as many --beams \(now 4\)"):
         decoder([[5, WORDS.eos_token_id]], replace(BEAM, candidates=5), 1)

@@ -138,7 +138,7 @@ def test_beams_do_not_repeat_ngrams_either(taught_models: dict[str, PreTrainedMo
 
 def test_more_candidates_than_beams_are_refused(taught_models: dict[str, PreTrainedModel]) -> None:
     with pytest.raises(
-        UserError, match=r"--candidates 5 wants at least as many --beams \(now 4\).*--temperature"
+        UserError, match=r"--candidates 5 needs at least as many --beams \(now 4\).*--temperature"
     ):
         decode(taught_models["bart"], WORDS, [[5, EOS]], replace(BEAM, candidates=5))
 

@@ -41,7 +41,7 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
         output.strip()
         .splitlines()[-1]
         .startswith(
-            "error: this model reads 8192 tokens, and --max-source-tokens 4096 and --max-new-tokens 4097 make more; lower"
+            "error: this model's context is 8192 tokens, which --max-source-tokens 4096 and --max-new-tokens 4097 exceed; lower"
         )
     )
     assert (folder / "candidates.jsonl").read_bytes() == before
@@ -62,7 +62,9 @@ def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None
     code, output = tiny.run(copy, "experiments.exp009.infer", "--smoke", "--competition=daily_talk",
                             "--max-new-tokens=2049")  # fmt: skip
     assert code == 1
-    assert "error: this model reads 2048 tokens" in output and "or --max-new-tokens 2049 make more" in output
+    assert (
+        "error: this model's context is 2048 tokens" in output and "or --max-new-tokens 2049 exceed" in output
+    )
     assert [path.read_bytes() for path in sorted((folder / "grid").glob("setting-?.jsonl"))] == before
 
 
@@ -70,7 +72,7 @@ def test_what_does_not_go_together_is_refused_before_any_work(copy: Path) -> Non
     code, output = tiny.run(copy, "experiments.exp012.train", "--competition=daily_talk", "--r-drop=1",
                             "--source-loss=0.2", "--run=exp012-both")  # fmt: skip
     assert code == 1
-    assert "error: --r-drop and --source-loss: one of them" in output
+    assert "error: --r-drop and --source-loss cannot be combined" in output
     assert not (copy / "outputs" / "daily_talk" / "exp012-both" / "run.json").exists()
 
 

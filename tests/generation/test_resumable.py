@@ -139,6 +139,6 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(tmp_path: Path)
 
     with pytest.raises(
         UserError,
-        match=r"^the memory did not suffice; run this again with a lower --tokens-at-once \(now 700\)\.$",
+        match=r"^out of memory; run this again with a lower --tokens-at-once \(now 700\)\.$",
     ):
         generate(exhaust, sources_of("bart"), SMALL_BATCHES, tmp_path / "found.jsonl", key="k", seed=1)

@@ -30,7 +30,7 @@ def vllm_of(config: DecodingConfig) -> DecodingConfig:
 def test_vllm_wants_a_gpu_and_its_package(qwen2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        UserError, match=r"^--engine vllm needs a CUDA GPU and this machine has none; .*--engine hf"
+        UserError, match=r"^--engine vllm needs a CUDA GPU, and this machine has none; .*--engine hf"
     ):
         engines.decoder(qwen2, vllm_of(GREEDY))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -192,9 +192,9 @@ def test_vllm_stops_at_every_end_that_the_checkpoint_names(answers: dict[str, An
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("tagged", "trained token rows (--added-tags), which vLLM cannot load: use --engine hf"),
+        ("tagged", "trained embedding rows (--added-tags), which vLLM cannot load: use --engine hf"),
         ("bart", "is an encoder-decoder (bart): use --engine ctranslate2"),
-        ("beams", "does not search with --beams 4"),
+        ("beams", "does not support --beams 4"),
         ("blocked", "cannot block n-grams"),
     ],
 )

@@ -32,15 +32,15 @@ def test_the_architecture_is_named_and_held(original: Original, here: Path) -> N
 CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "own code": (
         {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}},
-        "model_type 'own' is not known to transformers .* brings code of its own .auto_map., which is never run",
+        "model_type 'own' is not known to transformers .* has custom code .auto_map., which is never run",
     ),
     "unknown": ({"model_type": "own"}, "model_type 'own' is not known to transformers"),
     "none": ({}, "model_type None is not known"),
     "masked": (
         {**BertConfig().to_dict(), "architectures": ["BertForMaskedLM"]},
-        "BertForMaskedLM cannot write text",
+        "BertForMaskedLM cannot generate text",
     ),
-    "no text": ({"model_type": "vit"}, "vit cannot write text"),
+    "no text": ({"model_type": "vit"}, "vit cannot generate text"),
     "bad value": ({"model_type": "bart", "d_model": "wide"}, "transformers .* cannot read it"),
 }
 

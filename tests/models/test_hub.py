@@ -55,7 +55,7 @@ def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
     with served(Hub({"team/bart": original.safe, "team/bert": bert})) as it:
         home = Home(tmp_path, it.url)
         assert "wanted a decoder-only language model" in home.refusal("team/bart", "main", "causal")
-        assert "BertForMaskedLM cannot write text" in home.refusal("team/bert")
+        assert "BertForMaskedLM cannot generate text" in home.refusal("team/bert")
         assert not [asked for asked in it.requests if "safetensors" in asked]
         assert names(home.locate("team/bart", "main", "seq2seq").folder) == set(original.safe)
 
@@ -72,27 +72,27 @@ def test_an_unfinished_download_is_finished(original: Original, tmp_path: Path) 
 
 
 REFUSALS: dict[str, tuple[tuple[str, ...], dict[str, tuple[int, str]], str]] = {
-    "unknown": (("team/none",), {}, "hub model team/none: the hub knows none of that name, or it is private (404)"),
-    "private": (("team/tiny",), {"team/tiny": (401, "RepoNotFound")}, "put a token that may read it into HF_TOKEN"),
+    "unknown": (("team/none",), {}, "hub model team/none: the hub has no model of that name, or it is private (404)"),
+    "private": (("team/tiny",), {"team/tiny": (401, "RepoNotFound")}, "put a token with read access into HF_TOKEN"),
     "gated, no token": (
         ("team/tiny",), {"team/tiny": (401, "GatedRepo")},
-        "gated, and the hub refused this account (401); accept the terms at https://huggingface.co/team/tiny",
+        "gated, and the hub denied access to this account (401); accept the terms at https://huggingface.co/team/tiny",
     ),
-    "gated, not granted": (("team/tiny",), {"team/tiny": (403, "GatedRepo")}, "refused this account (403)"),
+    "gated, not granted": (("team/tiny",), {"team/tiny": (403, "GatedRepo")}, "denied access to this account (403)"),
     "revision": (
         ("team/tiny", "v9"), {},
-        "hub model team/tiny at revision v9: the hub has the model, not that revision",
+        "hub model team/tiny at revision v9: the hub has the model, but not that revision",
     ),
-    "commit": (("team/tiny", "f" * 40), {}, "the hub has the model, not that revision"),
+    "commit": (("team/tiny", "f" * 40), {}, "the hub has the model, but not that revision"),
     "forbidden": (("team/tiny",), {"team/tiny": (403, "")}, "answered 403; check HF_TOKEN"),
     "down": (("team/tiny",), {"team/tiny": (503, "")}, "answered 503; try again later"),
-    "adapter": (("team/adapter",), {}, "hub model team/adapter: a LoRA adapter: name its base model; wanted config"),
-    "gguf": (("team/gguf",), {}, "not for transformers; wanted config.json, a tokenizer"),
-    "no tokenizer": (("team/mute",), {}, "hub model team/mute: without a tokenizer"),
-    "neither": (("tiny",), {}, "model 'tiny': neither a folder that exists nor a hub id; wanted a folder with"),
-    "path": (("outputs/none/there",), {}, "neither a folder that exists nor a hub id"),
+    "adapter": (("team/adapter",), {}, "hub model team/adapter: a LoRA adapter (use its base model); wanted config"),
+    "gguf": (("team/gguf",), {}, "not a model for transformers; wanted config.json, a tokenizer"),
+    "no tokenizer": (("team/mute",), {}, "hub model team/mute: it has no tokenizer"),
+    "neither": (("tiny",), {}, "model 'tiny': neither an existing folder nor a hub id; wanted a folder with"),
+    "path": (("outputs/none/there",), {}, "neither an existing folder nor a hub id"),
     "offline": (("offline:gemma-4",), {}, "or offline:gemma-3-270m"),
-    "bad id": (("team/a--b",), {}, "model 'team/a--b': no folder of that name, and no hub id"),
+    "bad id": (("team/a--b",), {}, "model 'team/a--b': neither an existing folder nor a hub id"),
 }  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_without_a_network_the_refusal_is_quick(tmp_path: Path) -> None:
 
 def test_a_token_that_is_none_is_not_printed(tmp_path: Path) -> None:
     line = Home(tmp_path, closed_port()).refusal("team/tiny", HF_TOKEN="여기에-토큰")
-    assert "HF_TOKEN holds characters that no token has" in line
+    assert "HF_TOKEN contains characters that are not allowed in a token" in line
     assert "토큰" not in line
 
 
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(original: Origi
     assert len(original.safe["model.safetensors"]) > 100_000
     with served(Hub({"team/tiny": original.safe, "team/old": original.bare | weights})) as it:
         home = Home(tmp_path, it.url)
-        assert "GB are to be downloaded to" in home.refusal("team/tiny", before=FULL)
+        assert "GB are free there; make room" in home.refusal("team/tiny", before=FULL)
         assert not list(tmp_path.rglob("*.safetensors"))
         line = home.refusal("team/tiny", before=LIMITED)
         assert f"writing to {tmp_path / 'hf' / 'hub'} failed" in line

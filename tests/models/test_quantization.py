@@ -64,7 +64,7 @@ def test_a_quantized_model_learns_through_evaluations_and_comes_back(
     assert any(type(m).__name__ == layer for m in loaded.modules())
     torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()), rtol=0, atol=0)
     assert written(loaded, words) == written(model, tokenizer)
-    with pytest.raises(UserError, match=r"16-bit weights only.*--quantization none"):
+    with pytest.raises(UserError, match=r"16-bit or 32-bit weights.*--quantization none"):
         merged(loaded)
     in_16_bit, _ = models.load(tmp_path / "run" / "best", quantization="none")
     assert merged(in_16_bit) is not None

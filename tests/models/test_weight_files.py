@@ -28,8 +28,8 @@ LACKS: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = {
     "config": (lambda f: {n: c for n, c in f.items() if n != "config.json"}, "models/broken: no config.json; wanted"),
     "weights": (lambda f: {n: c for n, c in f.items() if "safetensors" not in n}, "no model.safetensors; wanted"),
     "tokenizer": (lambda f: {n: c for n, c in f.items() if n != "tokenizer.json"}, "no tokenizer (tokenizer.json"),
-    "cut": (lambda f: f | {"model.safetensors": f["model.safetensors"][:-9]}, "model.safetensors is damaged or cut"),
-    "lfs pointer": (lambda f: f | {"model.safetensors": b"version https://git-lfs"}, "is damaged or cut short"),
+    "cut": (lambda f: f | {"model.safetensors": f["model.safetensors"][:-9]}, "model.safetensors is damaged or truncated"),
+    "lfs pointer": (lambda f: f | {"model.safetensors": b"version https://git-lfs"}, "is damaged or truncated"),
     "other": (
         lambda f: {n: c for n, c in f.items() if "safetensors" not in n} | {"tf_model.h5": b"x"},
         "no model.safetensors (found tf_model.h5)",

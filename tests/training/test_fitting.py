@@ -27,11 +27,11 @@ def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: 
     frame = tokenization.text_frame(made, "읽고", "요약:")
     examples, _ = tokenization.examples(rows, made, LengthConfig(), frame, cache=tmp_path)
     model.generation_config.eos_token_id = [made.eos_token_id, 300]
-    found = stages._words(model, made, ["전혀 다른 말"], examples)
+    found = stages._allowed_tokens(model, made, ["전혀 다른 말"], examples)
     every = (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"], [300])
     assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
-    assert stages._words(model, made, [], examples) == set()  # no texts: the whole vocabulary
+    assert stages._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
@@ -39,7 +39,7 @@ def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> No
                             "--max-source-tokens=5000")  # fmt: skip
     assert code == 1
     assert (
-        "error: this model reads 2048 tokens, and --max-source-tokens 5000 or --max-new-tokens 8 make more"
+        "error: this model's context is 2048 tokens, which --max-source-tokens 5000 or --max-new-tokens 8 exceed"
         in output
     )
 
@@ -62,7 +62,9 @@ def test_source_and_summary_fit_the_context(
     if fits:
         stages.require_context(model, config)
         return
-    with pytest.raises(UserError, match=f"this model reads 100 tokens, .* {source} .* {summary} make more"):
+    with pytest.raises(
+        UserError, match=f"this model's context is 100 tokens, .* {source} .* {summary} exceed"
+    ):
         stages.require_context(model, config)
 
 

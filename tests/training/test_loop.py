@@ -183,7 +183,7 @@ def test_a_loss_that_is_not_finite_ends_with_the_batches_kept(
     folder = tmp_path / "run"
     with pytest.raises(
         UserError,
-        match=r"the loss became (nan|inf).*bad_batch\.pt\. Train anew with restart=1 and a lower --learning-rate",
+        match=r"the loss became (nan|inf).*bad_batch\.pt\. Train again with restart=1 and a lower --learning-rate",
     ) as refusal:
         train(folder, examples, config=config)
     assert "1e+30" in str(refusal.value)
@@ -212,7 +212,7 @@ def test_a_gradient_that_is_not_finite_ends_before_the_weights_are_touched(
     folder = tmp_path / "run"
     with pytest.raises(
         UserError,
-        match=r"^the gradient norm became nan; .*bad_batch\.pt\. Train anew with restart=1 and a lower --learning",
+        match=r"^the gradient norm became nan; .*bad_batch\.pt\. Train again with restart=1 and a lower --learning",
     ):
         train(folder, examples, config=replace(CONFIG, accumulation=2), loss=loss)
     kept = torch.load(folder / "bad_batch.pt", weights_only=True)
@@ -259,8 +259,8 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(
 ) -> None:
     config = replace(CONFIG, tokens_per_batch=640)
     step = (
-        r"^the memory did not suffice; train anew with restart=1, a lower --tokens-per-batch \(now 640\) and "
-        r"--accumulation raised by the same factor: the same rows a step in the mean\. The last checkpoint is intact"
+        r"^out of memory; train again with restart=1, a lower --tokens-per-batch \(now 640\) and "
+        r"--accumulation raised by the same factor, .* resumes from the last checkpoint, which is intact\.$"
     )
     with pytest.raises(UserError, match=step):
         train(tmp_path / "run", examples, config=config, loss=exhaust)
@@ -271,7 +271,7 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(
 
     with pytest.raises(
         UserError,
-        match=r"^the memory did not suffice; the same command with a lower --tokens-at-once goes on",
+        match=r"^out of memory; run the same command with a lower --tokens-at-once: it resumes",
     ):
         train(tmp_path / "evaluated", examples, evaluate=exhaust)
     train(tmp_path / "evaluated", examples)
@@ -296,7 +296,7 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(
     ],
 )
 def test_every_lack_of_memory_is_called_one(error: Exception) -> None:
-    said = pytest.raises(UserError, match=r"^the memory did not suffice; lower it\.$")
+    said = pytest.raises(UserError, match=r"^out of memory; lower it\.$")
     with said as refusal, memory.must_suffice("lower it."):
         raise error
     assert refusal.value.__cause__ is error

@@ -114,9 +114,9 @@ def test_over_fewer_words_logits_are_those_of_the_whole_output(kind: str, traine
 @pytest.mark.parametrize("missing", [2, 19])
 def test_a_target_outside_the_words_is_an_error(missing: int) -> None:
     model = tiny.loud("qwen2")
-    with pytest.raises(ValueError, match="a target is not among the words"):
+    with pytest.raises(ValueError, match="a target token is not among the allowed tokens"):
         target_logits(model, batch_of(model), WORDS[missing != WORDS])
-    with pytest.raises(ValueError, match="a target is not among the words"):
+    with pytest.raises(ValueError, match="a target token is not among the allowed tokens"):
         target_logits(model, batch_of(model), WORDS[:2])  # beyond the last
 
 

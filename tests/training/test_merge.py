@@ -74,7 +74,7 @@ def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: 
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        ("exp002", r"exp002/best has no adapters to merge; if it holds weights, it is whole already"),
+        ("exp002", r"exp002/best has no adapters to merge; a run that trains all weights"),
         (
             "exp010-x",
             r"exp010-x has not been trained; first run: make exp=exp010 train run=exp010-x",

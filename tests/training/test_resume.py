@@ -121,7 +121,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "random states gone": (lambda c: (c / "random_states_0.pkl").unlink(), "random_states_0.pkl is missing"),
     "manifest gone": (lambda c: (c / "manifest.json").unlink(), "manifest.json: not there"),
     "manifest torn": (lambda c: (c / "manifest.json").write_bytes(b'{"mod'), "not valid JSON"),
-    "file too many": (lambda c: (c / "optimizer_1.bin").touch(), "was not saved with it"),
+    "file too many": (lambda c: (c / "optimizer_1.bin").touch(), "was added after it was saved"),
     "half a save": (half_a_save, ""),
     "all damaged": (every_checkpoint, "has changed since it was saved"),
 }
@@ -161,7 +161,7 @@ def test_other_settings_do_not_resume(examples: datasets.Dataset, tmp_path: Path
         train(folder, examples, loss=crashing_loss(3))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(
-        UserError, match=r"other settings, data or number of processes\. Run again with restart=1"
+        UserError, match=r"other settings, data or another number of processes\. Run again with restart=1"
     ):
         train(folder, examples, fingerprint="other settings")
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -99,7 +99,7 @@ def test_a_summary_that_was_cut_off_does_not_end() -> None:
 
 
 def test_where_all_are_alike_there_is_nothing_to_learn() -> None:
-    with pytest.raises(UserError, match=r"nothing to learn\. Draw them with a higher --drawn-temperature"):
+    with pytest.raises(UserError, match=r"nothing to learn\. Sample them with a higher --drawn-temperature"):
         made([candidate(text) for text in TEXTS], [30.0] * 6)
 
 
@@ -132,7 +132,7 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
                 assert worth[row.id][place] == pytest.approx(wanted)
     assert reward.rewards({"a": [7.0]}, {"a": drawn[rows[0].id][:1]}, competition, 0.5) == {"a": [3.5]}
     assert reward.summary({"a": [1.0, 3.0], "b": [2.0, 0.0]}) == {"greedy": 1.5, "mean": 1.5, "best": 2.5}
-    with pytest.raises(UserError, match="'bare' has no summary"):
+    with pytest.raises(UserError, match="'bare' has no reference summary"):
         reward.scores([Row("bare", "말", (), "")], {"bare": [candidate("가")]}, competition)
 
 

@@ -179,8 +179,8 @@ def test_two_processes_decode_what_one_decodes(
 
 def test_what_does_not_go_together_is_said(together: tuple[Path, list[dict[str, Any]]]) -> None:
     for found in together[1]:
-        assert "--sharding fsdp does not go together with --precision fp16" in found["fp16"]
-        assert "other settings, data or number of processes" in found["other"]
+        assert "--sharding fsdp does not work with --precision fp16" in found["fp16"]
+        assert "other settings, data or another number of processes" in found["other"]
 
 
 def test_one_process_cannot_shard(tmp_path: Path) -> None:
