@@ -248,7 +248,7 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=30)
     for run, words in {"exp001": [], "exp001-other": ["--most-turns=1"]}.items():
         for stage in ("train", "infer"):
-            code, output = tiny.run(
+            code, output = tiny.call(
                 root, "common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words
             )
             assert code == 0, output
@@ -259,9 +259,9 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
         encoding="utf-8",
     )
     blend = ["--competition=daily_talk", "--blend=two"]
-    code, output = tiny.run(root, "common", "blend-report", *blend)
+    code, output = tiny.call(root, "common", "blend-report", *blend)
     assert code == 0, output
-    code, without = tiny.run(root, "common", "blend-report", *blend, "--fused=0")
+    code, without = tiny.call(root, "common", "blend-report", *blend, "--fused=0")
     assert code == 0, without
     oracle, less = (float(re.search(r"(?m)^oracle +([0-9.]+)", text)[1]) for text in (output, without))  # type: ignore[index]
     assert oracle >= less
@@ -270,12 +270,12 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     assert heads[1] is not None
     assert heads[0][0] == heads[1][0]
     assert f"{heads[0][0]}, and in each up to 5 texts put together of them" in output
-    code, output = tiny.run(root, "common", "blend-report", *blend, "--candidates=3")
+    code, output = tiny.call(root, "common", "blend-report", *blend, "--candidates=3")
     assert (code, "error: blend-report: fused = 5 wants candidates = 4 or more (now 3)" in output) == (
         1,
         True,
     )
-    code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
+    code, output = tiny.call(root, "common", "submit", *blend, "--force", "--json")
     assert code == 0, output
     entry = json.loads(output.splitlines()[-1])
     assert entry["fused"] == 5
