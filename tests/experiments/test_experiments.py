@@ -27,6 +27,7 @@ def outputs(root: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in found}
 
 
+@pytest.mark.slow
 def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDS_ROOT", str(copy))
     code, output = tiny.run(copy, "common", "smoke")
@@ -118,6 +119,7 @@ def test_infer_after_an_interrupted_training_is_refused(copy: Path, tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 def test_only_what_decides_candidates_makes_them_anew(copy: Path, tmp_path: Path) -> None:
     """Post-processing and comments may change without another decoding; decoding, code and weights may not."""
     root = tmp_path / "repository"
