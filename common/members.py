@@ -129,13 +129,13 @@ def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) 
     if threads:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     for command in commands:
-        process = subprocess.Popen(command, cwd=files.root(), env=environment, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-        assert process.stdout is not None
-        for line in process.stdout:  # text mode also splits at the carriage returns of a progress bar
-            if line.strip():
-                print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
-        if process.wait() != 0:
+        with subprocess.Popen(command, cwd=files.root(), env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:  # fmt: skip
+            assert process.stdout is not None
+            for line in process.stdout:  # text mode also splits at the carriage returns of a progress bar
+                if line.strip():
+                    print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
+        if process.returncode != 0:
             raise UserError(
                 f"{name}: {command[3]} failed (see above); fix the cause and run make submit again."
             )

@@ -14,6 +14,9 @@ from tests.support import repository as repositories
 # Two workers and what they start, each with a thread for every core, wait for one another more than they compute; the
 # workers begin after this, so numpy and torch have not looked yet.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["PYTHONPATH"] = str(
+    REPOSITORY
+)  # processes test this checkout, wherever the environment was installed from
 os.environ["WANDB_MODE"] = "disabled"  # whoever runs the tests may well have a key
 hypothesis.settings.register_profile("untimed", deadline=None)  # a deadline would be an assertion on time
 hypothesis.settings.load_profile("untimed")

@@ -104,7 +104,10 @@ def pretrained(
     keep_gradients_on_cpu(model)
     forget_decoding_habits(model)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # The new name where transformers has it, which warns of the old one.
+        getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)(
+            {"use_reentrant": False}
+        )
     model.base_source = source_record(source)
     return model, pretrained_tokenizer(source.folder)
 

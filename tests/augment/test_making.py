@@ -204,6 +204,7 @@ def test_make_augment_prints_the_counts(talk: Path) -> None:
     assert not (talk / "outputs" / "daily_talk" / "augmented" / "paraphrase").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (REAL / "train.csv").exists(), reason="needs the organisers' files in ../shared/data")
 def test_two_hundred_real_rows_through_every_method(workspace: Path) -> None:
     data = workspace / "competitions" / "dialogue_summarization" / "data"

@@ -46,6 +46,7 @@ def same_files(cut: Path, whole: Path) -> None:
         assert a.replace(".cut", ".whole") == b
 
 
+@pytest.mark.slow
 def test_a_killed_model_goes_on_and_ends_with_the_same_rows(talk: Path) -> None:
     """`python -m common augment` with a real translation model, killed in the middle."""
     words = ["--model=tiny:m2m100", "--rows-at-once=1", "--beams=1", "--max-new-tokens=6"]

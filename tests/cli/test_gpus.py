@@ -11,6 +11,8 @@ import pytest
 from common import checkpoints, runs
 from tests.support import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:

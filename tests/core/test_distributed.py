@@ -56,3 +56,8 @@ def test_more_processes_than_gpus_are_refused_before_they_meet(
     assert device() == torch.device("cuda", rank)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device() == torch.device("cpu")
+
+
+def test_one_process_cannot_shard(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--sharding fsdp needs several processes"):
+        worker.train("bart", tmp_path / "run", worker.SHARDED)

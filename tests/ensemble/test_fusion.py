@@ -243,25 +243,36 @@ def test_the_best_member_is_always_a_run() -> None:
     assert judged.oracle == pytest.approx(90.0)
 
 
-@pytest.mark.parametrize("method", ["mbr", "committee"])
-def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path, method: str) -> None:
-    root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=30)
-    for run, words in {"exp001": [], "exp001-other": ["--most-turns=1"]}.items():
-        for stage in ("train", "infer"):
-            code, output = tiny.run(
-                root, "common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words
-            )
-            assert code == 0, output
-    (root / "submissions").mkdir()
+BLEND = ("--competition=daily_talk", "--blend=two")
+
+
+def write_recipe(root: Path, method: str) -> None:
     (root / "submissions" / "two.toml").write_text(
         f'competition = "daily_talk"\nmethod = "{method}"\ncandidates = 4\nfused = 5\n'
         'members = [{ run = "exp001" }, { run = "exp001-other" }]\n',
         encoding="utf-8",
     )
-    blend = ["--competition=daily_talk", "--blend=two"]
-    code, output = tiny.run(root, "common", "blend-report", *blend)
+
+
+@pytest.fixture(scope="module")
+def inferred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with two runs to blend."""
+    root = tiny.repository(tmp_path_factory.mktemp("two") / "repository", train_rows=40, other_rows=30)
+    for run, words in {"exp001": [], "exp001-other": ["--most-turns=1"]}.items():
+        for stage in ("train", "infer"):
+            code, output = tiny.call(
+                root, "common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words
+            )
+            assert code == 0, output
+    (root / "submissions").mkdir()
+    return root
+
+
+def test_blends_of_put_together_texts_are_reported(inferred: Path) -> None:
+    write_recipe(inferred, "mbr")
+    code, output = tiny.call(inferred, "common", "blend-report", *BLEND)
     assert code == 0, output
-    code, without = tiny.run(root, "common", "blend-report", *blend, "--fused=0")
+    code, without = tiny.call(inferred, "common", "blend-report", *BLEND, "--fused=0")
     assert code == 0, without
     oracle, less = (float(re.search(r"(?m)^oracle +([0-9.]+)", text)[1]) for text in (output, without))  # type: ignore[index]
     assert oracle >= less
@@ -270,18 +281,23 @@ def test_blends_of_put_together_texts_are_reported_and_submitted(tmp_path: Path,
     assert heads[1] is not None
     assert heads[0][0] == heads[1][0]
     assert f"{heads[0][0]}, and up to 5 recombined texts for each dialogue" in output
-    code, output = tiny.run(root, "common", "blend-report", *blend, "--candidates=3")
+    code, output = tiny.call(inferred, "common", "blend-report", *BLEND, "--candidates=3")
     assert (code, "error: blend-report: fused = 5 needs candidates = 4 or more (now 3)" in output) == (
         1,
         True,
     )
-    code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
+
+
+@pytest.mark.parametrize("method", ["mbr", "committee"])
+def test_blends_of_put_together_texts_are_submitted(inferred: Path, method: str) -> None:
+    write_recipe(inferred, method)
+    code, output = tiny.call(inferred, "common", "submit", *BLEND, "--force", "--json")
     assert code == 0, output
     entry = json.loads(output.splitlines()[-1])
     assert entry["fused"] == 5
     assert [member["run"] for member in entry["members"]] == ["exp001", "exp001-other"]
     assert set(entry["dev"]) == {"exp001", "exp001-other", "blend", "floor"}
-    assert len((root / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()) == 31
+    assert len((inferred / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()) == 31
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     for run, words in runs.items():
         for stage in ("train", "infer"):
             command = ["common", stage, "exp001", "--competition=daily_talk", f"--run={run}", *words]
-            code, output = tiny.run(root, *command)
+            code, output = tiny.call(root, *command)
             assert code == 0, output
     (root / "submissions").mkdir()
     (root / "submissions" / "two.toml").write_text(
@@ -23,7 +23,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
         encoding="utf-8",
     )
     blend = ["--competition=daily_talk", "--blend=two"]
-    code, output = tiny.run(root, "common", "blend-report", *blend)
+    code, output = tiny.call(root, "common", "blend-report", *blend)
     assert code == 0, output
     for name in (*METHODS, "oracle", "exp001-other"):
         assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
@@ -31,7 +31,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     assert "exp001-twin has the same predictions as exp001: the two count as one member." in output
     assert re.search(r"(submit exp001|is better than exp001)", output)
 
-    code, output = tiny.run(root, "common", "submit", *blend, "--force", "--json")
+    code, output = tiny.call(root, "common", "submit", *blend, "--force", "--json")
     assert code == 0, output
     entry = json.loads(output.splitlines()[-1])
     assert entry["method"] == "stack"
@@ -44,6 +44,6 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     toml.write_text(
         toml.read_text(encoding="utf-8").replace("near_copy = 0.999", "near_copy = 0.01"), encoding="utf-8"
     )
-    code, output = tiny.run(root, "common", "blend-report", *blend)
+    code, output = tiny.call(root, "common", "blend-report", *blend)
     assert code == 1
     assert "Raise [rules] near_copy" in output

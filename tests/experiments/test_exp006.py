@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +30,7 @@ RUN = "outputs/daily_talk/exp006"
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tiny.repository(tmp_path / "repository", train_rows=40, other_rows=ROWS)
     monkeypatch.setenv("KDS_ROOT", str(root))
+    monkeypatch.setenv("SOLAR_API_KEY", f"{KEY}\n")
     return root
 
 
@@ -50,27 +48,16 @@ def server() -> Iterator[Callable[[Script | None], Server]]:
         one.__exit__(None, None, None)
 
 
-def command(root: Path, stage: str, url: str, *words: str) -> "subprocess.Popen[str]":
-    """The stage as a user runs it, with the key in the environment."""
-    settings = ["--competition=daily_talk", "--track=off", f"--base-url={url}", "--model=tiny", "--shots=1",
-                "--longest-wait=0.05", "--requests-per-minute=100000", *words]  # fmt: skip
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("KDS_ROOT", "PYTHONPATH", "WANDB_MODE")
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "common", stage, "exp006", *settings],
-        cwd=root, env=environment | {"SOLAR_API_KEY": f"{KEY}\n"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, encoding="utf-8",
-    )  # fmt: skip
+def command(stage: str, url: str, *words: str) -> list[str]:
+    """The stage as a user runs it."""
+    return ["common", stage, "exp006", "--competition=daily_talk", "--track=off", f"--base-url={url}", "--model=tiny",
+            "--shots=1", "--longest-wait=0.05", "--requests-per-minute=100000", *words]  # fmt: skip
 
 
 def run(root: Path, stage: str, url: str, *words: str) -> tuple[int, str]:
-    process = command(root, stage, url, *words)
-    output, _ = process.communicate()
+    code, output = tiny.call(root, *command(stage, url, *words))
     assert KEY not in output
-    return process.returncode, output
+    return code, output
 
 
 def predictions(root: Path) -> dict[str, bytes]:
@@ -91,7 +78,7 @@ def faulty(call: Call) -> Reply | None:
 
 
 def test_summaries_from_an_api_end_in_a_blend(
-    repository: Path, server: Callable[[Script | None], Server]
+    repository: Path, server: Callable[[Script | None], Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, api = repository, server(faulty)
     assert run(root, "train", api.url)[0] == 0
@@ -102,8 +89,12 @@ def test_summaries_from_an_api_end_in_a_blend(
     assert "infer" not in runs.record(root / RUN)
     assert not api.received
 
-    code, output = run(root, "infer", api.url, "--track=offline")
+    monkeypatch.delenv("WANDB_MODE")
+    code, output = tiny.run(
+        root, *command("infer", api.url, "--track=offline")
+    )  # wandb in a process of its own
     assert code == 0, output
+    assert KEY not in output
     assert "leaderboard" in output
     assert api.authorizations == {f"Bearer {KEY}"}
     found = candidates.read(root / RUN / "dev" / "candidates.jsonl")
@@ -127,14 +118,14 @@ def test_summaries_from_an_api_end_in_a_blend(
     assert api.received.total() == asked
 
     for stage in ("train", "infer"):
-        assert tiny.run(root, "common", stage, "exp001", "--competition=daily_talk")[0] == 0
+        assert tiny.call(root, "common", stage, "exp001", "--competition=daily_talk")[0] == 0
     (root / "submissions").mkdir()
     (root / "submissions" / "solar.toml").write_text(
         'competition = "daily_talk"\nmethod = "mbr"\ncandidates = 6\n'
         'members = [{ run = "exp006", weight = 1.0 }, { run = "exp001", weight = 0.5 }]\n',
         encoding="utf-8",
     )
-    code, output = tiny.run(
+    code, output = tiny.call(
         root, "common", "submit", "--competition", "daily_talk", "--blend", "solar", "--force"
     )
     assert code == 0, output
@@ -158,7 +149,7 @@ def test_a_killed_inference_goes_on_and_ends_alike(
     assert run(root, "train", api.url)[0] == 0
     for _ in range(2):
         before = api.received.total()
-        process = command(root, "infer", api.url, "--workers=2")
+        process = tiny.start(root, *command("infer", api.url, "--workers=2"))
         while api.received.total() < before + 8:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.005)
@@ -208,14 +199,14 @@ def test_what_cannot_be_answered_stops_with_the_reason(
 
 def test_no_key_is_said_before_any_work(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOLAR_API_KEY", raising=False)
-    code, output = tiny.run(repository, "common", "train", "exp006", "--competition=daily_talk")
+    code, output = tiny.call(repository, "common", "train", "exp006", "--competition=daily_talk")
     assert code == 1
     assert re.fullmatch(r"error: llm: there is no API key: SOLAR_API_KEY is neither in .*\n", output)
     assert not (repository / RUN / "best").exists()
 
 
 def test_other_experiments_have_nothing_to_estimate(repository: Path) -> None:
-    code, output = tiny.run(repository, "common", "infer", "exp001", "--competition=daily_talk", "--dry-run")
+    code, output = tiny.call(repository, "common", "infer", "exp001", "--competition=daily_talk", "--dry-run")
     assert (code, output) == (
         1,
         "error: --dry-run: exp001 infer costs no money, so there is no estimate; leave --dry-run out.\n",

@@ -27,17 +27,17 @@ def notes(root: Path, run: str = "exp008") -> dict[str, int]:
 
 def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDS_ROOT", str(copy))
-    code, output = tiny.run(copy, "common", "train", "exp008", *TRAIN, "--made=speaker_swap")
+    code, output = tiny.call(copy, "common", "train", "exp008", *TRAIN, "--made=speaker_swap")
     assert code == 1
     assert "make augment method=… comp=daily_talk name=speaker_swap" in output
-    code, output = tiny.run(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk")
+    code, output = tiny.call(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk")
     assert code == 0, output
     competition = load("daily_talk")
     others = [*read_split(competition, "dev").rows, *read_split(competition, "test").rows]
     made = augment.read(competition, "speaker_swap", others)
     assert len(made) > 10
 
-    code, output = tiny.run(copy, "common", "train", "exp008", *TRAIN, "--made=speaker_swap")
+    code, output = tiny.call(copy, "common", "train", "exp008", *TRAIN, "--made=speaker_swap")
     assert code == 0, output
     assert notes(copy) == {"original": 40, "augmented": len(made), "offered": len(made)}
     record = runs.record(copy / RUN)["train"]
@@ -45,11 +45,11 @@ def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pyt
     assert runs.stale_training(copy / RUN) == []
 
     less = ["--made=speaker_swap", "--ratio=0.1", "--run=exp008-less"]
-    assert tiny.run(copy, "common", "train", "exp008", *TRAIN, *less)[0] == 0
+    assert tiny.call(copy, "common", "train", "exp008", *TRAIN, *less)[0] == 0
     assert notes(copy, "exp008-less") == {"original": 40, "augmented": 4, "offered": len(made)}
 
     # Other rows under the same name: the run says that it is no longer what would be made.
-    code, output = tiny.run(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk",
+    code, output = tiny.call(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk",
                             "--parents=12", "--restart")  # fmt: skip
     assert code == 0, output
     assert runs.stale_training(copy / RUN) == [
@@ -64,7 +64,7 @@ def test_rows_made_on_the_spot_are_those_of_make_augment(copy: Path, monkeypatch
     others = [*read_split(competition, "dev").rows, *read_split(competition, "test").rows]
     for method in ("speaker_swap", "turn_drop", "sentence_drop"):
         words = [f"--method={method}", "--competition=daily_talk", f"--name={method}-now", "--seed=7"]
-        code, output = tiny.run(copy, "common", "augment", *words)
+        code, output = tiny.call(copy, "common", "augment", *words)
         spot = augment.on_the_spot(method, competition, train, others, competition.near_copy, 7)
         if code:  # nothing passed the guards, which is said and is an error there
             assert "no row passed the guards" in output

@@ -27,6 +27,7 @@ def outputs(root: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in found}
 
 
+@pytest.mark.slow
 def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDS_ROOT", str(copy))
     code, output = tiny.run(copy, "common", "smoke")
@@ -82,23 +83,23 @@ def test_smoke_names_the_experiment_that_fails(tmp_path: Path) -> None:
 def test_training_twice_says_so_and_infer_wants_training_first(copy: Path) -> None:
     folder = copy / "outputs" / "daily_talk" / "exp001"
     words = ["--competition=daily_talk"]
-    code, output = tiny.run(copy, "experiments.exp001.infer", *words)
+    code, output = tiny.call(copy, "experiments.exp001.infer", *words)
     assert code == 1
     assert output.strip() == (
         "error: outputs/daily_talk/exp001 has not been trained; first run: make exp=exp001 train"
     )
     assert not list(folder.iterdir())
 
-    code, output = tiny.run(copy, "experiments.exp001.train", *words)
+    code, output = tiny.call(copy, "experiments.exp001.train", *words)
     assert code == 0, output
     before = outputs(copy)
-    code, output = tiny.run(copy, "experiments.exp001.train", *words)
+    code, output = tiny.call(copy, "experiments.exp001.train", *words)
     assert (code, output.strip()) == (
         0, "outputs/daily_talk/exp001 is already trained; add restart=1 to train it again."
     )  # fmt: skip
     assert outputs(copy) == before
 
-    code, output = tiny.run(copy, "experiments.exp001.infer", *words)
+    code, output = tiny.call(copy, "experiments.exp001.infer", *words)
     assert code == 0, output
     for profile in ("korouge", "rouge101", "leaderboard"):
         assert re.search(rf"(?m)^{profile}\b", output)
@@ -118,6 +119,7 @@ def test_infer_after_an_interrupted_training_is_refused(copy: Path, tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 def test_only_what_decides_candidates_makes_them_anew(copy: Path, tmp_path: Path) -> None:
     """Post-processing and comments may change without another decoding; decoding, code and weights may not."""
     root = tmp_path / "repository"

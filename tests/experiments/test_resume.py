@@ -60,6 +60,7 @@ def spoken(root: Path, *words: str) -> str:
     return str(end.value.code)
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_changes_nothing(copy: Path) -> None:
     command = ["experiments.exp002.train", *SLOWER]
     folders = {name: copy / "outputs" / "daily_talk" / name for name in ("exp002-calm", "exp002-killed")}

@@ -21,7 +21,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     for stage in ("train", "infer"):
-        code, output = tiny.run(copy, f"experiments.exp005.{stage}", "--smoke", "--competition=daily_talk")
+        code, output = tiny.call(copy, f"experiments.exp005.{stage}", "--smoke", "--competition=daily_talk")
         assert code == 0, output
     folder = copy / "outputs" / "smoke" / "daily_talk" / "exp005" / "dev"
     pooled = read(folder / "candidates.jsonl")
@@ -34,7 +34,7 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     assert base["source"]["model"] == "tiny:qwen2"
     assert not list((folder.parent / "best").glob("*.safetensors"))
     before = (folder / "candidates.jsonl").read_bytes()
-    code, output = tiny.run(copy, "experiments.exp005.infer", "--smoke", "--competition=daily_talk",
+    code, output = tiny.call(copy, "experiments.exp005.infer", "--smoke", "--competition=daily_talk",
                             "--max-new-tokens=4097")  # fmt: skip
     assert code == 1
     assert (
@@ -49,7 +49,7 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
 
 def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None:
     for stage in ("train", "infer"):
-        code, output = tiny.run(copy, f"experiments.exp009.{stage}", "--smoke", "--competition=daily_talk")
+        code, output = tiny.call(copy, f"experiments.exp009.{stage}", "--smoke", "--competition=daily_talk")
         assert code == 0, output
     folder = copy / "outputs" / "smoke" / "daily_talk" / "exp009"
     note = json.loads((folder / "run.json").read_text(encoding="utf-8"))["infer"]["notes"]["decoding_grid"]
@@ -59,7 +59,7 @@ def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None
         "setting-1.jsonl",
     ]
     before = [path.read_bytes() for path in sorted((folder / "grid").glob("setting-?.jsonl"))]
-    code, output = tiny.run(copy, "experiments.exp009.infer", "--smoke", "--competition=daily_talk",
+    code, output = tiny.call(copy, "experiments.exp009.infer", "--smoke", "--competition=daily_talk",
                             "--max-new-tokens=2049")  # fmt: skip
     assert code == 1
     assert (
@@ -69,7 +69,7 @@ def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None
 
 
 def test_what_does_not_go_together_is_refused_before_any_work(copy: Path) -> None:
-    code, output = tiny.run(copy, "experiments.exp012.train", "--competition=daily_talk", "--r-drop=1",
+    code, output = tiny.call(copy, "experiments.exp012.train", "--competition=daily_talk", "--r-drop=1",
                             "--source-loss=0.2", "--run=exp012-both")  # fmt: skip
     assert code == 1
     assert "error: --r-drop and --source-loss cannot be combined" in output

@@ -72,6 +72,7 @@ def forker() -> Iterator[Callable[[dict[str, Any]], int]]:
     yield say
     stdin.close()
     process.wait()
+    stdout.close()
 
 
 @pytest.fixture

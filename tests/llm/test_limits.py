@@ -54,7 +54,10 @@ def test_a_429_holds_every_worker_back(
     start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
 ) -> None:
     def script(call: Call) -> Reply:
-        return Reply(429, headers={"Retry-After": "500"}, content=b"{}") if call.number == 20 else Reply()
+        if call.number == 20:
+            return Reply(429, headers={"Retry-After": "500"}, content=b"{}")
+        # The others wait long enough for the 429 to be read, on a busy machine too.
+        return Reply(delay=0.3 if call.number > 20 else 0.0)
 
     with scripted_server.serve(script) as server:
         process = start(server.url, 400, config={"workers": 6, "longest_wait": 500.0})

@@ -14,7 +14,7 @@ from common.engines.hf import decode
 from common.errors import UserError
 from common.models import LoRAConfig, PretrainedConfig
 from common.models.storage import merged
-from tests.support.adapted import GREEDY, KINDS, LESSON, adapted, base_of, logits_of, louder, teach, written
+from tests.support.adapted import GREEDY, KINDS, adapted, base_of, logits_of, louder, teach, written
 
 TAGS = ("#Person1#", "#Person2#", "#PhoneNumber#")
 
@@ -110,26 +110,24 @@ def test_added_tags_are_learnt_saved_and_survive_decoding(tmp_path: Path, kind: 
     assert set(new[::2]) <= set(ids)
 
     rows = model.get_input_embeddings()(torch.tensor([*new, 50])).detach().clone()
-    global LESSON
-    kept, LESSON = LESSON, ([new[1], 31], [new[0], 41, new[2], 42, tokenizer.eos_token_id])
-    try:
-        losses = teach(model, 60)
-        assert losses[-1] < 0.5 * losses[0]
-        after = model.get_input_embeddings()(torch.tensor([*new, 50])).detach()
-        assert [bool((a != b).any()) for a, b in zip(after, rows, strict=True)] == [True, True, True, False]
-        models.save(model, tokenizer, tmp_path, base)
-        loaded, words = models.load(tmp_path)
-        assert [words.convert_tokens_to_ids(tag) for tag in TAGS] == new
-        torch.testing.assert_close(loaded.get_input_embeddings()(torch.tensor(new)), after[:3])
-        torch.testing.assert_close(logits_of(loaded), logits_of(model))
-        (found,) = decode(loaded, words, [LESSON[0]], GREEDY)[0]
-        if losses[-1] < 0.05:
-            assert "#Person1#" in found.text
-            assert "#PhoneNumber#" in found.text
-        assert written(loaded, words) == written(model, tokenizer)
-        torch.testing.assert_close(logits_of(merged(loaded)), logits_of(model), rtol=1e-3, atol=1e-4)
-    finally:
-        LESSON = kept
+    lesson = ([new[1], 31], [new[0], 41, new[2], 42, tokenizer.eos_token_id])
+    losses = teach(model, 60, lesson=lesson)
+    assert losses[-1] < 0.5 * losses[0]
+    after = model.get_input_embeddings()(torch.tensor([*new, 50])).detach()
+    assert [bool((a != b).any()) for a, b in zip(after, rows, strict=True)] == [True, True, True, False]
+    models.save(model, tokenizer, tmp_path, base)
+    loaded, words = models.load(tmp_path)
+    assert [words.convert_tokens_to_ids(tag) for tag in TAGS] == new
+    torch.testing.assert_close(loaded.get_input_embeddings()(torch.tensor(new)), after[:3])
+    torch.testing.assert_close(logits_of(loaded, lesson), logits_of(model, lesson))
+    (found,) = decode(loaded, words, [lesson[0]], GREEDY)[0]
+    if losses[-1] < 0.05:
+        assert "#Person1#" in found.text
+        assert "#PhoneNumber#" in found.text
+    assert written(loaded, words, lesson) == written(model, tokenizer, lesson)
+    torch.testing.assert_close(
+        logits_of(merged(loaded), lesson), logits_of(model, lesson), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_tags_are_trained_in_an_output_layer_of_its_own_too(tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ def shards(model: PreTrainedModel, folder: Path) -> dict[str, bytes]:
     return {**files, "pytorch_model.bin.index.json": index}
 
 
-@pytest.mark.parametrize("kind", ["one file", "legacy", "shards"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) for kind in ("one file", "legacy")] + ["shards"]
+)
 def test_pickled_weights_are_converted_once(original: Original, tmp_path: Path, kind: str) -> None:
     if kind == "shards":
         weights = shards(original.model, tmp_path)
@@ -89,6 +91,7 @@ def test_every_converted_tensor_is_the_original_bit_for_bit(original: Original, 
             assert torch.equal(made.get_tensor(name), tensor)
 
 
+@pytest.mark.slow
 def test_a_killed_conversion_leaves_nothing_that_is_taken_for_a_model(
     original: Original, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_hub_model_is_downloaded_once_and_then_found_offline(original: Origina
     assert home.models() == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
     original: Original, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
         assert names(home.locate("team/bart", "main", "seq2seq").folder) == set(original.safe)
 
 
+@pytest.mark.slow
 def test_an_unfinished_download_is_finished(original: Original, tmp_path: Path) -> None:
     with served(Hub({"team/tiny": original.safe})) as it:
         home = Home(tmp_path, it.url)
@@ -143,6 +145,7 @@ shutil.disk_usage = lambda path: usage(9, 9, 9)
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(original: Original, tmp_path: Path) -> None:
     weights = {"pytorch_model.bin": pickled(original.model.state_dict(), tmp_path)}
     assert len(original.safe["model.safetensors"]) > 100_000

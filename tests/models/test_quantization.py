@@ -84,6 +84,7 @@ def gradients(model: PeftModel) -> float:
     )
 
 
+@pytest.mark.filterwarnings("ignore:bitsandbytes..gemv_4bit:UserWarning")  # this very loss
 def test_bitsandbytes_loses_gradients_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bug that `keep_gradients_on_cpu` avoids; when this fails, bitsandbytes has mended it."""
     if not PACKS:

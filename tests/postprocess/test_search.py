@@ -248,13 +248,13 @@ def inferred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a run whose predictions are all cut far too short."""
     root = tiny.repository(tmp_path_factory.mktemp("search") / "repository", train_rows=40, other_rows=40)
     for words in (["train", "exp001", *TALK], ["infer", "exp001", *TALK, "--max-characters=8"]):
-        code, output = tiny.run(root, "common", *words)
+        code, output = tiny.call(root, "common", *words)
         assert code == 0, output
     return root
 
 
 def postprocess_of(root: Path, *words: str) -> tuple[int, str]:
-    return tiny.run(root, "common", "postprocess", *words)
+    return tiny.call(root, "common", "postprocess", *words)
 
 
 def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> None:
@@ -266,7 +266,7 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     last = output.splitlines()[-1]
     printed = re.fullmatch(r'make exp=exp001 infer run=exp001-turns args="([^"]+)"', last)
     assert printed, last
-    code, applied = tiny.run(inferred, "common", "infer", "exp001", *TALK, *printed[1].split())
+    code, applied = tiny.call(inferred, "common", "infer", "exp001", *TALK, *printed[1].split())
     assert code == 0, applied
     record = read_json(inferred / "outputs" / "daily_talk" / "exp001-turns" / "run.json")["infer"]["config"]
     assert postprocess.recorded(record) != PostprocessConfig(max_characters=8)

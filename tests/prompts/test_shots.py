@@ -127,9 +127,9 @@ def test_equal_rows_go_by_id(text: str) -> None:
 
 def test_another_process_chooses_the_same() -> None:
     code = (
-        "import tests.prompts.test_templates as t\n"
-        "found = t.shot_index(t.ROWS).select(t.LOST, 3)\n"
-        "print([shot.id for shot in found.shots])"
+        "from common.prompts import shot_index\n"
+        "from tests.support.shots import LOST, ROWS\n"
+        "print([shot.id for shot in shot_index(ROWS).select(LOST, 3).shots])"
     )
     said = {
         subprocess.run(

@@ -54,7 +54,9 @@ def real_pairs() -> Pairs:
     return spliced(texts, 12000)
 
 
-SOURCES = pytest.mark.parametrize("source", [awkward_pairs, committed_pairs, real_pairs])
+SOURCES = pytest.mark.parametrize(
+    "source", [awkward_pairs, committed_pairs, pytest.param(real_pairs, marks=pytest.mark.slow)]
+)
 
 
 @pytest.fixture(params=["python", "compiled"])

@@ -1,7 +1,6 @@
 """W&B: real wandb, offline and against a stand-in server on this machine, in processes of their own."""
 
 import json
-import os
 import shutil
 import socket
 import struct
@@ -9,47 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from common import config, runs, wandb_log
-from common.errors import UserError
+from common import runs, wandb_log
 from common.files import append_line, read_json, read_lines
 from tests.support import REPOSITORY, tiny, wandb_server
 from tests.support import repository as repositories
+from tests.support.tracked import KEY, SECRET, environment, files, run, start
 
 pytest.importorskip("wandb")
-KEY = "canary0123456789canary0123456789canary01"
-SECRET = "secret-canary-8d1f"
 FOLDER = "outputs/daily_talk/exp002"
 FINAL = "dev/rouge101[sentences]/rouge_sum"
-WANTED = ("WANDB_", "KDS_", "NETRC", "PYTHONPATH")  # what this machine's environment must not decide
-
-
-def environment(root: Path, **values: str) -> dict[str, str]:
-    """A user's environment with a home of their own, who has a key and another secret."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(WANTED)}
-    return (
-        kept
-        | {"HOME": str(root.parent), "OMP_NUM_THREADS": "1", "WANDB_API_KEY": KEY, "MY_SECRET": SECRET}
-        | values
-    )
-
-
-def start(root: Path, *words: str, **values: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-m", *words], cwd=root, env=environment(root, **values),
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")  # fmt: skip
-
-
-def run(root: Path, *words: str, **values: str) -> tuple[int, str]:
-    process = start(root, *words, **values)
-    output, _ = process.communicate()
-    return process.returncode, output
 
 
 def expected(folder: Path) -> list[dict[str, Any]]:
@@ -102,11 +74,6 @@ def offline_rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def files(*folders: Path) -> Iterator[Path]:
-    for folder in folders:
-        yield from (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, wandb_server.Server]]:
     """A repository whose exp002 was trained, killed, resumed and inferred while W&B followed."""
@@ -131,6 +98,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, wa
         yield root, server
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_in_the_same_run(tracked: tuple[Path, wandb_server.Server]) -> None:
     root, server = tracked
     folder = root / FOLDER
@@ -158,6 +126,7 @@ def test_a_killed_training_goes_on_in_the_same_run(tracked: tuple[Path, wandb_se
     assert summary["rouge_sum"] == pytest.approx(best["rouge_sum"])
 
 
+@pytest.mark.slow
 def test_no_secret_and_nothing_of_the_machine_is_sent_or_kept(
     tracked: tuple[Path, wandb_server.Server],
 ) -> None:
@@ -173,6 +142,7 @@ def test_no_secret_and_nothing_of_the_machine_is_sent_or_kept(
     assert not any("/wandb/" in str(path) for path in files(root.parent) if FOLDER not in str(path))
 
 
+@pytest.mark.slow
 def test_a_folder_is_shown_again_with_nothing_but_what_is_new(
     tracked: tuple[Path, wandb_server.Server], tmp_path: Path
 ) -> None:
@@ -193,6 +163,7 @@ def test_a_folder_is_shown_again_with_nothing_but_what_is_new(
         assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_offline_keeps_one_complete_record_without_secrets(
     tracked: tuple[Path, wandb_server.Server], tmp_path: Path
 ) -> None:
@@ -226,6 +197,7 @@ def test_offline_keeps_one_complete_record_without_secrets(
     ]
 
 
+@pytest.mark.slow
 def test_texts_stay_at_home_unless_asked_for(
     tracked: tuple[Path, wandb_server.Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,108 +234,3 @@ def test_a_failing_wandb_stops_nothing(repository: Path, how: str) -> None:
     assert ended.stderr.count("W&B failed and is off from here on") == 1, ended.stderr
     assert KEY not in ended.stderr
     assert runs.record(repository / "outputs" / "talk" / "exp001")["infer"]["status"] == "finished"
-
-
-def test_a_secret_given_as_a_setting_is_refused_and_kept_nowhere(repository: Path) -> None:
-    shutil.copytree(REPOSITORY / "common", repository / "common")
-    before = set(files(repository))
-    for word in ("--api-token=", "--wandb_api_key="):
-        code, output = run(
-            repository, "experiments.exp001.train", "--competition=talk", "--restart", word + SECRET
-        )
-        assert (code, SECRET in output) == (1, False), output
-    new = [path for path in files(repository) if path not in before and "__pycache__" not in path.parts]
-    assert not [path for path in new if SECRET.encode() in path.read_bytes()]
-    assert wandb_log.public({"hub.api_token": "x", "api_key": "x", "max_new_tokens": 3, "key": 7, "model": "m"}) == {
-        "max_new_tokens": 3, "key": 7, "model": "m",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("asked", "variables", "smoke", "wanted"),
-    [
-        ("auto", {}, False, "off"),
-        ("auto", {"WANDB_API_KEY": KEY}, False, "online"),
-        ("auto", {"WANDB_API_KEY": KEY}, True, "off"),
-        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, False, "offline"),
-        ("auto", {"WANDB_MODE": "dryrun"}, False, "offline"),
-        ("auto", {"WANDB_MODE": "online"}, False, "off"),  # and a line says why
-        ("auto", {"WANDB_API_KEY": "too-short"}, False, "off"),
-        ("auto", {"NETRC": "netrc"}, False, "online"),
-        ("off", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}, False, "off"),
-        ("offline", {"WANDB_API_KEY": KEY}, True, "offline"),
-        ("online", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, False, "online"),
-        ("online", {"WANDB_API_KEY": KEY, "WANDB_MODE": "disabled"}, False, "off"),
-        ("online", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "true"}, False, "off"),
-        ("online", {}, False, "no W&B key"),
-        ("online", {"WANDB_API_KEY": "too-short"}, False, "cannot be used"),
-        ("maybe", {}, False, "wanted off, auto, offline or online"),
-    ],
-)
-def test_the_mode_is_chosen_before_a_run_begins(
-    asked: str, variables: dict[str, str], smoke: bool, wanted: str, tmp_path: Path
-) -> None:
-    (tmp_path / "netrc").write_text(
-        f"machine api.wandb.ai\n  login user\n  password {KEY}\n", encoding="utf-8"
-    )
-    (tmp_path / "netrc").chmod(0o600)
-    code = (
-        "import sys; from common import wandb_log; from common.errors import UserError\n"
-        f"try: print(wandb_log.mode({asked!r}, smoke={smoke}))\n"
-        "except UserError as error: print(error)\n"
-        "print('wandb' in sys.modules)"
-    )
-    given = environment(tmp_path / "x", PYTHONPATH=str(REPOSITORY))
-    del given["WANDB_API_KEY"]
-    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=given | variables, capture_output=True,
-                           text=True, check=True)  # fmt: skip
-    *said, imported = ended.stdout.splitlines()
-    assert wanted in said[0]
-    assert (wanted == said[0]) == (wanted in ("off", "online", "offline"))
-    if wanted == "off" and "WANDB_API_KEY" not in variables and "WANDB_MODE" not in variables:
-        assert imported == "False"
-    assert KEY not in ended.stdout + ended.stderr
-
-
-SWEEPS = sorted((REPOSITORY / "experiments").glob("exp*/sweep.yaml"))
-
-
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.parent.name)
-def test_a_sweep_asks_for_settings_that_exist(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the agent would put on the command line is accepted; no number is a string to YAML (as 1e-6 is)."""
-    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
-
-    experiment = path.parent.name
-    sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert (sweep["method"], sweep["metric"]) == ("bayes", {"name": "rouge_sum", "goal": "maximize"})
-    settings = import_module(f"experiments.{experiment}.config").Config()
-    for end in ("min", "max"):
-        chosen = {
-            name: {"value": given[end] if end in given else given["values"][0 if end == "min" else -1]}
-            for name, given in sweep["parameters"].items()
-        }
-        assert all(isinstance(entry["value"], int | float) for entry in chosen.values())
-        words = create_sweep_command_args({"args": chosen})["args"]
-        assert words[0].startswith("--")
-        _, changed = config.override(settings, words)
-        assert len(changed) == len(chosen)
-    command = sweep["command"]
-    assert f"experiments.{experiment}.train" in command
-    assert command[-1] == "${args}"
-    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
-    monkeypatch.setenv("WANDB_RUN_ID", "K3jd9S2a")
-    name = wandb_log.sweep_run(experiment)
-    assert name == f"{experiment}-k3jd9s2a"
-    assert runs.RUN_NAME.fullmatch(name)
-
-
-def test_no_experiment_has_a_secret_among_its_settings() -> None:
-    for name in runs.experiments():
-        plain = config.plain(import_module(f"experiments.{name}.config").Config())
-        assert wandb_log.public(plain) == plain
-
-
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"not a run folder"):
-        wandb_log.upload(tmp_path, "offline", texts=False)
-    assert [f.name for f in fields(wandb_log.Tracker)][:3] == ["folder", "mode", "texts"]

@@ -11,7 +11,7 @@ from common import submission_csv
 from common.competition import Competition
 from common.errors import UserError
 from tests.support import repository as repositories
-from tests.support.submitting import refused, solo, submit
+from tests.support.submitting import lines_of, refused, solo, submit
 
 
 @pytest.fixture
@@ -30,8 +30,7 @@ def test_the_csv_is_exactly_as_declared(repository: Path) -> None:
     assert rows[0] == ["", "fname", "summary"]
     assert [row[:2] for row in rows[1:]] == [["0", "test_2"], ["1", "test_10"], ["2", "test_0"]]
     expected = {
-        r[0]: r[1]
-        for r in csv.reader((repository / "outputs/talk/exp002/test/predictions.csv").open(encoding="utf-8"))
+        r[0]: r[1] for r in csv.reader(lines_of(repository / "outputs/talk/exp002/test/predictions.csv"))
     }
     assert {row[1]: row[2] for row in rows[1:]} == {k: v for k, v in expected.items() if k != "fname"}
     assert content.startswith('"","fname","summary"\n"0","test_2","')
@@ -88,7 +87,7 @@ def test_the_longest_and_oddest_texts_that_are_allowed_pass(repository: Path) ->
     odd = {"test_0": "비" * 60, "test_2": 'NA, "None", \\', "test_10": "=1+1; #Person1#은"}
     repositories.infer_texts(repository, "exp001", odd)
     made = submit(repository, text=solo())
-    assert {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))} == {"fname": "summary", **odd}
+    assert {r[1]: r[2] for r in csv.reader(lines_of(made.path))} == {"fname": "summary", **odd}
 
 
 @pytest.mark.parametrize(

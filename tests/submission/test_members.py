@@ -94,6 +94,7 @@ def test_a_variant_is_named_with_its_settings(repository: Path) -> None:
     assert again.entry["stale"] == {}
 
 
+@pytest.mark.slow
 def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path) -> None:
     """In fewer, the same settings would make smaller steps, and nothing would say so."""
     record = runs.record(repository / RUN)

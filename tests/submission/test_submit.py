@@ -16,7 +16,7 @@ from common.competition import Competition
 from common.errors import UserError
 from common.rouge import pairwise
 from tests.support import repository as repositories
-from tests.support.submitting import RUN, recipe, refused, solo, submit
+from tests.support.submitting import RUN, lines_of, recipe, refused, solo, submit
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_mbr_chooses_by_the_definition(repository: Path, more: str, mix: tuple[i
     text = repositories.RECIPE.replace('"vote"', f'"mbr"\ncandidates = 2\n{more}')
     made, asked = submit(repository, text=text), recipe(repository)
     members = submission.member_candidates(asked, competitions.load("talk"), "test")
-    picked = {r[1]: r[2] for r in csv.reader(made.path.open(encoding="utf-8"))}
+    picked = {r[1]: r[2] for r in csv.reader(lines_of(made.path))}
     for name in repositories.SAMPLE:
         group = [c.text for run in ("exp001", "exp002") for c in members[run][name]]
         assert [len(members[run][name]) for run in members] == [2, 2]

@@ -19,11 +19,12 @@ from common.models.tiny import tiny as tiny_folder
 from common.training import TrainingConfig, cross_entropy, fit
 from tests.support import tiny
 
+Lesson = tuple[list[int], list[int]]
 KINDS = ("bart", "mbart", "qwen2", "gemma3")
 GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=12)
 LORA = LoRAConfig(rank=8, alpha=16, dropout=0.0)
 SOURCES = [[7, 8, 9, 10, 11], [14], [20, 21, 22]]
-LESSON = ([30, 31, 32, 33], [40, 41, 42, 43, 44])  # what adapters learn by heart
+LESSON: Lesson = ([30, 31, 32, 33], [40, 41, 42, 43, 44])  # what adapters learn by heart
 
 
 def base_of(kind: str, **settings: Any) -> PretrainedConfig:
@@ -61,9 +62,11 @@ def batch_of(model: PreTrainedModel, pairs: Any) -> dict[str, torch.Tensor]:
     return collate([{"source": s, "target": t} for s, t in pairs], 0)
 
 
-def teach(model: PreTrainedModel, steps: int = 40, rate: float = 3e-2) -> list[float]:
+def teach(
+    model: PreTrainedModel, steps: int = 40, rate: float = 3e-2, lesson: Lesson = LESSON
+) -> list[float]:
     """Train by heart; the losses a token."""
-    batch = batch_of(model, [LESSON])
+    batch = batch_of(model, [lesson])
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0
     )
@@ -80,8 +83,8 @@ def teach(model: PreTrainedModel, steps: int = 40, rate: float = 3e-2) -> list[f
 
 
 @torch.no_grad()
-def logits_of(model: PreTrainedModel) -> torch.Tensor:
-    batch = batch_of(model, [LESSON, (SOURCES[0], [5, 6])])
+def logits_of(model: PreTrainedModel, lesson: Lesson = LESSON) -> torch.Tensor:
+    batch = batch_of(model, [lesson, (SOURCES[0], [5, 6])])
     if model.config.is_encoder_decoder:
         batch["decoder_input_ids"] = batch.pop("labels").clamp(min=0)
     else:
@@ -89,8 +92,8 @@ def logits_of(model: PreTrainedModel) -> torch.Tensor:
     return model(**batch).logits
 
 
-def written(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[str]:
-    found = decode(model, tokenizer, [LESSON[0], *SOURCES], GREEDY)
+def written(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, lesson: Lesson = LESSON) -> list[str]:
+    found = decode(model, tokenizer, [lesson[0], *SOURCES], GREEDY)
     return [group[0].text for group in found]
 
 

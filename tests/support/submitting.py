@@ -52,3 +52,8 @@ def refused(repository: Path, *parts: str, **options: object) -> str:
 
 def solo(method: str = "vote", more: str = "") -> str:
     return f'competition = "talk"\nmethod = "{method}"\n{more}\nmembers = [{{ run = "exp001" }}]\n'
+
+
+def lines_of(path: Path) -> list[str]:
+    """Lines of a CSV file with their ends."""
+    return path.read_text(encoding="utf-8").splitlines(keepends=True)

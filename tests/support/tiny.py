@@ -1,23 +1,31 @@
 """Tiny rows, tokenizers and models, and a repository with little data, for the tests of the rooms that use torch."""
 
 import csv
+import io
+import logging
 import os
 import random
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from accelerate.state import AcceleratorState
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common import models, tokenization
+from common import cli, models, tokenization
+from common.errors import UserError
 from common.models import PretrainedConfig, SmallModelConfig
 from common.rows import Row
 from tests.support import REPOSITORY
+from tests.support import repository as stages
 
 TAGS = ("#Person1#", "#Person2#", "#Person3#", "#PhoneNumber#", "#Email#")
 SIZE = SmallModelConfig(width=64, layers=1, feed_forward=64, dropout=0.0, positions=256)
@@ -140,6 +148,62 @@ def run(root: Path, *words: str) -> tuple[int, str]:
     process = start(root, *words)
     output, _ = process.communicate()
     return process.returncode, output
+
+
+class _ReplacedError(Exception):
+    """Stands for os.execv: a command becomes `python -m WORDS`."""
+
+
+def _replaced(_: str, command: list[str]) -> None:
+    raise _ReplacedError(command[2:])
+
+
+def _module(root: Path, *words: str) -> None:
+    """Run `python -m WORDS` inside this process."""
+    if words[0] == "common":
+        try:
+            cli.commands(list(words[1:]), prog_name="python -m common")
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        except _ReplacedError as replaced:
+            _module(root, *replaced.args[0])
+    elif words[0].startswith("experiments."):
+        stages.stage(root, *words[0].split(".")[1:], *words[1:])
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", list(words))
+            runpy.run_module(words[0], run_name="__main__")
+
+
+def call(root: Path, *words: str) -> tuple[int, str]:
+    """What `run` returns, from inside this process: no interpreter starts and no library is loaded again.
+
+    Signals, several processes and what a crash leaves need a process of their own: `run`.
+    """
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logger = logging.getLogger("common")
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(written), redirect_stderr(written):
+        patch.chdir(root)
+        patch.setenv("KDS_ROOT", str(root))
+        patch.setattr(os, "execv", _replaced)
+        patch.setattr(logger, "level", logging.INFO)
+        logger.addHandler(handler)
+        AcceleratorState._reset_state(
+            reset_partial_state=True
+        )  # accelerate chooses a precision once a process
+        code: Any = 0
+        try:
+            _module(root, *words)
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            logger.removeHandler(handler)
+            AcceleratorState._reset_state(reset_partial_state=True)
+    if isinstance(code, str):
+        written.write(f"{code}\n")
+        code = 1
+    return code or 0, written.getvalue()
 
 
 def example(source: Sequence[int], target: Sequence[int]) -> dict[str, Any]:

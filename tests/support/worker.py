@@ -1,4 +1,4 @@
-"""What each process of a group does in tests/test_processes.py: torchrun starts this file."""
+"""What each process of a group does in tests/training/test_sharding.py: torchrun starts this file."""
 
 import sys
 from collections.abc import Callable, Mapping

@@ -118,7 +118,7 @@ def test_a_base_model_without_a_chat_template_is_refused() -> None:
 
 def test_tags_that_are_asked_for_are_added(copy: Path) -> None:
     words = ("--smoke", "--competition=daily_talk", "--added-tags")
-    code, output = tiny.run(copy, "experiments.exp007.train", *words)
+    code, output = tiny.call(copy, "experiments.exp007.train", *words)
     assert code == 0, output
     best = copy / "outputs" / "smoke" / "daily_talk" / "exp007" / "best"
     assert len(read_json(best / "adapter_config.json")["trainable_token_indices"]) >= 2

@@ -35,7 +35,7 @@ def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: 
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
-    code, output = tiny.run(copy, "experiments.exp003.train", "--smoke", "--competition=daily_talk",
+    code, output = tiny.call(copy, "experiments.exp003.train", "--smoke", "--competition=daily_talk",
                             "--max-source-tokens=5000")  # fmt: skip
     assert code == 1
     assert (
@@ -84,14 +84,14 @@ def test_the_context_is_just_enough_for_what_is_let_through(kind: str, room: int
 
 @pytest.mark.parametrize(("experiment", "model"), [("exp003", "tiny:qwen2"), ("exp007", "tiny:bart")])
 def test_a_model_of_the_other_architecture_is_refused(copy: Path, experiment: str, model: str) -> None:
-    code, output = tiny.run(copy, f"experiments.{experiment}.train", "--smoke", "--competition=daily_talk",
+    code, output = tiny.call(copy, f"experiments.{experiment}.train", "--smoke", "--competition=daily_talk",
                             f"--model={model}")  # fmt: skip
     assert code == 1
     assert output.count("error:") == 1 and "cannot be used here; wanted" in output
 
 
 def test_a_gpu_recipe_says_so_before_any_work(copy: Path) -> None:
-    code, output = tiny.run(copy, "experiments.exp012.train", "--competition=daily_talk")
+    code, output = tiny.call(copy, "experiments.exp012.train", "--competition=daily_talk")
     assert code == 1
     line = output.strip().splitlines()[-1]
     assert line.startswith(

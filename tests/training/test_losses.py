@@ -177,7 +177,7 @@ def test_a_source_that_is_predicted_too_adds_its_share(
             logits, labels = logits[:, words], torch.searchsorted(words, labels)
         losses = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.1)
         expected = expected + 0.3 * losses[: len(source) - 1].sum() + losses[len(source) - 1 :].sum()
-    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
     some = [p for name, p in model.named_parameters() if "layers" in name]
     for one, other in zip(torch.autograd.grad(found, some), torch.autograd.grad(expected, some), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

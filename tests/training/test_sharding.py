@@ -13,9 +13,10 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from common import checkpoints, models, processes
-from common.errors import UserError
 from common.files import read_lines
 from tests.support import REPOSITORY, tiny, worker
+
+pytestmark = pytest.mark.slow
 
 
 def torchrun(folder: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
@@ -181,8 +182,3 @@ def test_what_does_not_go_together_is_said(together: tuple[Path, list[dict[str, 
     for found in together[1]:
         assert "--sharding fsdp does not work with --precision fp16" in found["fp16"]
         assert "other settings, data or another number of processes" in found["other"]
-
-
-def test_one_process_cannot_shard(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--sharding fsdp needs several processes"):
-        worker.train("bart", tmp_path / "run", worker.SHARDED)
