@@ -1,8 +1,6 @@
 """Writes the CSVs of daily_talk from a seed: the same bytes on every machine."""
 
 import csv
-import importlib
-import pkgutil
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -10,21 +8,15 @@ from pathlib import Path
 
 import click
 
-from competitions.daily_talk.generator import everyday, situations
-from competitions.daily_talk.generator.engine import Situation, Talk, TooCommonError, make
+from competitions.daily_talk.generator import everyday
+from competitions.daily_talk.generator.engine import Talk, TooCommonError, make
 from competitions.daily_talk.generator.everyday import Everyday
+from competitions.daily_talk.generator.script import all_situations
 
 SEED = "daily_talk-1"
 ROWS = {"train": 5000, "dev": 200, "test": 200}
 SIMILAR = 0.6  # Jaccard similarity of three-word shingles from which two dialogues count as near-duplicates
 DATA = Path(__file__).resolve().parents[1] / "data"
-
-
-def all_situations() -> list[Situation]:
-    """Every hand-written situation, in the order of module and list."""
-    modules = sorted(info.name for info in pkgutil.iter_modules(situations.__path__))
-    found = [importlib.import_module(f"{situations.__name__}.{name}").SITUATIONS for name in modules]
-    return [situation for group in found for situation in group]
 
 
 def shingles(dialogue: str) -> set[tuple[str, ...]]:
@@ -54,12 +46,12 @@ class Index:
 
 def talks(count: int, everyday: Everyday) -> list[Talk]:
     """That many talks, the situations in turn, none nearly equal to another, none with a run that is in the list."""
-    index, made = Index(), []
+    index, made = Index(), list[Talk]()
     found = all_situations()
     tries = Counter[str]()
     while len(made) < count:
         situation = found[len(made) % len(found)]
-        name = situation.__name__
+        name = situation.name
         tries[name] += 1
         if tries[name] > 40 * (len(made) // len(found) + 1):
             raise SystemExit(f"{name}: {tries[name]} tries; its wordings vary too little or are too common")
@@ -94,12 +86,15 @@ def texts(corpora: list[Path]) -> Iterator[str]:
 @click.option("--against", "corpora", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
               help="A corpus (CSV) none of whose runs of words may occur; give all of them. Renews everyday.txt.")  # fmt: skip
 def main(corpora: tuple[Path, ...]) -> None:
-    """Make the CSVs of daily_talk anew: the same bytes on every machine."""
-    if corpora:
-        found = everyday.of(texts(list(corpora)))
-        talks(sum(ROWS.values()), found)
-        everyday.commit(found.met)
-    write_all(everyday.committed())
+    """Write the CSVs of daily_talk again: the same bytes on every machine."""
+    try:
+        if corpora:
+            found = everyday.of(texts(list(corpora)))
+            talks(sum(ROWS.values()), found)
+            everyday.commit(found.met)
+        write_all(everyday.committed())
+    except ValueError as error:  # a situation file, or a talk made from it, breaks a rule of the format
+        raise click.ClickException(str(error)) from error
 
 
 def write_all(avoided: Everyday) -> None:
