@@ -100,6 +100,7 @@ def test_the_example_of_the_readme_makes_talks(tmp_path: Path) -> None:
         ("    - stop", "    - stpo", ":26: unknown step 'stpo'"),
         ("    day: [", "    choice: [", ":10: 'choice' cannot be defined"),
         ("chance(0.5)", "chance(0.5", ":16: not a formula: 'chance(0.5'"),
+        ("    first, second:", "    third: 1\n    first, second:", ":11: 'third' is never used; use it or remove it."),
         ("chance(0.5)", "(lambda:1)()", "Lambda is not allowed in a formula"),
         ("chance(0.5)", "plan.__class__", "unknown field '__class__'"),
         ("chance(0.5)", "1 / 0", ":16: '1 / 0' cannot be evaluated: ZeroDivisionError"),

@@ -20,32 +20,35 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def shingles(dialogue: str) -> set[tuple[str, ...]]:
-    """Every run of three words of a dialogue."""
+    """Return every three words in a row of a dialogue."""
     words = dialogue.split()
     return {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
 
 
 class Index:
-    """Dialogues seen so far, asked whether a new one is nearly one of them."""
+    """Dialogues so far, to find out whether a new one is nearly equal to one of them."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
 
     def similarity(self, found: set[tuple[str, ...]]) -> float:
-        """Highest Jaccard similarity with a dialogue in the index, 0 to 1."""
+        """Return the highest Jaccard similarity with a dialogue in the index, in [0, 1]."""
         shared = Counter(number for shingle in found for number in self.holders[shingle])
         return max((n / (len(found) + self.sizes[i] - n) for i, n in shared.items()), default=0.0)
 
     def add(self, found: set[tuple[str, ...]]) -> None:
-        """Remember a dialogue by its shingles."""
+        """Add a dialogue, given by its shingles."""
         for shingle in found:
             self.holders[shingle].append(len(self.sizes))
         self.sizes.append(len(found))
 
 
 def talks(count: int, everyday: Everyday) -> list[Talk]:
-    """That many talks, the situations in turn, none nearly equal to another, none with a run that is in the list."""
+    """Return `count` talks, the situations in turn; none is nearly equal to another or has a run that is in the list.
+
+    Raises SystemExit when a situation needs more than 40 tries a talk, DataError when a situation file has a fault.
+    """
     index, made = Index(), list[Talk]()
     found = all_situations()
     tries = Counter[str]()
@@ -75,7 +78,7 @@ def write(name: str, header: list[str], rows: list[list[str]]) -> None:
 
 
 def texts(corpora: list[Path]) -> Iterator[str]:
-    """Every cell of other corpora's CSVs."""
+    """Yield every cell of other corpora's CSVs."""
     for path in corpora:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             for row in csv.reader(lines):
@@ -84,7 +87,7 @@ def texts(corpora: list[Path]) -> Iterator[str]:
 
 @click.command()
 @click.option("--against", "corpora", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
-              help="A corpus (CSV) none of whose runs of words may occur; give all of them. Renews everyday.txt.")  # fmt: skip
+              help="A corpus (CSV) that no talk may share 22 characters with; repeat it for each. Rewrites everyday.txt.")  # fmt: skip
 def main(corpora: tuple[Path, ...]) -> None:
     """Write the CSVs of daily_talk again: the same bytes on every machine."""
     try:

@@ -1,4 +1,4 @@
-"""A scene under construction: speakers, turns, and a summary in three wordings."""
+"""A dialogue in the making: speakers, turns, and a summary in three wordings."""
 
 import random
 import re
@@ -14,7 +14,7 @@ _MARK = re.compile("[\ue000-\ue00f]")  # private-use characters stand for speake
 
 
 class TooCommonError(Exception):
-    """A talk says something word for word as other corpora do."""
+    """A talk has a run of characters that another corpus has."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Scene:
         return Speaker(self.speakers - 1, name)
 
     def say(self, who: Speaker, *wordings: str) -> None:
-        """Add one turn, spoken in one of the wordings, equally likely if none is everybody's.
+        """Add one turn in one of the wordings, equally likely unless some have a run that is in the list.
 
-        Raises `TooCommonError` when every wording after the turns before is in the list.
+        Raises `TooCommonError` when every wording has one, together with the turns before.
         """
         before = self.turns[-3:]
         heard = max(0, len("\n".join(self._lines(before))) - WINDOW + 1)  # looked at when it was said
@@ -82,14 +82,14 @@ class Scene:
         self.turns.append((who, found))
 
     def _order(self, *also: Speaker) -> dict[str, int]:
-        """Speaker → number, by first speech."""
+        """Return each speaker's number, in the order of first speech."""
         order: dict[str, int] = {}
         for who in [*(who for who, _ in self.turns), *also]:
             order.setdefault(str(who), len(order) + 1)
         return order
 
     def _lines(self, turns: list[tuple[Speaker, str]]) -> list[str]:
-        """A line for each turn; what one speaker says in a row is one turn."""
+        """Return a line for each turn; successive turns of one speaker are one."""
         order = self._order(*(who for who, _ in turns))
         runs = [(who, " ".join(words for _, words in run)) for who, run in groupby(turns, key=itemgetter(0))]
         return [f"#Person{order[str(who)]}#: {self._text(words, order)}" for who, words in runs]

@@ -36,7 +36,7 @@ class Vocabulary:
 
     reserved: frozenset[str]
     """Names of functions and built-in values, which a file must not define."""
-    defined: set[str] = field(default_factory=set)
+    defined: dict[str, Place] = field(default_factory=dict)
     fields: set[str] = field(default_factory=lambda: {"name", *_TEXT_METHODS})
     used: list[tuple[str, bool, Place]] = field(default_factory=list)
     """Name, whether it follows a dot, and where it is used."""
@@ -48,13 +48,13 @@ class Vocabulary:
         """
         if not _NAME.fullmatch(name) or name in self.reserved:
             raise place.error(f"{name!r} cannot be defined; choose another name of letters, digits and _.")
-        self.defined.add(name)
+        self.defined.setdefault(name, place)
         return name
 
     def check(self) -> None:
-        """Raise DataError for the first name or field that nothing defines."""
+        """Raise DataError for the first name or field that nothing defines or that nothing uses."""
         for name, is_field, place in self.used:
-            known = self.fields if is_field else self.defined | self.reserved
+            known = self.fields if is_field else self.reserved | self.defined.keys()
             if name not in known:
                 kind = "field" if is_field else "name"
                 near = get_close_matches(name, known, 1)
@@ -62,6 +62,10 @@ class Vocabulary:
                     f"did you mean {near[0]!r}?" if near else "define it with speakers, set, take or lists."
                 )
                 raise place.error(f"unknown {kind} {name!r}; {hint}")
+        used = {name for name, _, _ in self.used}
+        for name, place in self.defined.items():
+            if name not in used:
+                raise place.error(f"{name!r} is never used; use it or remove it.")
 
     def formula(self, source: str, place: Place) -> Value:
         """Return the value of a formula: a Python expression of the kinds that `_ALLOWED` lists."""

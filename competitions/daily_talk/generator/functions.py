@@ -31,11 +31,8 @@ def functions(scene: Scene) -> dict[str, Callable[..., Any]]:
     def chance(p: float) -> bool:
         return rng.random() < p
 
-    def level(polite: str, casual: str) -> str:
-        return polite if scene.polite else casual
-
     def called(who: Speaker) -> str:
-        return level(f"{who.name} 씨", f"{who.name}[아/야]")
+        return f"{who.name} 씨" if scene.polite else f"{who.name}[아/야]"
 
     def unused(names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in scene.used_names]
@@ -49,7 +46,7 @@ def functions(scene: Scene) -> dict[str, Callable[..., Any]]:
     def has_spoken(who: Speaker) -> bool:
         return any(speaker == who for speaker, _ in scene.turns)
 
-    named: tuple[Callable[..., Any], ...] = (choice, shuffled, chance, level, called, nick, unused, spoken,
+    named: tuple[Callable[..., Any], ...] = (choice, shuffled, chance, called, nick, unused, spoken,
                                              speaker_of, has_spoken, any, len, max)  # fmt: skip
     of_words = (words.clock, words.won, words.month_day, words.work_hours)
     found: dict[str, Callable[..., Any]] = {function.__name__: function for function in named}

@@ -28,7 +28,7 @@ PARTICLES = frozenset((
 
 
 def final_sound(text: str) -> str:
-    """Final sound of the last word as it is read aloud: "" for a vowel, "ㄹ", or "C" for another consonant.
+    """Return the final sound of the last word as it is read aloud: "" for a vowel, "ㄹ", or "C" for another consonant.
 
     Raises ValueError when the text ends in something with no known reading.
     """
@@ -52,7 +52,7 @@ def final_sound(text: str) -> str:
 
 
 def agree(text: str) -> str:
-    """The text with every marker `[은/는]`, consonant form first, replaced by the form its word takes.
+    """Return the text with every marker `[은/는]`, consonant form first, replaced by the form that its word takes.
 
     `[으로/로]` also takes the vowel form after ㄹ (서울로). Raises ValueError as `final_sound` does.
     """
