@@ -75,13 +75,13 @@ def test_turns_speakers_and_references_are_as_promised(talk: competition.Competi
 
 def test_there_are_many_situations_and_each_has_many_endings() -> None:
     situations = generator.all_situations()
-    assert len({situation.__name__ for situation in situations}) == len(situations) >= 30
+    assert len({situation.name for situation in situations}) == len(situations) >= 30
     for situation in situations:
         nothing = everyday.Everyday(frozenset())
         talks = [make(situation, f"endings-{number}", nothing) for number in range(12)]
         assert len({t.dialogue for t in talks}) == 12
         openings = {tuple(re.sub(r"\S*\d\S*", "", turn.text) for turn in parse(t.dialogue)) for t in talks}
-        assert len(openings) >= 10, f"{situation.__name__} is one template"
+        assert len(openings) >= 10, f"{situation.name} is one template"
 
 
 def test_no_run_of_words_is_in_the_list(talk: competition.Competition) -> None:

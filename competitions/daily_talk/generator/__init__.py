@@ -1,1 +1,1 @@
-"""Makes the CSVs of daily_talk: `python -m competitions.daily_talk.generator`."""
+"""Makes the CSVs of daily_talk from situation files: `python -m competitions.daily_talk.generator`."""

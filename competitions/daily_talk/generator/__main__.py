@@ -1,8 +1,6 @@
 """Writes the CSVs of daily_talk from a seed: the same bytes on every machine."""
 
 import csv
-import importlib
-import pkgutil
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -10,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from competitions.daily_talk.generator import everyday, situations
-from competitions.daily_talk.generator.engine import Situation, Talk, TooCommonError, make
+from competitions.daily_talk.generator import everyday
+from competitions.daily_talk.generator.engine import Talk, TooCommonError, make
 from competitions.daily_talk.generator.everyday import Everyday
+from competitions.daily_talk.generator.script import all_situations
 
 SEED = "daily_talk-1"
 ROWS = {"train": 5000, "dev": 200, "test": 200}
@@ -20,46 +19,42 @@ SIMILAR = 0.6  # Jaccard similarity of three-word shingles from which two dialog
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
-def all_situations() -> list[Situation]:
-    """Every hand-written situation, in the order of module and list."""
-    modules = sorted(info.name for info in pkgutil.iter_modules(situations.__path__))
-    found = [importlib.import_module(f"{situations.__name__}.{name}").SITUATIONS for name in modules]
-    return [situation for group in found for situation in group]
-
-
 def shingles(dialogue: str) -> set[tuple[str, ...]]:
-    """Every run of three words of a dialogue."""
+    """Return every three words in a row of a dialogue."""
     words = dialogue.split()
     return {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
 
 
 class Index:
-    """Dialogues seen so far, asked whether a new one is nearly one of them."""
+    """Dialogues so far, to find out whether a new one is nearly equal to one of them."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
 
     def similarity(self, found: set[tuple[str, ...]]) -> float:
-        """Highest Jaccard similarity with a dialogue in the index, 0 to 1."""
+        """Return the highest Jaccard similarity with a dialogue in the index, in [0, 1]."""
         shared = Counter(number for shingle in found for number in self.holders[shingle])
         return max((n / (len(found) + self.sizes[i] - n) for i, n in shared.items()), default=0.0)
 
     def add(self, found: set[tuple[str, ...]]) -> None:
-        """Remember a dialogue by its shingles."""
+        """Add a dialogue, given by its shingles."""
         for shingle in found:
             self.holders[shingle].append(len(self.sizes))
         self.sizes.append(len(found))
 
 
 def talks(count: int, everyday: Everyday) -> list[Talk]:
-    """That many talks, the situations in turn, none nearly equal to another, none with a run that is in the list."""
-    index, made = Index(), []
+    """Return `count` talks, the situations in turn; none is nearly equal to another or has a run that is in the list.
+
+    Raises SystemExit when a situation needs more than 40 tries a talk, DataError when a situation file has a fault.
+    """
+    index, made = Index(), list[Talk]()
     found = all_situations()
     tries = Counter[str]()
     while len(made) < count:
         situation = found[len(made) % len(found)]
-        name = situation.__name__
+        name = situation.name
         tries[name] += 1
         if tries[name] > 40 * (len(made) // len(found) + 1):
             raise SystemExit(f"{name}: {tries[name]} tries; its wordings vary too little or are too common")
@@ -83,7 +78,7 @@ def write(name: str, header: list[str], rows: list[list[str]]) -> None:
 
 
 def texts(corpora: list[Path]) -> Iterator[str]:
-    """Every cell of other corpora's CSVs."""
+    """Yield every cell of other corpora's CSVs."""
     for path in corpora:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             for row in csv.reader(lines):
@@ -92,14 +87,17 @@ def texts(corpora: list[Path]) -> Iterator[str]:
 
 @click.command()
 @click.option("--against", "corpora", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
-              help="A corpus (CSV) none of whose runs of words may occur; give all of them. Renews everyday.txt.")  # fmt: skip
+              help="A corpus (CSV) that no talk may share 22 characters with; repeat it for each. Rewrites everyday.txt.")  # fmt: skip
 def main(corpora: tuple[Path, ...]) -> None:
-    """Make the CSVs of daily_talk anew: the same bytes on every machine."""
-    if corpora:
-        found = everyday.of(texts(list(corpora)))
-        talks(sum(ROWS.values()), found)
-        everyday.commit(found.met)
-    write_all(everyday.committed())
+    """Write the CSVs of daily_talk again: the same bytes on every machine."""
+    try:
+        if corpora:
+            found = everyday.of(texts(list(corpora)))
+            talks(sum(ROWS.values()), found)
+            everyday.commit(found.met)
+        write_all(everyday.committed())
+    except ValueError as error:  # a situation file, or a talk made from it, breaks a rule of the format
+        raise click.ClickException(str(error)) from error
 
 
 def write_all(avoided: Everyday) -> None:

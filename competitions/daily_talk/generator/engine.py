@@ -1,11 +1,11 @@
-"""A scene under construction: speakers, turns, and a summary in three wordings."""
+"""A dialogue in the making: speakers, turns, and a summary in three wordings."""
 
 import random
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import Protocol
 
 from competitions.daily_talk.generator.everyday import WINDOW, Everyday
 from competitions.daily_talk.generator.korean import agree
@@ -14,7 +14,7 @@ _MARK = re.compile("[\ue000-\ue00f]")  # private-use characters stand for speake
 
 
 class TooCommonError(Exception):
-    """A talk says something word for word as other corpora do."""
+    """A talk has a run of characters that another corpus has."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Speaker:
 
 @dataclass
 class Scene:
-    """What a situation writes into. All chance comes from `rng`, so a seed fixes the text."""
+    """A dialogue in the making. All chance comes from `rng`, so a seed fixes the text."""
 
     rng: random.Random
     everyday: Everyday
@@ -51,29 +51,17 @@ class Scene:
     used_names: set[str] = field(default_factory=set)
     speakers: int = 0
 
-    def pick(self, *options: str) -> str:
-        """One of the options, equally likely."""
-        return self.rng.choice(options)
-
-    def some(self, options: list[str], n: int) -> list[str]:
-        """n different options in random order."""
-        return self.rng.sample(options, n)
-
-    def chance(self, p: float) -> bool:
-        """True with probability p."""
-        return self.rng.random() < p
-
     def speaker(self, names: list[str]) -> Speaker:
-        """A new speaker whose name no other speaker of the scene has."""
+        """Return a new speaker whose name no other speaker of the scene has."""
         name = self.rng.choice([n for n in names if n not in self.used_names])
         self.used_names.add(name)
         self.speakers += 1
         return Speaker(self.speakers - 1, name)
 
     def say(self, who: Speaker, *wordings: str) -> None:
-        """Add one turn, spoken in one of the wordings, equally likely if none is everybody's.
+        """Add one turn in one of the wordings, equally likely unless some have a run that is in the list.
 
-        Raises `TooCommonError` when every wording after the turns before is in the list.
+        Raises `TooCommonError` when every wording has one, together with the turns before.
         """
         before = self.turns[-3:]
         heard = max(0, len("\n".join(self._lines(before))) - WINDOW + 1)  # looked at when it was said
@@ -93,23 +81,15 @@ class Scene:
             raise TooCommonError
         self.turns.append((who, found))
 
-    def level(self, polite: str, casual: str) -> str:
-        """The wording that fits the scene's speech level."""
-        return polite if self.polite else casual
-
-    def summarize(self, first: str, second: str, third: str) -> None:
-        """Set the three wordings of the summary."""
-        self.summaries = (first, second, third)
-
     def _order(self, *also: Speaker) -> dict[str, int]:
-        """Speaker → number, by first speech."""
+        """Return each speaker's number, in the order of first speech."""
         order: dict[str, int] = {}
         for who in [*(who for who, _ in self.turns), *also]:
             order.setdefault(str(who), len(order) + 1)
         return order
 
     def _lines(self, turns: list[tuple[Speaker, str]]) -> list[str]:
-        """A line for each turn; what one speaker says in a row is one turn."""
+        """Return a line for each turn; successive turns of one speaker are one."""
         order = self._order(*(who for who, _ in turns))
         runs = [(who, " ".join(words for _, words in run)) for who, run in groupby(turns, key=itemgetter(0))]
         return [f"#Person{order[str(who)]}#: {self._text(words, order)}" for who, words in runs]
@@ -120,35 +100,46 @@ class Scene:
         return re.sub(r"\s+", " ", agree(tagged)).strip()
 
     def finish(self, situation: str) -> Talk:
-        """The finished talk.
+        """Return the finished talk.
 
         Raises ValueError when the scene breaks a rule of the format, and `TooCommonError` when a run of it is in the list.
         """
         order = self._order()
         lines = self._lines(self.turns)
         if not 4 <= len(lines) <= 20 or not 2 <= len(order) <= 4 or not self.topic:
-            raise ValueError(f"{situation}: {len(lines)} turns, {len(order)} speakers, topic {self.topic!r}")
+            raise ValueError(
+                f"{situation}: a talk with {len(lines)} turns, {len(order)} speakers and topic {self.topic!r}; "
+                "wanted are 4 to 20 turns, 2 to 4 speakers and a topic."
+            )
         if len(self.summaries) != 3 or len(set(self.summaries)) != 3:
-            raise ValueError(f"{situation}: three different summaries wanted, got {self.summaries}")
+            raise ValueError(f"{situation}: three different summaries are wanted, found {self.summaries}.")
         dialogue = "\n".join(lines)
         a, b, c = (self._text(s, order) for s in self.summaries)
         left = re.search(r"[\[\]{}\ue000-\ue00f]|  ", dialogue + a + b + c)
         if left:
-            raise ValueError(f"{situation}: unresolved marker near {left[0]!r}")
+            raise ValueError(
+                f"{situation}: {left[0]!r} is left in a talk; write every marker as README.md says."
+            )
         if any(self.everyday.holds(summary) for summary in (a, b, c)):
             raise TooCommonError
         return Talk(dialogue, (a, b, c), self._text(self.topic, order), situation)
 
 
-Situation = Callable[[Scene], None]
+class Situation(Protocol):
+    """What makes talks; its name is part of their seeds."""
+
+    name: str
+
+    def play(self, scene: Scene) -> None:
+        """Write one talk into the scene."""
 
 
 def make(situation: Situation, seed: str, everyday: Everyday) -> Talk:
-    """The talk that a situation makes of a seed; the same seed gives the same talk on every machine.
+    """Return the talk that a situation makes of a seed; the same seed gives the same talk on every machine.
 
     Raises `TooCommonError` when it has a run that is in the list.
     """
-    scene = Scene(random.Random(seed), everyday)
-    scene.polite = scene.chance(0.5)
-    situation(scene)
-    return scene.finish(situation.__name__)
+    rng = random.Random(seed)
+    scene = Scene(rng, everyday, polite=rng.random() < 0.5)
+    situation.play(scene)
+    return scene.finish(situation.name)

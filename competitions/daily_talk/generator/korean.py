@@ -4,7 +4,7 @@ import re
 
 # Final sound of the Korean reading of a digit (영 일 이 삼 사 오 육 칠 팔 구): "" vowel, "ㄹ", or another consonant "C".
 _DIGITS = dict(zip("0123456789", ("C", "ㄹ", "", "C", "", "", "C", "ㄹ", "ㄹ", ""), strict=True))
-_TAGS = {  # how a reader says the tag: 전화번호, 주소, 생년월일, 여권번호, 카드번호, 이름, 이메일, 차량번호, 주민번호
+TAGS = {  # how a reader says the tag: 전화번호, 주소, 생년월일, 여권번호, 카드번호, 이름, 이메일, 차량번호, 주민번호
     "PhoneNumber": "",
     "Address": "",
     "DateOfBirth": "ㄹ",
@@ -18,16 +18,24 @@ _TAGS = {  # how a reader says the tag: 전화번호, 주소, 생년월일, 여�
 _LETTERS = {"L": "ㄹ", "M": "C", "N": "C", "R": "ㄹ"}  # 엘 엠 엔 알; the other capitals end in a vowel
 _PARTICLE = re.compile(r"\[([가-힣]+)/([가-힣]+)\]")
 
+PARTICLES = frozenset((
+    "과/와", "아/야", "으로/로", "은/는", "을/를", "이/가", "이가/가", "이고/고", "이고요/고요", "이구나/구나",
+    "이나/나", "이네요/네요", "이는/는", "이던/던", "이라/라", "이라고/라고", "이라는/라는", "이라도/라도",
+    "이라며/라며", "이라면/라면", "이라서/라서", "이랑/랑", "이면/면", "이야/야", "이에요/예요", "이요/요",
+    "이지만/지만",
+))  # fmt: skip
+"""The pairs that a marker may hold, the form after a consonant first."""
+
 
 def final_sound(text: str) -> str:
-    """Final sound of the last word as it is read aloud: "" for a vowel, "ㄹ", or "C" for another consonant.
+    """Return the final sound of the last word as it is read aloud: "" for a vowel, "ㄹ", or "C" for another consonant.
 
     Raises ValueError when the text ends in something with no known reading.
     """
     text = text.rstrip("'\")’” ")
     tag = re.search(r"#([A-Za-z]+)(\d*)#$", text)
     if tag:
-        return _DIGITS[tag[2][-1]] if tag[2] else _TAGS[tag[1]]
+        return _DIGITS[tag[2][-1]] if tag[2] else TAGS[tag[1]]
     last = text[-1:]
     if "가" <= last <= "힣":
         coda = (ord(last) - ord("가")) % 28
@@ -44,7 +52,7 @@ def final_sound(text: str) -> str:
 
 
 def agree(text: str) -> str:
-    """The text with every marker `[은/는]`, consonant form first, replaced by the form its word takes.
+    """Return the text with every marker `[은/는]`, consonant form first, replaced by the form that its word takes.
 
     `[으로/로]` also takes the vowel form after ㄹ (서울로). Raises ValueError as `final_sound` does.
     """
