@@ -28,7 +28,7 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt
 	@echo "setting up .venv: this takes a few minutes, but only once"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]' 2> >(grep -v 'is ignored: it is neither a file' >&2)
-	@$(VENV)/bin/python -c 'from common.rouge import engine; engine.warm_up()'
+	@$(VENV)/bin/python -c 'from common.rouge import compiled; compiled.warm_up()'
 	@touch $@
 
 demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 to 16 min)

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from shared import ROOT, child, rows, table
 
-from common.candidates import Candidate
-from common.ensemble.consensus import Agreement, Consensus, agreement, choose, scores, search
-from common.ensemble.pool import Floats, pool
+from common.ensemble.consensus import Agreement, Consensus, agreement, scores, search
+from common.ensemble.pool import Floats, choose, pool
 from common.rouge import METRICS, corpus
+from common.runs.candidates import Candidate
 
 MEMBERS, CANDIDATES, DIALOGUES, TRIALS, PEER_TRIALS = 8, 8, 499, 5000, 500
 

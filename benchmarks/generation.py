@@ -20,13 +20,20 @@ from datasets import Dataset
 from shared import ROOT, rows, table
 from transformers import DataCollatorForSeq2Seq, GenerationConfig, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-from common import generation, models, tokenization, training
-from common.decoding import DecodingConfig
-from common.dialogue import clean
-from common.engines.hf import decode
-from common.models import SmallModelConfig
-from common.tokenization import Frame, LengthConfig
-from common.training import TrainingConfig
+from common.data.dialogue import clean
+from common.generation import resumable
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.models.small import SmallModelConfig, small_bart
+from common.tokenization.tokenizer import (
+    InputTemplate,
+    LengthConfig,
+    collate_seq2seq,
+    train_bpe,
+    training_examples,
+)
+from common.training.loop import fit
+from common.training.plan import TrainingConfig
 
 LONGEST = 64  # maximum number of new tokens
 BATCH = 8
@@ -36,16 +43,14 @@ def prepared(count: int) -> tuple[Any, Any, list[list[int]], str]:
     """Return a model that has learned to stop, its tokenizer, the sources to summarize, and the name of the data."""
     found, source = rows(600 + count)
     texts = [clean(text) for row in found for text in (row.dialogue, *row.summaries)]
-    tokenizer = tokenization.train_bpe(texts, 4000, [])
+    tokenizer = train_bpe(texts, 4000, [])
     torch.manual_seed(0)
-    model = models.small_bart(
-        SmallModelConfig(width=256, layers=2, feed_forward=1024, dropout=0.0), tokenizer
-    )
+    model = small_bart(SmallModelConfig(width=256, layers=2, feed_forward=1024, dropout=0.0), tokenizer)
     with tempfile.TemporaryDirectory() as folder:
-        frame = Frame(after=(tokenizer.eos_token_id,))
-        data, _ = tokenization.examples(found, tokenizer, LengthConfig(512), frame, Path(folder))
-        training.fit(
-            model, data.select(range(600)), partial(tokenization.collate_seq2seq, pad=tokenizer.pad_token_id),
+        frame = InputTemplate(after=(tokenizer.eos_token_id,))
+        data, _ = training_examples(found, tokenizer, LengthConfig(512), frame, Path(folder))
+        fit(
+            model, data.select(range(600)), partial(collate_seq2seq, pad=tokenizer.pad_token_id),
             lambda _: {"score": 0.0}, TrainingConfig(epochs=2, checkpoint_minutes=1e9), Path(folder), seed=0,
             fingerprint="", save_best=lambda _model, best, *_: (best / "nothing").touch(),
         )  # fmt: skip
@@ -57,7 +62,7 @@ def ours(model: Any, tokenizer: Any, sources: list[list[int]]) -> list[str]:
     """Return the texts decoded as `generation.generate` does, without writing a file."""
     config = DecodingConfig(candidates=1, beams=1, max_new_tokens=LONGEST)
     texts: dict[int, str] = {}
-    for group in generation.batches([len(source) for source in sources], config):
+    for group in resumable.batches([len(source) for source in sources], config):
         found = decode(model, tokenizer, [sources[i] for i in group], config, logprobs=False)
         texts |= {i: candidates[0].text for i, candidates in zip(group, found, strict=True)}
     return [texts[i] for i in range(len(sources))]
@@ -102,7 +107,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model, tokenizer, sources, data = prepared(options.rows)
     sides: dict[str, Callable[[Any, Any, list[list[int]]], list[str]]] = {
-        "common.generation": ours, "plain loop of generate": loop, "Seq2SeqTrainer.predict": predict,
+        "common.generation.resumable": ours, "plain loop of generate": loop, "Seq2SeqTrainer.predict": predict,
     }  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     texts: dict[str, list[str]] = {}
@@ -114,11 +119,11 @@ def main() -> None:
             print(name, f"{seconds[name][-1]:.1f} s", flush=True)
     body = []
     for name, taken in seconds.items():
-        ratios = [b / a for a, b in zip(seconds["common.generation"], taken, strict=True)]
-        same = sum(a == b for a, b in zip(texts["common.generation"], texts[name], strict=True))
+        ratios = [b / a for a, b in zip(seconds["common.generation.resumable"], taken, strict=True)]
+        same = sum(a == b for a, b in zip(texts["common.generation.resumable"], texts[name], strict=True))
         shown = (
             "–"
-            if name == "common.generation"
+            if name == "common.generation.resumable"
             else f"{statistics.median(ratios):.1f}× ({min(ratios):.1f}–{max(ratios):.1f})"
         )
         body.append(

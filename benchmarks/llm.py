@@ -23,7 +23,9 @@ from typing import Any
 from shared import ROOT, child, table
 
 from common import llm, prompts
-from common.llm import loopback
+from common.llm import LLMConfig, Request, loopback, summary_check
+from common.llm.loopback import Handler
+from common.prompts import Message
 
 COUNT = 499
 DELAY = 0.1  # seconds until the server answers
@@ -31,7 +33,7 @@ WORKERS = 16
 KEY = "benchmark-key"
 
 
-def questions() -> list[llm.Request]:
+def questions() -> list[Request]:
     """Return questions about invented dialogues."""
     style = prompts.prompt()
     made = []
@@ -40,18 +42,18 @@ def questions() -> list[llm.Request]:
             f"#Person1#: {number}번 창구가 어디인지 아세요? 서류를 내러 왔는데 줄이 길어서요.\n"
             f"#Person2#: 2층으로 올라가면 왼쪽에 있어요. 번호표는 {number + 3}번부터 새로 뽑아야 해요."
         )
-        messages = tuple(prompts.Message(**m) for m in style.chat(talk))  # type: ignore[arg-type]
-        made.append(llm.Request(f"row_{number}", messages))
+        messages = tuple(Message(**m) for m in style.chat(talk))  # type: ignore[arg-type]
+        made.append(Request(f"row_{number}", messages))
     return made
 
 
 def ours(url: str, cache: str) -> dict[str, Any]:
     """Return the seconds of a first run and of a repeated run, and the texts."""
     asked = questions()
-    settings = llm.LLMConfig(base_url=url, model="m", key_name="BENCHMARK_KEY", temperature=0.0, workers=WORKERS,
+    settings = LLMConfig(base_url=url, model="m", key_name="BENCHMARK_KEY", temperature=0.0, workers=WORKERS,
                              requests_per_minute=10**7, tokens_per_minute=10**9)  # fmt: skip
     talks = {request.key: request.messages[-1].content for request in asked}
-    check = llm.summary_check(dict.fromkeys(talks, ("#Person1#", "#Person2#")), talks)
+    check = summary_check(dict.fromkeys(talks, ("#Person1#", "#Person2#")), talks)
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
@@ -68,7 +70,7 @@ def peer(url: str) -> dict[str, Any]:
     client = OpenAI(base_url=url, api_key=KEY)
     asked = questions()
 
-    def one(request: llm.Request) -> str:
+    def one(request: Request) -> str:
         messages: Any = [{"role": m.role, "content": m.content} for m in request.messages]
         answer = client.chat.completions.create(model="m", messages=messages, temperature=0.0, max_tokens=300)
         return answer.choices[0].message.content or ""
@@ -79,7 +81,7 @@ def peer(url: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "texts": texts}
 
 
-class Delayed(loopback.Handler):
+class Delayed(Handler):
     """Answers DELAY seconds after the request."""
 
     arrived = 0.0

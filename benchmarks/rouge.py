@@ -22,15 +22,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from common.rouge import METRICS, CorpusScores, corpus, pairwise
+from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced
+
 ROOT = Path(__file__).resolve().parents[1]
 # Python puts this file's folder first on the path, so "import rouge" would import this file.
 sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
 sys.path.insert(0, str(ROOT))
-
-import numpy as np  # noqa: E402
-
-from common.rouge import METRICS, CorpusScores, corpus, pairwise  # noqa: E402
-from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced  # noqa: E402
 
 TYPES = list(METRICS)
 Pairs = list[tuple[str, str]]
@@ -303,9 +303,9 @@ def main() -> None:
     texts = real_summaries() or daily_talk_summaries()
     pairs = spliced(texts, options.pairs)
     first = first_call()  # measure this before anything is loaded
-    from common.rouge import engine
+    from common.rouge.compiled import warm_up
 
-    engine.warm_up()
+    warm_up()
     source = "real dev and train summaries" if real_summaries() else "summaries of competitions/daily_talk"
     lines = [
         "# common.rouge compared with its peers",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import competition
-from common.rows import Row, read_split
+from common.data.competition import load_competition
+from common.data.rows import Row, read_split
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +21,7 @@ def rows(count: int, split: str = "train") -> tuple[list[Row], str]:
     The second value is the name of the competition.
     """
     for name in ("dialogue_summarization", "daily_talk"):
-        chosen = competition.load(name)
+        chosen = load_competition(name)
         if (ROOT / "competitions" / name / "data" / f"{split}.csv").exists():
             return list(read_split(chosen, split).rows[:count]), name  # type: ignore[arg-type]
     raise SystemExit(

@@ -24,11 +24,23 @@ from typing import Any
 import torch
 from shared import ROOT, child, peak_megabytes, rows, table
 
-from common import models, tokenization, training
-from common.dialogue import clean
-from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
-from common.tokenization import Frame, LengthConfig
-from common.training import TrainingConfig
+from common.data.dialogue import clean
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.small import SmallModelConfig, small_bart
+from common.tokenization.tokenizer import (
+    InputTemplate,
+    LengthConfig,
+    collate_causal,
+    collate_seq2seq,
+    text_template,
+    token_budget_batches,
+    train_bpe,
+    training_examples,
+)
+from common.training.loop import fit
+from common.training.losses import cross_entropy
+from common.training.plan import TrainingConfig
 
 SIZES = {"bart": (800, 160, 8), "gemma": (48, 32, 4)}  # training rows, unseen rows, rows per step
 RATE = {"bart": 1e-3, "gemma": 5e-4}
@@ -40,19 +52,19 @@ def prepared(kind: str) -> dict[str, Any]:
     found, source = rows(count + unseen)
     if kind == "bart":
         texts = [clean(text) for row in found for text in (row.dialogue, *row.summaries)]
-        tokenizer = tokenization.train_bpe(texts, 4000, [])
+        tokenizer = train_bpe(texts, 4000, [])
         torch.manual_seed(0)
-        model: Any = models.small_bart(
+        model: Any = small_bart(
             SmallModelConfig(width=256, layers=2, feed_forward=1024, dropout=0.0), tokenizer
         )
-        frame = Frame(after=(tokenizer.eos_token_id,))
+        frame = InputTemplate(after=(tokenizer.eos_token_id,))
     else:
-        model, tokenizer = models.pretrained(PretrainedConfig(model="offline:gemma-3-270m"), frozen=True)
+        model, tokenizer = load_pretrained(PretrainedConfig(model="offline:gemma-3-270m"), frozen=True)
         torch.manual_seed(0)
-        model = models.add_lora(model, tokenizer, LoRAConfig(rank=16, alpha=32, dropout=0.0))
-        frame = tokenization.text_frame(tokenizer, "", "\n요약:\n")
+        model = add_lora(model, tokenizer, LoRAConfig(rank=16, alpha=32, dropout=0.0))
+        frame = text_template(tokenizer, "", "\n요약:\n")
     with tempfile.TemporaryDirectory() as cache:
-        data, _ = tokenization.examples(found, tokenizer, LengthConfig(512), frame, Path(cache))
+        data, _ = training_examples(found, tokenizer, LengthConfig(512), frame, Path(cache))
         examples = [{"source": e["source"], "target": e["target"]} for e in data]
     return {"model": model, "tokenizer": tokenizer, "data": source,
             "train": examples[:count], "unseen": examples[count:]}  # fmt: skip
@@ -62,12 +74,12 @@ def report(kind: str, side: dict[str, Any], seconds: float) -> None:
     """Measure the loss on unseen rows and print the results of a child process as JSON."""
     peak = peak_megabytes()
     model = side["model"].eval()
-    collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
+    collate = collate_seq2seq if kind == "bart" else collate_causal
     loss, tokens = 0.0, 0
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=kind == "gemma"):
         for start in range(0, len(side["unseen"]), 4):
             batch = collate(side["unseen"][start : start + 4], side["tokenizer"].pad_token_id)
-            loss += float(training.cross_entropy(model, batch, 0.0))
+            loss += float(cross_entropy(model, batch, 0.0))
             tokens += int((batch["labels"] != -100).sum())
     real = sum(len(e["source"]) + len(e["target"]) for e in side["train"])
     print(json.dumps({"tokens_per_second": real / seconds, "seconds": seconds, "peak": peak,
@@ -82,15 +94,15 @@ def ours(kind: str) -> None:
     lengths = [len(e["source"]) + len(e["target"]) for e in side["train"]]
     wanted = len(lengths) / SIZES[kind][2]
     budget = min(range(512, 16384, 64), key=lambda b: abs(
-        len(tokenization.token_budget_batches(lengths, b, random.Random("0-0"))) - wanted))  # fmt: skip
-    collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
+        len(token_budget_batches(lengths, b, random.Random("0-0"))) - wanted))  # fmt: skip
+    collate = collate_seq2seq if kind == "bart" else collate_causal
     config = TrainingConfig(
         epochs=1, tokens_per_batch=budget, learning_rate=RATE[kind], schedule="linear", warmup=0.0, weight_decay=0.0,
         betas=(0.9, 0.999), label_smoothing=0.0, checkpoint_minutes=1e9,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        training.fit(
+        fit(
             side["model"], Dataset.from_list(side["train"]), partial(collate, pad=side["tokenizer"].pad_token_id),
             lambda _: {"score": 0.0}, config, Path(folder), seed=0, fingerprint="",
             save_best=lambda _model, best, *_: (best / "nothing").touch(),
@@ -172,7 +184,7 @@ def main() -> None:
                 if side == "ours"
                 else "1×"
             )
-            body.append([kind, "common.training.fit" if side == "ours" else side, f"{middle['tokens_per_second']:.0f}",
+            body.append([kind, "common.training.loop.fit" if side == "ours" else side, f"{middle['tokens_per_second']:.0f}",
                          ratio, f"{middle['peak']:.0f} MB", f"{middle['loss']:.3f}"])  # fmt: skip
     head = [
         "model",

@@ -1,7 +1,7 @@
-"""New training rows made from existing ones and filtered by the same guards; start with `read` and `mix`."""
+"""Make new training rows from old ones; every new row passes the same guards."""
 
-from common.augment.files import AugmentedRow, read, rows_path
+from common.augment.augmented_rows import AugmentedRow, read, rows_path
+from common.augment.in_memory import augment_in_memory
 from common.augment.mixing import mix
-from common.augment.spot import on_the_spot
 
-__all__ = ["AugmentedRow", "mix", "on_the_spot", "read", "rows_path"]
+__all__ = ["AugmentedRow", "mix", "augment_in_memory", "read", "rows_path"]

@@ -5,12 +5,13 @@ import sys
 
 import click
 
-from common import competition, leaderboard
 from common.augment.making import Job, Made, augment, estimate
-from common.augment.settings import METHODS, settings
-from common.config import override
-from common.errors import UserError
-from common.files import shown
+from common.augment.settings import AUGMENT_METHODS, settings
+from common.core.config import override
+from common.core.errors import UserError
+from common.core.files import shown
+from common.data.competition import active_competition, load_competition
+from common.submission.leaderboard import text_table
 
 
 @click.command(
@@ -20,7 +21,7 @@ from common.files import shown
         "help_option_names": ["-h", "--help"],
     }
 )
-@click.option("--method", "name_of_method", required=True, help=f"One of {', '.join(METHODS)}.")
+@click.option("--method", "name_of_method", required=True, help=f"One of {', '.join(AUGMENT_METHODS)}.")
 @click.option("--competition", "competition_name", help="Name of the competition; default: the active one.")
 @click.option("--parents", "n", type=int, help="Number of train rows to use, a random sample; default: all.")
 @click.option("--name", help="Name of the output folder; default: the method.")
@@ -45,7 +46,7 @@ def command(
             "Leave out split=; the train split is the default."
         )
     config, overrides = override(settings(name_of_method), arguments)
-    chosen = competition.load(competition_name or competition.active())
+    chosen = load_competition(competition_name or active_competition())
     job = Job(chosen, name_of_method, name or name_of_method, n, config, overrides)
     if dry_run:
         click.echo(estimate(job))
@@ -63,7 +64,7 @@ def report(made: Made) -> str:
     """Return the folder of the rows and a table of the kept rows and the rejected ones by reason."""
     counts = [["rows", "reason"], [f"{made.kept}", "kept"]]
     counts += [[f"{count}", reason] for reason, count in made.reasons.items()]
-    return f"{shown(made.folder)}\n{leaderboard.text(counts)}"
+    return f"{shown(made.folder)}\n{text_table(counts)}"
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from common.augment.products import Product, exchange, speakers, spoken
-from common.dialogue import TAG, Turn, clean, parse
-from common.prompts.copies import CopyIndex, grams, similarity
+from common.data import near_copies
+from common.data.dialogue import TAG, Turn, clean, parse
+from common.data.near_copies import CopyIndex, grams
+from common.data.rows import Row
 from common.rouge import corpus
-from common.rows import Row
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,12 @@ def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> li
         tokenizer="mecab" if morphemes else None,
     ).per_example["rougeL"]
     return [
-        Case(parent, product, similarity(grams(parent.dialogue), grams(product.dialogue)), float(score))
+        Case(
+            parent,
+            product,
+            near_copies.similarity(grams(parent.dialogue), grams(product.dialogue)),
+            float(score),
+        )
         for parent, product, score in zip(clean_parents, clean_products, scores, strict=True)
     ]
 
@@ -216,7 +222,7 @@ def numbers(case: Case, _: GuardConfig) -> str:
     return ""
 
 
-def copied(case: Case, config: GuardConfig) -> str:
+def unchanged(case: Case, config: GuardConfig) -> str:
     """Reject a product equal to its parent, or with an almost unchanged dialogue."""
     same = [before == after for before, after in _texts(case)]
     if all(same):
@@ -240,7 +246,7 @@ def _texts(case: Case) -> list[tuple[str, str]]:
 
 
 GUARDS: tuple[Guard, ...] = (
-    blank, summary_tags, dialogue_tags, broken_tags, turns, length, hangul, script, repetition, numbers, copied,
+    blank, summary_tags, dialogue_tags, broken_tags, turns, length, hangul, script, repetition, numbers, unchanged,
     other_story,
 )  # fmt: skip
 """The guards in their order: summary_tags, which checks the number of summaries, precedes those that pair them."""
@@ -261,7 +267,7 @@ def other_fold(
     return f"other_fold: similarity {nearest:.3f}" if nearest >= near_copy else ""
 
 
-class Seen:
+class Duplicates:
     """The accepted dialogues, to find duplicates among new rows."""
 
     def __init__(self) -> None:

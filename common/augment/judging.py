@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.augment import guards
-from common.augment.guards import Case, GuardConfig
+from common.augment.guards import Case, Duplicates, GuardConfig, near_forbidden, other_fold
 from common.augment.products import Product
-from common.folds import folds
-from common.prompts.copies import CopyIndex, copy_index
-from common.rows import Row
+from common.data.folds import folds
+from common.data.near_copies import CopyIndex, copy_index
+from common.data.rows import Row
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """The result for one parent."""
 
     parent: Row
@@ -35,7 +35,7 @@ def judge(
     k: int,
     *,
     morphemes: bool,
-) -> list[Verdict]:
+) -> list[Judgement]:
     """Return a verdict on every parent, in order; the second of two similar products is rejected.
 
     `products` holds, by parent id, the product or the reason why there is none. `train` are all rows of the split, which
@@ -48,7 +48,7 @@ def judge(
     made = [(row, p) for row in parents if isinstance(p := products[row.id], Product)]
     measured = guards.cases([row for row, _ in made], [p for _, p in made], morphemes=morphemes)
     by_parent = {case.parent.id: case for case in measured}
-    seen = guards.Seen()
+    seen = Duplicates()
     verdicts = []
     for row in parents:
         fold, case = fold_of[row.id], by_parent.get(row.id)
@@ -58,11 +58,11 @@ def judge(
             dialogue = case.product.dialogue
             reason = (
                 guards.problem(case, config)
-                or guards.near_forbidden(dialogue, forbidden, near_copy)
-                or guards.other_fold(dialogue, fold, index, numbers, near_copy)
+                or near_forbidden(dialogue, forbidden, near_copy)
+                or other_fold(dialogue, fold, index, numbers, near_copy)
                 or seen.duplicate(dialogue, config)
             )
             if not reason:
                 seen.add(dialogue)
-        verdicts.append(Verdict(row, fold, case, reason))
+        verdicts.append(Judgement(row, fold, case, reason))
     return verdicts

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from common.augment.particles import agree
+from common.augment.particles import fix_particles
 from common.augment.products import FIRST, SECOND, Product, exchange
-from common.dialogue import TAG, Turn, clean, parse, render, tags
-from common.files import sha256_texts
-from common.rows import Row
+from common.core.files import sha256_texts
+from common.data.dialogue import TAG, Turn, clean, parse, render, tags
+from common.data.rows import Row
 
 T = TypeVar("T")
 _WORD = re.compile(r"[0-9]+|[A-Za-z]+|[가-힣]+")
@@ -55,8 +55,10 @@ def speaker_swap(row: Row) -> Product | str:
     dialogue = clean(row.dialogue)
     if not {FIRST, SECOND} <= {turn.speaker for turn in parse(dialogue)}:
         return f"not_applicable: the dialogue is not one of {FIRST} with {SECOND}"
-    swapped = agree(exchange(render(parse(dialogue))))
-    return Product(swapped, tuple(agree(exchange(clean(text))) for text in row.summaries), (), exchanged=True)
+    swapped = fix_particles(exchange(render(parse(dialogue))))
+    return Product(
+        swapped, tuple(fix_particles(exchange(clean(text))) for text in row.summaries), (), exchanged=True
+    )
 
 
 def turn_drop(row: Row, config: TurnDropConfig, seed: int) -> Product | str:

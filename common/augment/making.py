@@ -16,21 +16,35 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from common import cards, rules, runs, tracking
-from common.augment import files, guards
-from common.augment.files import AugmentedRow
-from common.augment.judging import Verdict, judge
-from common.augment.methods import Method, deciding, method
+from common.augment import augmented_rows, methods
+from common.augment.augmented_rows import RECORD, REJECTED, ROWS, AugmentedRow
+from common.augment.guards import near_forbidden
+from common.augment.judging import Judgement, judge
+from common.augment.methods import Method, product_settings
 from common.augment.products import Product
 from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
-from common.competition import Competition
-from common.config import plain
-from common.errors import UserError
-from common.files import append_line, mend_tail, read_json, read_lines, root, sha256_file, shown, write_json
-from common.progress import progress
-from common.prompts.copies import copy_index
-from common.rows import Row, Split, read_split
+from common.core.config import plain
+from common.core.errors import UserError
+from common.core.files import (
+    append_line,
+    read_json,
+    read_lines,
+    remove_incomplete_line,
+    root,
+    sha256_file,
+    shown,
+    write_json,
+)
+from common.core.progress import progress
+from common.data.competition import Competition
+from common.data.competition_rules import require_allowed
+from common.data.near_copies import copy_index
+from common.data.rows import Row, Split, read_split
+from common.models import model_cards
+from common.runs import run
+from common.runs.record import code_hash, git_state
+from common.runs.run import code_in_use, package_versions
 
 log = logging.getLogger(__name__)
 PRODUCTS, KEY = "products.jsonl", "key.json"
@@ -70,18 +84,18 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     """
     started = time.time()
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
-    parents = draw(splits["train"].rows, job.n, job.config.seed)
-    folder = files.folder(job.competition.name, job.name)
+    parents = sample_parents(splits["train"].rows, job.n, job.config.seed)
+    folder = augmented_rows.folder(job.competition.name, job.name)
     sources = _require_rules(job, own_model=translator is None)
     with _locked(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
         refused = {
             row.id: f"parent_{reason}"
             for row in parents
-            if (reason := guards.near_forbidden(row.dialogue, forbidden, job.competition.near_copy))
+            if (reason := near_forbidden(row.dialogue, forbidden, job.competition.near_copy))
         }
         usable = [row for row in parents if row.id not in refused]
-        chosen = method(job.method, job.config, job.competition.language, translator)
+        chosen = methods.method(job.method, job.config, job.competition.language, translator)
         _begin(folder, _key(job, chosen, splits["train"]), restart)
         made = _produce(chosen, usable, folder / PRODUCTS, _retries(job.config))
         verdicts = judge(
@@ -102,13 +116,13 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
 def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
     """Return what the method's models declare about their data. Raises UserError if the competition forbids a model."""
     settings, where = plain(job.config), f"augment by {job.method} for {job.competition.name}"
-    rules.require_allowed(job.competition, where, settings, {})
-    sources = cards.declared(settings) if own_model else {}
-    rules.require_allowed(job.competition, where, settings, sources)
+    require_allowed(job.competition, where, settings, {})
+    sources = model_cards.declared(settings) if own_model else {}
+    require_allowed(job.competition, where, settings, sources)
     return sources
 
 
-def draw(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
+def sample_parents(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
     """Return a random sample of n rows (None: all), independent of their order; a larger n extends a smaller sample.
 
     Raises UserError if n is below 1 or above the number of rows.
@@ -123,12 +137,12 @@ def draw(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
 def estimate(job: Job) -> str:
     """Return a text about what the job would do and cost; nothing is made. Raises UserError as `augment` does."""
     rows = {name: read_split(job.competition, name).rows for name in ("train", "dev", "test")}
-    parents = draw(rows["train"], job.n, job.config.seed)
+    parents = sample_parents(rows["train"], job.n, job.config.seed)
     forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in rows[name]])
     near_copy = job.competition.near_copy
-    usable = [r for r in parents if not guards.near_forbidden(r.dialogue, forbidden, near_copy)]
+    usable = [r for r in parents if not near_forbidden(r.dialogue, forbidden, near_copy)]
     text = f"{job.method}: {len(usable)} of {len(parents)} parents (the others are near-copies of dev or test rows)"
-    cost = method(job.method, job.config, job.competition.language).estimate if usable else None
+    cost = methods.method(job.method, job.config, job.competition.language).estimate if usable else None
     return f"{text}\n{cost(usable)}" if cost else text
 
 
@@ -156,15 +170,15 @@ def _retries(config: AugmentConfig) -> bool:
 def _key(job: Job, chosen: Method, train: Split) -> dict[str, Any]:
     """Return everything that products depend on: settings, model, prompts, train data and code."""
     here = Path(__file__).resolve().parent
-    code = [*sorted(here.glob("*.py")), here.parent / "dialogue.py"]
+    code = [*sorted(here.glob("*.py")), here.parent / "data" / "dialogue.py"]
     model = {k: v for k, v in (chosen.record or {}).items() if k != "usage"}
     return {
         "method": job.method,
-        "settings": deciding(job.config),
+        "settings": product_settings(job.config),
         "model": model,
         "prompt_sha256": chosen.prompt_sha256,
         "train_sha256": train.sha256,
-        "code_sha256": hashlib.sha256("".join(map(runs.code_hash, code)).encode()).hexdigest(),
+        "code_sha256": hashlib.sha256("".join(map(code_hash, code)).encode()).hexdigest(),
     }
 
 
@@ -183,10 +197,10 @@ def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
         )
     if before != key or restart:
         # The record first, because rows without it are not read.
-        for name in (files.RECORD, files.ROWS, files.REJECTED, PRODUCTS):
+        for name in (RECORD, ROWS, REJECTED, PRODUCTS):
             (folder / name).unlink(missing_ok=True)
         write_json(path, key)
-    mend_tail(folder / PRODUCTS)
+    remove_incomplete_line(folder / PRODUCTS)
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -241,7 +255,7 @@ def _products(path: Path) -> dict[str, Product | str]:
 
 
 def provenance(
-    job: Job, chosen: Method, verdict: Verdict, taken: Collection[str]
+    job: Job, chosen: Method, verdict: Judgement, taken: Collection[str]
 ) -> tuple[AugmentedRow, str]:
     """Return the new row with its provenance, and why it is rejected ("" if it is kept)."""
     parent, case = verdict.parent, verdict.case
@@ -273,9 +287,9 @@ def _write(
     kept = [one for one, reason in judged if not reason]
     rejected = [(one, reason) for one, reason in judged if reason]
     counts = dict(Counter(reason.partition(":")[0] for _, reason in rejected).most_common())
-    (folder / files.RECORD).unlink(missing_ok=True)
-    files.write(folder / files.ROWS, kept)
-    files.write(folder / files.REJECTED, [one for one, _ in rejected], [reason for _, reason in rejected])
+    (folder / RECORD).unlink(missing_ok=True)
+    augmented_rows.write(folder / ROWS, kept)
+    augmented_rows.write(folder / REJECTED, [one for one, _ in rejected], [reason for _, reason in rejected])
     record = {
         "method": job.method,
         "name": job.name,
@@ -296,13 +310,13 @@ def _write(
             name: {"file": str(s.path.resolve().relative_to(root())), "sha256": s.sha256, "rows": len(s.rows)}
             for name, s in splits.items()
         },
-        "files": {name: sha256_file(folder / name) for name in (files.ROWS, files.REJECTED)},
-        "code": tracking.code_in_use(settings_too=True),
-        "git": runs.git_state(),
-        "packages": tracking.package_versions(),
-        "hardware": tracking.hardware(),
+        "files": {name: sha256_file(folder / name) for name in (ROWS, REJECTED)},
+        "code": code_in_use(settings_too=True),
+        "git": git_state(),
+        "packages": package_versions(),
+        "hardware": run.hardware(),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "minutes": round((time.time() - started) / 60, 2),
     }
-    write_json(folder / files.RECORD, json.loads(json.dumps(record, default=asdict)))
+    write_json(folder / RECORD, json.loads(json.dumps(record, default=asdict)))
     return Made(folder, len(kept), counts)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from common.augment import local
+from common.augment.local import sentence_drop, speaker_swap, turn_drop
 from common.augment.products import Product
 from common.augment.settings import LOCAL, AugmentConfig
 from common.augment.translation import Translator, back_translate
-from common.config import plain
-from common.errors import UserError
-from common.rows import Row
+from common.core.config import plain
+from common.core.errors import UserError
+from common.data.rows import Row
 
 Make = Callable[[Sequence[Row]], list[Product | str]]
 """Rows → for each row its product, or "reason: why there is none"."""
@@ -39,7 +39,7 @@ class Method:
     """Function that returns the cost of a run as text; None if a run costs nothing."""
 
 
-def deciding(config: AugmentConfig) -> dict[str, Any]:
+def product_settings(config: AugmentConfig) -> dict[str, Any]:
     """Return the settings that products depend on; the guards, applied afterwards, are not among them."""
     return {
         name: value
@@ -56,13 +56,13 @@ def method(name: str, config: AugmentConfig, language: str, translator: Translat
     """
     own = config.method
     if name == "speaker_swap":
-        return Method(_each(local.speaker_swap), LOCAL_BATCH)
+        return Method(_each(speaker_swap), LOCAL_BATCH)
     if name == "turn_drop":
         _require_share(own.share)
-        return Method(_each(partial(local.turn_drop, config=own, seed=config.seed)), LOCAL_BATCH)
+        return Method(_each(partial(turn_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if name == "sentence_drop":
         _require_share(own.share)
-        return Method(_each(partial(local.sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
+        return Method(_each(partial(sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if language != "ko":
         raise UserError(
             f"method {name} supports only Korean, but the language of this competition is {language!r}. Choose one of {', '.join(LOCAL)}."
@@ -102,10 +102,12 @@ def _back_translation(own: Any, translator: Translator | None) -> Method:
 def _paraphrase(own: Any, seed: int) -> Method:
     from common import llm
     from common.augment import paraphrase
+    from common.augment.paraphrase import prompt_hash
+    from common.llm import Answer, Check, Request
 
     usage: list[Any] = []
 
-    def ask(requests: Sequence[llm.Request], check: llm.Check) -> list[llm.Answer]:
+    def ask(requests: Sequence[Request], check: Check) -> list[Answer]:
         answers, used = llm.ask(requests, own.llm, check)
         usage.append(used)
         return answers
@@ -115,6 +117,6 @@ def _paraphrase(own: Any, seed: int) -> Method:
         None,
         own.llm.model,
         {"model": own.llm.model, "base_url": own.llm.base_url, "usage": usage},
-        paraphrase.prompt_hash(own),
+        prompt_hash(own),
         lambda rows: str(llm.estimate(paraphrase.requests(rows, own, seed), own.llm)),
     )

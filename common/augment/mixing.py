@@ -3,9 +3,9 @@
 import random
 from collections.abc import Sequence
 
-from common.augment.files import AugmentedRow
-from common.errors import UserError
-from common.rows import Row
+from common.augment.augmented_rows import AugmentedRow
+from common.core.errors import UserError
+from common.data.rows import Row
 
 
 def mix(

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from common import llm
 from common.augment.products import Product, speakers
-from common.dialogue import clean, parse, tags
-from common.errors import UserError
-from common.files import sha256_texts
-from common.llm import LLMConfig, checks
+from common.core.errors import UserError
+from common.core.files import sha256_texts
+from common.data.dialogue import clean, parse, tags
+from common.data.rows import Row
+from common.llm import Answer, Check, LLMConfig, Request, checks
+from common.llm.checks import foreign_script, not_korean, replaced_tags
 from common.prompts import Message, safe, split
 from common.prompts.templates import template
-from common.rows import Row
 
-Ask = Callable[[Sequence[llm.Request], llm.Check], list[llm.Answer]]
+Ask = Callable[[Sequence[Request], Check], list[Answer]]
 """(requests, check of the answers) → answers in order: `llm.ask` with its settings, or a function of a test."""
 
 _FOLDER = Path(__file__).resolve().parent / "prompts"
@@ -38,7 +38,7 @@ def prompt_hash(config: ParaphraseConfig) -> str:
     return sha256_texts([_read("system", 0), *(_read(part, 1) for part in _parts(config))])
 
 
-def requests(rows: Sequence[Row], config: ParaphraseConfig, seed: int) -> list[llm.Request]:
+def requests(rows: Sequence[Row], config: ParaphraseConfig, seed: int) -> list[Request]:
     """Return the requests for the rows, in their order, with the keys "ID/dialogue" and "ID/summary0" ….
 
     The seed is the sample number, so another seed gives other answers to the same question.
@@ -53,7 +53,7 @@ def requests(rows: Sequence[Row], config: ParaphraseConfig, seed: int) -> list[l
         for name, part, text in _texts(row, config):
             before, after = templates[part]
             user = Message("user", before + safe(text, _MARKERS) + after)
-            found.append(llm.Request(f"{row.id}/{name}", (system, user), seed))
+            found.append(Request(f"{row.id}/{name}", (system, user), seed))
     return found
 
 
@@ -62,14 +62,14 @@ def paraphrase(rows: Sequence[Row], ask: Ask, config: ParaphraseConfig, seed: in
     asked = requests(rows, config, seed)
     texts = {f"{row.id}/{name}": text for row in rows for name, _, text in _texts(row, config)}
 
-    def check(request: llm.Request, answer: str) -> str:
+    def check(request: Request, answer: str) -> str:
         return fault(texts[request.key], answer, dialogue=request.key.endswith("/dialogue"))
 
     answers = dict(zip((request.key for request in asked), ask(asked, check), strict=True))
     return [_product(row, answers) for row in rows]
 
 
-def _product(row: Row, answers: dict[str, llm.Answer]) -> Product | str:
+def _product(row: Row, answers: dict[str, Answer]) -> Product | str:
     found = [(clean(row.dialogue), answers.get(f"{row.id}/dialogue"))]
     found += [(clean(text), answers.get(f"{row.id}/summary{i}")) for i, text in enumerate(row.summaries)]
     problem = next((answer.problem for _, answer in found if answer is not None and answer.problem), "")
@@ -83,10 +83,7 @@ def fault(text: str, answer: str, *, dialogue: bool) -> str:
     """Return the fault of an answer to a text in Korean, because the model reads the message; "" if there is none."""
     found = clean(answer)
     problem = (
-        checks.empty(found)
-        or checks.foreign_script(found, text)
-        or checks.not_korean(found)
-        or checks.replaced_tags(found, text)
+        checks.empty(found) or foreign_script(found, text) or not_korean(found) or replaced_tags(found, text)
     )
     if problem:
         return problem

@@ -26,7 +26,7 @@ _PARTICLE = re.compile(
 )
 
 
-def agree(text: str) -> str:
+def fix_particles(text: str) -> str:
     """Return the text with every particle after a #PersonN# tag in the form that fits the number. Idempotent.
 
     Only whole particles are changed, not longer words that start with the same letters.

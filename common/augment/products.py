@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from common.dialogue import Turn, parse, tags
+from common.data.dialogue import Turn, parse, tags
 
 FIRST, SECOND = "#Person1#", "#Person2#"
 _EITHER = re.compile(f"{FIRST}|{SECOND}")

@@ -6,10 +6,10 @@ from typing import Any
 from common.augment.guards import GuardConfig
 from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDropConfig
 from common.augment.translation import BackTranslationConfig
-from common.errors import UserError
+from common.core.errors import UserError
 
 LOCAL = ("speaker_swap", "turn_drop", "sentence_drop")
-METHODS = ("paraphrase", "back_translation", *LOCAL)
+AUGMENT_METHODS = ("paraphrase", "back_translation", *LOCAL)
 # These methods change few letters, so their products are meant to be close to the parent.
 _NEAR = GuardConfig(lowest_similarity=0.3, highest_similarity=1.0)
 
@@ -42,5 +42,5 @@ def settings(method: str) -> AugmentConfig:
 
         return AugmentConfig(ParaphraseConfig())
     raise UserError(
-        f"method {method!r} is not one of {', '.join(METHODS)}. For example: make augment method=turn_drop"
+        f"method {method!r} is not one of {', '.join(AUGMENT_METHODS)}. For example: make augment method=turn_drop"
     )

@@ -6,8 +6,8 @@ from typing import Literal
 
 from common.augment.local import sentences
 from common.augment.products import Product
-from common.dialogue import TAG, Turn, clean, parse, render
-from common.rows import Row
+from common.data.dialogue import TAG, Turn, clean, parse, render
+from common.data.rows import Row
 
 Language = Literal["ko", "en"]
 Translator = Callable[[Sequence[str], Language, Language], list[str]]

@@ -10,16 +10,21 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from common import hub
 from common.augment.translation import Language, Translator, TranslatorConfig
-from common.decoding import DecodingConfig
-from common.engines.hf import decode
-from common.errors import UserError
-from common.files import read_json, shown
-from common.models import PretrainedConfig, pretrained
-from common.models.pretrained import locate, pretrained_tokenizer, source_record
+from common.core.errors import UserError
+from common.core.files import read_json, shown
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.models.hub import require_architecture
+from common.models.pretrained import (
+    PretrainedConfig,
+    load_pretrained,
+    locate,
+    pretrained_tokenizer,
+    source_record,
+)
 from common.models.tiny import PREFIX
-from common.tokenization import token_budget_batches
+from common.tokenization.tokenizer import token_budget_batches
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +64,18 @@ def load(config: TranslatorConfig) -> Loaded:
         )
     found = PretrainedConfig(model=config.model, revision=config.revision, dtype="float32")
     source = locate(found)
-    hub.require(source.folder, "seq2seq")
+    require_architecture(source.folder, "seq2seq")
     require_licence(config, source.folder)
     tokenizer = pretrained_tokenizer(source.folder)
     languages = language_ids(tokenizer, source.folder)
     if config.engine == "ctranslate2":
-        from common.engines import ct2
+        from common.generation import ctranslate2
 
-        generate = partial(_by_ct2, ct2.translation(source.folder, config.ct2_weights), tokenizer, config)
+        generate = partial(
+            _by_ct2, ctranslate2.translation(source.folder, config.ct2_weights), tokenizer, config
+        )
     else:
-        model, _ = pretrained(found, "seq2seq", frozen=True)
+        model, _ = load_pretrained(found, "seq2seq", frozen=True)
         generate = partial(_by_hf, model.eval(), tokenizer, config)
     return Loaded(partial(_translate, tokenizer, languages, generate, config), source_record(source))
 

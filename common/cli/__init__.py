@@ -1,12 +1,15 @@
-"""The click commands that the Makefile calls: `python -m common COMMAND --help`."""
+"""Define the commands of `python -m common`, which the Makefile calls."""
 
 import logging
 import sys
 
 import click
 
-from common.cli import augment, boards, data, docs, experiments, postprocessing, track
-from common.errors import UserError
+from common.cli import data, experiments, results
+from common.cli.data import leaks_command
+from common.cli.experiments import infer, list_experiments
+from common.cli.results import blend_report_command, leaderboard_command, results_command, score
+from common.core.errors import UserError
 
 
 @click.group(
@@ -17,9 +20,9 @@ def commands() -> None:
 
 
 for command in (
-    data.data, data.use, data.leaks_command, experiments.list_experiments, experiments.train, experiments.infer, experiments.new,
-    experiments.smoke, experiments.soup, experiments.merge, boards.score,
-    boards.compare, boards.submit, boards.blend_report_command, boards.leaderboard_command, boards.lb, boards.results_command, postprocessing.postprocess, track.track, docs.docs, augment.augment,
+    data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
+    experiments.smoke, experiments.soup, experiments.merge, score,
+    results.compare, results.submit, blend_report_command, leaderboard_command, results.lb, results_command, results.postprocess, experiments.track, data.docs, data.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

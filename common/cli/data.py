@@ -1,13 +1,19 @@
 """Commands for competitions: import data, choose the active one, find copies among its rows."""
 
 import json
+import logging
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from common import competition, leaderboard, leaks, rows
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import active_competition, load_competition, set_active_competition
+from common.data.import_files import import_data
+from common.submission import leaks
+from common.submission.leaderboard import text_table
 
 
 @click.command()
@@ -21,14 +27,14 @@ from common.errors import UserError
 )
 def data(name: str, source: Path) -> None:
     """Check the organisers' files, copy them into the repository and make the competition active."""
-    chosen = competition.load(name)
+    chosen = load_competition(name)
     if not source.exists():
         raise UserError(
             f"{source}: not there; name the folder or .zip of the organisers' files with from=PATH."
         )
-    for line in rows.import_data(chosen, source):
+    for line in import_data(chosen, source):
         click.echo(line)
-    competition.set_active(name)
+    set_active_competition(name)
     click.echo(f"{name} is now the active competition.")
 
 
@@ -36,8 +42,8 @@ def data(name: str, source: Path) -> None:
 @click.option("--competition", "name", required=True, help="A folder under competitions/.")
 def use(name: str) -> None:
     """Make a competition the active one."""
-    competition.load(name)
-    competition.set_active(name)
+    load_competition(name)
+    set_active_competition(name)
     click.echo(f"{name} is now the active competition.")
 
 
@@ -46,7 +52,7 @@ def use(name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def leaks_command(name: str | None, as_json: bool) -> None:
     """Show the ids of copies and near-copies between train, dev, test and augmented rows."""
-    chosen = competition.load(name or competition.active())
+    chosen = load_competition(name or active_competition())
     found = leaks.report(chosen)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
@@ -55,5 +61,34 @@ def leaks_command(name: str | None, as_json: bool) -> None:
     click.echo(
         f"{chosen.name}: dialogues count as near-copies from similarity {found.near_copy} ([rules] near_copy)\n"
     )
-    click.echo(f"{leaderboard.text(between)}\n\n{leaderboard.text(inside)}\n")
+    click.echo(f"{text_table(between)}\n\n{text_table(inside)}\n")
     click.echo("\n".join(leaks.advice(found)))
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def augment(arguments: tuple[str, ...]) -> None:
+    """Make new training rows from existing ones, or resume an interrupted run.
+
+    Each new row is checked by the guards and accepted, or rejected with a reason. The rows are written to
+    outputs/COMPETITION/augmented/NAME/.
+
+    Options: --method NAME (an unknown name lists all methods), --competition NAME, --parents N, --name NAME,
+    --restart, --dry-run, and every setting of the method (--seed 7); an unknown setting lists all of them.
+    """
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "common.augment", *arguments])
+
+
+@click.command()
+@click.option("--query", required=True, help="The question.")
+@click.option("--library", help="Context7 id (/huggingface/transformers) or a name; default: the best match.")
+@click.option("--fresh", is_flag=True, help="Ask again even if the answer is cached.")
+def docs(query: str, library: str | None, fresh: bool) -> None:
+    """Print the newest documentation of a library or model, with its sources."""
+    from common.llm import documentation
+
+    logging.getLogger("urllib3").setLevel(
+        logging.ERROR
+    )  # it logs every retry; our own message reports the result
+    click.echo(documentation.text(documentation.lookup(query, library, fresh=fresh)))

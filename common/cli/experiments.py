@@ -5,12 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from common import competition, files, leaderboard, results, runs
-from common.errors import UserError
+from common.core.errors import UserError
+from common.core.files import root, shown
+from common.data.competition import active_competition, load_competition
+from common.runs import record, wandb_log
+from common.runs.record import EXPERIMENT, require_experiment
+from common.runs.results import read_results
+from common.submission import leaderboard
+from common.submission.leaderboard import text_table
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -22,11 +29,11 @@ def list_experiments(as_json: bool) -> None:
 
     The score comes from the newest file in results/ of any of the experiment's runs, whichever machine wrote it.
     """
-    chosen = competition.load(competition.active())
-    newest = {r.experiment: r for r in sorted(results.read_results(chosen.name), key=lambda r: r.date)}
+    chosen = load_competition(active_competition())
+    newest = {r.experiment: r for r in sorted(read_results(chosen.name), key=lambda r: r.date)}
     found: list[dict[str, Any]] = []
-    for name in runs.experiments():
-        about = runs.describe(name)
+    for name in record.experiments():
+        about = record.describe(name)
         last = newest.get(name)
         score = last.dev.get(chosen.dev_profile) if last else None
         found.append(
@@ -50,19 +57,19 @@ def list_experiments(as_json: bool) -> None:
         rows.append(
             [e["name"], e["title"], e["model"], e["needs"], leaderboard.number(e["dev"], chosen.dev_profile) + variant]
         )  # fmt: skip
-    click.echo(f"{chosen.name}\n{leaderboard.text(rows)}")
+    click.echo(f"{chosen.name}\n{text_table(rows)}")
 
 
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
-    runs.require_experiment(name)
+    require_experiment(name)
     sys.stdout.flush()
-    os.chdir(files.root())
+    os.chdir(root())
     launcher: list[str] = []
     if gpus > 1 or nodes:
         rendezvous = nodes.split() if nodes else ["--standalone"]
         # The "--" keeps torchrun from reading --run as an abbreviation of one of its own options.
-        launcher = ["-m", "common.launch", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
+        launcher = ["-m", "common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
     module = f"experiments.{name}.{stage}"
     os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
 
@@ -126,15 +133,15 @@ def soup(
 def merge(arguments: tuple[str, ...]) -> None:
     """Merge a run's adapters into its model's weights, to serve the model or to train it further."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "common.merging", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "common.training.merge", *arguments])
 
 
 @click.command()
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:
     """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
-    for name in names or runs.experiments():
-        runs.require_experiment(name)
+    for name in names or record.experiments():
+        require_experiment(name)
         for stage in ("train", "infer"):
             command = [
                 sys.executable,
@@ -144,7 +151,7 @@ def smoke(names: tuple[str, ...]) -> None:
                 "--competition",
                 "daily_talk",
             ]
-            done = subprocess.run(command, cwd=files.root(), capture_output=True, text=True, check=False)
+            done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise UserError(f"smoke: {name} {stage} failed:\n{done.stderr.strip()[-3000:]}")
         click.echo(f"{name}: train and infer run")
@@ -155,12 +162,12 @@ def smoke(names: tuple[str, ...]) -> None:
 @click.option("--from", "source", required=True, help="The experiment to copy.")
 def new(name: str, source: str) -> None:
     """Create an experiment as a copy of another."""
-    runs.require_experiment(source)
-    if not runs.EXPERIMENT.fullmatch(name):
+    require_experiment(source)
+    if not EXPERIMENT.fullmatch(name):
         raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp014.")
-    folder = files.root() / "experiments" / name
+    folder = root() / "experiments" / name
     if folder.exists():
-        raise UserError(f"{files.shown(folder)} already exists; choose another number.")
+        raise UserError(f"{shown(folder)} already exists; choose another number.")
     staging = folder.with_name(f".{name}.new")
     shutil.rmtree(staging, ignore_errors=True)
     try:
@@ -171,8 +178,25 @@ def new(name: str, source: str) -> None:
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
         raise UserError(
-            f"{files.shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
+            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
         ) from error
-    click.echo(
-        f"{files.shown(folder)} is a copy of {source}: change its config.py and README.md, then run it."
-    )
+    click.echo(f"{shown(folder)} is a copy of {source}: change its config.py and README.md, then run it.")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--mode",
+    type=click.Choice(["online", "offline"]),
+    default="online",
+    show_default=True,
+    help="Mode of W&B.",
+)
+@click.option("--texts", is_flag=True, help="Also upload the first dev references and predictions.")
+def track(folder: Path, mode: str, texts: bool) -> None:
+    """Show the present state of a run folder in W&B.
+
+    FOLDER is outputs/COMPETITION/RUN. Run the command again to add new results.
+    """
+    wandb_log.upload(folder.resolve(), mode, texts=texts)
+    click.echo(f"{shown(folder)}: shown in W&B ({mode}).")

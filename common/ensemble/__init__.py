@@ -1,1 +1,1 @@
-"""Blending: choose one text per dialogue from the texts of several members."""
+"""Choose one summary for each dialogue from the candidates of several runs."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from common.core.errors import UserError
 from common.ensemble.pool import Floats, Ints, Pool, choose
-from common.errors import UserError
 from common.rouge import METRICS
 
 STEPS = (0.5, 0.2, 0.1, 0.05)
@@ -131,7 +131,7 @@ def vote(pool: Pool, found: Agreement, setting: Consensus) -> tuple[Floats, NDAr
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """Result of a search, with the number of trials: the more trials, the more optimistic the best score."""
 
     setting: Consensus
@@ -146,7 +146,7 @@ def search(
     *,
     trials: int = 400,
     seed: int = 0,
-) -> Searched:
+) -> SearchResult:
     """Return the weights, mix and length preference with the highest mean target, after at most `trials` trials.
 
     `target`: (dialogues, n), the score of each candidate. The search is coordinate ascent with decreasing step sizes.
@@ -191,7 +191,7 @@ def search(
             some = tuple(np.flatnonzero(rng.random(kinds) < 0.5).tolist())
             current = Consensus(weights, mix, float(rng.normal(0, 0.05)), some)
             current_score = mean_target(current)
-    return Searched(best, best_score, used)
+    return SearchResult(best, best_score, used)
 
 
 def _neighbours(setting: Consensus, step: float, kinds: int) -> list[Consensus]:

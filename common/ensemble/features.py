@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.dialogue import clean, parse, tags
+from common.data.dialogue import clean, parse, tags
 from common.ensemble.pool import Floats, Pool
-from common.postprocess import sentences
+from common.postprocess.rules import sentences
 from common.rouge import METRICS
 from common.rouge.tokenizers import get_tokenizer
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from common.data.rows import Row
 from common.ensemble.pool import Floats, Pool
 from common.prompts.shots import shot_index
 from common.rouge import METRICS, corpus, get_profile
-from common.rows import Row
 
 NEIGHBOURS = 16
 NAMES = tuple(f"neighbours_{kind}_{metric}" for metric in METRICS for kind in ("best", "mean"))

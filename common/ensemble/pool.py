@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.candidates import Candidate
-from common.errors import UserError
-from common.prompts.copies import grams, similarity
+from common.core.errors import UserError
+from common.data.near_copies import grams, similarity
 from common.rouge import METRICS, get_profile, pairwise
+from common.runs.candidates import Candidate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-SAME_VOICE = 0.95
+COPY_SIMILARITY = 0.95
 """Mean similarity of two members' predictions (`prompts.copies`) from which they count as one member."""
 
 
@@ -132,7 +132,7 @@ def _mean_logprob(candidate: Candidate) -> float:
     return np.nan if candidate.logprob is None else candidate.logprob / max(1, candidate.tokens)
 
 
-def copies(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> dict[str, str]:
+def duplicate_members(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> dict[str, str]:
     """Return member → earlier member whose predictions it repeats almost letter by letter; {} when all differ.
 
     A member that takes part twice would support itself: consensus leaves out a candidate itself, but not its copy.
@@ -147,7 +147,10 @@ def copies(members: Mapping[str, Mapping[str, Sequence[Candidate]]]) -> dict[str
                 break
             if other in found or len(grams_of[other]) != len(own) or not own:
                 continue
-            if np.mean([similarity(a, b) for a, b in zip(own, grams_of[other], strict=True)]) >= SAME_VOICE:
+            if (
+                np.mean([similarity(a, b) for a, b in zip(own, grams_of[other], strict=True)])
+                >= COPY_SIMILARITY
+            ):
                 found[name] = other
                 break
     return found

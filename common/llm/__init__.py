@@ -1,4 +1,4 @@
-"""Questions to a chat-completions endpoint (default: Solar): each is paid for once, checked, and answered in order."""
+"""Ask language-model services over HTTP; every answer is checked, paid for once and kept."""
 
 from common.llm.checks import Check, summary_check
 from common.llm.client import ask, estimate, require_ready

@@ -15,9 +15,8 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from common import files
-from common.errors import UserError
-from common.files import shown
+from common.core.errors import UserError
+from common.core.files import root, shown
 from common.llm.config import LLMConfig, endpoint
 from common.prompts import Message
 
@@ -40,7 +39,7 @@ class Stored:
 
 def default_path() -> Path:
     """Return the default path of the cache file."""
-    return files.root() / ".cache" / "llm.sqlite"
+    return root() / ".cache" / "llm.sqlite"
 
 
 def body(config: LLMConfig, messages: Sequence[Message]) -> dict[str, Any]:

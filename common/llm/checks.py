@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from common.dialogue import TAG, repair_tags, tags, visible
+from common.data.dialogue import TAG, repair_tags, tags, visible
 from common.llm.config import Request
 from common.llm.keys import REDACTED
 from common.prompts import Message, safe

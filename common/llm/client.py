@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from common.llm import cache as caching
-from common.llm import keys, limits, loopback, workers
-from common.llm.cache import Cache, Stored
+from common.llm import limits, loopback
+from common.llm.cache import Cache, Stored, default_path, request_hash
 from common.llm.checks import Check
 from common.llm.config import LOOPBACK, LLMConfig, Request, endpoint, is_loopback, require_valid
 from common.llm.conversation import conversation
+from common.llm.keys import read_key
+from common.llm.limits import Budget, RateLimits, likely_prompt_tokens, most_prompt_tokens
 from common.llm.refusals import Target
 from common.llm.results import Answer, Estimate, Usage
-from common.llm.workers import SharedState
+from common.llm.workers import SharedState, answer_all
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
@@ -36,16 +37,16 @@ def ask(
     """
     require_valid(config)
     began = time.monotonic()
-    store = Cache(cache or caching.default_path())
+    store = Cache(cache or default_path())
     stop = threading.Event()
-    pace = limits.Pace(config, stop)
-    shared = SharedState(config, Target("", ""), check, store, stop, pace, limits.Budget(config, stop))
+    pace = RateLimits(config, stop)
+    shared = SharedState(config, Target("", ""), check, store, stop, pace, Budget(config, stop))
     try:
         jobs = _answer_from_cache(shared, requests)
         if jobs:
             with _target(config) as shared.target:
                 _warn_of_prices(shared)
-                workers.work_off(shared, requests, jobs)
+                answer_all(shared, requests, jobs)
     finally:
         usage = _usage(shared, time.monotonic() - began)
         log.info("%s", usage)
@@ -56,7 +57,7 @@ def ask(
 def require_ready(config: LLMConfig) -> None:
     """Raise UserError if a setting is invalid or the key is missing."""
     require_valid(config)
-    keys.read_key(config)
+    read_key(config)
 
 
 def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | None = None) -> Estimate:
@@ -65,8 +66,8 @@ def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | No
     Raises UserError for an invalid setting and a damaged cache.
     """
     require_valid(config)
-    path = cache or caching.default_path()
-    hashes = {caching.request_hash(config, r.messages, r.sample): r for r in requests}
+    path = cache or default_path()
+    hashes = {request_hash(config, r.messages, r.sample): r for r in requests}
     found: dict[str, Stored] = {}
     if path.exists():
         store = Cache(path)
@@ -75,12 +76,12 @@ def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | No
         finally:
             store.close()
     new = [request for key, request in hashes.items() if key not in found]
-    most = sum(limits.most_prompt_tokens(request.messages) for request in new)
+    most = sum(most_prompt_tokens(request.messages) for request in new)
     completion = len(new) * config.max_tokens
     return Estimate(
         calls=len(new),
         cached=len(requests) - len(new),
-        prompt_tokens=sum(limits.likely_prompt_tokens(request.messages) for request in new),
+        prompt_tokens=sum(likely_prompt_tokens(request.messages) for request in new),
         completion_tokens=completion,
         cost=limits.cost(config, most, completion),
         budget=config.budget,
@@ -91,7 +92,7 @@ def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | No
 def _target(config: LLMConfig) -> Iterator[Target]:
     """Yield the target of the calls; for "loopback:" a server that runs as long as the context."""
     if config.base_url.strip() != LOOPBACK:
-        yield Target(endpoint(config), keys.read_key(config))
+        yield Target(endpoint(config), read_key(config))
         return
     with loopback.serve() as server:
         yield Target(endpoint(replace(config, base_url=server.url)), "")
@@ -104,7 +105,7 @@ def _warn_of_prices(shared: SharedState) -> None:
 
 def _answer_from_cache(shared: SharedState, requests: Sequence[Request]) -> list[list[int]]:
     """Store the cached answers; return the positions of the other requests, grouped by equal requests."""
-    hashes = [caching.request_hash(shared.config, request.messages, request.sample) for request in requests]
+    hashes = [request_hash(shared.config, request.messages, request.sample) for request in requests]
     known = shared.cache.get_all(dict.fromkeys(hashes))
     groups: dict[str, list[int]] = defaultdict(list)
     for place, (key, request) in enumerate(zip(hashes, requests, strict=True)):
@@ -113,9 +114,7 @@ def _answer_from_cache(shared: SharedState, requests: Sequence[Request]) -> list
             messages: Sequence[Message], again: bool, key: str = key, sample: int = request.sample
         ) -> Stored | None:
             return (
-                shared.cache.get(caching.request_hash(shared.config, messages, sample))
-                if again
-                else known.get(key)
+                shared.cache.get(request_hash(shared.config, messages, sample)) if again else known.get(key)
             )
 
         answer = conversation(request, shared.check, fetch)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.prompts import Message
 
 LOOPBACK = "loopback:"

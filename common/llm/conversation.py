@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from common.llm import checks
 from common.llm.cache import Stored
-from common.llm.checks import Check
+from common.llm.checks import Check, cut_off, leaked_key
 from common.llm.config import Request
 from common.llm.results import Answer
 from common.prompts import Message
@@ -36,10 +36,5 @@ def conversation(request: Request, check: Check, fetch: Fetch) -> Answer | None:
 def _checked(request: Request, check: Check, stored: Stored) -> tuple[str, str]:
     """Return the tidied text and its problem, "" if it is good."""
     text = checks.tidy(stored.text)
-    problem = (
-        checks.cut_off(stored.finish)
-        or checks.empty(text)
-        or checks.leaked_key(stored.text)
-        or check(request, text)
-    )
+    problem = cut_off(stored.finish) or checks.empty(text) or leaked_key(stored.text) or check(request, text)
     return text, problem

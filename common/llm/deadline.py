@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Aside:
+class DeadlineThread:
     """A thread that does a worker's blocking work, so that the worker can stop waiting for it.
 
     A read timeout starts again at every byte: a server that sends one byte a minute would block a worker forever. An

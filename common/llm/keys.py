@@ -6,8 +6,8 @@ import re
 
 from dotenv import dotenv_values
 
-from common import files
-from common.errors import UserError
+from common.core.errors import UserError
+from common.core.files import root
 from common.llm.config import LOOPBACK, LLMConfig
 
 REDACTED = "[key]"
@@ -37,10 +37,10 @@ def read_key(config: LLMConfig) -> str:
             "llm: key_name is not the name of an environment variable (letters, digits, underscores; for example "
             "SOLAR_API_KEY); it must never be the key itself."
         )
-    key, place = secret(name)
+    key, place = read_secret(name)
     if not key:
         raise UserError(
-            f"llm: there is no API key: {name} is neither in the environment nor in {files.root() / '.env'}. "
+            f"llm: there is no API key: {name} is neither in the environment nor in {root() / '.env'}. "
             f"Add the line {name}=… to that file (git ignores it), or set key_name= to send no key."
         )
     if not _TOKEN.fullmatch(key):
@@ -56,7 +56,7 @@ def read_key(config: LLMConfig) -> str:
     return key
 
 
-def secret(name: str) -> tuple[str, str]:
+def read_secret(name: str) -> tuple[str, str]:
     """Return the stripped value of an environment variable, else of that entry in .env, and the name of its source.
 
     The value is "" if both are missing. Raises UserError if .env cannot be read.
@@ -66,7 +66,7 @@ def secret(name: str) -> tuple[str, str]:
 
 
 def _dotenv(name: str) -> str:
-    path = files.root() / ".env"
+    path = root() / ".env"
     if not path.is_file():
         return ""
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, SingleBucketFactory
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.llm.config import LLMConfig
 from common.prompts import Message
 
@@ -43,7 +43,7 @@ def _per_minute(count: int) -> tuple[InMemoryBucket, Limiter]:
     return bucket, Limiter(SingleBucketFactory(bucket, schedule_leak=False))
 
 
-class Pace:
+class RateLimits:
     """The limits of requests and tokens a minute, and the pauses that the server asks for."""
 
     def __init__(self, config: LLMConfig, stop: threading.Event) -> None:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from common import dialogue
+from common.data import dialogue
+from common.data.dialogue import clean
 
 
 def summary(question: str, variant: int = 0) -> str:
@@ -18,7 +19,7 @@ def summary(question: str, variant: int = 0) -> str:
     The same question and `variant` always give the same sentence.
     """
     _, _, after = question.rpartition("[대화]")
-    text = dialogue.clean(after.partition("[/대화]")[0] or question)
+    text = clean(after.partition("[/대화]")[0] or question)
     turns = [turn for turn in dialogue.parse(text) if turn.text]
     parts = []
     for tag in list(dict.fromkeys(turn.speaker for turn in turns if turn.speaker))[:2] or [""]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.llm.keys import redact
 
 _READ = 65536  # bytes of an error body that are read
@@ -60,7 +60,7 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def said(content: bytes, key: str) -> str:
+def server_message(content: bytes, key: str) -> str:
     """Return the server's message in an error body: on one line, shortened, the key redacted."""
     text = content[:_READ].decode("utf-8", "replace")
     try:
@@ -84,7 +84,7 @@ def status_error(status: int, headers: dict[str, str], content: bytes, target: T
 
     TransientError when another attempt may help (408, 425, 429, 5xx), else a UserError that says what to change.
     """
-    message = said(content, target.key)
+    message = server_message(content, target.key)
     quoted = f' The server\'s message: "{message}".' if message else ""
     if status in _BUSY or status >= 500:
         return TransientError(str(status), message, wait=retry_after(headers))
@@ -98,7 +98,7 @@ def status_error(status: int, headers: dict[str, str], content: bytes, target: T
     if 300 <= status < 400:
         where = urlsplit(headers.get("location", "")).netloc or "another place"
         return UserError(
-            f"llm: {target.url}: answered with a redirect ({status}) to {redact(said(where.encode(), target.key), target.key)}; "
+            f"llm: {target.url}: answered with a redirect ({status}) to {redact(server_message(where.encode(), target.key), target.key)}; "
             "it is not followed, because the key is for this host only. Set base_url to the endpoint's new address."
         )
     return UserError(

@@ -11,10 +11,10 @@ from typing import Any
 import requests
 import urllib3
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.llm.cache import Stored
 from common.llm.config import LLMConfig, is_loopback
-from common.llm.deadline import Aside
+from common.llm.deadline import DeadlineThread
 from common.llm.keys import redact
 from common.llm.refusals import Target, TransientError, status_error
 
@@ -52,13 +52,13 @@ class Connection:
     """The request without its body; prepared once, because that takes longer than sending it."""
     environment: Mapping[str, Any]
     """Proxy and certificate settings."""
-    aside: Aside
+    aside: DeadlineThread
 
 
 @contextmanager
 def open_connection(target: Target) -> Iterator[Connection]:
     """Yield a connection for one worker, then close it. Raises UserError for a URL that no request can be sent to."""
-    aside = Aside()
+    aside = DeadlineThread()
     with open_session(target) as session:
         try:
             request = session.prepare_request(requests.Request("POST", target.url))

@@ -18,18 +18,17 @@ from tenacity import (
 )
 from tenacity.nap import sleep_using_event
 
-from common.errors import UserError
-from common.files import shown
-from common.llm import cache as caching
+from common.core.errors import UserError
+from common.core.files import shown
 from common.llm import limits, transport
-from common.llm.cache import Cache, Stored
+from common.llm.cache import Cache, Stored, body, request_hash
 from common.llm.checks import Check
 from common.llm.config import LLMConfig, Request
 from common.llm.conversation import conversation
-from common.llm.limits import StoppedError
+from common.llm.limits import Budget, RateLimits, StoppedError, likely_prompt_tokens, most_prompt_tokens
 from common.llm.refusals import Target, TransientError
 from common.llm.results import Answer
-from common.llm.transport import Connection
+from common.llm.transport import Connection, open_connection
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
@@ -46,8 +45,8 @@ class SharedState:
     check: Check
     cache: Cache
     stop: threading.Event
-    pace: limits.Pace
-    budget: limits.Budget
+    pace: RateLimits
+    budget: Budget
     answers: dict[int, Answer] = field(default_factory=dict)
     """Answers by the position of their request."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,7 +69,7 @@ class SharedState:
         self.stop.set()
 
 
-def work_off(shared: SharedState, requests: Sequence[Request], jobs: Sequence[Sequence[int]]) -> None:
+def answer_all(shared: SharedState, requests: Sequence[Request], jobs: Sequence[Sequence[int]]) -> None:
     """Answer the requests of all jobs; a job lists the positions of equal requests.
 
     Raises the error that stopped the workers; its message says how many answers are kept.
@@ -128,7 +127,7 @@ def _worker(
     end: threading.Event,
 ) -> None:
     try:
-        with transport.open_connection(shared.target) as connection:
+        with open_connection(shared.target) as connection:
             while not shared.stop.is_set():
                 try:
                     job = waiting.get_nowait()
@@ -164,7 +163,7 @@ def _answer(
 
     def fetch(messages: Sequence[Message], again: bool) -> Stored:
         nonlocal called
-        key = caching.request_hash(shared.config, messages, request.sample)
+        key = request_hash(shared.config, messages, request.sample)
         found = None if ignore_cache else shared.cache.get(key)
         if found is None:
             called = True
@@ -249,13 +248,13 @@ def _attempt(shared: SharedState, connection: Connection, messages: Sequence[Mes
     if shared.stop.is_set():
         raise StoppedError
     config = shared.config
-    prompt = limits.most_prompt_tokens(messages)
+    prompt = most_prompt_tokens(messages)
     most = limits.cost(config, prompt, config.max_tokens)
     shared.budget.reserve(most)
     spent = lost = 0.0
     try:
-        shared.pace.wait(limits.likely_prompt_tokens(messages) + config.max_tokens)
-        answer = transport.post(connection, shared.target, caching.body(config, messages), config)
+        shared.pace.wait(likely_prompt_tokens(messages) + config.max_tokens)
+        answer = transport.post(connection, shared.target, body(config, messages), config)
         answer = replace(
             answer,
             prompt_tokens=prompt if answer.prompt_tokens < 0 else answer.prompt_tokens,

@@ -14,8 +14,8 @@ from peft import LoraConfig
 from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file, save_file
 
-from common.errors import UserError
-from common.files import read_json, write_json
+from common.core.errors import UserError
+from common.core.files import read_json, write_json
 from common.models.storage import BASE
 
 CONFIG = "adapter_config.json"

@@ -8,7 +8,7 @@ from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common.errors import UserError
+from common.core.errors import UserError
 
 _ATTENTION = (
     {"q_proj", "k_proj", "v_proj", "o_proj", "out_proj"}  # Llama, Qwen, Gemma; out_proj is BART's

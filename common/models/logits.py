@@ -10,7 +10,7 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
 from common.models.averaging import Averaged, mean_log_probabilities
-from common.tokenization import IGNORE
+from common.tokenization.tokenizer import IGNORE
 
 
 def target_logits(
@@ -32,7 +32,7 @@ def target_logits(
     wanted = labels != IGNORE
     if inner.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = _shifted(labels, inner.config)
-    with narrowed(inner, words) as select:
+    with limited_vocabulary(inner, words) as select:
         hook = inner.get_output_embeddings().register_forward_pre_hook(
             lambda _, hidden: (hidden[0][wanted].unsqueeze(0),)
         )
@@ -50,7 +50,7 @@ def target_logits(
 
 
 @contextmanager
-def narrowed(
+def limited_vocabulary(
     model: PreTrainedModel, words: torch.Tensor | None
 ) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
     """Limit the model's output layer to the allowed token ids `words` inside this context; None allows all.

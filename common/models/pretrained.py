@@ -18,12 +18,16 @@ from transformers import (
 from transformers.utils import is_flash_attn_2_available
 from transformers.utils.logging import disable_progress_bar
 
-from common import hub, memory, processes
-from common.errors import UserError
-from common.files import sha256_file
+from common.core import distributed
+from common.core.distributed import first_alone
+from common.core.errors import UserError
+from common.core.files import sha256_file
+from common.core.memory import advise_when_out_of_memory
+from common.models import hub
+from common.models.hub import PINNED, Architecture, Source, is_local, require_architecture
 from common.models.tiny import PREFIX, tiny
-from common.models.weights import weights_sha256
-from common.tokenization import load_tokenizer
+from common.models.weight_files import weights_sha256
+from common.tokenization.tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ class PretrainedConfig:
     """Minimum memory of the GPU in gigabytes, checked before any work; 0: no check, a CPU is enough."""
 
 
-def pretrained(
+def load_pretrained(
     config: PretrainedConfig,
-    kind: hub.Architecture | None = None,
+    kind: Architecture | None = None,
     *,
     frozen: bool,
     sharded: bool = False,
@@ -65,14 +69,14 @@ def pretrained(
     another architecture; later when memory runs out.
     """
     require_hardware(config)
-    with processes.first_alone() if together else nullcontext():
+    with first_alone() if together else nullcontext():
         source = locate(config, kind)
     if config.quantization != "none" and not frozen:
         raise UserError(
             f"--quantization {config.quantization} gives weights that cannot be trained; add LoRA adapters."
         )
     if kind:
-        hub.require(source.folder, kind)
+        require_architecture(source.folder, kind)
     found = hub.architecture(source.folder)
     loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
     dtype = _dtype(config, frozen)
@@ -92,7 +96,7 @@ def pretrained(
         if config.quantization == "none" and frozen
         else ""
     )
-    with memory.must_suffice(f"{smaller}choose a smaller --model (now {config.model})."):
+    with advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."):
         model = loader.from_pretrained(
             source.folder,
             dtype=dtype,
@@ -102,7 +106,7 @@ def pretrained(
             **settings,
         )
     keep_gradients_on_cpu(model)
-    forget_decoding_habits(model)
+    drop_decoding_defaults(model)
     if config.gradient_checkpointing:
         # The new name where transformers has it, which warns of the old one.
         getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)(
@@ -112,7 +116,7 @@ def pretrained(
     return model, pretrained_tokenizer(source.folder)
 
 
-def source_record(source: hub.Source) -> dict[str, str | None]:
+def source_record(source: Source) -> dict[str, str | None]:
     """Return what identifies the weights: name, commit, the sha256 of config.json and `weights_sha256`."""
     return {
         "model": source.name,
@@ -127,20 +131,20 @@ def set_language(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, lan
     model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(language)
 
 
-def locate(config: PretrainedConfig, kind: hub.Architecture | None = None) -> hub.Source:
+def locate(config: PretrainedConfig, kind: Architecture | None = None) -> Source:
     """Return where the weights are, after downloading or creating them if necessary.
 
     `kind`: download only a model of this architecture.
     Raises UserError as `hub.locate` does, and for a revision of a model that does not come from the hub.
     """
-    if config.revision and (config.model.startswith(PREFIX) or hub.is_local(config.model)):
+    if config.revision and (config.model.startswith(PREFIX) or is_local(config.model)):
         raise UserError(
             f"--revision {config.revision}: {config.model} is on this machine and has no revisions; leave --revision out, "
             "or give the model's hub id: --model owner/name."
         )
     if config.model.startswith(PREFIX):
-        return hub.Source(tiny(config.model), config.model, None)
-    return hub.locate(config.model, config.revision or hub.PINNED.get(config.model), kind)
+        return Source(tiny(config.model), config.model, None)
+    return hub.locate(config.model, config.revision or PINNED.get(config.model), kind)
 
 
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -168,7 +172,7 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def device() -> torch.device:
     """Return this process's GPU, or the CPU without GPUs. Raises UserError when there are fewer GPUs than processes."""
-    number = processes.gpu()
+    number = distributed.gpu()
     return torch.device("cpu") if number is None else torch.device("cuda", number)
 
 
@@ -215,7 +219,7 @@ def _attention(choice: str, dtype: torch.dtype) -> str:
     return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else "sdpa"
 
 
-def forget_decoding_habits(model: PreTrainedModel) -> None:
+def drop_decoding_defaults(model: PreTrainedModel) -> None:
     """Remove the decoding settings that come with the weights, such as a repetition penalty or a minimum length.
 
     `generate` would use them wherever our settings are at their defaults. Start and end tokens stay.

@@ -9,12 +9,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from common import checkpoints, hub
-from common.errors import UserError
-from common.files import read_json
-from common.models import adapter_soup, vocabulary
+from common.core.errors import UserError
+from common.core.files import read_json
+from common.core.verified_folder import MANIFEST
+from common.models import adapter_soup
+from common.models.adapter_soup import CONFIG, WEIGHTS, is_low_rank, require_exact
+from common.models.hub import weight_files
 from common.models.storage import BASE
-from common.tokenization import load_tokenizer
+from common.tokenization import same_vocabulary
+from common.tokenization.tokenizer import load_tokenizer
 
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 _NO_MATTER = (
@@ -31,13 +34,13 @@ def require_alike(folders: Mapping[str, Path]) -> None:
     (first, wanted), *others = folders.items()
     kind = _kind(first, wanted)
     if kind == "adapter":
-        adapter_soup.require_exact(first, wanted)
+        require_exact(first, wanted)
     for run, folder in others:
         found = _kind(run, folder)
         differs = f"{_NAMES[found]}, not {_NAMES[kind]}" if found != kind else None
-        differs = differs or vocabulary.difference(load_tokenizer(wanted), load_tokenizer(folder))
+        differs = differs or same_vocabulary.difference(load_tokenizer(wanted), load_tokenizer(folder))
         if not differs and kind == "adapter":
-            adapter_soup.require_exact(run, folder)
+            require_exact(run, folder)
             differs = adapter_soup.difference(wanted, folder)
         differs = differs or _settings_difference(wanted, folder) or _tensor_difference(wanted, folder, kind)
         if differs:
@@ -51,11 +54,11 @@ _NAMES = {"adapter": "adapters", "model": "a whole model"}
 
 def _kind(run: str, folder: Path) -> str:
     """adapter or model. Raises UserError for a run that has no weights of its own."""
-    if (folder / adapter_soup.CONFIG).exists():
+    if (folder / CONFIG).exists():
         return "adapter"
     if (folder / BASE).exists():
         raise UserError(f"{run} trains nothing, it only names a pretrained model; leave it out of runs=.")
-    if not all(path.exists() for path in hub.weight_files(folder)) or not (folder / "config.json").exists():
+    if not all(path.exists() for path in weight_files(folder)) or not (folder / "config.json").exists():
         raise UserError(f"{run} has no model whose weights could be averaged; leave it out of runs=.")
     return "model"
 
@@ -85,12 +88,12 @@ def _tensor_difference(one: Path, other: Path, kind: str) -> str | None:
 def _shapes(folder: Path, kind: str) -> dict[str, str]:
     """Type and shape of every tensor that is averaged as it is."""
     shapes = {}
-    for path in [folder / adapter_soup.WEIGHTS] if kind == "adapter" else hub.weight_files(folder):
+    for path in [folder / WEIGHTS] if kind == "adapter" else weight_files(folder):
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 (not a mapping)
                 part = file.get_slice(name)
                 shapes[name] = f"{part.get_dtype()} {'×'.join(map(str, part.get_shape()))}"
-    return {name: shape for name, shape in shapes.items() if not adapter_soup.is_low_rank(name)}
+    return {name: shape for name, shape in shapes.items() if not is_low_rank(name)}
 
 
 def average(folders: Mapping[str, Path], folder: Path) -> None:
@@ -100,9 +103,9 @@ def average(folders: Mapping[str, Path], folder: Path) -> None:
     """
     first = next(iter(folders.values()))
     for path in sorted(p for p in first.iterdir() if p.is_file()):
-        if path.suffix not in _WEIGHTS and path.name != checkpoints.MANIFEST:
+        if path.suffix not in _WEIGHTS and path.name != MANIFEST:
             shutil.copyfile(path, folder / path.name)
-    if (first / adapter_soup.CONFIG).exists():
+    if (first / CONFIG).exists():
         adapter_soup.average(folders, folder, mean)
     else:
         _average_models(folders, folder)
@@ -111,7 +114,7 @@ def average(folders: Mapping[str, Path], folder: Path) -> None:
 def _average_models(folders: Mapping[str, Path], folder: Path) -> None:
     """One file of weights after the other, so that no model need fit into memory more than once."""
     readers = {run: _reader(source) for run, source in folders.items()}
-    for path in hub.weight_files(next(iter(folders.values()))):
+    for path in weight_files(next(iter(folders.values()))):
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
         means = {name: mean(name, {run: read(name) for run, read in readers.items()}) for name in names}
@@ -121,7 +124,7 @@ def _average_models(folders: Mapping[str, Path], folder: Path) -> None:
 def _reader(folder: Path) -> Any:
     """A function from a tensor's name to the tensor; shards may be cut otherwise than another model's."""
     where: dict[str, Any] = {}
-    for path in hub.weight_files(folder):
+    for path in weight_files(folder):
         file: Any = safe_open(path, framework="pt")
         where |= dict.fromkeys(file.keys(), file)
     return lambda name: where[name].get_tensor(name)

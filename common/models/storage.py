@@ -19,26 +19,26 @@ from transformers import (
 from transformers.utils import GENERATION_CONFIG_NAME
 from transformers.utils.logging import disable_progress_bar
 
-from common import hub
-from common.errors import UserError
-from common.files import read_json, shown, write_json
+from common.core.errors import UserError
+from common.core.files import read_json, shown, write_json
 from common.models.adapters import grow_embeddings
+from common.models.hub import Architecture, is_local, require_architecture
 from common.models.pretrained import (
     PretrainedConfig,
     computes_in_bf16,
     device,
+    load_pretrained,
     locate,
-    pretrained,
     pretrained_tokenizer,
     require_hardware,
     source_record,
 )
-from common.tokenization import load_tokenizer
+from common.tokenization.tokenizer import load_tokenizer
 
 BASE = "base.json"
 
 
-def save(
+def save_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     folder: Path,
@@ -64,19 +64,19 @@ def save(
         write_json(folder / BASE, {"config": asdict(base), "source": model.get_base_model().base_source})
 
 
-def save_base(config: PretrainedConfig, kind: hub.Architecture, folder: Path) -> None:
+def save_base(config: PretrainedConfig, kind: Architecture, folder: Path) -> None:
     """Write a reference to pretrained weights and their tokenizer, for an experiment that does not train.
 
     Raises UserError when the hardware is insufficient, the weights cannot be found, or they have another architecture.
     """
     require_hardware(config)
     source = locate(config, kind)
-    hub.require(source.folder, kind)
+    require_architecture(source.folder, kind)
     pretrained_tokenizer(source.folder).save_pretrained(folder)
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
 
 
-def load(
+def load_model(
     folder: Path, *, together: bool = True, **changes: Any
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load the model saved in a folder, in evaluation mode on this process's device; return it with its tokenizer.
@@ -104,7 +104,7 @@ def _on_base(
         changes = {"dtype": "float32"} | changes  # for merging adapters; `lighter` converts to 16 bits later
     if "model" in changes:
         changes = {"revision": None} | changes  # the recorded revision belongs to the recorded model
-    model, _ = pretrained(replace(config, **changes), frozen=True, together=together)
+    model, _ = load_pretrained(replace(config, **changes), frozen=True, together=together)
     require_same_base(folder, source, model.base_source)
     grow_embeddings(model, tokenizer)
     if (folder / GENERATION_CONFIG_NAME).exists():  # it has the start token of a summary
@@ -119,7 +119,7 @@ def recorded_base(folder: Path) -> tuple[PretrainedConfig, dict[str, str | None]
     saved = read_json(folder / BASE)
     config = PretrainedConfig(**saved["config"])
     # A local folder that now has the hub id's name has no commits; `require_same_base` compares its content instead.
-    revision = None if hub.is_local(config.model) else saved["source"]["commit"] or config.revision
+    revision = None if is_local(config.model) else saved["source"]["commit"] or config.revision
     return replace(config, revision=revision), saved["source"]
 
 
@@ -137,7 +137,7 @@ def require_same_base(folder: Path, wanted: dict[str, str | None], found: dict[s
             )
 
 
-def merged(model: PreTrainedModel) -> PreTrainedModel:
+def merge_adapters(model: PreTrainedModel) -> PreTrainedModel:
     """Return the base with its adapters merged into the weights; a model without adapters is returned unchanged.
 
     The merged model's scores differ slightly, so evaluate it again.
@@ -153,13 +153,13 @@ def merged(model: PreTrainedModel) -> PreTrainedModel:
     return model.merge_and_unload()
 
 
-def whole(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load_merged(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load the model saved in a folder with merged adapters, in the precision that decodes fastest.
 
     Raises UserError as `load` does.
     """
-    model, tokenizer = load(folder, quantization="none")
-    return lighter(merged(model)), tokenizer
+    model, tokenizer = load_model(folder, quantization="none")
+    return to_bfloat16_on_cpu(merge_adapters(model)), tokenizer
 
 
 def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
@@ -176,10 +176,10 @@ def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
     for parameter in copied.parameters():
         parameter.data = parameter.data.float()
     with torch.autocast("cpu", enabled=False):
-        return lighter(merged(copied)).eval()
+        return to_bfloat16_on_cpu(merge_adapters(copied)).eval()
 
 
-def lighter(model: PreTrainedModel) -> PreTrainedModel:
+def to_bfloat16_on_cpu(model: PreTrainedModel) -> PreTrainedModel:
     """Convert a causal model that will only decode to bfloat16, in place, if this process's CPU computes in it; return it.
 
     This halved the decoding time. Other models are returned unchanged. Merge adapters first, so that the sum of weights
@@ -190,3 +190,27 @@ def lighter(model: PreTrainedModel) -> PreTrainedModel:
         for parameter in model.parameters():
             parameter.data = parameter.data.to(torch.bfloat16)
     return model
+
+
+ADAPTER = "adapter_config.json"
+
+
+def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
+    """Return the folder of the weights, downloaded if necessary, and the settings of the base if they belong to one.
+
+    Raises UserError when the base cannot be found or is not the one that the adapter was trained on.
+    """
+    if not (folder / BASE).exists():
+        return folder, None
+    config, wanted = recorded_base(folder)
+    source = locate(config)
+    require_same_base(folder, wanted, source_record(source))
+    return source.folder, config
+
+
+def generation_config(folder: Path, weights: Path) -> GenerationConfig:
+    """Load the generation config of a saved model (start and end tokens), from its folder or else from its weights."""
+    for place in (folder, weights):
+        if (place / GENERATION_CONFIG_NAME).exists():
+            return GenerationConfig.from_pretrained(place)
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(weights, trust_remote_code=False))

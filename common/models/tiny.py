@@ -20,9 +20,10 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from common import checkpoints, tokenization
-from common.errors import UserError
-from common.hub import cache_folder
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.models.hub import cache_folder
+from common.tokenization.tokenizer import train_bpe
 
 PREFIX = "tiny:"
 _TEXTS = (
@@ -55,13 +56,13 @@ def tiny(name: str) -> Path:
     folder = cache_folder() / f"tiny-{kind}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # only one of several processes creates it
-        if not folder.exists() or checkpoints.problem(folder):
-            checkpoints.save(folder, lambda staging: _write(make, kind, staging))
+        if not folder.exists() or verified_folder.problem(folder):
+            verified_folder.save(folder, lambda staging: _write(make, kind, staging))
     return folder
 
 
 def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str, folder: Path) -> None:
-    tokenizer = tokenization.train_bpe(_TEXTS, 400, [])
+    tokenizer = train_bpe(_TEXTS, 400, [])
     if kind in _LANGUAGES:
         tokenizer.add_tokens(_LANGUAGES[kind])
     if kind == "qwen2":

@@ -1,4 +1,4 @@
-"""Prompts for instruct models and the Solar API: templates, protection from prompt injection, few-shot selection."""
+"""Write what a language model is asked: chat templates and few-shot examples."""
 
 from common.prompts.shots import Selection, ShotIndex, shot_index
 from common.prompts.templates import (

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.competition import NEAR_COPY
-from common.dialogue import clean
-from common.errors import UserError
-from common.prompts.copies import CopyIndex, copy_index, grams, similarity
+from common.core.errors import UserError
+from common.data.competition import NEAR_COPY
+from common.data.dialogue import clean
+from common.data.near_copies import CopyIndex, copy_index, grams, similarity
+from common.data.rows import Row
 from common.rouge.tokenizers import Tokenizer, get_tokenizer
-from common.rows import Row
 
 if TYPE_CHECKING:  # slow to import, and only few-shot prompts need it
     import bm25s

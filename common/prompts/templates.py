@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from common.dialogue import TAG, clean
-from common.errors import UserError
-from common.files import sha256_texts, shown
-from common.rows import Row
+from common.core.errors import UserError
+from common.core.files import sha256_texts, shown
+from common.data.dialogue import TAG, clean
+from common.data.rows import Row
 
 PLACEHOLDER = "[[DIALOGUE]]"
 """Marks the position of the dialogue. It is ASCII, so that chat templates that escape text do not change it. `safe` breaks

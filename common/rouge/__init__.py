@@ -1,4 +1,4 @@
-"""ROUGE for Korean text, exact in every profile: start with ``corpus`` and ``pairwise``; see docs/rouge.md."""
+"""Score Korean summaries with exact ROUGE; usable without the other packages except `core`."""
 
 from common.rouge.batch import CorpusScores, corpus, cross, pairwise
 from common.rouge.checks import align

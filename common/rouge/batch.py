@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.rouge.checks import blank_texts, check_same_length, check_texts, reference_lists
 from common.rouge.counting import Counter
 from common.rouge.profiles import METRICS, Profile, get_profile

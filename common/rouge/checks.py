@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
+from common.core.errors import UserError
 
 
 def check_text(value: Any, where: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
-from common.rouge.exact import overlap_counts, position_masks, rouge101_counts
+from common.core.errors import UserError
 from common.rouge.profiles import Profile
+from common.rouge.pure_python import overlap_counts, position_masks, rouge101_counts
 from common.rouge.tokenizers import get_tokenizer, refuse_hangul, split_sentences_101
 
 Array = npt.NDArray[np.float64]
@@ -105,20 +105,20 @@ class Counter:
         # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
         compiled = use_compiled(2 * characters if self._joined else characters)
         if self._native_mode and compiled:
-            from common.rouge import engine
+            from common.rouge.compiled import count_texts
 
             # The cache returns morphemes joined; splitting them first would double the time.
             lines = texts if self._joined is None else self._joined(texts)
-            counted = engine.count_texts(lines, groups, hyp, ref, self._native_mode)
+            counted = count_texts(lines, groups, hyp, ref, self._native_mode)
             if counted is not None:
                 return counted
         if self._tokenizer is None:
             return _count_sentences([split_sentences_101(text) for text in texts], hyp, ref)
         tokens = self._tokenizer.tokenize_all(texts)
         if compiled:
-            from common.rouge import engine
+            from common.rouge.compiled import count_tokens
 
-            return engine.count_tokens(tokens, hyp, ref)
+            return count_tokens(tokens, hyp, ref)
         return _count_tokens(tokens, hyp, ref)
 
 
@@ -127,7 +127,7 @@ def use_compiled(characters: int) -> bool:
 
     Once compiled code is loaded, every job uses it unless it is tiny.
     """
-    if "common.rouge.engine" in sys.modules:
+    if "common.rouge.compiled" in sys.modules:
         return characters > TINY
     folder = Path(__file__).parent
     written = max(kernels.stat().st_mtime for kernels in folder.glob("kernels*.py"))

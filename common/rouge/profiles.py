@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from common.errors import UserError
+from common.core.errors import UserError
 
 METRICS = ("rouge1", "rouge2", "rougeL")
 """The three F1 scores of every profile, in the order of every array in this package."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, overload
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.rouge.checks import check_same_length, check_texts
-from common.rouge.exact import rouge101_counts
+from common.rouge.pure_python import rouge101_counts
 from common.rouge.tokenizers import split_sentences_101
 
 Scores = dict[str, dict[str, float]]

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.rouge.checks import check_text
-from common.rouge.exact import lcs_positions, ngram_overlap, overlap_counts, position_masks
+from common.rouge.pure_python import lcs_positions, ngram_overlap, overlap_counts, position_masks
 from common.rouge.tokenizers import whitespace_tokenizer
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
+from common.core.errors import UserError
 
 _CELLS = 4_000_000  # number of resampled values held in memory at once: 32 MB
 

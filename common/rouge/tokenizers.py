@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.rouge.porter import porter_stem
 
 TOKENIZERS = ("whitespace", "mecab", "kiwi", "char", "alnum")

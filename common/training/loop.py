@@ -17,13 +17,17 @@ from datasets import Dataset
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel, get_scheduler
 
-from common import checkpoints, memory, processes
-from common.errors import UserError
-from common.files import append_line, read_json, read_lines, shown, write_json, write_text
-from common.progress import progress
+from common.core import distributed, verified_folder
+from common.core.distributed import require_together
+from common.core.errors import UserError
+from common.core.files import append_line, read_json, read_lines, shown, write_json, write_text
+from common.core.memory import advise_when_out_of_memory
+from common.core.progress import progress
+from common.core.verified_folder import newest_intact, staging_folder, step_folder
 from common.training import sharding
 from common.training.losses import Batch, Loss, cross_entropy
 from common.training.plan import Plan, TrainingConfig
+from common.training.sharding import is_sharded, load_share, save_share, whole_weights
 from common.training.state import MovingAverage, Progress, keep_trained_weights_only, trained_parameters
 
 log = logging.getLogger(__name__)
@@ -114,11 +118,11 @@ def fit(
     reaches the trained weights, memory runs out, or the processes do not form one group.
     """
     # For dropout only: initial weights and batches have their own random states.
-    set_seed(seed + processes.rank())
-    processes.wait()  # the first process prepares the folder before it gets here
+    set_seed(seed + distributed.rank())
+    distributed.wait()  # the first process prepares the folder before it gets here
     precision = _precision(config.precision, model)
     accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
-    processes.require_together(accelerator.num_processes)
+    require_together(accelerator.num_processes)
     source_lengths, target_lengths = (tuple(map(len, examples[name])) for name in ("source", "target"))
     plan = Plan(source_lengths, target_lengths, config, seed, accelerator.num_processes)
     total = plan.total()
@@ -155,7 +159,7 @@ def _run(training: _Training, state: Progress, total: int) -> None:
             continue
         if state.bad_evaluations >= config.patience:
             break
-        with memory.must_suffice(
+        with advise_when_out_of_memory(
             f"train again with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
             "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
             "memory, run the same command: it resumes from the last checkpoint, which is intact."
@@ -173,12 +177,12 @@ def _run(training: _Training, state: Progress, total: int) -> None:
             training.follow()
         due = position == total or (position % every == 0 and total - position >= every / 2)
         if due:
-            with memory.must_suffice(
+            with advise_when_out_of_memory(
                 "run the same command with a lower --tokens-at-once: it resumes from the last checkpoint."
             ):
                 _evaluate(training, state)
         late = [main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes]
-        if due or processes.gather(late)[0]:
+        if due or distributed.gather(late)[0]:
             _save(training, state)
             saved_at = time.monotonic()
     bar.close()
@@ -258,9 +262,9 @@ def _evaluate(training: _Training, state: Progress) -> None:
         loss = state.loss_sum / state.loss_steps
         state.loss_sum, state.loss_steps = 0.0, 0
         better = scores["score"] > state.best_score
-        weights = sharding.whole_weights(model) if better else None
+        weights = whole_weights(model) if better else None
         if better and main:
-            checkpoints.save(
+            verified_folder.save(
                 training.folder / "best", lambda staging: training.save_best(model, staging, weights)
             )
     if better:
@@ -272,29 +276,29 @@ def _evaluate(training: _Training, state: Progress) -> None:
         training.follow()
         shown_scores = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
         log.info("step %d  train loss %.3f  %s", state.step, loss, shown_scores)
-    processes.wait()
+    distributed.wait()
 
 
 def _save(training: _Training, state: Progress) -> None:
     """Save a checkpoint: every process writes its part into one staging folder, which the first process publishes."""
 
     def write(staging: Path) -> None:
-        processes.wait()
+        distributed.wait()
         training.accelerator.save_state(str(staging))
-        if sharding.is_sharded(training.model):
-            sharding.save_share(staging, _share(training))
-        processes.wait()
+        if is_sharded(training.model):
+            save_share(staging, _share(training))
+        distributed.wait()
         if training.accelerator.is_main_process:
             write_json(staging / "run.json", {"fingerprint": training.fingerprint, "step": state.step})
 
     parent = training.folder / "checkpoints"
-    newest = checkpoints.step_folder(parent, state.step)
+    newest = step_folder(parent, state.step)
     if training.accelerator.is_main_process:
-        checkpoints.save(newest, write)
-        checkpoints.prune(parent, newest, training.config.keep_checkpoints)
+        verified_folder.save(newest, write)
+        verified_folder.prune(parent, newest, training.config.keep_checkpoints)
     else:
-        write(checkpoints.staging_folder(newest))
-    processes.wait()
+        write(staging_folder(newest))
+    distributed.wait()
 
 
 def _share(training: _Training) -> dict[str, Any]:
@@ -308,7 +312,7 @@ def _share(training: _Training) -> dict[str, Any]:
 
 def _resume(training: _Training, state: Progress) -> None:
     """Load the newest intact checkpoint, if there is one, and drop the metrics of later steps."""
-    newest = checkpoints.newest_intact(training.folder / "checkpoints")
+    newest = newest_intact(training.folder / "checkpoints")
     if newest is not None:
         if read_json(newest / "run.json")["fingerprint"] != training.fingerprint:
             raise UserError(
@@ -316,8 +320,8 @@ def _resume(training: _Training, state: Progress) -> None:
                 "Run again with restart=1 to start over (the old run is moved aside)."
             )
         training.accelerator.load_state(str(newest))
-        if sharding.is_sharded(training.model):
-            share = sharding.load_share(newest)
+        if is_sharded(training.model):
+            share = load_share(newest)
             for name, parameter in trained_parameters(training.model).items():
                 parameter.data.copy_(share["weights"][name])
             training.optimizer.load_state_dict(share["optimizer"])

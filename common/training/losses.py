@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from common.models.logits import target_logits
-from common.tokenization import IGNORE
+from common.tokenization.tokenizer import IGNORE
 
 Batch = dict[str, torch.Tensor]
 Loss = Callable[[torch.nn.Module, Batch, float], torch.Tensor]

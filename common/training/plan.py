@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Literal
 
-from common.errors import UserError
-from common.tokenization import token_budget_batches
+from common.core.errors import UserError
+from common.tokenization.tokenizer import token_budget_batches
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from common import scoring
-from common.candidates import Candidate
-from common.competition import Competition
-from common.dialogue import clean
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import Competition
+from common.data.dialogue import clean
+from common.data.rows import Row
 from common.models.logits import target_logits
 from common.rouge import get_profile, pairwise
-from common.rows import Row
-from common.tokenization import IGNORE, padded
+from common.runs.candidates import Candidate
+from common.runs.scoring import example_scores
+from common.tokenization.tokenizer import IGNORE, padded
 from common.training.losses import Batch
 
-SPREAD = 2.0
+MIN_DEVIATION = 2.0
 """Smallest divisor of a dialogue's scores, in ROUGE points: a smaller standard deviation is mostly noise."""
-MOST = 2.0
+MAX_ADVANTAGE = 2.0
 """Largest absolute advantage; larger ones are clipped to it."""
-LEAST = 0.2
+MIN_ADVANTAGE = 0.2
 """Smallest absolute advantage that is learned from; summaries closer to 0 are left out."""
 
 
@@ -78,8 +78,8 @@ def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     Source: Shao et al. 2024, "DeepSeekMath", section 4.1.2 (group-relative advantages); the minimum standard deviation
     is our addition.
     """
-    standard: NDArray[np.float64] = (scores - scores.mean()) / max(scores.std(), SPREAD)
-    return standard.clip(-MOST, MOST)
+    standard: NDArray[np.float64] = (scores - scores.mean()) / max(scores.std(), MIN_DEVIATION)
+    return standard.clip(-MAX_ADVANTAGE, MAX_ADVANTAGE)
 
 
 def scores(
@@ -97,7 +97,7 @@ def scores(
         for number, candidate in enumerate(drawn[row.id]):
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries
-    found = scoring.examples(texts, wanted, competition.dev_profile, competition.leaderboard_references)
+    found = example_scores(texts, wanted, competition.dev_profile, competition.leaderboard_references)
     values = iter((found.per_example[found.headline_key] * _points(competition)).tolist())
     return {row.id: [next(values) for _ in drawn[row.id]] for row in rows}
 
@@ -143,7 +143,7 @@ def summary(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
     }
 
 
-def examples(
+def scored_examples(
     rows: Sequence[Row],
     sources: Mapping[str, Sequence[int]],
     drawn: Mapping[str, Sequence[Candidate]],
@@ -210,7 +210,7 @@ def _kept(
     for rank in chosen:
         advantage, candidate = float(ranked_advantages[rank]), drawn[ranked[rank]]
         ids = _ids(candidate.text, tokenizer, ended=candidate.tokens < longest)
-        if abs(advantage) < LEAST or not ids:
+        if abs(advantage) < MIN_ADVANTAGE or not ids:
             continue
         weight = advantage * (1 if advantage > 0 else config.worse_weight) / config.kept
         known = len(ids) == candidate.tokens and candidate.logprob is not None

@@ -11,8 +11,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from transformers import PreTrainedModel
 
-from common import processes
-from common.errors import UserError
+from common.core import distributed
+from common.core.errors import UserError
 
 
 def shard(model: PreTrainedModel, device: torch.device, precision: str) -> None:
@@ -21,13 +21,13 @@ def shard(model: PreTrainedModel, device: torch.device, precision: str) -> None:
     This uses PyTorch's `fully_shard`, because accelerate silently shards nothing unless there are GPUs.
     Raises UserError when there is only one process, the precision is fp16, or the weights are quantized.
     """
-    if processes.count() == 1:
+    if distributed.count() == 1:
         raise UserError("--sharding fsdp needs several processes: start them with make … gpus=N.")
     if precision == "fp16":
         raise UserError("--sharding fsdp does not work with --precision fp16; use bf16 or no.")
     if not all(parameter.is_floating_point() for parameter in model.parameters()):
         raise UserError("--sharding fsdp cannot shard quantized weights; use --quantization none.")
-    mesh = init_device_mesh(device.type, (processes.count(),))
+    mesh = init_device_mesh(device.type, (distributed.count(),))
     half = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     settings: dict[str, Any] = {
         "mesh": mesh,
@@ -76,10 +76,10 @@ def whole_weights(model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
 
 def save_share(folder: Path, state: dict[str, Any]) -> None:
     """Write this process's shard of the training state into a checkpoint."""
-    torch.save(state, folder / f"share_{processes.rank()}.pt")
+    torch.save(state, folder / f"share_{distributed.rank()}.pt")
 
 
 def load_share(folder: Path) -> dict[str, Any]:
     """Load the shard that `save_share` wrote in the process of this rank."""
-    state: dict[str, Any] = torch.load(folder / f"share_{processes.rank()}.pt", weights_only=True)
+    state: dict[str, Any] = torch.load(folder / f"share_{distributed.rank()}.pt", weights_only=True)
     return state

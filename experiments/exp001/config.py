@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.postprocess import PostprocessConfig
+from common.postprocess.rules import PostprocessConfig
 
 TITLE = "extractive baseline, no training"
 MODEL = "turns of the dialogue itself"

@@ -1,17 +1,20 @@
 """exp001, infer: the best strategy gives the summary, the next ones give further candidates."""
 
-from common import candidates, predictions, tracking
-from common.candidates import Candidate
-from common.files import read_json
+from common.core.files import read_json
+from common.postprocess import predictions
+from common.postprocess.predictions import SPLITS
+from common.runs import candidates
+from common.runs.candidates import Candidate
+from common.runs.run import Run, main
 from experiments.exp001.config import SMOKE, Config
 from experiments.exp001.strategies import extract
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Extract candidates with the ranked strategies, post-process the predictions and score dev."""
     ranking = read_json(run.folder / "best" / "ranking.json")[: run.config.candidates]
     files = []
-    for split in predictions.SPLITS:
+    for split in SPLITS:
         found = {}
         for row in run.split(split).rows:
             texts = [extract(entry["strategy"], entry["turns"], row.dialogue) for entry in ranking]
@@ -23,4 +26,4 @@ def infer(run: tracking.Run[Config]) -> None:
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer)
+    main("infer", __file__, Config(), SMOKE, infer)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common.dialogue import Turn, clean, parse
+from common.data.dialogue import Turn, clean, parse
 from common.rouge import pairwise
 
 Strategy = Callable[[Sequence[Turn]], list[int]]

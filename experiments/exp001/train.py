@@ -1,12 +1,14 @@
 """exp001, train: rank the extraction strategies on training rows; no model is trained."""
 
-from common import checkpoints, scoring, tracking
-from common.files import write_json
+from common.core import verified_folder
+from common.core.files import write_json
+from common.runs.run import Run, main
+from common.runs.scoring import score
 from experiments.exp001.config import SMOKE, Config
 from experiments.exp001.strategies import STRATEGIES, extract
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Score every strategy with every number of turns on train; save the ranking as the checkpoint."""
     rows = run.split("train").rows[: run.config.train_rows]
     references = {row.id: row.summaries for row in rows}
@@ -14,12 +16,12 @@ def train(run: tracking.Run[Config]) -> None:
     for strategy in STRATEGIES:
         for count in range(1, run.config.most_turns + 1):
             texts = {row.id: extract(strategy, count, row.dialogue) for row in rows}
-            headline = scoring.score(texts, references, run.competition.dev_profile).headline
+            headline = score(texts, references, run.competition.dev_profile).headline
             found.append({"strategy": strategy, "turns": count, "train": headline})
     ranking = sorted(found, key=lambda entry: -float(entry["train"]))
-    checkpoints.save(run.folder / "best", lambda folder: write_json(folder / "ranking.json", ranking))
+    verified_folder.save(run.folder / "best", lambda folder: write_json(folder / "ranking.json", ranking))
     run.finish(ranking=ranking)
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

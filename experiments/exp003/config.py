@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from common.decoding import DecodingConfig
-from common.models import PretrainedConfig
-from common.postprocess import PostprocessConfig
-from common.tokenization import LengthConfig
-from common.training import TrainingConfig
+from common.generation.config import DecodingConfig
+from common.models.pretrained import PretrainedConfig
+from common.postprocess.rules import PostprocessConfig
+from common.tokenization.tokenizer import LengthConfig
+from common.training.plan import TrainingConfig
 
 TITLE = "KoBART, fully fine-tuned: the baseline"
 MODEL = "digit82/kobart-summarization"

@@ -1,14 +1,16 @@
 """exp003, infer: the n best summaries of beam search, and samples."""
 
-from common import engines, stages, tokenization, tracking
+from common.generation import engines, inference
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import seq2seq_template
 from experiments.exp003.config import SMOKE, Config
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
-    stages.infer(run, decoder, tokenizer, tokenization.seq2seq_frame(tokenizer))
+    inference.infer(run, decoder, tokenizer, seq2seq_template(tokenizer))
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer)
+    main("infer", __file__, Config(), SMOKE, infer)

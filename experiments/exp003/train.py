@@ -1,14 +1,17 @@
 """exp003, train: fine-tune all weights of KoBART."""
 
-from common import models, stages, tokenization, tracking
+from common.generation.inference import fit
+from common.models.pretrained import load_pretrained
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import seq2seq_template
 from experiments.exp003.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Fine-tune the pretrained weights; save the best checkpoint by ROUGE of decoded dev summaries."""
-    model, tokenizer = models.pretrained(run.config.base, "seq2seq", frozen=False)
-    stages.fit(run, model, tokenizer, tokenization.seq2seq_frame(tokenizer))
+    model, tokenizer = load_pretrained(run.config.base, "seq2seq", frozen=False)
+    fit(run, model, tokenizer, seq2seq_template(tokenizer))
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

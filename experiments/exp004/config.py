@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from common.decoding import DecodingConfig
-from common.models import LoRAConfig, PretrainedConfig
-from common.postprocess import PostprocessConfig
-from common.tokenization import LengthConfig
-from common.training import TrainingConfig
+from common.generation.config import DecodingConfig
+from common.models.adapters import LoRAConfig
+from common.models.pretrained import PretrainedConfig
+from common.postprocess.rules import PostprocessConfig
+from common.tokenization.tokenizer import LengthConfig
+from common.training.plan import TrainingConfig
 
 TITLE = "mBART-50 with LoRA"
 MODEL = "facebook/mbart-large-50"

@@ -1,16 +1,18 @@
 """exp004, infer: the n best summaries of beam search, and samples."""
 
-from common import engines, stages, tokenization, tracking
+from common.generation import engines, inference
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import seq2seq_template
 from experiments.exp004.config import SMOKE, Config
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
-    frame = tokenization.seq2seq_frame(tokenizer, config.language)
-    stages.infer(run, decoder, tokenizer, frame)
+    frame = seq2seq_template(tokenizer, config.language)
+    inference.infer(run, decoder, tokenizer, frame)
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer)
+    main("infer", __file__, Config(), SMOKE, infer)

@@ -2,20 +2,24 @@
 
 import torch
 
-from common import models, stages, tokenization, tracking
+from common.generation.inference import fit
+from common.models.adapters import add_lora
+from common.models.pretrained import load_pretrained, set_language
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import seq2seq_template
 from experiments.exp004.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Set the language and train adapters; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
-    model, tokenizer = models.pretrained(config.base, "seq2seq", frozen=True)
-    frame = tokenization.seq2seq_frame(tokenizer, config.language)
-    models.set_language(model, tokenizer, config.language)
+    model, tokenizer = load_pretrained(config.base, "seq2seq", frozen=True)
+    frame = seq2seq_template(tokenizer, config.language)
+    set_language(model, tokenizer, config.language)
     torch.manual_seed(config.seed)
-    model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
-    stages.fit(run, model, tokenizer, frame, base=config.base)
+    model = add_lora(model, tokenizer, config.lora, run.competition.tags)
+    fit(run, model, tokenizer, frame, base=config.base)
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from common.decoding import DecodingConfig
-from common.models import PretrainedConfig
-from common.postprocess import PostprocessConfig
+from common.generation.config import DecodingConfig
+from common.models.pretrained import PretrainedConfig
+from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization import LengthConfig
+from common.tokenization.tokenizer import LengthConfig
 
 TITLE = "Qwen2.5-7B-Instruct, few-shot, not trained"
 MODEL = "Qwen/Qwen2.5-7B-Instruct"

@@ -1,17 +1,17 @@
 """exp005, train: find the weights and record them; nothing is trained."""
 
-from common import checkpoints, models, processes, tracking
+from common.core import distributed, verified_folder
+from common.models.storage import save_base
+from common.runs.run import Run, main
 from experiments.exp005.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Save the name and commit of the weights as the checkpoint."""
-    if processes.rank() == 0:
-        checkpoints.save(
-            run.folder / "best", lambda folder: models.save_base(run.config.base, "causal", folder)
-        )
+    if distributed.rank() == 0:
+        verified_folder.save(run.folder / "best", lambda folder: save_base(run.config.base, "causal", folder))
     run.finish()
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

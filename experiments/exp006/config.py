@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from common.llm import LLMConfig
-from common.postprocess import PostprocessConfig
+from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
 
 TITLE = "Solar API, few-shot, several samples"

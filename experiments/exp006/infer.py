@@ -2,41 +2,46 @@
 
 from dataclasses import replace
 
-from common import candidates, llm, predictions, tracking
-from common.llm import summaries
-from common.rows import SplitName
+from common import llm
+from common.data.rows import SplitName
+from common.generation import api
+from common.llm import Request
+from common.postprocess import predictions
+from common.postprocess.predictions import SPLITS
+from common.runs import candidates
+from common.runs.run import Run, main
 from experiments.exp006.config import SMOKE, Config
 
 
-def requests(run: tracking.Run[Config], split: SplitName) -> list[llm.Request]:
+def requests(run: Run[Config], split: SplitName) -> list[Request]:
     """Return the requests for a split."""
     config = run.config
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
-    return summaries.requests(
+    return api.requests(
         run.split(split).rows, train, others, config.prompt, config.styles, config.samples, run.near_copy
     )
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Ask the API, write the checked answers as candidates, then predictions and dev scores."""
     budget, files = run.config.llm.budget, []
-    for split in predictions.SPLITS:
+    for split in SPLITS:
         rows, asked = run.split(split).rows, requests(run, split)
-        answers, usage = llm.ask(asked, replace(run.config.llm, budget=budget), summaries.check(rows))
+        answers, usage = llm.ask(asked, replace(run.config.llm, budget=budget), api.check(rows))
         run.notes[f"llm_{split}"] = usage
         budget = max(0.0, budget - usage.cost - usage.lost_cost)
-        found = summaries.candidates(asked, answers, rows)
+        found = api.candidates(asked, answers, rows)
         path = run.folder / split / "candidates.jsonl"
         candidates.write(path, found)
         files += [path, predictions.write(run, split, run.config.postprocess, found)]
     predictions.finish(run, files)
 
 
-def estimate(run: tracking.Run[Config]) -> str:
+def estimate(run: Run[Config]) -> str:
     """Return the calls, tokens and cost of the answers that `infer` still lacks."""
-    asked = [request for split in predictions.SPLITS for request in requests(run, split)]
+    asked = [request for split in SPLITS for request in requests(run, split)]
     return str(llm.estimate(asked, run.config.llm))
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer, estimate=estimate)
+    main("infer", __file__, Config(), SMOKE, infer, estimate=estimate)

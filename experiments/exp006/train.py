@@ -2,16 +2,18 @@
 
 from dataclasses import asdict
 
-from common import checkpoints, llm, tracking
-from common.files import write_json
+from common.core import verified_folder
+from common.core.files import write_json
+from common.llm import require_ready
+from common.runs.run import Run, main
 from experiments.exp006.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Save the prompts as the checkpoint. Raises UserError if the API key is missing."""
     config = run.config
-    llm.require_ready(config.llm)
-    checkpoints.save(
+    require_ready(config.llm)
+    verified_folder.save(
         run.folder / "best",
         lambda folder: write_json(
             folder / "prompts.json", {"styles": config.styles, "prompt": asdict(config.prompt)}
@@ -21,4 +23,4 @@ def train(run: tracking.Run[Config]) -> None:
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

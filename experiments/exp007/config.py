@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from common.decoding import DecodingConfig
-from common.models import LoRAConfig, PretrainedConfig
-from common.postprocess import PostprocessConfig
+from common.generation.config import DecodingConfig
+from common.models.adapters import LoRAConfig
+from common.models.pretrained import PretrainedConfig
+from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization import LengthConfig
-from common.training import TrainingConfig
+from common.tokenization.tokenizer import LengthConfig
+from common.training.plan import TrainingConfig
 
 TITLE = "Qwen2.5-7B-Instruct, QLoRA"
 MODEL = "Qwen/Qwen2.5-7B-Instruct, nf4"

@@ -1,15 +1,18 @@
 """exp007, infer: a greedy summary and samples."""
 
-from common import engines, prompts, stages, tokenization, tracking
+from common import prompts
+from common.generation import engines, inference
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import chat_template
 from experiments.exp007.config import SMOKE, Config
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Decode with the best adapter on its base; write candidates, post-processed predictions and dev scores."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
-    frame = tokenization.chat_frame(tokenizer, prompts.prompt(config=run.config.prompt))
-    stages.infer(run, decoder, tokenizer, frame)
+    frame = chat_template(tokenizer, prompts.prompt(config=run.config.prompt))
+    inference.infer(run, decoder, tokenizer, frame)
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer)
+    main("infer", __file__, Config(), SMOKE, infer)

@@ -2,19 +2,24 @@
 
 import torch
 
-from common import models, prompts, stages, tokenization, tracking
+from common import prompts
+from common.generation.inference import fit
+from common.models.adapters import add_lora
+from common.models.pretrained import load_pretrained
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import chat_template
 from experiments.exp007.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Train adapters on 4-bit weights; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
-    model, tokenizer = models.pretrained(config.base, "causal", frozen=True)
+    model, tokenizer = load_pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)
-    model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
-    frame = tokenization.chat_frame(tokenizer, prompts.prompt(config=config.prompt))
-    stages.fit(run, model, tokenizer, frame, base=config.base)
+    model = add_lora(model, tokenizer, config.lora, run.competition.tags)
+    frame = chat_template(tokenizer, prompts.prompt(config=config.prompt))
+    fit(run, model, tokenizer, frame, base=config.base)
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

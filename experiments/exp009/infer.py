@@ -2,21 +2,25 @@
 
 from dataclasses import replace
 
-from common import decoding, engines, stages, tokenization, tracking
+from common.generation import engines, inference
+from common.generation.config import grid
+from common.generation.inference import best_decoding
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import seq2seq_template
 from experiments.exp009.config import SMOKE, Config
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Choose decoding settings on dev; write candidates, post-processed predictions and dev scores."""
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
-    frame = tokenization.seq2seq_frame(tokenizer)
-    best = stages.best_decoding(run, decoder, tokenizer, frame, decoding.grid(config.decoding, config.grid))
+    frame = seq2seq_template(tokenizer)
+    best = best_decoding(run, decoder, tokenizer, frame, grid(config.decoding, config.grid))
     chosen = replace(
         best, candidates=min(config.decoding.candidates, best.beams), samples=config.decoding.samples
     )
-    stages.infer(run, decoder, tokenizer, frame, decoding=chosen)
+    inference.infer(run, decoder, tokenizer, frame, decoding=chosen)
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer)
+    main("infer", __file__, Config(), SMOKE, infer)

@@ -2,17 +2,21 @@
 
 from functools import partial
 
-from common import models, stages, tokenization, tracking, training
+from common.generation.inference import fit
+from common.models.pretrained import load_pretrained
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import seq2seq_template
+from common.training.losses import cross_entropy, r_drop
 from experiments.exp009.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Fine-tune with R-Drop; save the best averaged weights by ROUGE of decoded dev summaries."""
     config = run.config
-    model, tokenizer = models.pretrained(config.base, "seq2seq", frozen=False)
-    loss = partial(training.r_drop, alpha=config.r_drop) if config.r_drop else training.cross_entropy
-    stages.fit(run, model, tokenizer, tokenization.seq2seq_frame(tokenizer), loss=loss)
+    model, tokenizer = load_pretrained(config.base, "seq2seq", frozen=False)
+    loss = partial(r_drop, alpha=config.r_drop) if config.r_drop else cross_entropy
+    fit(run, model, tokenizer, seq2seq_template(tokenizer), loss=loss)
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

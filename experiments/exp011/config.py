@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from common.decoding import DecodingConfig
-from common.models import SmallModelConfig
-from common.postprocess import PostprocessConfig
-from common.tokenization import LengthConfig
-from common.training import TrainingConfig
+from common.generation.config import DecodingConfig
+from common.models.small import SmallModelConfig
+from common.postprocess.rules import PostprocessConfig
+from common.tokenization.tokenizer import LengthConfig
+from common.training.plan import TrainingConfig
 
 TITLE = "small causal model, trained from scratch"
 MODEL = "Qwen2 architecture, own byte-level BPE"

@@ -1,15 +1,17 @@
 """exp011, infer: generate n-best summaries of dev and test with beam search."""
 
-from common import engines, stages, tokenization, tracking
+from common.generation import engines, inference
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import InputTemplate
 from experiments.exp011.config import SMOKE, Config
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     """Generate candidates with the best checkpoint, post-process the predictions and score dev."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
-    template = tokenization.Frame(after=(tokenizer.bos_token_id,))
-    stages.infer(run, decoder, tokenizer, template)
+    template = InputTemplate(after=(tokenizer.bos_token_id,))
+    inference.infer(run, decoder, tokenizer, template)
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), SMOKE, infer)
+    main("infer", __file__, Config(), SMOKE, infer)

@@ -2,21 +2,24 @@
 
 import torch
 
-from common import models, stages, tokenization, tracking
-from common.dialogue import clean
+from common.data.dialogue import clean
+from common.generation.inference import fit
+from common.models.small import small_qwen2
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import InputTemplate, train_bpe
 from experiments.exp011.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Train the tokenizer, then the model; keep the checkpoint with the best ROUGE of decoded dev summaries."""
     config = run.config
     texts = [clean(text) for row in run.split("train").rows for text in (row.dialogue, *row.summaries)]
-    tokenizer = tokenization.train_bpe(texts, config.vocabulary, run.competition.tags)
+    tokenizer = train_bpe(texts, config.vocabulary, run.competition.tags)
     torch.manual_seed(config.seed)
-    model = models.small_qwen2(config.model, tokenizer)
+    model = small_qwen2(config.model, tokenizer)
     # The start token after the dialogue marks where the summary begins.
-    stages.fit(run, model, tokenizer, tokenization.Frame(after=(tokenizer.bos_token_id,)))
+    fit(run, model, tokenizer, InputTemplate(after=(tokenizer.bos_token_id,)))
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from common.decoding import DecodingConfig
-from common.errors import UserError
-from common.models import LoRAConfig, PretrainedConfig
-from common.postprocess import PostprocessConfig
+from common.core.errors import UserError
+from common.generation.config import DecodingConfig
+from common.models.adapters import LoRAConfig
+from common.models.pretrained import PretrainedConfig
+from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization import LengthConfig
-from common.training import TrainingConfig
+from common.tokenization.tokenizer import LengthConfig
+from common.training.plan import TrainingConfig
 from common.training.reward import RewardConfig
 
 TITLE = "the flagship: Qwen2.5 QLoRA, several GPUs, every option a setting"

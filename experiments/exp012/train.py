@@ -4,35 +4,40 @@ from functools import partial
 
 import torch
 
-from common import drawing, models, stages, tokenization, tracking, training
+from common.generation.inference import fit
+from common.models.adapters import add_lora
+from common.models.pretrained import load_pretrained
+from common.runs.run import Run, main
+from common.tokenization.tokenizer import chat_templates, shots_dropped
 from common.training import reward
+from common.training.losses import cross_entropy, r_drop
+from common.training.own_samples import sample_summaries
+from common.training.reward import policy_gradient
 from experiments.exp012.config import SMOKE, Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     """Train adapters or all weights; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
-    model, tokenizer = models.pretrained(
+    model, tokenizer = load_pretrained(
         config.base, "causal", frozen=config.adapter, sharded=config.training.sharding == "fsdp"
     )
     torch.manual_seed(config.seed)
     if config.adapter:
-        model = models.add_lora(model, tokenizer, config.lora, run.competition.tags)
+        model = add_lora(model, tokenizer, config.lora, run.competition.tags)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train_rows = run.split("train").rows
-    frames = tokenization.chat_frames(
-        tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy
-    )
-    run.notes["shots_dropped"] = tokenization.shots_dropped(frames, train_rows)
-    loss = partial(training.cross_entropy, source=config.source_loss)
+    frames = chat_templates(tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy)
+    run.notes["shots_dropped"] = shots_dropped(frames, train_rows)
+    loss = partial(cross_entropy, source=config.source_loss)
     if config.r_drop:
-        loss = partial(training.r_drop, alpha=config.r_drop)
+        loss = partial(r_drop, alpha=config.r_drop)
     examples = collate = None
     if config.own_scores:
-        examples, collate = drawing.draw(run, model, tokenizer, frames, config.reward), reward.collate
-        loss = partial(reward.policy_gradient, clip=config.reward.clip)
-    stages.fit(run, model, tokenizer, frames, base=config.base, loss=loss, examples=examples, collate=collate)
+        examples, collate = sample_summaries(run, model, tokenizer, frames, config.reward), reward.collate
+        loss = partial(policy_gradient, clip=config.reward.clip)
+    fit(run, model, tokenizer, frames, base=config.base, loss=loss, examples=examples, collate=collate)
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), SMOKE, train)
+    main("train", __file__, Config(), SMOKE, train)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from common.decoding import DecodingConfig
-from common.models import LoRAConfig, PretrainedConfig
-from common.postprocess import PostprocessConfig
-from common.tokenization import LengthConfig
-from common.training import TrainingConfig
+from common.generation.config import DecodingConfig
+from common.models.adapters import LoRAConfig
+from common.models.pretrained import PretrainedConfig
+from common.postprocess.rules import PostprocessConfig
+from common.tokenization.tokenizer import LengthConfig
+from common.training.plan import TrainingConfig
 from common.training.reward import RewardConfig
 
 TITLE = "exp010 trained further on the scores of its own summaries"

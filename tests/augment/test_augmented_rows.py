@@ -10,17 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import augment, competition
-from common.augment import files, making
-from common.augment.files import AugmentedRow
-from common.errors import UserError
-from common.rows import Row, read_split
+from common import augment
+from common.augment import augmented_rows, making
+from common.augment.augmented_rows import AugmentedRow
+from common.core.errors import UserError
+from common.core.files import sha256_file
+from common.data.competition import load_competition
+from common.data.rows import Row, read_split
 from tests.support.augmenting import job, new, record
 
 
 def test_what_is_stale_is_not_read(talk: Path) -> None:
     made = making.augment(job("turn_drop", "--guards.longest=2.5"))
-    chosen = competition.load("daily_talk")
+    chosen = load_competition("daily_talk")
     closed = [row for name in ("dev", "test") for row in read_split(chosen, name).rows]  # type: ignore[arg-type]
     rows = augment.read(chosen, "turn_drop", [])
     assert len(rows) == made.kept > 0
@@ -41,9 +43,9 @@ def test_what_is_stale_is_not_read(talk: Path) -> None:
     path.write_bytes(whole)
 
     def forged(*forged_rows: AugmentedRow) -> str:
-        files.write(path, forged_rows)
+        augmented_rows.write(path, forged_rows)
         told = record(made)
-        told["files"]["rows.csv"] = files.sha256_file(path)
+        told["files"]["rows.csv"] = sha256_file(path)
         (made.folder / "run.json").write_text(json.dumps(told))
         with pytest.raises(UserError) as caught:
             augment.read(chosen, "turn_drop")
@@ -55,9 +57,9 @@ def test_what_is_stale_is_not_read(talk: Path) -> None:
         replace(rows[0], parent="train_999")
     )
     assert 'id "train_3" is not new' in forged(replace(rows[0], row=replace(rows[0].row, id="train_3")))
-    files.write(path, rows)
+    augmented_rows.write(path, rows)
     told = record(made)
-    told["files"]["rows.csv"] = files.sha256_file(path)
+    told["files"]["rows.csv"] = sha256_file(path)
     told["data"]["train"]["sha256"] = "0"
     (made.folder / "run.json").write_text(json.dumps(told))
     with pytest.raises(UserError, match=r"was made from another version of .*train\.csv"):

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from common import augment, competition
+from common import augment
 from common.augment import making
 from common.augment.making import Job
 from common.augment.settings import settings as defaults
-from common.config import override
-from common.errors import UserError
+from common.core.config import override
+from common.core.errors import UserError
+from common.data.competition import load_competition
 from tests.support.rules import FAR, SOURCES, forbid, made, new
 
 
 def job(method: str, *words: str) -> Job:
     config, overrides = override(defaults(method), words)
-    return Job(competition.load("talk"), method, method, None, config, overrides)
+    return Job(load_competition("talk"), method, method, None, config, overrides)
 
 
 def test_augmenting_with_a_forbidden_model_is_refused_before_it_is_loaded(repository: Path) -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from common.augment import guards
+from common.augment.guards import GUARDS, Duplicates, near_forbidden, other_fold
 from common.augment.products import Product, exchange
-from common.competition import NEAR_COPY
-from common.prompts.copies import copy_index
+from common.data.competition import NEAR_COPY
+from common.data.near_copies import copy_index
 from tests.support.guarded import CONFIG, PARENT, TALK, reason, verdict
 
 TOLD = (
@@ -109,7 +109,7 @@ def test_every_guard_fires_on_a_case_of_its_own(wanted: str, product: Product) -
 
 
 def test_no_guard_of_the_list_is_untested() -> None:
-    names = {guard.__name__ for guard in guards.GUARDS}
+    names = {guard.__name__ for guard in GUARDS}
     mine = {
         "tags": "dialogue_tags",
         "broken_tag": "broken_tags",
@@ -135,14 +135,14 @@ def test_declared_exceptions_hold_for_what_was_declared_only() -> None:
 
 def test_dev_and_test_other_folds_and_twins() -> None:
     index = copy_index([TALK, "#Person1#: 비빔밥 먹으러 갈까?"])
-    assert guards.near_forbidden(TOLD, index, NEAR_COPY).startswith("near_dev_or_test: similarity 0.")
+    assert near_forbidden(TOLD, index, NEAR_COPY).startswith("near_dev_or_test: similarity 0.")
     far = "#Person1#: 회의가 몇 시로 바뀌었나요?"
-    assert guards.near_forbidden(far, index, NEAR_COPY) == ""
-    assert guards.near_forbidden(far, copy_index([]), NEAR_COPY) == ""
+    assert near_forbidden(far, index, NEAR_COPY) == ""
+    assert near_forbidden(far, copy_index([]), NEAR_COPY) == ""
     folds = np.array([1, 0])
-    assert guards.other_fold(TOLD, 1, index, folds, NEAR_COPY) == ""  # its parent's own fold
-    assert guards.other_fold(TOLD, 0, index, folds, NEAR_COPY).startswith("other_fold")
-    seen = guards.Seen()
+    assert other_fold(TOLD, 1, index, folds, NEAR_COPY) == ""  # its parent's own fold
+    assert other_fold(TOLD, 0, index, folds, NEAR_COPY).startswith("other_fold")
+    seen = Duplicates()
     assert seen.duplicate(TOLD, CONFIG) == ""
     seen.add(TOLD)
     assert seen.duplicate(TOLD.replace("어제", "어저께"), CONFIG).startswith("duplicate")

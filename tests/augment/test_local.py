@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.augment.local import SentenceDropConfig, TurnDropConfig, sentence_drop, speaker_swap, turn_drop
-from common.augment.particles import agree
+from common.augment.particles import fix_particles
 from common.augment.products import Product, exchange
-from common.dialogue import TAG, clean, parse, tags
-from common.rows import Row
+from common.data.dialogue import TAG, clean, parse, tags
+from common.data.rows import Row
 from tests.support.guarded import CONFIG, PARENT, any_row, verdict
 
 
 def test_particles_follow_how_the_number_is_read() -> None:
     text = "#Person1#는 오늘 #Person2#을 만나 #Person1#가 또 #Person2#과 함께 #Person3#를 돕고 #Person2#이 #Person1#와의 약속을 #Person2#이랑 지킨다."
-    assert agree(text) == (
+    assert fix_particles(text) == (
         "#Person1#은 오늘 #Person2#를 만나 #Person1#이 또 #Person2#와 함께 #Person3#을 돕고 #Person2#가 #Person1#과의 약속을 #Person2#랑 지킨다."
     )
     for kept in (
@@ -27,7 +27,7 @@ def test_particles_follow_how_the_number_is_read() -> None:
         "#Person2#은하수",
         "#PhoneNumber#은",
     ):
-        assert agree(kept) == kept
+        assert fix_particles(kept) == kept
 
 
 @settings(max_examples=60)
@@ -42,8 +42,8 @@ def test_a_swap_swapped_back_is_the_row_with_its_particles_right(row: Row) -> No
     before = "\n".join(
         f"{t.speaker}: {t.text}".rstrip() if t.speaker else t.text for t in parse(clean(row.dialogue))
     )
-    assert again.dialogue == agree(before)
-    assert again.summaries == tuple(agree(clean(text)) for text in row.summaries)
+    assert again.dialogue == fix_particles(before)
+    assert again.summaries == tuple(fix_particles(clean(text)) for text in row.summaries)
     assert Counter(tags(made.dialogue)) == Counter(tags(exchange(before)))
     assert verdict(made, row, replace(CONFIG, highest_similarity=1.0, lowest_rouge=0.0)) in (
         "",

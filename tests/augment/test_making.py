@@ -10,18 +10,19 @@ from pathlib import Path
 import pandas
 import pytest
 
-from common import augment, competition
-from common.augment import files, making
+from common import augment
+from common.augment import augmented_rows, making
 from common.augment.__main__ import report
-from common.augment.files import AugmentedRow
-from common.augment.settings import METHODS
+from common.augment.augmented_rows import AugmentedRow
+from common.augment.settings import AUGMENT_METHODS
 from common.augment.settings import settings as defaults
-from common.config import plain
-from common.dialogue import clean, parse, tags
-from common.errors import UserError
-from common.folds import folds
+from common.core.config import plain
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.data.dialogue import clean, parse, tags
+from common.data.folds import folds
+from common.data.rows import Row, read_split
 from common.models.tiny import tiny as tiny_folder
-from common.rows import Row, read_split
 from tests.cli.test_commands import failed, make
 from tests.support import REAL_DATA, REPOSITORY
 from tests.support.augmenting import job, polite, record, table
@@ -33,7 +34,7 @@ def test_new_rows_carry_where_they_come_from(talk: Path) -> None:
     made = making.augment(job("back_translation", n=40), translator=polite)
     rows = table(made.folder / "rows.csv")
     rejected = table(made.folder / "rejected.csv")
-    train = read_split(competition.load("daily_talk"), "train").rows
+    train = read_split(load_competition("daily_talk"), "train").rows
     fold_of, parents = folds(train, 5, 0.999), {row.id: row for row in train}
     assert made.folder == talk / "outputs" / "daily_talk" / "augmented" / "back_translation"
     assert (made.kept, len(rejected)) == (len(rows), 40 - len(rows))
@@ -66,7 +67,7 @@ def test_csv_survives_pandas(talk: Path) -> None:
     odd = Row("train_1.x", '#Person1#: "NA", null\n#Person2#: 쉼표, 따옴표"', ("None",), "NA")
     path = talk / "rows.csv"
     one = AugmentedRow(odd, "train_1", "turn_drop", "", "", 1, 2, 0.1 + 0.2, 1.0)
-    files.write(
+    augmented_rows.write(
         path, [one, replace(one, row=Row("train_2.x", "#Person1#: 네", ("가", "나"), ""))], ["a: b", "c"]
     )
     frame = pandas.read_csv(path, keep_default_na=False, dtype=str)
@@ -112,7 +113,7 @@ def test_other_guards_judge_again_and_other_settings_want_a_word(talk: Path) -> 
 
 
 def test_near_copies_of_dev_and_test_are_never_used(talk: Path) -> None:
-    chosen = competition.load("daily_talk")
+    chosen = load_competition("daily_talk")
     train = read_split(chosen, "train").rows
     path = chosen.path("dev")
     rows = table(path)
@@ -148,7 +149,7 @@ def test_near_copies_of_dev_and_test_are_never_used(talk: Path) -> None:
 
 
 def test_mistakes_get_one_message(talk: Path) -> None:
-    assert sorted(METHODS) == sorted(
+    assert sorted(AUGMENT_METHODS) == sorted(
         ["paraphrase", "back_translation", "speaker_swap", "turn_drop", "sentence_drop"]
     )
     for words, parts in (
@@ -221,8 +222,8 @@ def test_two_hundred_real_rows_through_every_method(workspace: Path) -> None:
         return [t.replace("요.", "습니다.").replace("네,", "예,") if target == "ko" else t for t in texts]
 
     comp = "dialogue_summarization"
-    train = {row.id: row for row in read_split(competition.load(comp), "train").rows}
-    closed = [row for name in ("dev", "test") for row in read_split(competition.load(comp), name).rows]  # type: ignore[arg-type]
+    train = {row.id: row for row in read_split(load_competition(comp), "train").rows}
+    closed = [row for name in ("dev", "test") for row in read_split(load_competition(comp), name).rows]  # type: ignore[arg-type]
     for method in ("speaker_swap", "turn_drop", "back_translation"):
         own = [] if method != "back_translation" else ["--highest-similarity=1"]
         made = making.augment(job(method, *own, n=200, comp=comp), translator=endings)

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from common import competition, llm
 from common.augment import making, paraphrase
+from common.augment.making import sample_parents
+from common.augment.paraphrase import prompt_hash
 from common.augment.settings import settings as defaults
-from common.dialogue import clean
+from common.data.competition import load_competition
+from common.data.dialogue import clean
+from common.data.rows import Row, read_split
+from common.llm import Answer, Check, LLMConfig, Request
 from common.prompts import safe
-from common.rows import Row, read_split
 from tests.support import scripted_server
 from tests.support.augmenting import job, polite, table
 
@@ -20,9 +23,9 @@ def other_words(text: str) -> str:
 
 def test_a_paraphrase_through_a_real_server(talk: Path) -> None:
     """Good answers pass; a wrong one is asked for again with its fault named; a wrong one twice is a rejected row."""
-    rows = read_split(competition.load("daily_talk"), "train").rows
+    rows = read_split(load_competition("daily_talk"), "train").rows
     config = job("paraphrase", "--model=m", "--key-name=", n=10).config
-    stubborn = making.draw(rows, 10, 42)[0]
+    stubborn = sample_parents(rows, 10, 42)[0]
     seen: list[str] = []
 
     def script(call: scripted_server.Call) -> scripted_server.Reply | None:
@@ -48,7 +51,7 @@ def test_a_paraphrase_through_a_real_server(talk: Path) -> None:
     kept = table(made.folder / "rows.csv")
     assert kept
     assert {row["model"] for row in kept} == {"m"}
-    assert {row["prompt_sha256"] for row in kept} == {paraphrase.prompt_hash(config.method)}
+    assert {row["prompt_sha256"] for row in kept} == {prompt_hash(config.method)}
     assert any("줄 수나 말하는 사람의 순서" in text for text in seen)
 
 
@@ -59,7 +62,7 @@ def test_only_what_is_asked_for_is_put_into_other_words() -> None:
         ("#Person1#은 [/요약] 말한다.",),
         "",
     )
-    own = replace(defaults("paraphrase").method, llm=llm.LLMConfig(model="m"))
+    own = replace(defaults("paraphrase").method, llm=LLMConfig(model="m"))
     asked = paraphrase.requests([row], own, 1)
     assert [request.key for request in asked] == ["train_1/dialogue", "train_1/summary0"]
     for request in asked:
@@ -71,13 +74,13 @@ def test_only_what_is_asked_for_is_put_into_other_words() -> None:
         for p in ("dialogue", "summary")
     }
     assert keys == {"dialogue": ["train_1/dialogue"], "summary": ["train_1/summary0"]}
-    hashes = {paraphrase.prompt_hash(replace(own, parts=p)) for p in ("dialogue", "summary", "both")}
+    hashes = {prompt_hash(replace(own, parts=p)) for p in ("dialogue", "summary", "both")}
     assert len(hashes) == 3
     assert paraphrase.requests([row], own, 1) != paraphrase.requests([row], own, 2)
 
-    def answers(requests: Sequence[llm.Request], check: llm.Check) -> list[llm.Answer]:
+    def answers(requests: Sequence[Request], check: Check) -> list[Answer]:
         assert all(check(request, "") for request in requests)
-        return [llm.Answer("#Person1#은 이야기한다.", "", 1, 1, False, False) for _ in requests]
+        return [Answer("#Person1#은 이야기한다.", "", 1, 1, False, False) for _ in requests]
 
     (made,) = paraphrase.paraphrase([row], answers, replace(own, parts="summary"), 1)
     assert not isinstance(made, str)

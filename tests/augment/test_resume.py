@@ -13,7 +13,7 @@ import pytest
 
 from common import augment
 from common.augment import making
-from common.errors import UserError
+from common.core.errors import UserError
 from tests.support import REPOSITORY
 from tests.support.augmenting import SYNONYMS, job, polite, record
 

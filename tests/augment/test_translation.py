@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from common.augment.guards import GuardConfig
 from common.augment.products import Product
 from common.augment.translation import BackTranslationConfig, back_translate, pieces
-from common.dialogue import TAG, clean, parse, tags
-from common.rows import Row
+from common.data.dialogue import TAG, clean, parse, tags
+from common.data.rows import Row
 from tests.support.guarded import PARENT, any_row, reason, turn_text, verdict
 
 Function = Callable[[str], str]

@@ -10,8 +10,8 @@ from transformers import M2M100ForConditionalGeneration, PreTrainedTokenizerFast
 
 from common.augment.settings import settings as defaults
 from common.augment.translators import load
-from common.config import override
-from common.dialogue import parse
+from common.core.config import override
+from common.data.dialogue import parse
 from common.models.tiny import tiny as tiny_folder
 from tests.support import tiny
 

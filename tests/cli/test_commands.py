@@ -9,8 +9,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from common import ledger
-from common.cli import commands
+from common import cli
+from common.submission import ledger
 from tests.support.commands import Ended, failed, files, make, started
 
 
@@ -82,7 +82,7 @@ def test_every_command_explains_itself(repository: Path) -> None:
     assert re.findall(r"(?m)^  ([a-z]+)  ", top.stdout) == sorted(names)
     assert "..." not in top.stdout.partition("Commands:")[2]  # no one-line meaning is cut off
     for name in names:  # without a process each: only --help is asked
-        ended = CliRunner().invoke(commands, [name, "--help"])
+        ended = CliRunner().invoke(cli.commands, [name, "--help"])
         assert ended.exit_code == 0
         assert "--help" in ended.stdout
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common import checkpoints, runs
+from common.core import verified_folder
+from common.runs.record import read_record
 from tests.support import tiny
 
 pytestmark = pytest.mark.slow
@@ -28,14 +29,14 @@ def test_two_processes_train_and_infer_an_experiment(copy: Path) -> None:
     assert [
         path.parent for path in (copy / "outputs").rglob("run.json") if "checkpoints" not in path.parts
     ] == [folder]
-    assert runs.record(folder)["train"]["processes"] == 2
+    assert read_record(folder)["train"]["processes"] == 2
     made = {}
     for count in (2, 1):
         # In processes of one thread each, both times: the number of threads changes last digits.
         several = ["--gpus", "2"] if count == 2 else []
         code, output = tiny.run(copy, "common", "infer", *several, *words)
         assert code == 0, output
-        assert runs.record(folder)["infer"]["processes"] == count
+        assert read_record(folder)["infer"]["processes"] == count
         files = [
             folder / split / name
             for split in ("dev", "test")
@@ -57,7 +58,7 @@ def test_a_killed_process_ends_the_others_and_the_command_resumes(copy: Path) ->
                "--run=exp002-killed"]  # fmt: skip
     folder = copy / "outputs" / "daily_talk" / "exp002-killed"
     process = tiny.start(copy, *command)
-    while len(checkpoints.steps(folder / "checkpoints")) < 2:
+    while len(verified_folder.steps(folder / "checkpoints")) < 2:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     ranks = [
@@ -69,12 +70,12 @@ def test_a_killed_process_ends_the_others_and_the_command_resumes(copy: Path) ->
     assert process.returncode != 0
     assert "ChildFailedError" not in output  # torchrun's own table
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
-    assert runs.record(folder)["train"]["status"] == "running"
+    assert read_record(folder)["train"]["status"] == "running"
 
     code, output = tiny.run(copy, *command)
     assert code == 0, output
     assert "resuming at step" in output
-    assert runs.record(folder)["train"]["status"] == "finished"
+    assert read_record(folder)["train"]["status"] == "finished"
     # All of them see that there is nothing to do, and end.
     code, output = tiny.run(copy, *command)
     assert code == 0, output
@@ -89,4 +90,4 @@ def test_a_mistake_is_said_once(copy: Path) -> None:
         "error: instruction and examples take 1 tokens, which leaves 1 for the dialogue; "
         "raise --max-source-tokens (now 2) or use fewer examples."
     ]
-    assert runs.record(copy / "outputs" / "daily_talk" / "exp002-short")["train"]["status"] == "running"
+    assert read_record(copy / "outputs" / "daily_talk" / "exp002-short")["train"]["status"] == "running"

@@ -9,28 +9,30 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import competition, files, rows
-from common.dialogue import parse
+from common.core.files import sha256_file
+from common.data.competition import Competition, load_competition
+from common.data.dialogue import parse
+from common.data.rows import SplitName, read_references, read_split
 from competitions.daily_talk.generator import __main__ as generator
 from competitions.daily_talk.generator import everyday
 from competitions.daily_talk.generator.engine import Scene, TooCommonError, make
 from competitions.daily_talk.generator.korean import agree
 
-SPLITS: tuple[rows.SplitName, ...] = ("train", "dev", "test")
+SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 
 
 @pytest.fixture(scope="module")
-def talk() -> competition.Competition:
-    return competition.load("daily_talk")
+def talk() -> Competition:
+    return load_competition("daily_talk")
 
 
 @pytest.fixture(scope="module")
-def dialogues(talk: competition.Competition) -> list[tuple[str, str]]:
-    return [(row.id, row.dialogue) for split in SPLITS for row in rows.read_split(talk, split).rows]
+def dialogues(talk: Competition) -> list[tuple[str, str]]:
+    return [(row.id, row.dialogue) for split in SPLITS for row in read_split(talk, split).rows]
 
 
-def test_every_file_is_read_without_a_warning(talk: competition.Competition) -> None:
-    assert {split: dict(rows.read_split(talk, split).warnings) for split in SPLITS} == {s: {} for s in SPLITS}
+def test_every_file_is_read_without_a_warning(talk: Competition) -> None:
+    assert {split: dict(read_split(talk, split).warnings) for split in SPLITS} == {s: {} for s in SPLITS}
 
 
 def test_no_two_dialogues_are_nearly_the_same(dialogues: list[tuple[str, str]]) -> None:
@@ -51,25 +53,25 @@ def test_the_near_duplicate_check_finds_a_planted_one(dialogues: list[tuple[str,
 
 
 def test_the_generator_writes_the_committed_bytes(
-    talk: competition.Competition, tmp_path, monkeypatch: pytest.MonkeyPatch
+    talk: Competition, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator, "DATA", tmp_path)
     generator.write_all(everyday.committed())
-    committed = {path.name: files.sha256_file(path) for path in (talk.folder / "data").glob("*.csv")}
-    assert {path.name: files.sha256_file(path) for path in tmp_path.glob("*.csv")} == committed
+    committed = {path.name: sha256_file(path) for path in (talk.folder / "data").glob("*.csv")}
+    assert {path.name: sha256_file(path) for path in tmp_path.glob("*.csv")} == committed
     assert sum(path.stat().st_size for path in tmp_path.glob("*.csv")) < 8_000_000
 
 
-def test_turns_speakers_and_references_are_as_promised(talk: competition.Competition) -> None:
+def test_turns_speakers_and_references_are_as_promised(talk: Competition) -> None:
     counts: Counter[int] = Counter()
     for split in SPLITS:
-        for row in rows.read_split(talk, split).rows:
+        for row in read_split(talk, split).rows:
             turns = parse(row.dialogue)
             assert 4 <= len(turns) <= 20
             counts[len({turn.speaker for turn in turns})] += 1
             assert all(summary not in {turn.text for turn in turns} for summary in row.summaries)
     assert set(counts) == {2, 3, 4}
-    references = rows.read_references(talk, "test")
+    references = read_references(talk, "test")
     assert all(len(set(found)) == 3 for found in references.values())
 
 
@@ -84,13 +86,13 @@ def test_there_are_many_situations_and_each_has_many_endings() -> None:
         assert len(openings) >= 10, f"{situation.name} is one template"
 
 
-def test_no_run_of_words_is_in_the_list(talk: competition.Competition) -> None:
+def test_no_run_of_words_is_in_the_list(talk: Competition) -> None:
     avoided = everyday.committed()
     assert len(avoided.known) > 1000
     for split in SPLITS:
-        for row in rows.read_split(talk, split).rows:
+        for row in read_split(talk, split).rows:
             assert not any(avoided.holds(text) for text in (row.dialogue, *row.summaries)), row.id
-    for found in rows.read_references(talk, "test").values():
+    for found in read_references(talk, "test").values():
         assert not any(map(avoided.holds, found))
 
 

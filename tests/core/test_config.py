@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.config import override, plain
-from common.errors import UserError
+from common.core.config import override, plain
+from common.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState, PartialState
 
-from common import processes
-from common.errors import UserError
+from common.core import distributed
+from common.core.distributed import require_together
+from common.core.errors import UserError
 from common.models.pretrained import device
 from tests.support import worker
 
@@ -26,14 +27,17 @@ def test_processes_that_do_not_find_each_other_are_refused(
         monkeypatch.setenv(name, "0")
         monkeypatch.delenv(name)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for act in (lambda: worker.train("bart", tmp_path / "run", worker.CONFIG), lambda: processes.gather([1])):
+    for act in (
+        lambda: worker.train("bart", tmp_path / "run", worker.CONFIG),
+        lambda: distributed.gather([1]),
+    ):
         with pytest.raises(UserError, match="2 processes were started, but they cannot find each other"):
             act()
         PartialState._reset_state()
     with pytest.raises(
         UserError, match=r"2 processes were started, but only 1 form a group; start them with make … gpus=N"
     ):
-        processes.require_together(1)
+        require_together(1)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -46,7 +50,7 @@ def test_more_processes_than_gpus_are_refused_before_they_meet(
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    for act in (processes.wait, lambda: processes.gather([rank]), device):
+    for act in (distributed.wait, lambda: distributed.gather([rank]), device):
         with pytest.raises(
             UserError, match=r"^gpus= needs at least 2 GPUs, but this machine has 1; lower it\.$"
         ):

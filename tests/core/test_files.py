@@ -8,8 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common import files
-from common.errors import UserError
+from common.core.errors import UserError
+from common.core.files import (
+    append_line,
+    atomic_path,
+    read_json,
+    read_lines,
+    remove_incomplete_line,
+    root,
+    sha256_texts,
+    shown,
+    write_json,
+    write_text,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,32 +33,32 @@ def names(folder: Path) -> list[str]:
 
 
 def test_root_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert files.root() == tmp_path.resolve()
-    assert files.shown(tmp_path / "a" / "b.csv") == "a/b.csv"
-    assert files.shown(Path("/elsewhere/b.csv")) == "/elsewhere/b.csv"
+    assert root() == tmp_path.resolve()
+    assert shown(tmp_path / "a" / "b.csv") == "a/b.csv"
+    assert shown(Path("/elsewhere/b.csv")) == "/elsewhere/b.csv"
     monkeypatch.delenv("KDS_ROOT")
-    assert (files.root() / "common" / "files.py").is_file()
+    assert (root() / "common" / "files.py").is_file()
 
 
 def test_text_is_written_as_given_and_readable_by_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.txt"
-    files.write_text(path, "가\r\n나\n")
+    write_text(path, "가\r\n나\n")
     assert path.read_bytes() == "가\r\n나\n".encode()
     assert path.stat().st_mode & 0o777 == 0o644
     assert names(path.parent) == ["a.txt"]
 
 
 def test_json_is_readable_hangul(tmp_path: Path) -> None:
-    files.write_json(tmp_path / "a.json", {"말": ["가", 1]})
+    write_json(tmp_path / "a.json", {"말": ["가", 1]})
     assert "말" in (tmp_path / "a.json").read_text(encoding="utf-8")
-    assert files.read_json(tmp_path / "a.json") == {"말": ["가", 1]}
+    assert read_json(tmp_path / "a.json") == {"말": ["가", 1]}
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), UserError("refused")])
 def test_a_failure_inside_leaves_the_old_file(tmp_path: Path, failure: BaseException) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(type(failure)), files.atomic_path(path) as temporary:
+    with pytest.raises(type(failure)), atomic_path(path) as temporary:
         temporary.write_text("half")
         raise failure
     assert path.read_text() == "old"
@@ -58,7 +69,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     message = r"a\.txt: .*No space left on device.*nothing was changed"
-    with pytest.raises(UserError, match=message), files.atomic_path(path):
+    with pytest.raises(UserError, match=message), atomic_path(path):
         raise OSError(28, os.strerror(28))
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
@@ -67,14 +78,14 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(UserError, match=r"taken/a\.txt: cannot be written"):
-        files.write_text(tmp_path / "taken" / "a.txt", "x")
+        write_text(tmp_path / "taken" / "a.txt", "x")
     assert names(tmp_path) == ["taken"]
 
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(UserError, match=r"a\.txt: writing failed"):
-        files.write_text(tmp_path / "a.txt", "x")
+        write_text(tmp_path / "a.txt", "x")
     assert names(tmp_path) == ["a.txt"]
 
 
@@ -87,28 +98,28 @@ def test_json_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=rf"a\.json: {part}"):
-        files.read_json(path)
+        read_json(path)
 
 
 def test_lines_come_back_and_a_torn_last_one_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.jsonl"
-    assert files.read_lines(path) == []
-    files.append_line(path, {"n": 1, "text": "가\u2028나\n"})
-    files.append_line(path, {"n": 2})
+    assert read_lines(path) == []
+    append_line(path, {"n": 1, "text": "가\u2028나\n"})
+    append_line(path, {"n": 2})
     whole = path.read_bytes()
     for cut in range(len(whole) - 8, len(whole)):
         path.write_bytes(whole[:cut])
-        assert files.read_lines(path) == [{"n": 1, "text": "가\u2028나\n"}]
-        files.mend_tail(path)
-        files.append_line(path, {"n": 3})
-        assert [line["n"] for line in files.read_lines(path)] == [1, 3]
+        assert read_lines(path) == [{"n": 1, "text": "가\u2028나\n"}]
+        remove_incomplete_line(path)
+        append_line(path, {"n": 3})
+        assert [line["n"] for line in read_lines(path)] == [1, 3]
 
 
 def test_mending_leaves_whole_and_absent_files_alone(tmp_path: Path) -> None:
-    files.mend_tail(tmp_path / "none.jsonl")
+    remove_incomplete_line(tmp_path / "none.jsonl")
     assert not (tmp_path / "none.jsonl").exists()
     (tmp_path / "a.jsonl").write_bytes(b'{"n": 1}\n')
-    files.mend_tail(tmp_path / "a.jsonl")
+    remove_incomplete_line(tmp_path / "a.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"n": 1}\n'
 
 
@@ -116,19 +127,19 @@ def test_mending_leaves_whole_and_absent_files_alone(tmp_path: Path) -> None:
 def test_a_broken_line_before_the_last_is_named(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"n": 1}\n' + line + b'\n{"n": 3}\n')
     with pytest.raises(UserError, match=r"a\.jsonl:2: not valid JSON"):
-        files.read_lines(tmp_path / "a.jsonl")
+        read_lines(tmp_path / "a.jsonl")
 
 
 def test_appending_where_nothing_can_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(UserError, match=r"a\.jsonl: cannot be written"):
-        files.append_line(tmp_path / "a.jsonl", {})
+        append_line(tmp_path / "a.jsonl", {})
 
 
 def test_boundaries_between_texts_count() -> None:
-    assert files.sha256_texts(["ab", "c"]) != files.sha256_texts(["a", "bc"]) != files.sha256_texts(["abc"])
-    assert files.sha256_texts([]) != files.sha256_texts([""])
-    assert files.sha256_texts(iter(["가"])) == files.sha256_texts(["가"])
+    assert sha256_texts(["ab", "c"]) != sha256_texts(["a", "bc"]) != sha256_texts(["abc"])
+    assert sha256_texts([]) != sha256_texts([""])
+    assert sha256_texts(iter(["가"])) == sha256_texts(["가"])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
@@ -137,5 +148,5 @@ def test_any_values_survive_append_and_read(tmp_path: Path, values: list[dict[st
     path = tmp_path / "a.jsonl"
     path.unlink(missing_ok=True)
     for value in values:
-        files.append_line(path, value)
-    assert files.read_lines(path) == json.loads(json.dumps(values))
+        append_line(path, value)
+    assert read_lines(path) == json.loads(json.dumps(values))

@@ -2,13 +2,13 @@
 
 import signal
 
-from common.launch import last_words
+from common.core.torchrun import signal_message
 
 
 def test_a_killed_process_gets_last_words() -> None:
-    assert last_words(1, -signal.SIGKILL) == (
+    assert signal_message(1, -signal.SIGKILL) == (
         "error: process 1 was ended by SIGKILL, perhaps because the machine ran out of memory. "
         "Run the same command to resume from the last checkpoint."
     )
-    assert last_words(0, -signal.SIGSEGV).startswith("error: process 0 was ended by SIGSEGV. ")
-    assert last_words(0, 1) == ""
+    assert signal_message(0, -signal.SIGSEGV).startswith("error: process 0 was ended by SIGSEGV. ")
+    assert signal_message(0, 1) == ""

@@ -15,9 +15,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from common import checkpoints
-from common.errors import UserError
-from common.files import read_json, sha256_file
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.core.files import read_json, sha256_file
+from common.core.verified_folder import newest_intact
 from tests.support import REPOSITORY
 
 
@@ -40,15 +41,15 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_saved_folder_is_complete_and_named_by_its_content(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "best"
-    first = checkpoints.save(folder, writing("하나"))
-    assert checkpoints.problem(folder) is None
-    assert checkpoints.fingerprint(folder) == first == sha256_file(folder / "manifest.json")
+    first = verified_folder.save(folder, writing("하나"))
+    assert verified_folder.problem(folder) is None
+    assert verified_folder.fingerprint(folder) == first == sha256_file(folder / "manifest.json")
     assert read_json(folder / "manifest.json") == {
         name: sha256_file(folder / name) for name in ("inner/state.txt", "weights.bin")
     }
-    second = checkpoints.save(folder, writing("둘"))
+    second = verified_folder.save(folder, writing("둘"))
     assert content(folder) == "둘"
-    assert checkpoints.save(tmp_path / "other", writing("하나")) == first != second
+    assert verified_folder.save(tmp_path / "other", writing("하나")) == first != second
     assert sorted(p.name for p in folder.parent.iterdir()) == ["best"]
 
 
@@ -77,23 +78,23 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_is_named(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "best"
-    checkpoints.save(folder, writing("하나"))
+    verified_folder.save(folder, writing("하나"))
     spoil, message = DAMAGES[damage]
     spoil(folder)
-    found = checkpoints.problem(folder)
+    found = verified_folder.problem(folder)
     assert found is not None
     assert message in found
     with pytest.raises(UserError, match="cannot be used") as refusal:
-        checkpoints.fingerprint(folder)
+        verified_folder.fingerprint(folder)
     assert message in str(refusal.value)
     assert "Train again to replace it" in str(refusal.value)
-    checkpoints.save(folder, writing("neu"))
-    assert checkpoints.problem(folder) is None
+    verified_folder.save(folder, writing("neu"))
+    assert verified_folder.problem(folder) is None
 
 
 def test_any_flipped_bit_is_noticed(tmp_path: Path) -> None:
     folder = tmp_path / "best"
-    checkpoints.save(folder, lambda staging: (staging / "w").write_bytes(bytes(range(16))) and None)
+    verified_folder.save(folder, lambda staging: (staging / "w").write_bytes(bytes(range(16))) and None)
     for name in ("w", "manifest.json"):
         original = (folder / name).read_bytes()
         for position in range(len(original)):
@@ -103,9 +104,9 @@ def test_any_flipped_bit_is_noticed(tmp_path: Path) -> None:
                 (folder / name).write_bytes(spoilt)
                 # White space between the manifest's entries carries nothing.
                 harmless = name == "manifest.json" and chr(original[position]).isspace()
-                assert checkpoints.problem(folder) is not None or harmless, (name, position, bit)
+                assert verified_folder.problem(folder) is not None or harmless, (name, position, bit)
         (folder / name).write_bytes(original)
-    assert checkpoints.problem(folder) is None
+    assert verified_folder.problem(folder) is None
 
 
 CRASHING = """
@@ -134,9 +135,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_crash_around_the_renames_leaves_the_old_or_the_new(tmp_path: Path, moment: int, left: str) -> None:
     folder = tmp_path / "best"
     prints = {
-        "old": checkpoints.save(folder, lambda staging: (staging / "state.txt").write_text("old") and None)
+        "old": verified_folder.save(
+            folder, lambda staging: (staging / "state.txt").write_text("old") and None
+        )
     }
-    prints["new"] = checkpoints.save(
+    prints["new"] = verified_folder.save(
         tmp_path / "x", lambda staging: (staging / "state.txt").write_text("new") and None
     )
 
@@ -148,12 +151,12 @@ def test_a_crash_around_the_renames_leaves_the_old_or_the_new(tmp_path: Path, mo
     crash(moment)
     if moment == 2:
         assert not folder.exists()  # between the two renames; the next reader puts the old one back
-    assert checkpoints.fingerprint(folder) == prints[left]
+    assert verified_folder.fingerprint(folder) == prints[left]
     crash(moment)
     crash(1)  # the next save finds what two crashes left, and crashes too
-    assert checkpoints.fingerprint(folder) == prints[left]
+    assert verified_folder.fingerprint(folder) == prints[left]
     assert (
-        checkpoints.save(folder, lambda staging: (staging / "state.txt").write_text("new") and None)
+        verified_folder.save(folder, lambda staging: (staging / "state.txt").write_text("new") and None)
         == prints["new"]
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "x"]
@@ -182,18 +185,18 @@ def test_kill_9_amid_saving_always_leaves_an_intact_one(tmp_path: Path) -> None:
     folder, steps = tmp_path / "best", tmp_path / "steps"
     for delay in (0.0, 0.003, 0.007, 0.013, 0.029):
         process = subprocess.Popen([sys.executable, "-c", SAVING, str(folder)], cwd=REPOSITORY)
-        while not checkpoints.steps(steps):
+        while not verified_folder.steps(steps):
             assert process.poll() is None
             time.sleep(0.001)
         time.sleep(delay)
         process.kill()
         process.wait()
-        checkpoints.fingerprint(folder)
-        newest = checkpoints.newest_intact(steps)
+        verified_folder.fingerprint(folder)
+        newest = newest_intact(steps)
         assert newest is not None
         (number,) = {path.read_text().split()[0] for path in newest.iterdir() if path.name in "abc"}
         assert newest.name == f"step-{int(number):08d}"
-        assert len(checkpoints.steps(steps)) <= 3
+        assert len(verified_folder.steps(steps)) <= 3
         shutil.rmtree(steps)
 
 
@@ -226,24 +229,24 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_full_disk_leaves_the_previous_one_intact(tmp_path: Path, writer: str) -> None:
     folder = tmp_path / "step-00000001"
-    first = checkpoints.save(folder, writing("하나"))
+    first = verified_folder.save(folder, writing("하나"))
     before = files(tmp_path)
     with (
         full_disk(10_000),
         pytest.raises(UserError, match=r"saving failed \(.+\); \d+ MB are free there") as refusal,
     ):
-        checkpoints.save(folder, WRITERS[writer])
+        verified_folder.save(folder, WRITERS[writer])
     assert "The previous checkpoint is intact: make room and run the same command again." in str(
         refusal.value
     )
     if writer == "No space left on device":
         assert writer in str(refusal.value)
     assert files(tmp_path) == before
-    assert checkpoints.fingerprint(folder) == first
+    assert verified_folder.fingerprint(folder) == first
     with full_disk(10_000), pytest.raises(UserError, match="saving failed"):
-        checkpoints.save(tmp_path / "new" / "step-00000002", WRITERS[writer])
-    assert checkpoints.newest_intact(tmp_path / "new") is None
-    checkpoints.save(folder, writing("둘"))
+        verified_folder.save(tmp_path / "new" / "step-00000002", WRITERS[writer])
+    assert newest_intact(tmp_path / "new") is None
+    verified_folder.save(folder, writing("둘"))
     assert content(folder) == "둘"
 
 
@@ -252,7 +255,7 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(UserError, match="saving failed"):
-            checkpoints.save(tmp_path / "best", writing("하나"))
+            verified_folder.save(tmp_path / "best", writing("하나"))
     finally:
         tmp_path.chmod(0o700)
 
@@ -262,5 +265,5 @@ def test_a_writers_own_mistake_is_not_called_a_full_disk(tmp_path: Path) -> None
         raise KeyError("optimizer")
 
     with pytest.raises(KeyError, match="optimizer"):
-        checkpoints.save(tmp_path / "best", write)
+        verified_folder.save(tmp_path / "best", write)
     assert not list(tmp_path.iterdir())

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common import competition as competitions
-from common.competition import Competition
+from common.data.competition import Competition, load_competition
 from tests.support.competition_files import TOML, english_row, fill
 
 
@@ -18,7 +17,7 @@ def tiny(workspace: Path) -> Competition:
     (folder / "data").mkdir(parents=True)
     (folder / "competition.toml").write_text(TOML, encoding="utf-8")
     fill(folder / "data")
-    return competitions.load("tiny")
+    return load_competition("tiny")
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def lines(workspace: Path) -> Callable[[str], Competition]:
     def write(second: str) -> Competition:
         path = workspace / "competitions/dialogsum_en/competition.toml"
         path.write_text(path.read_text().replace("rows = 500", "rows = 3").replace("last = 499", "last = 2"))
-        english = competitions.load("dialogsum_en")
+        english = load_competition("dialogsum_en")
         good = [json.dumps(english_row(n)) for n in range(3)]
         english.path("dev").parent.mkdir()
         english.path("dev").write_text("\n".join([good[0], second, good[2], ""]))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common import rows
-from common.competition import Competition
+from common.data.competition import Competition
+from common.data.import_files import import_data
+from common.data.rows import read_references, read_split, sample_ids
 from tests.support.competition_files import (
     DEV,
     SUMMARY,
@@ -52,14 +53,14 @@ BAD = {
     "NUL byte": ("dev", "dev_3", "dev\0_3", (f"{DEV_FILE}:6:", "NUL", AGAIN)),
     "sample index": ("sample", "1,test_2", "2,test_2", ("sample_submission.csv:3:", '"test_2"', "wanted 1")),
 }  # fmt: skip
-SPLIT_OF = {"sample": rows.sample_ids, "solution": lambda tiny: rows.read_references(tiny, "test")}
+SPLIT_OF = {"sample": sample_ids, "solution": lambda tiny: read_references(tiny, "test")}
 
 
 def reader(tiny: Competition, kind: str) -> Callable[[], object]:
     """Reads the kind of file as its users do."""
     if kind in SPLIT_OF:
         return lambda: SPLIT_OF[kind](tiny)
-    return lambda: rows.read_split(tiny, kind)  # type: ignore[arg-type]
+    return lambda: read_split(tiny, kind)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -79,7 +80,7 @@ def test_a_bad_file_is_not_imported(tiny: Competition, source: Path, name: str) 
     tiny.path("solution").write_text("what was there before")
     before = snapshot(tiny.folder)
     wanted = [part.replace("competitions/tiny", str(source)) for part in parts]
-    refusal(lambda: rows.import_data(tiny, source), *wanted)
+    refusal(lambda: import_data(tiny, source), *wanted)
     assert snapshot(tiny.folder) == before
 
 
@@ -135,7 +136,7 @@ def test_ids_must_be_those_of_the_test_file(tiny: Competition, source: Path, kin
     refusal(reader(tiny, kind), *parts)
     tiny.path(kind).replace(source / "data" / tiny.path(kind).name)
     before = snapshot(tiny.folder)
-    refusal(lambda: rows.import_data(tiny, source), *parts)
+    refusal(lambda: import_data(tiny, source), *parts)
     assert snapshot(tiny.folder) == before
 
 
@@ -161,12 +162,12 @@ def test_a_bad_json_line_is_named(
 ) -> None:
     english = lines(second)
     where = "competitions/dialogsum_en/data/dev.jsonl:2:"
-    refusal(lambda: rows.read_split(english, "dev"), where, *parts, "make data comp=dialogsum_en from=PATH")
+    refusal(lambda: read_split(english, "dev"), where, *parts, "make data comp=dialogsum_en from=PATH")
 
 
 def test_a_line_separator_inside_a_string_ends_no_line(lines: Callable[[str], Competition]) -> None:
     english = lines(json.dumps(english_row(1, summary="one\u2028two"), ensure_ascii=False))
-    dev = rows.read_split(english, "dev")
+    dev = read_split(english, "dev")
     assert dev.rows[1].summaries == ("one\u2028two",)
     assert dev.warnings == {"control character": 1}
 
@@ -194,7 +195,7 @@ def test_an_oddity_is_counted_with_an_example(
     tiny: Competition, old: str, new: str, kind: str, example: str
 ) -> None:
     change(tiny, "dev", old, new)
-    dev = rows.read_split(tiny, "dev")
+    dev = read_split(tiny, "dev")
     assert dev.warnings == {kind: 1}
     assert dev.warning_examples == (f"{kind}: {example}",)
     assert len(dev.rows) == 3
@@ -202,16 +203,16 @@ def test_an_oddity_is_counted_with_an_example(
 
 def test_carriage_returns_stay_in_the_text(tiny: Competition) -> None:
     tiny.path("dev").write_bytes(DEV.replace("가져왔어?\n", "가져왔어?\r\n").encode())
-    dev = rows.read_split(tiny, "dev")
+    dev = read_split(tiny, "dev")
     assert dev.warnings == {"carriage return in a cell": 3}
     assert "?\r\n#Person2#" in dev.rows[2].dialogue
 
 
 def test_a_part_of_train_is_a_counted_warning(tiny: Competition) -> None:
-    assert rows.read_split(tiny, "train").warnings == {"row count": 1}
-    assert "2 rows, 4 in the organisers' file" in rows.read_split(tiny, "train").warning_examples[0]
+    assert read_split(tiny, "train").warnings == {"row count": 1}
+    assert "2 rows, 4 in the organisers' file" in read_split(tiny, "train").warning_examples[0]
 
 
 def test_a_declared_tag_and_a_space_before_a_turn_are_no_oddity(tiny: Competition) -> None:
     change(tiny, "dev", "우산 가져왔어?\n", "#PhoneNumber# 맞아? \n ")
-    assert rows.read_split(tiny, "dev").warnings == {}
+    assert read_split(tiny, "dev").warnings == {}

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from common import competition
-from common.competition import IdSpec
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import (
+    NEAR_COPY,
+    IdSpec,
+    active_competition,
+    competition_names,
+    load_competition,
+    set_active_competition,
+)
 
 
 def edit(root: Path, old: str, new: str, name: str = "dialogue_summarization") -> None:
@@ -21,15 +27,15 @@ def refused(root: Path, old: str, new: str, *parts: str) -> None:
     """Loading after the edit fails, and the message names the file and holds every part."""
     edit(root, old, new)
     with pytest.raises(UserError) as caught:
-        competition.load("dialogue_summarization")
+        load_competition("dialogue_summarization")
     for part in ("competitions/dialogue_summarization/competition.toml", *parts):
         assert part in str(caught.value)
 
 
 def test_the_three_competitions_load(workspace: Path) -> None:
-    assert competition.names() == ["daily_talk", "dialogsum_en", "dialogue_summarization"]
-    for name in competition.names():
-        loaded = competition.load(name)
+    assert competition_names() == ["daily_talk", "dialogsum_en", "dialogue_summarization"]
+    for name in competition_names():
+        loaded = load_competition(name)
         assert loaded.name == name
         assert loaded.folder == workspace / "competitions" / name
         assert name in loaded.obtain
@@ -37,14 +43,14 @@ def test_the_three_competitions_load(workspace: Path) -> None:
 
 
 def test_the_real_one_declares_what_its_organisers_say(workspace: Path) -> None:
-    real = competition.load("dialogue_summarization")
+    real = load_competition("dialogue_summarization")
     assert real.submission.columns == ("", "fname", "summary")
     assert real.submission.index == ""
     assert real.goals == (70, 75, 78, 80)
     assert real.goals_metric == "rouge_sum"
     assert "solution" not in real.files
     assert "dialogsum_en" in real.forbidden_sources
-    assert real.near_copy == competition.NEAR_COPY
+    assert real.near_copy == NEAR_COPY
     assert real.files["train"].rows == 12457
     assert not real.files["train"].exact_rows
     for kind, gap in (("dev", "dev_475"), ("test", "test_466"), ("sample", "test_466")):
@@ -58,7 +64,7 @@ def test_the_real_one_declares_what_its_organisers_say(workspace: Path) -> None:
 
 
 def test_the_sample_has_three_references_and_the_real_ones_format(workspace: Path) -> None:
-    daily, real = competition.load("daily_talk"), competition.load("dialogue_summarization")
+    daily, real = load_competition("daily_talk"), load_competition("dialogue_summarization")
     assert daily.submission == real.submission
     assert daily.tags == real.tags
     assert daily.columns.answers(daily.files["solution"]) == ("summary1", "summary2", "summary3")
@@ -68,7 +74,7 @@ def test_the_sample_has_three_references_and_the_real_ones_format(workspace: Pat
 
 
 def test_english_has_no_index_column(workspace: Path) -> None:
-    english = competition.load("dialogsum_en")
+    english = load_competition("dialogsum_en")
     assert english.submission.index is None
     assert english.dev_profile == "google"
     assert english.files["solution"].path == english.files["test"].path
@@ -112,14 +118,14 @@ def test_ids_without_end() -> None:
 
 @pytest.mark.parametrize("name", ["daily_tak", "", "../competitions/daily_talk", "daily_talk/", "DAILY_TALK"])
 def test_an_unknown_name_lists_those_there_are(workspace: Path, name: str) -> None:
-    for refuse in (competition.load, competition.set_active):
+    for refuse in (load_competition, set_active_competition):
         with pytest.raises(UserError, match="there are: daily_talk, dialogsum_en, dialogue_summarization"):
             refuse(name)
 
 
 def test_a_near_name_is_suggested(workspace: Path) -> None:
     with pytest.raises(UserError, match=r"Did you mean daily_talk\?"):
-        competition.load("daily_tak")
+        load_competition("daily_tak")
 
 
 @pytest.mark.parametrize(
@@ -184,19 +190,19 @@ def test_a_toml_that_is_not_utf8_says_so(workspace: Path) -> None:
     path = workspace / "competitions/daily_talk/competition.toml"
     path.write_bytes(path.read_bytes() + "# 한글".encode("cp949"))
     with pytest.raises(UserError, match=r"daily_talk/competition.toml: is not UTF-8"):
-        competition.load("daily_talk")
+        load_competition("daily_talk")
 
 
 def test_a_toml_with_a_byte_order_mark_loads(workspace: Path) -> None:
     path = workspace / "competitions/daily_talk/competition.toml"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert competition.load("daily_talk").language == "ko"
+    assert load_competition("daily_talk").language == "ko"
 
 
 def test_the_active_competition_is_remembered(workspace: Path) -> None:
-    assert competition.active() == "daily_talk"
-    competition.set_active("dialogue_summarization")
-    assert competition.active() == "dialogue_summarization"
+    assert active_competition() == "daily_talk"
+    set_active_competition("dialogue_summarization")
+    assert active_competition() == "dialogue_summarization"
     assert (workspace / ".active-competition").read_text() == "dialogue_summarization\n"
 
 
@@ -205,9 +211,9 @@ def test_a_marker_that_names_nothing_is_an_error(workspace: Path) -> None:
     with pytest.raises(
         UserError, match=re.escape(".active-competition: names no competition 'gone'; there are:")
     ):
-        competition.active()
+        active_competition()
 
 
 def test_a_file_kind_nobody_declared(workspace: Path) -> None:
     with pytest.raises(UserError, match="declares no solution file"):
-        competition.load("dialogue_summarization").path("solution")
+        load_competition("dialogue_summarization").path("solution")

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import competition, rules
-from common.errors import UserError
-from common.files import root
+from common.core import files
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.data.competition_rules import forbidden_source_in, models_of, require_allowed
 from tests.support import repository as repositories
 from tests.support.rules import SOURCES, forbid, refused, with_model
 
@@ -34,7 +35,7 @@ from tests.support.rules import SOURCES, forbid, refused, with_model
     ],
 )
 def test_a_name_holds_a_source_or_not(name: str, source: str | None) -> None:
-    assert rules.source_in(name, SOURCES) == source
+    assert forbidden_source_in(name, SOURCES) == source
 
 
 @given(
@@ -49,8 +50,8 @@ def test_neither_case_nor_punctuation_hides_a_source(
 ) -> None:
     letters = zip("dialogsum", spelling, strict=True)
     name = "".join(mark + (letter.upper() if upper else letter) for letter, (mark, upper) in letters)
-    assert rules.source_in(f"team/{before}{name}{after}", SOURCES[1:]) == "DialogSum"
-    assert rules.source_in(f"team/{before}{name[:-1]}/{name[-1]}{after}", SOURCES[1:]) is None
+    assert forbidden_source_in(f"team/{before}{name}{after}", SOURCES[1:]) == "DialogSum"
+    assert forbidden_source_in(f"team/{before}{name[:-1]}/{name[-1]}{after}", SOURCES[1:]) is None
 
 
 def test_only_settings_that_name_a_model_are_looked_at() -> None:
@@ -62,7 +63,7 @@ def test_only_settings_that_name_a_model_are_looked_at() -> None:
         "x.model": "",
         "name": "f",
     }
-    assert rules.models_of(settings) == {"model": "a/b", "base.model": "c/d", "llm.model": "e"}
+    assert models_of(settings) == {"model": "a/b", "base.model": "c/d", "llm.model": "e"}
 
 
 def test_a_repository_in_a_folder_of_that_name_is_no_source(
@@ -71,10 +72,10 @@ def test_a_repository_in_a_folder_of_that_name_is_no_source(
     root = tmp_path / "dialogsum-contest"
     repositories.build(root)
     monkeypatch.setenv("KDS_ROOT", str(root))
-    chosen = replace(competition.load("talk"), forbidden_sources=SOURCES)
-    rules.require_allowed(chosen, "here", {"base.model": str(root / "models" / "kobart")}, {})
+    chosen = replace(load_competition("talk"), forbidden_sources=SOURCES)
+    require_allowed(chosen, "here", {"base.model": str(root / "models" / "kobart")}, {})
     with pytest.raises(UserError, match=r"here: --base.model .*talk forbids DialogSum .*forbidden_sources"):
-        rules.require_allowed(chosen, "here", {"base.model": str(tmp_path / "dialogsum-kobart")}, {})
+        require_allowed(chosen, "here", {"base.model": str(tmp_path / "dialogsum-kobart")}, {})
 
 
 # --- experiments
@@ -92,10 +93,10 @@ def test_a_forbidden_name_is_refused_before_anything_is_touched(repository: Path
 
 
 def test_a_model_of_another_competition_is_refused() -> None:
-    chosen = competition.load("daily_talk")
-    rules.require_allowed(chosen, "here", {"base.model": "outputs/daily_talk/merged/exp010"}, {})
-    for name in ("outputs/talk/merged/exp010", str(root() / "outputs" / "talk" / "exp003" / "best")):
+    chosen = load_competition("daily_talk")
+    require_allowed(chosen, "here", {"base.model": "outputs/daily_talk/merged/exp010"}, {})
+    for name in ("outputs/talk/merged/exp010", str(files.root() / "outputs" / "talk" / "exp003" / "best")):
         with pytest.raises(
             UserError, match=r"^here: --base\.model .* was trained on rows of talk, and an entry"
         ):
-            rules.require_allowed(chosen, "here", {"base.model": name}, {})
+            require_allowed(chosen, "here", {"base.model": name}, {})

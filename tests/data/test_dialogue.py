@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.dialogue import MARKER, TAG, Turn, clean, parse, render, repair_tags, tags, truncate
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.dialogue import MARKER, TAG, Turn, clean, parse, render, repair_tags, tags, truncate
 from tests.support import REAL_DATA
 
 REAL = REAL_DATA / "dialogue_summarization"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import UserError
-from common.folds import folds, groups
-from common.prompts.copies import grams, similarity
-from common.rows import Row
+from common.core.errors import UserError
+from common.data.folds import folds, groups
+from common.data.near_copies import grams, similarity
+from common.data.rows import Row
 
 WORDS = ("우산", "버스", "회의실", "비빔밥", "강아지", "도서관", "전화번호", "자전거", "병원", "기차표", "꽃다발", "운동화", "계란말이", "세탁소", "면접", "항공권")  # fmt: skip
 talk = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(

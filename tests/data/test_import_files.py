@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from common import competition as competitions
-from common import rows
-from common.competition import Competition
-from common.rows import incoming
+from common.data import import_files
+from common.data.competition import Competition, load_competition
+from common.data.import_files import import_data
+from common.data.rows import read_references, read_split, sample_ids
 from tests.support.competition_files import DEV, SOLUTION, real, refusal, snapshot
 
 # make data
@@ -33,7 +33,7 @@ def empty(tiny: Competition) -> None:
 
 def test_a_folder_is_imported_and_reported(tiny: Competition, source: Path) -> None:
     empty(tiny)
-    report = rows.import_data(tiny, source)
+    report = import_data(tiny, source)
     assert snapshot(tiny.folder / "data") == snapshot(source / "data")
     assert report == [
         "data/train.csv: 2 rows, 1 × row count: 2 rows, 4 in the organisers' file",
@@ -42,7 +42,7 @@ def test_a_folder_is_imported_and_reported(tiny: Competition, source: Path) -> N
         "data/sample_submission.csv: 3 rows, no warnings",
         "data/solution.csv: 3 rows, no warnings",
     ]
-    assert [row.id for row in rows.read_split(tiny, "dev").rows] == ["dev_0", "dev_1", "dev_3"]
+    assert [row.id for row in read_split(tiny, "dev").rows] == ["dev_0", "dev_1", "dev_3"]
 
 
 @pytest.mark.parametrize("inside", ["", "data/", "대회/data/", "x\\data\\"])
@@ -51,20 +51,20 @@ def test_a_zip_is_imported_whatever_folder_it_has(tiny: Competition, source: Pat
     path = zipped(
         source, inside, {"__MACOSX/data/dev.csv": "junk", "data/._dev.csv": "junk", "readme.txt": "hi"}
     )
-    assert len(rows.import_data(tiny, path)) == 5
+    assert len(import_data(tiny, path)) == 5
     assert snapshot(tiny.folder / "data") == snapshot(source / "data")
 
 
 def test_the_data_folder_itself_can_be_the_source(tiny: Competition) -> None:
     before = snapshot(tiny.folder)
-    rows.import_data(tiny, tiny.folder / "data")
+    import_data(tiny, tiny.folder / "data")
     assert snapshot(tiny.folder) == before
 
 
 def test_importing_replaces_and_keeps_files_of_ones_own(tiny: Competition, source: Path) -> None:
     (tiny.folder / "data" / "notes.txt").write_text("mine")
     tiny.path("dev").write_text("old")
-    rows.import_data(tiny, source)
+    import_data(tiny, source)
     assert tiny.path("dev").read_bytes() == DEV.encode()
     assert snapshot(tiny.folder / "data")["notes.txt"] == b"mine"
 
@@ -72,7 +72,7 @@ def test_importing_replaces_and_keeps_files_of_ones_own(tiny: Competition, sourc
 def unchanged(tiny: Competition, source: Path, *parts: str) -> None:
     """The import is refused, and nothing at all is left of it."""
     before = snapshot(tiny.folder)
-    refusal(lambda: rows.import_data(tiny, source), *parts)
+    refusal(lambda: import_data(tiny, source), *parts)
     assert snapshot(tiny.folder) == before
 
 
@@ -111,7 +111,7 @@ def test_a_broken_zip(tiny: Competition, source: Path) -> None:
 
 
 def test_a_zip_bomb_is_refused(tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming, "MAX_BYTES", 100)
+    monkeypatch.setattr(import_files, "MAX_BYTES", 100)
     unchanged(tiny, zipped(source), "unpacks to", "wanted at most 100")
 
 
@@ -144,7 +144,7 @@ def test_a_rename_that_fails_half_way_is_rolled_back(
 
 
 def test_two_imports_at_once(tiny: Competition, source: Path) -> None:
-    with incoming._staging(tiny):
+    with import_files._staging(tiny):
         unchanged(tiny, source, "another make data is running")
 
 
@@ -152,26 +152,26 @@ def test_the_leavings_of_a_killed_import_are_swept_up(tiny: Competition, source:
     left = tiny.folder / "data" / ".staging-killed"
     left.mkdir()
     (left / "dev.csv").write_text("half")
-    rows.import_data(tiny, source)
+    import_data(tiny, source)
     assert not left.exists()
 
 
 def test_the_real_files_pass(workspace: Path) -> None:
-    source, real_one = real("dialogue_summarization"), competitions.load("dialogue_summarization")
-    assert len(rows.import_data(real_one, source)) == 4
-    train, dev, test = (rows.read_split(real_one, split) for split in ("train", "dev", "test"))  # type: ignore[arg-type]
+    source, real_one = real("dialogue_summarization"), load_competition("dialogue_summarization")
+    assert len(import_data(real_one, source)) == 4
+    train, dev, test = (read_split(real_one, split) for split in ("train", "dev", "test"))  # type: ignore[arg-type]
     assert [len(split.rows) for split in (train, dev, test)] == [2500, 499, 499]
     assert train.warnings["row count"] == 1
     assert dev.warnings == {}
     assert test.warnings == {"turns without a line break between": 2}
-    assert rows.sample_ids(real_one) == [row.id for row in test.rows]
-    assert all(len(summaries) == 1 for summaries in rows.read_references(real_one, "dev").values())
+    assert sample_ids(real_one) == [row.id for row in test.rows]
+    assert all(len(summaries) == 1 for summaries in read_references(real_one, "dev").values())
 
 
 def test_the_english_files_pass(workspace: Path) -> None:
-    source, english = real("dialogsum_en"), competitions.load("dialogsum_en")
-    assert len(rows.import_data(english, source)) == 3
-    assert len(rows.read_split(english, "train").rows) == 12460
-    assert rows.read_split(english, "test").rows[0].summaries == ()
-    assert {len(references) for references in rows.read_references(english, "test").values()} == {3}
-    assert len(rows.sample_ids(english)) == 500
+    source, english = real("dialogsum_en"), load_competition("dialogsum_en")
+    assert len(import_data(english, source)) == 3
+    assert len(read_split(english, "train").rows) == 12460
+    assert read_split(english, "test").rows[0].summaries == ()
+    assert {len(references) for references in read_references(english, "test").values()} == {3}
+    assert len(sample_ids(english)) == 500

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.competition import NEAR_COPY
-from common.prompts.copies import copy_index, grams, letters, similarity
+from common.data.competition import NEAR_COPY
+from common.data.near_copies import copy_index, grams, letters, similarity
 from tests.support.shots import LOST, RETOLD, ROWS, talk
 
 # Near-copies

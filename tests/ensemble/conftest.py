@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from common.candidates import Candidate
-from common.ensemble.nested import Known
-from common.rows import Row
+from common.data.rows import Row
+from common.ensemble.cross_validation import MeasuredPool
+from common.runs.candidates import Candidate
 from tests.support import tiny
 from tests.support.members import CONSTANT, measured, texts_of
 
@@ -22,7 +22,7 @@ def rows() -> list[Row]:
 
 
 @pytest.fixture(scope="session")
-def unequal(rows: list[Row]) -> Known:
+def unequal(rows: list[Row]) -> MeasuredPool:
     """One good member, and four that say almost the same to everybody."""
     rng = random.Random(0)
     members = {"exp001": {row.id: texts_of(row, 0.2, rng, 3) for row in rows}}
@@ -35,7 +35,7 @@ def unequal(rows: list[Row]) -> Known:
 
 
 @pytest.fixture(scope="session")
-def alike(rows: list[Row]) -> Known:
+def alike(rows: list[Row]) -> MeasuredPool:
     """Four members of about the same quality."""
     rng = random.Random(1)
     return measured(

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.candidates import Candidate
+from common.core.errors import UserError
 from common.ensemble.consensus import Consensus, agreement, scores, vote
-from common.ensemble.pool import Pool, choose, copies
-from common.errors import UserError
+from common.ensemble.pool import Pool, choose, duplicate_members
 from common.rouge import METRICS
+from common.runs.candidates import Candidate
 
 
 def one_dialogue(texts: list[str], utility: np.ndarray) -> Pool:
@@ -165,5 +165,5 @@ def test_a_member_that_repeats_another_is_found() -> None:
         "exp003": member(*almost),
         "exp004": member(*one),
     }
-    assert copies(members) == {"exp003": "exp001", "exp004": "exp001"}
-    assert copies({"exp001": member(*one), "exp002": member(*other)}) == {}
+    assert duplicate_members(members) == {"exp003": "exp001", "exp004": "exp001"}
+    assert duplicate_members({"exp001": member(*one), "exp002": member(*other)}) == {}

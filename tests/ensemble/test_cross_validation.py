@@ -6,17 +6,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from common.candidates import Candidate
-from common.ensemble import learned, nested
+from common.core.errors import UserError
+from common.data import folds
+from common.data.rows import Row
+from common.ensemble import learned
 from common.ensemble.consensus import Consensus, agreement, scores
-from common.ensemble.nested import METHODS, PLAIN, Known, out_of_fold, shuffled, verdicts
-from common.ensemble.pool import Pool, choose, copies, pool
-from common.errors import UserError
-from common.rows import Row
+from common.ensemble.cross_validation import (
+    FOLDS,
+    METHODS,
+    PLAIN,
+    MeasuredPool,
+    out_of_fold,
+    shuffled,
+    verdicts,
+)
+from common.ensemble.learned import Examples
+from common.ensemble.pool import Pool, choose, duplicate_members, pool
+from common.runs.candidates import Candidate
 from tests.support.members import CONSTANT, NEAR_COPY, measured, texts_of
 
 
-def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: Known) -> None:
+def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: MeasuredPool) -> None:
     found = {verdict.method: verdict for verdict in verdicts(unequal, PLAIN).methods}
     assert found["best_member"].against_best.difference == 0
     assert found["mbr"].against_best.high < 0  # outvoted by members that only agree with each other
@@ -25,7 +35,7 @@ def test_on_unequal_members_consensus_loses_and_stacking_does_not(unequal: Known
         assert found[name].score > found["mbr"].score + 10, name
 
 
-def test_on_members_alike_consensus_and_stacking_win(alike: Known) -> None:
+def test_on_members_alike_consensus_and_stacking_win(alike: MeasuredPool) -> None:
     found = {verdict.method: verdict for verdict in verdicts(alike, PLAIN).methods}
     for name in ("mbr", "mbr_searched", "stack", "rank", "committee"):
         assert found[name].against_best.low > 0, name
@@ -43,17 +53,17 @@ def test_a_committee_weighs_its_members_alike_whatever_their_scale(monkeypatch: 
     }
     for name, each in said.items():
         monkeypatch.setattr(learned, name, lambda _, each=each: lambda _: np.array(each))
-    found = learned.committee(learned.Examples(columns, np.zeros((2, 3)), mask))(columns)
+    found = learned.committee(Examples(columns, np.zeros((2, 3)), mask))(columns)
     spread = {n: np.mean([np.std(s[0]), np.std(s[1][:2])]) for n, s in said.items()}
     wanted = sum(np.array(each) / spread[name] for name, each in said.items())
     np.testing.assert_allclose(found, wanted)
     assert found.argmax(axis=1).tolist() == [1, 0]
     for name in said:
         monkeypatch.setattr(learned, name, lambda _: lambda _: np.zeros((2, 3)))
-    assert not learned.committee(learned.Examples(columns, np.zeros((2, 3)), mask))(columns).any()
+    assert not learned.committee(Examples(columns, np.zeros((2, 3)), mask))(columns).any()
 
 
-def test_chance_is_not_taken_for_a_gain(alike: Known) -> None:
+def test_chance_is_not_taken_for_a_gain(alike: MeasuredPool) -> None:
     """With every dialogue's scores shuffled among its candidates nothing can be learned."""
     above = 0
     for seed in range(2):
@@ -64,11 +74,11 @@ def test_chance_is_not_taken_for_a_gain(alike: Known) -> None:
     assert above == 0
 
 
-def test_a_choice_is_never_learned_from_its_own_dialogue(alike: Known) -> None:
+def test_a_choice_is_never_learned_from_its_own_dialogue(alike: MeasuredPool) -> None:
     """Each fold's targets may change at will without moving that fold's choices."""
     before = out_of_fold(alike, METHODS["stack"])
     rng = np.random.default_rng(0)
-    fold = np.array(list(nested.folds(alike.rows, nested.FOLDS, NEAR_COPY).values()))
+    fold = np.array(list(folds.folds(alike.rows, FOLDS, NEAR_COPY).values()))
     target = alike.target.copy()
     target[fold == 2] = rng.random((int((fold == 2).sum()), target.shape[1])) * 100
     after = out_of_fold(replace(alike, target=target), METHODS["stack"])
@@ -76,7 +86,7 @@ def test_a_choice_is_never_learned_from_its_own_dialogue(alike: Known) -> None:
     assert not np.array_equal(before, after)
 
 
-def test_the_automatic_choice_is_judged_with_its_selection(unequal: Known) -> None:
+def test_the_automatic_choice_is_judged_with_its_selection(unequal: MeasuredPool) -> None:
     found = verdicts(unequal, {"auto": METHODS["auto"]}).methods[0]
     assert found.score > 0
     assert found.against_best.low >= -0.5
@@ -88,7 +98,7 @@ def test_a_member_that_is_there_five_times_changes_nothing(rows: list[Row]) -> N
         f"exp00{n}": {row.id: texts_of(row, 0.2 + n / 10, rng, 3) for row in rows[:30]} for n in range(1, 4)
     }
     again = {**members, **{f"exp001-{n}": members["exp001"] for n in range(5)}}
-    assert copies(again) == {f"exp001-{n}": "exp001" for n in range(5)}
+    assert duplicate_members(again) == {f"exp001-{n}": "exp001" for n in range(5)}
     # What counting them would do: the twins vouch for each other until nobody else is heard.
     counted = pool(again)
     chosen = choose(scores(agreement(counted), Consensus((1.0,) * 8)))
@@ -109,7 +119,7 @@ def test_one_member_equal_candidates_and_one_dialogue(rows: list[Row]) -> None:
         verdicts(measured(rows[:1], {"exp001": {rows[0].id: [Candidate(CONSTANT, None, 9)]}}))
 
 
-def test_a_ranker_without_differences_ranks_nothing(alike: Known) -> None:
+def test_a_ranker_without_differences_ranks_nothing(alike: MeasuredPool) -> None:
     flat = replace(alike.examples, target=np.ones_like(alike.target))
     found: Pool = alike.pool
     assert (learned.rank(flat)(alike.columns)[found.mask] == 0).all()

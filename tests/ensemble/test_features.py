@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from common.candidates import Candidate
+from common.core.errors import UserError
+from common.data.rows import Row
+from common.ensemble.cross_validation import MeasuredPool
 from common.ensemble.features import OF_TEXT, features, names
 from common.ensemble.neighbours import NAMES, neighbours
-from common.ensemble.nested import Known
 from common.ensemble.pool import pool
-from common.errors import UserError
-from common.rows import Row
+from common.runs.candidates import Candidate
 from tests.support.members import measured
 
 
@@ -37,7 +37,7 @@ def test_features_say_what_they_are_called(rows: list[Row]) -> None:
     assert set(OF_TEXT) <= set(columns)
 
 
-def test_features_never_see_a_reference(rows: list[Row], alike: Known) -> None:
+def test_features_never_see_a_reference(rows: list[Row], alike: MeasuredPool) -> None:
     other = [replace(row, summaries=("전혀 다른 요약.",)) for row in rows]
     members = {
         name: {key: [Candidate(t, None, 1) for t, o in zip(texts, owners, strict=False) if o == number]

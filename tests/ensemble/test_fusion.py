@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import competition
-from common.blending import pooled
-from common.candidates import Candidate
-from common.ensemble import nested
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.ensemble import cross_validation
+from common.ensemble.blend import pooled
 from common.ensemble.consensus import Consensus, _neighbours, agreement, scores, search, vote
+from common.ensemble.cross_validation import MeasuredPool, best_member
 from common.ensemble.features import features, names
-from common.ensemble.fusion import fused
 from common.ensemble.pool import choose
-from common.errors import UserError
-from common.postprocess import sentences
-from common.recipes import Member, Recipe, read_recipe
+from common.ensemble.recipe import Member, Recipe, read_recipe
+from common.ensemble.recombine import recombine
+from common.postprocess.rules import sentences
 from common.rouge import corpus
+from common.runs.candidates import Candidate
 from tests.support import tiny
 
 SAYINGS = (
@@ -51,10 +52,10 @@ def test_the_halves_that_most_agree_on_make_a_text_that_nobody_wrote() -> None:
     )
     before = ("날씨 이야기가 먼저 나온다.", "버스가 늦어 다들 지루해한다.", "숙제를 마치지 못해 걱정한다.")
     group = [*(f"{bought} {other}" for other in behind), *(f"{other} {met}" for other in before)]
-    [found] = fused([group], 3, 300)
+    [found] = recombine([group], 3, 300)
     assert found[0] == f"{bought} {met}"
     assert len(found) == 3
-    [short] = fused([group], 3, len(found[0]) - 1)
+    [short] = recombine([group], 3, len(found[0]) - 1)
     assert found[0] not in short
     assert len(short) == 3
 
@@ -65,7 +66,7 @@ def test_every_text_is_made_of_what_the_candidates_say(
     parts: list[list[str]], kept: int, tried: int, profile: str
 ) -> None:
     group = [" ".join(some) for some in parts]
-    [found] = fused([group], kept, 40, profile, tried)
+    [found] = recombine([group], kept, 40, profile, tried)
     begins = {some[0] for some in parts}
     follows = {one for some in parts for one in some[1:]}
     assert len(found) <= kept
@@ -78,7 +79,7 @@ def test_every_text_is_made_of_what_the_candidates_say(
         assert len(text) <= 40
     values = [agreed(text, group, profile) for text in found]
     assert np.allclose(values, sorted(values, reverse=True))
-    assert fused([group], kept, 40, profile, tried) == [found]
+    assert recombine([group], kept, 40, profile, tried) == [found]
 
 
 def test_the_best_are_the_best_of_all_that_can_be_made() -> None:
@@ -87,9 +88,9 @@ def test_the_best_are_the_best_of_all_that_can_be_made() -> None:
     first, later = {some[0] for some in parts}, {one for some in parts for one in some[1:]}
     possible = {*first, *later, *(f"{a} {b}" for a in first for b in later)} - set(group)
     for profile in ("leaderboard", "korouge"):
-        [found] = fused([group], 99, 300, profile)
+        [found] = recombine([group], 99, 300, profile)
         assert set(found) == possible
-        [some] = fused([group], 3, 300, profile)
+        [some] = recombine([group], 3, 300, profile)
         assert some == found[:3]
         assert agreed(found[0], group, profile) == pytest.approx(
             max(agreed(t, group, profile) for t in possible)
@@ -98,7 +99,7 @@ def test_the_best_are_the_best_of_all_that_can_be_made() -> None:
 
 def test_letters_count_as_the_profile_counts_them() -> None:
     group = ["TV가 KBS를 틀어 준다. 끝.", "tv가 kbs를 틀어 준다. 끝났다.", "TV가 KBS를 틀어 준다. 잔다."]
-    [found] = fused([group], 99, 300)
+    [found] = recombine([group], 99, 300)
     values = [agreed(text, group, "leaderboard") for text in found]
     assert values == pytest.approx(sorted(values, reverse=True))
     assert agreed("TV가 KBS를 틀어 준다.", group, "leaderboard") > agreed(
@@ -108,27 +109,27 @@ def test_letters_count_as_the_profile_counts_them() -> None:
 
 def test_dialogues_are_each_by_themselves() -> None:
     groups = [["가. 나.", "다. 라."], ["마."], ["바. 사.", "바. 아.", "자. 사."]]
-    assert fused(groups, 4, 300) == [fused([group], 4, 300)[0] for group in groups]
-    assert fused(groups, 4, 300)[1] == []
-    assert fused([["마.", "마."]], 4, 300) == [[]]
+    assert recombine(groups, 4, 300) == [recombine([group], 4, 300)[0] for group in groups]
+    assert recombine(groups, 4, 300)[1] == []
+    assert recombine([["마.", "마."]], 4, 300) == [[]]
 
 
 def test_a_candidate_with_other_spaces_is_not_new() -> None:
     glued = "철수는 우산을 샀다.영희는 표를 샀다."
     assert sentences(glued) == ["철수는 우산을 샀다.", "영희는 표를 샀다."]
     for profile in ("leaderboard", "korouge", "rouge101"):
-        [found] = fused([[glued, "둘은 만난다. 영희는 표를 샀다.", "비가 온다."]], 99, 300, profile)
+        [found] = recombine([[glued, "둘은 만난다. 영희는 표를 샀다.", "비가 온다."]], 99, 300, profile)
         assert "철수는 우산을 샀다. 영희는 표를 샀다." not in found
         assert "영희는 표를 샀다." in found
 
 
 def test_what_ends_in_a_quotation_begins_a_text_when_it_did_before() -> None:
-    [found] = fused([['그는 "이제 간다." 영희는 웃는다.', "철수는 떠난다. 둘은 만난다."]], 99, 300)
+    [found] = recombine([['그는 "이제 간다." 영희는 웃는다.', "철수는 떠난다. 둘은 만난다."]], 99, 300)
     assert '그는 "이제 간다." 둘은 만난다.' in found
 
 
 def test_a_text_that_was_cut_off_goes_on_nowhere() -> None:
-    [found] = fused([["철수는 우산을", "영희는 기차표를 산다. 둘은 만난다."]], 9, 300)
+    [found] = recombine([["철수는 우산을", "영희는 기차표를 산다. 둘은 만난다."]], 9, 300)
     assert set(found) == {"영희는 기차표를 산다.", "둘은 만난다."}
 
 
@@ -148,7 +149,7 @@ def members(count: int = 30) -> dict[str, dict[str, list[Candidate]]]:
     return made
 
 
-TALK = competition.load("daily_talk")
+TALK = load_competition("daily_talk")
 
 
 def recipe(**values: object) -> Recipe:
@@ -233,10 +234,12 @@ def test_the_best_member_is_always_a_run() -> None:
     found = pooled(members(), TALK, recipe(fused=3))
     target = np.where(found.owner == 2, 90.0, np.where(found.owner == 1, 50.0, 10.0)) * found.mask
     columns = np.ones((*target.shape, 1))
-    known = nested.Known(found, agreement(found), columns, target, tuple(tiny.rows(30, "dev", seed=3)), 0.999)
-    chosen = choose(nested.best_member(known)(known))
+    known = MeasuredPool(found, agreement(found), columns, target, tuple(tiny.rows(30, "dev", seed=3)), 0.999)
+    chosen = choose(best_member(known)(known))
     assert (found.owner[np.arange(30), chosen] == 1).all()
-    judged = nested.verdicts(known, {"best_member": nested.best_member, "searched": nested.searched})
+    judged = cross_validation.verdicts(
+        known, {"best_member": best_member, "searched": cross_validation.searched}
+    )
     assert judged.best == "exp002"
     assert set(judged.members) == {"exp001", "exp002"}
     assert [v.against_best.difference for v in judged.methods] == pytest.approx([0.0, 40.0])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from common.candidates import Candidate
+from common.core.errors import UserError
+from common.data.rows import Row
 from common.ensemble.pool import pool
-from common.errors import UserError
-from common.rows import Row
+from common.runs.candidates import Candidate
 
 
 def test_a_pool_keeps_order_owners_and_padding(rows: list[Row]) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import UserError
-from common.recipes import read_recipe
+from common.core.errors import UserError
+from common.ensemble.recipe import read_recipe
 from tests.support import repository as repositories
 from tests.support.submitting import refused, submit
 

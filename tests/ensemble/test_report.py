@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from common.ensemble.nested import METHODS
+from common.ensemble.cross_validation import METHODS
 from tests.support import tiny
 
 

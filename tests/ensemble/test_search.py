@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.core.errors import UserError
+from common.data.rows import Row
 from common.ensemble.consensus import Consensus, agreement, scores, search
-from common.ensemble.nested import Known
+from common.ensemble.cross_validation import MeasuredPool
 from common.ensemble.pool import choose, pool
-from common.errors import UserError
-from common.rows import Row
 from tests.support.members import texts_of
 
 
@@ -21,7 +21,7 @@ from tests.support.members import texts_of
     mix=st.tuples(st.floats(0.1, 1), st.floats(0, 1), st.floats(0, 1)),
 )
 def test_a_members_candidates_share_its_weight(
-    alike: Known, weights: list[float], mix: tuple[float, ...]
+    alike: MeasuredPool, weights: list[float], mix: tuple[float, ...]
 ) -> None:
     found = scores(alike.agreement, Consensus(tuple(weights), mix))
     share = np.array(mix) / sum(mix)
@@ -37,14 +37,14 @@ def test_a_members_candidates_share_its_weight(
         assert np.isneginf(found[place, size:]).all()
 
 
-def test_some_dialogues_of_an_agreement_are_the_agreement_of_some(alike: Known) -> None:
+def test_some_dialogues_of_an_agreement_are_the_agreement_of_some(alike: MeasuredPool) -> None:
     some = np.array([3, 1, 7])
     one, two = alike.agreement.take(some), agreement(alike.pool.take(some))
     for name in ("utility", "share", "log_length", "owner"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
-def test_references_and_candidates_may_be_separate_sets(alike: Known) -> None:
+def test_references_and_candidates_may_be_separate_sets(alike: MeasuredPool) -> None:
     weights = (0.0, 1.0, 1.0, 1.0)
     chosen = choose(scores(alike.agreement, Consensus(weights, hypotheses=(0,))))
     assert (alike.pool.owner[np.arange(60), chosen] == 0).all()
@@ -52,7 +52,7 @@ def test_references_and_candidates_may_be_separate_sets(alike: Known) -> None:
     assert (alike.pool.owner[np.arange(60), free] != 0).any()
 
 
-def test_the_length_preference_prefers(alike: Known) -> None:
+def test_the_length_preference_prefers(alike: MeasuredPool) -> None:
     def length(preference: float) -> float:
         chosen = choose(scores(alike.agreement, Consensus((1.0,) * 4, length=preference)))
         return float(np.mean([len(texts[i]) for texts, i in zip(alike.pool.texts, chosen, strict=True)]))
@@ -65,12 +65,12 @@ def test_the_length_preference_prefers(alike: Known) -> None:
     [Consensus((1.0,)), Consensus((1.0, 1.0, 1.0, -1.0)), Consensus((0.0,) * 4), Consensus((1.0,) * 4, (0.0,) * 4), Consensus((1.0,) * 4, (1.0, 1.0)),
      Consensus((1.0, 1.0, 1.0, float("nan")))],
 )  # fmt: skip
-def test_weights_that_do_not_match_are_refused(alike: Known, setting: Consensus) -> None:
+def test_weights_that_do_not_match_are_refused(alike: MeasuredPool, setting: Consensus) -> None:
     with pytest.raises(UserError, match="wanted"):
         scores(alike.agreement, setting)
 
 
-def test_the_search_never_ends_below_its_start_and_counts_its_trials(unequal: Known) -> None:
+def test_the_search_never_ends_below_its_start_and_counts_its_trials(unequal: MeasuredPool) -> None:
     rows = np.arange(60)
     start = unequal.target[rows, choose(scores(unequal.agreement, Consensus((1.0,) * 5)))].mean()
     found = search(unequal.agreement, unequal.target, trials=300)

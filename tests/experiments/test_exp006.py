@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from common import candidates, runs
-from common.competition import load
-from common.dialogue import TAG
+from common.data.competition import load_competition
+from common.data.dialogue import TAG
+from common.data.rows import read_split
+from common.generation.api import candidates as candidates_of
+from common.generation.api import requests as requests_of
 from common.llm.checks import STRICTER
-from common.llm.summaries import candidates as candidates_of
-from common.llm.summaries import requests as requests_of
 from common.prompts import PromptConfig
-from common.rows import read_split
+from common.runs import candidates
+from common.runs.record import read_record
 from tests.support import tiny
 from tests.support.scripted_server import Call, Reply, Script, Server, serve
 
@@ -86,7 +87,7 @@ def test_summaries_from_an_api_end_in_a_blend(
     assert code == 0, output
     wanted = 2 * ROWS * 2 * 3  # splits, rows, prompts, samples
     assert output.strip().startswith(f"{wanted} calls to make, 0 answers are cached; about ")
-    assert "infer" not in runs.record(root / RUN)
+    assert "infer" not in read_record(root / RUN)
     assert not api.received
 
     monkeypatch.delenv("WANDB_MODE")
@@ -98,14 +99,14 @@ def test_summaries_from_an_api_end_in_a_blend(
     assert "leaderboard" in output
     assert api.authorizations == {f"Bearer {KEY}"}
     found = candidates.read(root / RUN / "dev" / "candidates.jsonl")
-    rows = {row.id: row for row in read_split(load("daily_talk"), "dev").rows}
+    rows = {row.id: row for row in read_split(load_competition("daily_talk"), "dev").rows}
     assert list(found) == list(rows)
     for name, group in found.items():
         assert len(group) == 6
         for candidate in group:
             assert set(TAG.findall(candidate.text)) <= set(TAG.findall(rows[name].dialogue))
             assert "죄송" not in candidate.text
-    notes = runs.record(root / RUN)["infer"]["notes"]
+    notes = read_record(root / RUN)["infer"]["notes"]
     assert notes["llm_dev"]["retries"]
     assert notes["llm_dev"]["calls"] >= wanted // 2
     assert notes["llm_dev"]["cost"] > 0
@@ -179,7 +180,7 @@ def test_what_cannot_be_answered_stops_with_the_reason(
     assert f"error: {ROWS} of {ROWS} dialogues have no usable answer; nothing is written" in output
     assert "and 1 more" in output
     assert not (root / RUN / "dev" / "predictions.csv").exists()
-    assert runs.record(root / RUN)["infer"]["status"] == "running"
+    assert read_record(root / RUN)["infer"]["status"] == "running"
 
     poor = server(lambda _: Reply(status=403, content=b'{"error": {"message": "insufficient credit"}}'))
     code, output = run(root, "infer", poor.url)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from common import augment, runs
-from common.competition import load
-from common.errors import UserError
-from common.rows import read_split
+from common import augment
+from common.augment import augment_in_memory
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.data.rows import read_split
+from common.runs.record import read_record, stale_training
 from tests.support import tiny
 
 RUN = "outputs/daily_talk/exp008"
@@ -21,7 +23,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def notes(root: Path, run: str = "exp008") -> dict[str, int]:
-    found: dict[str, int] = runs.record(root / "outputs" / "daily_talk" / run)["train"]["notes"]["rows"]
+    found: dict[str, int] = read_record(root / "outputs" / "daily_talk" / run)["train"]["notes"]["rows"]
     return found
 
 
@@ -32,7 +34,7 @@ def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pyt
     assert "make augment method=… comp=daily_talk name=speaker_swap" in output
     code, output = tiny.call(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk")
     assert code == 0, output
-    competition = load("daily_talk")
+    competition = load_competition("daily_talk")
     others = [*read_split(competition, "dev").rows, *read_split(competition, "test").rows]
     made = augment.read(competition, "speaker_swap", others)
     assert len(made) > 10
@@ -40,9 +42,9 @@ def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pyt
     code, output = tiny.call(copy, "common", "train", "exp008", *TRAIN, "--made=speaker_swap")
     assert code == 0, output
     assert notes(copy) == {"original": 40, "augmented": len(made), "offered": len(made)}
-    record = runs.record(copy / RUN)["train"]
+    record = read_record(copy / RUN)["train"]
     assert record["data"]["outputs/daily_talk/augmented/speaker_swap/rows.csv"]["rows"] == len(made)
-    assert runs.stale_training(copy / RUN) == []
+    assert stale_training(copy / RUN) == []
 
     less = ["--made=speaker_swap", "--ratio=0.1", "--run=exp008-less"]
     assert tiny.call(copy, "common", "train", "exp008", *TRAIN, *less)[0] == 0
@@ -52,20 +54,20 @@ def test_augmented_rows_are_made_mixed_and_recorded(copy: Path, monkeypatch: pyt
     code, output = tiny.call(copy, "common", "augment", "--method=speaker_swap", "--competition=daily_talk",
                             "--parents=12", "--restart")  # fmt: skip
     assert code == 0, output
-    assert runs.stale_training(copy / RUN) == [
+    assert stale_training(copy / RUN) == [
         "data outputs/daily_talk/augmented/speaker_swap/rows.csv has changed"
     ]
 
 
 def test_rows_made_on_the_spot_are_those_of_make_augment(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDS_ROOT", str(copy))
-    competition = load("daily_talk")
+    competition = load_competition("daily_talk")
     train = read_split(competition, "train").rows
     others = [*read_split(competition, "dev").rows, *read_split(competition, "test").rows]
     for method in ("speaker_swap", "turn_drop", "sentence_drop"):
         words = [f"--method={method}", "--competition=daily_talk", f"--name={method}-now", "--seed=7"]
         code, output = tiny.call(copy, "common", "augment", *words)
-        spot = augment.on_the_spot(method, competition, train, others, competition.near_copy, 7)
+        spot = augment_in_memory(method, competition, train, others, competition.near_copy, 7)
         if code:  # nothing passed the guards, which is said and is an error there
             assert "no row passed the guards" in output
             assert spot == ()
@@ -75,7 +77,7 @@ def test_rows_made_on_the_spot_are_those_of_make_augment(copy: Path, monkeypatch
             (one.row.dialogue, one.parent, one.fold) for one in made
         ]
     with pytest.raises(UserError, match="method 'paraphrase' cannot run in memory"):
-        augment.on_the_spot("paraphrase", competition, train, others, competition.near_copy, 7)
+        augment_in_memory("paraphrase", competition, train, others, competition.near_copy, 7)
     assert (
         json.loads((copy / "outputs/daily_talk/augmented/speaker_swap-now/run.json").read_text())["kept"] > 0
     )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from common import checkpoints, runs
-from common.candidates import read, write
-from common.files import write_json
+from common.core import verified_folder
+from common.core.files import write_json
+from common.runs.candidates import read, write
+from common.runs.record import read_record
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -36,23 +37,23 @@ def test_a_killed_run_goes_on_from_what_it_drew(copy: Path, caplog: pytest.LogCa
     trained()
     folder = copy / "outputs" / "daily_talk" / "exp013-a"
     path = folder / "train" / "candidates.jsonl"
-    drawn, best = read(path), checkpoints.fingerprint(folder / "best")
+    drawn, best = read(path), verified_folder.fingerprint(folder / "best")
     assert len(drawn) == 10 and all(len(found) == 4 for found in drawn.values())
-    notes = runs.record(folder)["train"]["notes"]["drawn"]
+    notes = read_record(folder)["train"]["notes"]["drawn"]
     assert notes["best"] >= notes["mean"] >= 0
-    record = runs.record(folder)
+    record = read_record(folder)
     record["train"]["status"] = "running"
 
     def killed_at(step: int) -> None:
         write_json(folder / "run.json", record)
-        for made in checkpoints.steps(folder / "checkpoints"):
+        for made in verified_folder.steps(folder / "checkpoints"):
             if int(made.name.rsplit("-", 1)[-1]) > step:
                 shutil.rmtree(made)
 
     killed_at(2)
     said = trained("--tokens-at-once=300")  # lower, as after an error of memory
     assert "resuming at step 2" in said
-    assert read(path) == drawn and checkpoints.fingerprint(folder / "best") == best
+    assert read(path) == drawn and verified_folder.fingerprint(folder / "best") == best
 
     killed_at(2)
     with pytest.raises(SystemExit, match=r"summaries that were sampled with other settings.* restart=1"):

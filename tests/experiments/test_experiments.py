@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from common import runs
-from common.candidates import read as read_candidates
-from common.competition import load
-from common.rows import read_predictions
+from common.data.competition import load_competition
+from common.data.rows import read_predictions
+from common.runs import record as runs_record
+from common.runs.candidates import read as read_candidates
+from common.runs.record import experiments, read_record, stale_reasons
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -32,21 +33,23 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("KDS_ROOT", str(copy))
     code, output = tiny.run(copy, "common", "smoke")
     assert code == 0, output
-    assert output.splitlines() == [f"{name}: train and infer run" for name in runs.experiments()]
-    assert {"exp001", "exp002", "exp011"} <= set(runs.experiments())
-    competition = load("daily_talk")
+    assert output.splitlines() == [f"{name}: train and infer run" for name in experiments()]
+    assert {"exp001", "exp002", "exp011"} <= set(experiments())
+    competition = load_competition("daily_talk")
     begun = set()
-    for name in runs.experiments():
-        folder = runs.outputs("daily_talk", smoke=True) / name
-        record = runs.record(folder)
+    for name in experiments():
+        folder = runs_record.outputs("daily_talk", smoke=True) / name
+        record = read_record(folder)
         assert [record[stage]["status"] for stage in ("train", "infer")] == ["finished", "finished"]
         assert record["train"]["checkpoint"] == record["infer"]["checkpoint"]
         # What ran is on record: the room's code and the experiment's own.
         assert f"experiments/{name}/train.py" in record["train"]["code"]
-        assert {f"experiments/{name}/infer.py", f"experiments/{name}/config.py", "common/dialogue.py"} <= set(
-            record["infer"]["code"]
-        )
-        assert runs.stale_reasons(folder) == []
+        assert {
+            f"experiments/{name}/infer.py",
+            f"experiments/{name}/config.py",
+            "common/data/dialogue.py",
+        } <= set(record["infer"]["code"])
+        assert stale_reasons(folder) == []
         pretrained = record["train"]["config"].get("base.model")
         if pretrained:  # adapter or every weight trained: which commit it began with
             nothing_trained = (folder / "best" / "base.json").exists() and "result" not in record["train"]
@@ -103,7 +106,7 @@ def test_training_twice_says_so_and_infer_wants_training_first(copy: Path) -> No
     assert code == 0, output
     for profile in ("korouge", "rouge101", "leaderboard"):
         assert re.search(rf"(?m)^{profile}\b", output)
-    assert set(runs.record(folder)["infer"]["scores"]) == {"korouge", "rouge101", "leaderboard"}
+    assert set(read_record(folder)["infer"]["scores"]) == {"korouge", "rouge101", "leaderboard"}
 
 
 def test_infer_after_an_interrupted_training_is_refused(copy: Path, tmp_path: Path) -> None:
@@ -135,7 +138,7 @@ def test_only_what_decides_candidates_makes_them_anew(copy: Path, tmp_path: Path
         lines[0]["candidates"][0]["text"] = "표시"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         stage("infer", *words)
-        predicted = read_predictions(folder / "dev" / "predictions.csv", load("daily_talk"))
+        predicted = read_predictions(folder / "dev" / "predictions.csv", load_competition("daily_talk"))
         texts = {name: group[0].text for name, group in read_candidates(path).items()}
         assert (predicted["dev_0"] == "표시") == (texts["dev_0"] == "표시")
         return texts["dev_0"] != "표시"

@@ -7,10 +7,11 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from common import models, tokenization
-from common.models import LoRAConfig
-from common.tokenization import LengthConfig
-from common.training import cross_entropy
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import load_pretrained, set_language
+from common.tokenization import tokenizer
+from common.tokenization.tokenizer import LengthConfig, collate_causal, collate_seq2seq
+from common.training.losses import cross_entropy
 from tests.support import decoding, tiny
 from tests.support.engines import MBART, WORDS, frame_of, saved, taught
 
@@ -40,8 +41,8 @@ def mbart(folder: Path) -> Path:
     """A tiny mBART that begins its summaries with ko_KR."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDS_ROOT", str(folder))
-        model, words = models.pretrained(MBART, frozen=False)
-    models.set_language(model, words, "ko_KR")
+        model, words = load_pretrained(MBART, frozen=False)
+    set_language(model, words, "ko_KR")
     return saved(taught(model, words, frame_of(model, words, "ko_KR"), 40), words, folder / "mbart")
 
 
@@ -50,9 +51,9 @@ def adapted(folder: Path) -> Path:
     """Adapters on a random mBART."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDS_ROOT", str(folder))
-        model, words = models.pretrained(MBART, frozen=True)
+        model, words = load_pretrained(MBART, frozen=True)
         torch.manual_seed(0)
-        model = models.add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
+        model = add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
         model = taught(model, words, frame_of(model, words, "ko_KR"), 40)
         return saved(model, words, folder / "adapted", MBART)
 
@@ -70,11 +71,11 @@ def taught_models() -> dict[str, PreTrainedModel]:
     found = {}
     for kind in decoding.KINDS:
         rows = tiny.rows(24)
-        sources = tokenization.sources(rows, decoding.WORDS, LengthConfig(120), decoding.FRAMES[kind])
+        sources = tokenizer.sources(rows, decoding.WORDS, LengthConfig(120), decoding.FRAMES[kind])
         batch = [
             tiny.example(sources[r.id], [*decoding.WORDS.encode(r.summaries[0]), decoding.EOS]) for r in rows
         ]
-        collate = tokenization.collate_seq2seq if kind == "bart" else tokenization.collate_causal
+        collate = collate_seq2seq if kind == "bart" else collate_causal
         tensors = collate(batch, pad=decoding.PAD)
         model = tiny.model(kind, decoding.WORDS)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)

@@ -16,15 +16,19 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from common import checkpoints, engines, models, runs
-from common.candidates import read as read_candidates
-from common.decoding import DecodingConfig
-from common.engines import stepping
-from common.engines.hf import decode
-from common.errors import UserError
-from common.files import write_json
-from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.core.files import write_json
+from common.generation import engines, stepping
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.models.adapters import LoRAConfig, add_lora
 from common.models.averaging import Averaged, mean_log_probabilities
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.small import SmallModelConfig
+from common.models.storage import load_model, merge_adapters, save_model
+from common.runs.candidates import read as read_candidates
+from common.runs.record import read_record, stale_reasons
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -126,7 +130,7 @@ def test_two_models_write_what_the_slow_way_writes(
     both, config = pair(kind), CONFIGS[how]
     # The random numbers of `generate`, and as many of them.
     monkeypatch.setattr(stepping, "sampler", as_generate_samples)
-    monkeypatch.setattr(stepping, "ALIVE", 0.0)
+    monkeypatch.setattr(stepping, "COMPACT_BELOW", 0.0)
     lengths, alone = [], 0
     for source in SOURCES:
         torch.manual_seed(3)
@@ -176,21 +180,23 @@ def test_adapters_on_one_base_and_a_sliding_window_decode_together(
     monkeypatch.setenv("KDS_MODEL_CACHE", str(tmp_path))
     base = PretrainedConfig(model="tiny:gemma3", dtype="float32")
     for seed in (0, 1):
-        one, words = models.pretrained(base, frozen=True)
-        one = models.add_lora(one, words, LoRAConfig(rank=2, alpha=4, dropout=0.0))
+        one, words = load_pretrained(base, frozen=True)
+        one = add_lora(one, words, LoRAConfig(rank=2, alpha=4, dropout=0.0))
         torch.manual_seed(seed)
         with torch.no_grad():
             for parameter in one.parameters():
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter))
         best = tmp_path / f"exp010-{seed}" / "best"
-        checkpoints.save(best, lambda staging, one=one, words=words: models.save(one, words, staging, base))
+        verified_folder.save(
+            best, lambda staging, one=one, words=words: save_model(one, words, staging, base)
+        )
         write_json(best.parent / "run.json", {"train": {"status": "finished"}})
     config = replace(SAMPLED, average_with=("exp010-1",))
     folder = tmp_path / "exp010-0" / "best"
     write, words = engines.decoder(folder, config)
     sources = [list(range(5, 5 + length)) for length in (70, 12)]  # longer than the window of 64
-    both = [models.merged(models.load(tmp_path / f"exp010-{n}" / "best")[0]).double().eval() for n in (0, 1)]
+    both = [merge_adapters(load_model(tmp_path / f"exp010-{n}" / "best")[0]).double().eval() for n in (0, 1)]
     for wanted in (GREEDY, replace(SAMPLED, candidates=2)):
         for source, group in zip(sources, write(sources, wanted, 5), strict=True):
             for candidate in group:
@@ -213,8 +219,8 @@ def test_models_that_cannot_be_averaged_are_refused(tmp_path: Path) -> None:
     }  # fmt: skip
     for run, (kind, words) in kinds.items():
         made = tiny.model(kind, words)
-        checkpoints.save(
-            tmp_path / run / "best", lambda staging, made=made, words=words: models.save(made, words, staging)
+        verified_folder.save(
+            tmp_path / run / "best", lambda staging, made=made, words=words: save_model(made, words, staging)
         )
         write_json(tmp_path / run / "run.json", {"train": {"status": "finished"}})
     engines.decoder(tmp_path / "exp002" / "best", replace(GREEDY, average_with=("exp002-b",)))
@@ -238,11 +244,11 @@ def test_a_run_records_whom_it_decoded_with_and_is_stale_with_them(trained_pair:
     path = place / "exp002" / "dev" / "candidates.jsonl"
     other = "outputs/daily_talk/exp002-b"
     repositories.stage(root, "exp002", "infer", "--average-with=exp002-b")
-    record = runs.record(place / "exp002")
-    assert record["infer"]["runs"] == {other: runs.record(root / other)["train"]["checkpoint"]}
+    record = read_record(place / "exp002")
+    assert record["infer"]["runs"] == {other: read_record(root / other)["train"]["checkpoint"]}
     assert record["train"]["runs"] == {}
     assert record["infer"]["config"]["decoding.average_with"] == ["exp002-b"]
-    assert runs.stale_reasons(place / "exp002") == []
+    assert stale_reasons(place / "exp002") == []
 
     # Half a file of candidates made with another model beside it is not gone on with.
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -251,16 +257,18 @@ def test_a_run_records_whom_it_decoded_with_and_is_stale_with_them(trained_pair:
     path.write_text(json.dumps(marked) + "\n", encoding="utf-8")
     repositories.stage(root, "exp002", "infer", "--average-with=exp002-b")
     assert read_candidates(path)["dev_0"][0].text == "표시"  # the same models: it is gone on with
-    anew, words = models.load(root / other / "best")
+    anew, words = load_model(root / other / "best")
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in anew.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    fingerprint = checkpoints.save(root / other / "best", lambda staging: models.save(anew, words, staging))
-    train = runs.record(root / other)
+    fingerprint = verified_folder.save(
+        root / other / "best", lambda staging: save_model(anew, words, staging)
+    )
+    train = read_record(root / other)
     train["train"]["checkpoint"] = fingerprint
     write_json(root / other / "run.json", train)
-    assert runs.stale_reasons(place / "exp002") == [f"run {other} was trained anew"]
+    assert stale_reasons(place / "exp002") == [f"run {other} was trained anew"]
     repositories.stage(root, "exp002", "infer", "--average-with=exp002-b")
     assert read_candidates(path)["dev_0"][0].text != "표시"
-    assert runs.stale_reasons(place / "exp002") == []
+    assert stale_reasons(place / "exp002") == []

@@ -9,15 +9,19 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from common import candidates as on_disk
-from common import checkpoints, engines, generation, models, tokenization
-from common.candidates import Candidate
-from common.decoding import DecodingConfig
-from common.engines import ct2
-from common.engines.hf import decode
-from common.errors import UserError
-from common.models import LoRAConfig
-from common.tokenization import Frame, LengthConfig
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.generation import ctranslate2, engines, resumable
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.models import storage
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import load_pretrained
+from common.models.storage import load_model
+from common.runs import candidates
+from common.runs.candidates import Candidate
+from common.tokenization import tokenizer as tokenization_tokenizer
+from common.tokenization.tokenizer import InputTemplate, LengthConfig
 from tests.support import tiny
 from tests.support.engines import (
     BEAM,
@@ -39,7 +43,7 @@ def both(
     folder: Path, config: DecodingConfig, weights: str = "float32", language: str | None = None
 ) -> tuple[list[list[Candidate]], list[list[Candidate]]]:
     """What hf and ctranslate2 make of the same sources."""
-    model, words = models.load(folder)
+    model, words = load_model(folder)
     sources = sources_of(words, frame_of(model, words, language))
     other, tokenizer = engines.decoder(folder, ct2_of(config, weights))
     assert tokenizer.get_vocab() == words.get_vocab()
@@ -101,9 +105,9 @@ def test_adapters_are_merged_before_the_conversion(adapted: Path) -> None:
 
 def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -> None:
     base = replace(MBART, quantization="nf4", dtype="auto")
-    model, words = models.pretrained(base, frozen=True)
+    model, words = load_pretrained(base, frozen=True)
     torch.manual_seed(0)
-    model = models.add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
+    model = add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
     taught(model, words, frame_of(model, words, "ko_KR"), 40)
     folder = saved(model, words, place / "quantized", base)
     decoder, _ = engines.decoder(folder, replace(GREEDY, merge=True))
@@ -115,7 +119,7 @@ def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -
 
 def test_samples_follow_their_seed(bart: Path) -> None:
     decoder, words = engines.decoder(bart, ct2_of(SAMPLED))
-    sources = sources_of(words, Frame(after=(words.eos_token_id,)), 8)
+    sources = sources_of(words, InputTemplate(after=(words.eos_token_id,)), 8)
     first, second = decoder(sources, SAMPLED, 1), decoder(sources, SAMPLED, 2**40 + 2)
     assert first != second
     decoder(sources, GREEDY, 5)
@@ -136,8 +140,8 @@ def test_samples_follow_their_seed(bart: Path) -> None:
 def test_samples_are_as_likely_as_those_of_hf(bart: Path) -> None:
     """The mean log-probability of many samples, at a temperature and nucleus where a slip would show."""
     config = replace(SAMPLED, candidates=100, temperature=0.8, top_p=0.8, max_new_tokens=8)
-    model, words = models.load(bart)
-    sources = sources_of(words, Frame(after=(words.eos_token_id,)), 4)
+    model, words = load_model(bart)
+    sources = sources_of(words, InputTemplate(after=(words.eos_token_id,)), 4)
     decoder, _ = engines.decoder(bart, ct2_of(config))
     torch.manual_seed(0)
     for ours, theirs in zip(decode(model, words, sources, config), decoder(sources, config, 1), strict=True):
@@ -151,30 +155,30 @@ def test_candidates_are_generated_and_resumed_as_with_hf(bart: Path, tmp_path: P
         replace(BEAM, candidates=2, samples=2, samples_temperature=1.5, tokens_at_once=2000), "int8"
     )
     decoder, words = engines.decoder(bart, config)
-    frame = Frame(after=(words.eos_token_id,))
-    sources = tokenization.sources(tiny.rows(9, "test", 5), words, LengthConfig(120), frame)
+    frame = InputTemplate(after=(words.eos_token_id,))
+    sources = tokenization_tokenizer.sources(tiny.rows(9, "test", 5), words, LengthConfig(120), frame)
     path = tmp_path / "candidates.jsonl"
-    found = generation.generate(decoder, sources, config, path, key="k", seed=1)
+    found = resumable.generate(decoder, sources, config, path, key="k", seed=1)
     assert {len(group) for group in found.values()} == {4}
     whole = path.read_bytes()
     path.write_bytes(b"".join(whole.splitlines(keepends=True)[3:5]))
     again, _ = engines.decoder(bart, config)
-    assert generation.generate(again, sources, config, path, key="k", seed=1) == found == on_disk.read(path)
+    assert resumable.generate(again, sources, config, path, key="k", seed=1) == found == candidates.read(path)
     assert path.read_bytes() == whole
 
 
 def test_a_model_is_converted_once_and_again_when_damaged(
     bart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = ct2.convert(bart, "float32")
-    assert ct2.convert(bart, "int8") != folder
-    before = checkpoints.fingerprint(folder)
+    folder = ctranslate2.convert(bart, "float32")
+    assert ctranslate2.convert(bart, "int8") != folder
+    before = verified_folder.fingerprint(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(models, "load", None)
-        assert ct2.convert(bart, "float32") == folder
+        patch.setattr(storage, "load_model", None)
+        assert ctranslate2.convert(bart, "float32") == folder
     (folder / "model.bin").write_bytes(b"torn")
-    assert ct2.convert(bart, "float32") == folder
-    assert checkpoints.fingerprint(folder) == before
+    assert ctranslate2.convert(bart, "float32") == folder
+    assert verified_folder.fingerprint(folder) == before
 
 
 def test_models_that_ctranslate2_is_not_trusted_with_are_refused(

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from transformers import PreTrainedModel
 
-from common import competition, generation, scoring, tokenization
-from common.decoding import DecodingConfig
-from common.engines.hf import decode
-from common.tokenization import LengthConfig
+from common.data.competition import load_competition
+from common.generation import hf
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.generation.resumable import dev_evaluation
+from common.runs.scoring import score
+from common.tokenization import tokenizer as tokenization_tokenizer
+from common.tokenization.tokenizer import LengthConfig
 from tests.support import tiny
 from tests.support.decoding import FRAMES, GREEDY, KINDS, WORDS, greedy_by_hand, plain
 
@@ -19,7 +23,7 @@ def test_the_dev_evaluation_scores_greedy_summaries(
     taught_models: dict[str, PreTrainedModel], monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """As long as the run's summaries, n-grams blocked as in them, in batches of their budget; one each, no sample."""
-    chosen, rows = competition.load("daily_talk"), tiny.rows(6, "dev", seed=4)
+    chosen, rows = load_competition("daily_talk"), tiny.rows(6, "dev", seed=4)
     decoding = DecodingConfig(candidates=2, beams=4, samples=4, temperature=0.7, max_new_tokens=14,
                               no_repeat_ngram=size, tokens_at_once=250)  # fmt: skip
     at_once: list[int] = []
@@ -32,12 +36,10 @@ def test_the_dev_evaluation_scores_greedy_summaries(
         assert how["words"] == every
         return decode(model, tokenizer, given, *rest, **how)
 
-    monkeypatch.setattr(generation, "decode", watched)
+    monkeypatch.setattr(hf, "decode", watched)
     for kind in KINDS:
-        evaluate = generation.dev_evaluation(
-            chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding, every
-        )
-        sources = tokenization.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
+        evaluate = dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding, every)
+        sources = tokenization_tokenizer.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
         written = {
             name: greedy_by_hand(taught_models[kind], source, size, 14)
             if size
@@ -52,7 +54,7 @@ def test_the_dev_evaluation_scores_greedy_summaries(
         assert max(at_once) <= 250
         references = {row.id: row.summaries for row in rows}
         expected, rouge_sum = (
-            scoring.score(texts, references, profile).headline for profile in (chosen.dev_profile, "rouge101")
+            score(texts, references, profile).headline for profile in (chosen.dev_profile, "rouge101")
         )
         assert found == {
             "score": pytest.approx(expected),

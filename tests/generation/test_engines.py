@@ -10,12 +10,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from common import engines, models
-from common.config import plain
-from common.decoding import DecodingConfig
-from common.engines import hf
-from common.engines.hf import decode, sequence_logprobs
-from common.errors import UserError
+from common.core.config import plain
+from common.core.errors import UserError
+from common.generation import config as generation_config
+from common.generation import engines
+from common.generation.config import DecodingConfig, candidates_of
+from common.generation.hf import decode, sequence_logprobs
+from common.models.storage import load_model
 from tests.support.engines import BEAM, GREEDY, SAMPLED, WORDS, ct2_of, frame_of, sources_of
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -46,16 +47,16 @@ def by_hand(model: PreTrainedModel, source: Sequence[int], target: Sequence[int]
 def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, config: DecodingConfig
 ) -> None:
-    model, words = models.load(request.getfixturevalue(kind))
+    model, words = load_model(request.getfixturevalue(kind))
     sources = sources_of(words, frame_of(model, words, "ko_KR" if kind in ("mbart", "adapted") else None))
     kept: dict[str, Any] = {}
-    collect: Callable[..., Any] = hf.candidates_of
+    collect: Callable[..., Any] = candidates_of
 
     def spy(generated: Any, scores: Any, *rest: Any) -> Any:
         kept.update(generated=generated, scores=scores)
         return collect(generated, scores, *rest)
 
-    monkeypatch.setattr(hf, "candidates_of", spy)
+    monkeypatch.setattr(generation_config, "candidates_of", spy)
     torch.manual_seed(0)
     if kind == "mbart":  # its tokenizer knows no tags, so summaries are longer
         config = replace(config, max_new_tokens=60)
@@ -76,7 +77,7 @@ def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
 
 
 def test_hf_is_the_engine_unless_another_is_chosen(qwen2: Path) -> None:
-    model, words = models.load(qwen2)
+    model, words = load_model(qwen2)
     sources = sources_of(words, frame_of(model, words), 5)
     decoder, _ = engines.decoder(qwen2, GREEDY)
     assert decoder(sources, GREEDY, 1) == decode(model, words, sources, GREEDY)
@@ -85,18 +86,18 @@ def test_hf_is_the_engine_unless_another_is_chosen(qwen2: Path) -> None:
 def test_only_words_of_the_texts_given_and_of_the_dialogue_are_written(
     qwen2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, words = models.load(qwen2)
+    model, words = load_model(qwen2)
     sources = sources_of(words, frame_of(model, words), 5)
     texts = ["#Person1#은 우산을 산다.", "비가 온다."]
     config = replace(GREEDY, candidates=3, temperature=3.0, top_p=1.0)
     written: list[int] = []
-    collect: Callable[..., Any] = hf.candidates_of
+    collect: Callable[..., Any] = candidates_of
 
     def spy(generated: list[list[int]], *rest: Any) -> Any:
         written.extend(token for tokens in generated for token in tokens)
         return collect(generated, *rest)
 
-    monkeypatch.setattr(hf, "candidates_of", spy)
+    monkeypatch.setattr(generation_config, "candidates_of", spy)
     known = {words.eos_token_id}.union(*words(texts).input_ids, *sources)
     for given, inside in ((texts, True), ([], False)):
         written.clear()

@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from common import generation
-from common.decoding import DecodingConfig
-from common.engines.hf import decode, sequence_logprobs
-from common.errors import UserError
+from common.core.errors import UserError
+from common.generation import resumable
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode, sequence_logprobs
 from tests.support.decoding import (
     BEAM,
     EOS,
@@ -146,7 +146,7 @@ def test_more_candidates_than_beams_are_refused(taught_models: dict[str, PreTrai
 def test_batches_hold_every_source_once_within_the_budget() -> None:
     lengths = [random.Random(i).randint(1, 200) for i in range(50)]
     config = DecodingConfig(candidates=2, beams=4, max_new_tokens=30, tokens_at_once=2000)
-    found = generation.batches(lengths, config)
+    found = resumable.batches(lengths, config)
     assert sorted(i for batch in found for i in batch) == list(range(50))
     for batch in found:
         assert len(batch) == 1 or len(batch) * (max(lengths[i] for i in batch) + 30) * 4 <= 2000

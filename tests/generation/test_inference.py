@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from common import hub
-from common.candidates import read
-from common.files import read_json
-from common.models import PretrainedConfig
+from common.core.files import read_json
+from common.models.hub import PINNED
+from common.models.pretrained import PretrainedConfig
+from common.runs.candidates import read
 from tests.support import tiny
 
 
@@ -81,13 +81,15 @@ def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPat
         "common.models.pretrained"
     )  # the package has a function of that name
     asked = []
-    monkeypatch.setattr("common.hub.locate", lambda name, revision, kind: asked.append((name, revision)))
+    monkeypatch.setattr(
+        "common.models.hub.locate", lambda name, revision, kind: asked.append((name, revision))
+    )
     config = PretrainedConfig(model="Qwen/Qwen2.5-14B-Instruct")
     pretrained.locate(config)
     pretrained.locate(replace(config, revision="b" * 40))
     pretrained.locate(replace(config, model="somebody/other"))
     assert [revision for _, revision in asked] == [
-        hub.PINNED["Qwen/Qwen2.5-14B-Instruct"],
+        PINNED["Qwen/Qwen2.5-14B-Instruct"],
         "b" * 40,
         None,
     ]

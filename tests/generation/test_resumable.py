@@ -9,12 +9,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from common import candidates as on_disk
-from common import generation
-from common.decoding import DecodingConfig
-from common.engines.hf import hf_decoder
-from common.errors import UserError
-from common.generation import generate
+from common.core.errors import UserError
+from common.generation import resumable
+from common.generation.config import DecodingConfig
+from common.generation.hf import hf_decoder
+from common.generation.resumable import generate
+from common.runs import candidates
+from common.runs.candidates import Candidate
 from tests.support import tiny
 from tests.support.decoding import BEAM, GREEDY, SAMPLED, WORDS, plain, sources_of
 
@@ -22,7 +23,7 @@ SMALL_BATCHES = replace(SAMPLED, tokens_at_once=700)  # two or three dialogues a
 
 
 def make(model: PreTrainedModel, path: Path, config: DecodingConfig = SMALL_BATCHES, key: str = "k", seed: int = 1,
-         sources: dict[str, list[int]] | None = None) -> dict[str, list[on_disk.Candidate]]:  # fmt: skip
+         sources: dict[str, list[int]] | None = None) -> dict[str, list[Candidate]]:  # fmt: skip
     path.parent.mkdir(exist_ok=True)
     given = sources_of("bart") if sources is None else sources
     return generate(hf_decoder(model, WORDS), given, config, path, key=key, seed=seed)
@@ -35,10 +36,10 @@ def test_candidates_keep_the_order_given_and_are_the_same_on_disk(
     shuffled = dict(random.Random(3).sample(sorted(sources.items()), 12))  # not by id, not by length
     lengths = [len(source) for source in shuffled.values()]
     assert lengths != sorted(lengths, reverse=True)
-    assert len(generation.batches(lengths, SMALL_BATCHES)) > 3
+    assert len(resumable.batches(lengths, SMALL_BATCHES)) > 3
     found = make(taught_models["bart"], tmp_path / "a.jsonl", sources=shuffled)
     assert list(found) == list(shuffled)
-    stored = on_disk.read(tmp_path / "a.jsonl")
+    stored = candidates.read(tmp_path / "a.jsonl")
     assert list(stored) == list(shuffled)
     assert stored == found
     assert {len(group) for group in found.values()} == {3}

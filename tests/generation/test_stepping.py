@@ -10,19 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
 
-from common import models
-from common.decoding import DecodingConfig, end_tokens
-from common.engines import hf, stepping
-from common.engines.hf import decode, hf_decoder
-from common.models import cache
+from common.generation import config as generation_config
+from common.generation import kv_cache, stepping
+from common.generation.config import DecodingConfig, end_tokens
+from common.generation.hf import decode, hf_decoder
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
 from tests.support.decoding import EOS, GREEDY, KINDS, WORDS, by_hand, sources_of
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
 def test_a_source_is_read_once_for_all_its_samples(kind: str) -> None:
     """The same samples as when every copy of it is read."""
-    config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-    model, tokenizer = models.pretrained(config, frozen=False)
+    config = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+    model, tokenizer = load_pretrained(config, frozen=False)
     inputs = [list(range(5, 5 + length)) for length in (30, 90, 7)]
     read: list[int] = []
 
@@ -56,7 +57,7 @@ def test_texts_that_have_ended_leave_the_batch(
     found = decode(model, WORDS, sources, config)
     left = list(rows)
     rows.clear()
-    monkeypatch.setattr(stepping, "ALIVE", 0.0)
+    monkeypatch.setattr(stepping, "COMPACT_BELOW", 0.0)
     whole = decode(model, WORDS, sources, config)
     hook.remove()
     for (one,), (other,) in zip(found, whole, strict=True):
@@ -102,11 +103,11 @@ def test_words_that_nobody_used_are_never_written(
 ) -> None:
     """As when their logits were -inf in the model, whose output layer is whole again afterwards."""
     monkeypatch.setattr(stepping, "draw", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1))
-    config = models.PretrainedConfig(model="tiny:gemma3", dtype="float32")
-    model, tokenizer = models.pretrained(config, frozen=False)
+    config = PretrainedConfig(model="tiny:gemma3", dtype="float32")
+    model, tokenizer = load_pretrained(config, frozen=False)
     if layers == "adapters":
         torch.manual_seed(1)
-        model = models.add_lora(model, tokenizer, models.LoRAConfig(rank=2, targets=("all",)), ())
+        model = add_lora(model, tokenizer, LoRAConfig(rank=2, targets=("all",)), ())
     model = model.double().eval()
     inputs = [list(range(5, 5 + length)) for length in (6, 20, 3)]
     words = {40, 41, 43, 60, 61}
@@ -135,12 +136,12 @@ def test_words_that_nobody_used_are_never_written(
 @pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
 def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than the room, past Gemma's window, and with rows that leave."""
-    config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-    model, tokenizer = models.pretrained(config, frozen=False)
+    config = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+    model, tokenizer = load_pretrained(config, frozen=False)
     window = getattr(model.config, "sliding_window", None) or 64
     assert window < 90
-    monkeypatch.setattr(cache, "ROOM", 7)
-    monkeypatch.setattr(hf, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
+    monkeypatch.setattr(kv_cache, "ROOM", 7)
+    monkeypatch.setattr(generation_config, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
     inputs = [list(range(5, 5 + length)) for length in (window - 20, 90, 7)]
     found = []
     for _ in range(2):
@@ -148,7 +149,7 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
         wanted = DecodingConfig(candidates=4, temperature=1.5, top_p=1.0, max_new_tokens=40)
         found.append(decode(model.double().eval(), tokenizer, inputs, wanted))
         monkeypatch.setattr(
-            stepping, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
+            kv_cache, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
         )
     lengths = {c.tokens for group in found[0] for c in group}
     assert found[0] == found[1] and len(lengths) > 4

@@ -12,10 +12,12 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from common import engines, models
-from common.decoding import DecodingConfig
-from common.errors import UserError
-from common.models import LoRAConfig, PretrainedConfig
+from common.core.errors import UserError
+from common.generation import engines
+from common.generation.config import DecodingConfig
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.storage import load_model, save_base
 from common.models.tiny import tiny as tiny_model
 from tests.support import tiny
 from tests.support.engines import GREEDY, WORDS, saved
@@ -119,12 +121,12 @@ def answers(place: Path, bart: Path, qwen2: Path) -> dict[str, Any]:
         path.write_text(text, encoding="utf-8")
     base = PretrainedConfig(model="tiny:qwen2", dtype="bfloat16")
     for kind, lora in (("adapter", LoRAConfig(rank=12)), ("tagged", LoRAConfig(rank=2, added_tags=True))):
-        model, words = models.pretrained(base, frozen=True)
-        saved(models.add_lora(model, words, lora, ["#Person1#"]), words, place / kind, base)
-    saved(models.load(qwen2)[0], WORDS, place / "ends")
+        model, words = load_pretrained(base, frozen=True)
+        saved(add_lora(model, words, lora, ["#Person1#"]), words, place / kind, base)
+    saved(load_model(qwen2)[0], WORDS, place / "ends")
     GenerationConfig(eos_token_id=[WORDS.eos_token_id, 50, 51]).save_pretrained(place / "ends")
     (place / "on-its-base").mkdir()
-    models.save_base(PretrainedConfig(model=str(place / "ends")), "causal", place / "on-its-base")
+    save_base(PretrainedConfig(model=str(place / "ends")), "causal", place / "on-its-base")
     cases: dict[str, Any] = {
         "sampled": [str(qwen2), [[7, 8, 1], [9, 1]], SAMPLING],
         "adapter": [str(place / "adapter"), [[7, 8]], ONE],

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from common import llm
-from common.llm import limits
+from common.llm import Answer, Request, Usage
+from common.llm.limits import most_prompt_tokens
 from tests.support import scripted_server
 from tests.support.llm_world import check, config, no_check, questions, stored
 from tests.support.scripted_server import Call, Reply
@@ -53,7 +54,7 @@ def test_a_row_that_stays_faulty_is_no_text_and_is_not_paid_again_unless_asked_f
     with scripted_server.serve(script) as server:
         settings, cache = config(server.url), tmp_path / "c.sqlite"
 
-        def run(**changes: Any) -> tuple[llm.Answer, llm.Usage]:
+        def run(**changes: Any) -> tuple[Answer, Usage]:
             answers, usage = llm.ask(questions(1), replace(settings, **changes), check(1), cache=cache)
             return answers[0], usage
 
@@ -100,12 +101,12 @@ def test_an_answer_without_usage_counts_as_the_most_it_can_be(tmp_path: Path) ->
         with scripted_server.serve(lambda _, content=content: Reply(content=content)) as server:  # type: ignore[misc]
             (answer,), _ = llm.ask(questions(1), config(server.url), no_check, cache=tmp_path / "c.sqlite")
         assert answer.text == "가"
-        assert answer.prompt_tokens == limits.most_prompt_tokens(questions(1)[0].messages)
+        assert answer.prompt_tokens == most_prompt_tokens(questions(1)[0].messages)
         assert answer.completion_tokens == 300
 
 
 def test_a_bug_in_a_check_is_raised_and_loses_no_answer(tmp_path: Path) -> None:
-    def broken(_: llm.Request, __: str) -> str:
+    def broken(_: Request, __: str) -> str:
         raise ZeroDivisionError
 
     with scripted_server.serve() as server:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from common import llm, prompts
+from common import llm
 from common.llm import loopback
+from common.prompts import Message
 from tests.support import llm_world, scripted_server
 from tests.support.llm_world import Faults, ask_about, check, config, dialogue, no_check, questions, stored
 from tests.support.scripted_server import Call, Reply
@@ -199,7 +200,7 @@ def test_every_setting_that_decides_an_answer_is_part_of_the_cache_key(tmp_path:
             llm.ask([request], settings, no_check, cache=tmp_path / "c.sqlite")
             assert server.received.total() == number
         llm.ask([replace(request, sample=1)], base, no_check, cache=tmp_path / "c.sqlite")
-        other = replace(request, messages=(*request.messages[:-1], prompts.Message("user", "다른 말")))
+        other = replace(request, messages=(*request.messages[:-1], Message("user", "다른 말")))
         llm.ask([other], base, no_check, cache=tmp_path / "c.sqlite")
         assert server.received.total() == len(variants) + 2
         for harmless in ({"workers": 1}, {"attempts": 2}, {"budget": 1.0}, {"read_timeout": 1.0}):

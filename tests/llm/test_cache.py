@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from common import llm
-from common.errors import UserError
-from common.llm import cache as caching
+from common.core.errors import UserError
+from common.llm import cache as llm_cache
 from common.llm.cache import Cache, Stored
 from tests.support import scripted_server
 from tests.support.llm_world import config, no_check, questions, stored
@@ -31,7 +31,7 @@ def test_commits_reach_the_file_at_once_and_the_disk_soon(
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(caching, "_SYNC", 0.0)
+    monkeypatch.setattr(llm_cache, "_SYNC", 0.0)
     cache = Cache(tmp_path / "new" / "c.sqlite")
     assert cache._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert cache._connection.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import llm
-from common.dialogue import clean, tags
-from common.llm import checks
+from common.data.dialogue import clean, tags
+from common.llm import Request, checks, summary_check
+from common.llm.checks import EMPTY
 from tests.support import REPOSITORY, scripted_server
 from tests.support.llm_world import ask_about, config
 from tests.support.scripted_server import Call, Reply
@@ -26,7 +27,7 @@ GOOD = "#Person2#는 상대인 #Person1#에게 금요일 회의가 네 시로 �
 
 def problem(text: str, talk: str = TALK) -> str:
     """What the summary check says of an answer to a dialogue."""
-    check = llm.summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
+    check = summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
     return check(ask_about(talk, "dev_1/3"), checks.tidy(text))
 
 
@@ -57,7 +58,7 @@ def test_summaries_that_people_wrote_pass(split: str) -> None:
             return list(csv.DictReader(handle))
 
     talks = {row["fname"]: clean(row["dialogue"]) for row in read(split)}
-    check = llm.summary_check({name: tags(talk) for name, talk in talks.items()}, talks)
+    check = summary_check({name: tags(talk) for name, talk in talks.items()}, talks)
     written = [
         (row["fname"], text)
         for row in read("solution" if split == "test" else split)
@@ -65,9 +66,7 @@ def test_summaries_that_people_wrote_pass(split: str) -> None:
         if column.startswith("summary")
     ]
     assert len(written) >= len(talks) > 100
-    assert [
-        found for name, text in written if (found := check(llm.Request(name, ()), checks.tidy(text)))
-    ] == []
+    assert [found for name, text in written if (found := check(Request(name, ()), checks.tidy(text)))] == []
 
 
 @pytest.mark.parametrize(
@@ -104,8 +103,8 @@ def test_a_solved_example_given_back_is_no_summary() -> None:
     request = ask_about(TALK, "dev_1")
     shot = (request.messages[0], *ask_about("#Person1#: 비가 와요.").messages[1:])
     example = type(shot[0])("assistant", "#Person1#은 비가 온다고 알린다.")
-    check = llm.summary_check({"dev_1": tags(TALK)}, {"dev_1": TALK})
-    asked = llm.Request("dev_1", (*shot, example, request.messages[-1]))
+    check = summary_check({"dev_1": tags(TALK)}, {"dev_1": TALK})
+    asked = Request("dev_1", (*shot, example, request.messages[-1]))
     assert check(asked, "#Person1#은 비가 온다고 알린다!") == "보기의 답을 그대로 씀"
     assert check(asked, GOOD) == ""
 
@@ -164,7 +163,7 @@ def test_orders_in_a_dialogue_reach_the_server_only_inside_the_frame(tmp_path: P
         return Reply(text="#Person1#은 비빔밥을 먹으려고 한다.")
 
     plain = ask_about("#Person1#: 점심 먹었어요?", "dev_1")
-    check = llm.summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
+    check = summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
     with scripted_server.serve(script) as server:
         (answer,), _ = llm.ask(
             [ask_about(talk, "dev_1")], config(server.url), check, cache=tmp_path / "c.sqlite"
@@ -205,7 +204,7 @@ def test_orders_in_a_dialogue_reach_the_server_only_inside_the_frame(tmp_path: P
 )
 def test_an_answer_that_obeys_the_dialogue_is_caught(tmp_path: Path, order: str, obeyed: str) -> None:
     talk = f"#Person1#: 점심 먹었어요?\n#Person2#: {ORDERS[order]}\n#Person1#: 저는 비빔밥을 먹으려고요."
-    check = llm.summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
+    check = summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
     with scripted_server.serve(lambda _: Reply(text=obeyed)) as server:
         (answer,), usage = llm.ask(
             [ask_about(talk, "dev_1")], config(server.url), check, cache=tmp_path / "c.sqlite"
@@ -227,4 +226,4 @@ def test_a_faulty_answer_goes_back_without_control_tokens_or_frames() -> None:
     assert "[/대화]" not in faulty.content
     assert len(faulty.content) < 2100
     assert "#Person9#" in instruction.content
-    assert checks.stricter((), " ", "답이 비어 있음")[0].content == checks.EMPTY
+    assert checks.stricter((), " ", "답이 비어 있음")[0].content == EMPTY

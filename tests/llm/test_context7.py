@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from common.errors import UserError
-from common.prompts import context7, documentation
-from common.prompts.context7 import Context7Config, UnavailableError
+from common.core.errors import UserError
+from common.llm import documentation
+from common.llm.context7 import Context7Config, UnavailableError, from_environment, is_local
 from tests.support.context7_server import KEY, QUESTION, Server, age, cached, config, served
 
 
@@ -181,7 +181,7 @@ def test_a_base_url_that_would_show_the_key_to_others_is_refused(root: Path, url
     ],
 )  # fmt: skip
 def test_a_base_url_that_is_taken(url: str, local: bool) -> None:
-    assert context7.is_local(Context7Config(url)) is local
+    assert is_local(Context7Config(url)) is local
 
 
 def test_what_is_meant_for_this_machine_goes_through_no_proxy(
@@ -213,8 +213,8 @@ def test_a_library_that_is_no_id(server: Server, library: str) -> None:
 def test_the_key_may_stand_in_dotenv(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
     for name in ("CONTEXT7_API_KEY", "CONTEXT7_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert context7.from_environment() == Context7Config()
+    assert from_environment() == Context7Config()
     (workspace / ".env").write_text("CONTEXT7_API_KEY=ctx-of-file\nSOLAR_API_KEY=other\n", encoding="utf-8")
-    assert context7.from_environment().key == "ctx-of-file"
+    assert from_environment().key == "ctx-of-file"
     monkeypatch.setenv("CONTEXT7_API_KEY", "ctx-of-environment")
-    assert context7.from_environment().key == "ctx-of-environment"
+    assert from_environment().key == "ctx-of-environment"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from common.errors import UserError
-from common.prompts import documentation
-from common.prompts.context7 import Library, Passage
+from common.core.errors import UserError
+from common.llm import documentation
+from common.llm.context7 import Library, Passage
 from tests.support import REPOSITORY
 from tests.support.context7_server import (
     KEY,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.prompts import documentation
+from common.llm import documentation
 from tests.support import REPOSITORY
 from tests.support.context7_server import (
     KEY,
@@ -70,7 +70,7 @@ def test_make_docs_without_a_question_is_one_line(root: Path) -> None:
 
 def test_the_lookup_stays_light_and_prompts_stay_without_it() -> None:
     code = "import json, sys, {}; print(json.dumps(sorted(sys.modules)))"
-    for module, absent in (("common.prompts, common.cli", {"requests", "torch"}), ("common.prompts.documentation", {"torch", "transformers"})):  # fmt: skip
+    for module, absent in (("common.prompts, common.cli", {"requests", "torch"}), ("common.llm.documentation", {"torch", "transformers"})):  # fmt: skip
         ended = subprocess.run(
             [sys.executable, "-c", code.format(module)], capture_output=True, text=True, check=True
         )

@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import llm
-from common.errors import UserError
+from common.core.errors import UserError
+from common.llm import LLMConfig, Request, client
 from common.llm.keys import REDACTED, read_key, redact
 from tests.support import llm_world, scripted_server
 from tests.support.llm_world import KEY, bytes_under, config, no_check, questions
 from tests.support.scripted_server import Call, Reply
 
-HERE = llm.LLMConfig(key_name="LLM_TEST_KEY")
+HERE = LLMConfig(key_name="LLM_TEST_KEY")
 
 
 def test_the_environment_comes_before_the_file_and_spaces_are_stripped(
@@ -148,14 +149,14 @@ def test_an_answer_that_holds_the_key_has_failed(tmp_path: Path) -> None:
 
 
 def test_a_bug_while_asking_does_not_show_the_key(tmp_path: Path) -> None:
-    def broken(request: llm.Request, text: str) -> str:
+    def broken(request: Request, text: str) -> str:
         raise ValueError(text)
 
     script = lambda call: None if call.number > 3 else echoing(500)(call)  # noqa: E731
     with scripted_server.serve(script) as server, pytest.raises(ValueError, match="이야기") as caught:
         llm.ask(questions(1), config(server.url), broken, cache=tmp_path / "c.sqlite")
     assert "canary" not in "".join(traceback.format_exception(caught.value))
-    assert "canary" not in repr(llm.client.Target("u", KEY))
+    assert "canary" not in repr(client.Target("u", KEY))
 
 
 def test_a_redirect_is_not_followed_with_the_key(tmp_path: Path) -> None:

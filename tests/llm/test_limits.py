@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from common import llm
-from common.errors import UserError
+from common.core.errors import UserError
 from common.llm import limits
+from common.llm.limits import RateLimits, StoppedError, most_prompt_tokens
 from tests.support import scripted_server
 from tests.support.llm_world import check, config, no_check, questions, stored
 from tests.support.scripted_server import Call, Reply
@@ -81,16 +82,16 @@ def test_requests_and_tokens_a_minute_are_limited(tmp_path: Path) -> None:
         (config("loopback:", tokens_per_minute=1000), [5000, 1]),  # more than a minute's worth takes it whole
     ):
         stop = threading.Event()
-        pace = limits.Pace(settings, stop)
+        pace = RateLimits(settings, stop)
         for size in sizes[:-1]:
             pace.wait(size)
         outcome: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-        def last(pace: limits.Pace = pace, size: int = sizes[-1], outcome: Any = outcome) -> None:
+        def last(pace: RateLimits = pace, size: int = sizes[-1], outcome: Any = outcome) -> None:
             try:
                 pace.wait(size)
                 outcome.put("passed")
-            except limits.StoppedError:
+            except StoppedError:
                 outcome.put("held")
 
         thread = threading.Thread(target=last)
@@ -120,7 +121,7 @@ def test_the_budget_stops_before_the_call_that_would_pass_it_and_a_greater_one_g
         kept = stored(tmp_path / "c.sqlite")
         assert len(kept) == made
         per_call = usage.cost * 1.1  # they differ by a few characters
-        most = limits.cost(settings, limits.most_prompt_tokens(questions(1)[0].messages), 300)
+        most = limits.cost(settings, most_prompt_tokens(questions(1)[0].messages), 300)
         assert made * usage.cost * 0.9 <= 12.0
         assert made >= (12.0 - most) / per_call - 1, "stopped although another call was sure to fit"
         answers, rest = llm.ask(

@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import llm
-from common.errors import UserError
-from common.llm import deadline, refusals, transport
+from common.core.errors import UserError
+from common.llm import transport
 from common.llm.config import endpoint, require_valid
+from common.llm.deadline import DeadlineThread
+from common.llm.refusals import TransientError, retry_after, server_message
+from common.llm.transport import LARGEST
 from tests.support import scripted_server
 from tests.support.llm_world import config, no_check, questions, stored
 from tests.support.scripted_server import Call, Reply
@@ -41,7 +44,7 @@ def unused_port() -> int:
         (Reply(content=b'{"choices": []}'), "broken"),
         (Reply(content=b'{"choices": [{"message": {"content": 7}}]}'), "broken"),
         (Reply(content=b'{"choices": [{"message": "hello"}]}'), "broken"),
-        (Reply(content=b"x" * (transport.LARGEST + 1)), "broken"),
+        (Reply(content=b"x" * (LARGEST + 1)), "broken"),
         (Reply(headers={"Content-Encoding": "gzip"}), "broken"),
         (Reply(drip=0.05), "timeout"),
         (Reply(drop="header", drip=0.05), "timeout"),
@@ -130,18 +133,18 @@ def test_a_host_that_does_not_exist_is_named_at_once(tmp_path: Path, monkeypatch
     ],
 )
 def test_retry_after(header: str, date: str, seconds: float) -> None:
-    assert refusals.retry_after({"retry-after": header, "date": date}) == seconds
+    assert retry_after({"retry-after": header, "date": date}) == seconds
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_retry_after_breaks_a_call(header: str, date: str) -> None:
-    assert refusals.retry_after({"retry-after": header, "date": date}) >= 0
+    assert retry_after({"retry-after": header, "date": date}) >= 0
 
 
 @given(st.binary(max_size=60))
 def test_no_body_breaks_a_call(content: bytes) -> None:
-    assert all(letter.isprintable() for letter in refusals.said(content, ""))
-    with pytest.raises(refusals.TransientError):
+    assert all(letter.isprintable() for letter in server_message(content, ""))
+    with pytest.raises(TransientError):
         transport.answer(content, "")
 
 
@@ -154,7 +157,7 @@ def test_a_lone_surrogate_in_an_answer_can_be_stored(tmp_path: Path) -> None:
 
 def test_work_that_never_ends_is_left_behind() -> None:
     ended = threading.Event()
-    aside = deadline.Aside()
+    aside = DeadlineThread()
     first = aside.within(60, threading.get_ident)
     assert first == aside.within(60, threading.get_ident) != threading.get_ident()
     with pytest.raises(TimeoutError):

@@ -9,11 +9,11 @@ from accelerate.state import AcceleratorState
 from peft import PeftModel
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from common import models
-from common.engines.hf import decode
-from common.errors import UserError
-from common.models import LoRAConfig, PretrainedConfig
-from common.models.storage import merged
+from common.core.errors import UserError
+from common.generation.hf import decode
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.storage import load_model, merge_adapters, save_model
 from tests.support.adapted import GREEDY, KINDS, adapted, base_of, logits_of, louder, teach, written
 
 TAGS = ("#Person1#", "#Person2#", "#PhoneNumber#")
@@ -55,19 +55,19 @@ def test_adapters_learn_alone_and_come_back_from_disk(tmp_path: Path, kind: str,
 
     folder = tmp_path / "best"
     folder.mkdir()
-    models.save(model, tokenizer, folder, base)
+    save_model(model, tokenizer, folder, base)
     assert not (folder / "model.safetensors").exists()
     adapter, whole = (f.stat().st_size for f in (folder / "adapter_model.safetensors", weights_of(kind)))
     assert adapter < whole
-    loaded, words = models.load(folder)
+    loaded, words = load_model(folder)
     assert not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
     torch.testing.assert_close(logits_of(loaded), logits_of(model), rtol=0, atol=0)
     assert written(loaded, words) == written(model, tokenizer)
-    plain, _ = models.pretrained(base, frozen=True)
+    plain, _ = load_pretrained(base, frozen=True)
     assert not torch.allclose(logits_of(plain), logits_of(model), atol=0.1)
 
-    whole_model = merged(loaded)
+    whole_model = merge_adapters(loaded)
     assert not isinstance(whole_model, PeftModel)
     torch.testing.assert_close(logits_of(whole_model), logits_of(model), rtol=1e-3, atol=1e-4)
 
@@ -77,12 +77,12 @@ def weights_of(kind: str) -> Path:
 
 
 def test_targets_that_match_nothing_list_what_there_is() -> None:
-    model, tokenizer = models.pretrained(base_of("bart"), frozen=True)
+    model, tokenizer = load_pretrained(base_of("bart"), frozen=True)
     with pytest.raises(
         UserError, match=r"--targets query: no layer of Bart.*fc1, fc2, k_proj, out_proj, q_proj, v_proj"
     ):
-        models.add_lora(model, tokenizer, LoRAConfig(targets=("q_proj", "query")))
-    named = models.add_lora(model, tokenizer, LoRAConfig(targets=("fc1", "q_proj")))
+        add_lora(model, tokenizer, LoRAConfig(targets=("q_proj", "query")))
+    named = add_lora(model, tokenizer, LoRAConfig(targets=("fc1", "q_proj")))
     layers = {
         name.split(".lora_")[0].rsplit(".", 1)[-1] for name, p in named.named_parameters() if p.requires_grad
     }
@@ -90,16 +90,16 @@ def test_targets_that_match_nothing_list_what_there_is() -> None:
 
 
 def test_added_tags_without_tags_are_refused() -> None:
-    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=True)
+    model, tokenizer = load_pretrained(base_of("qwen2"), frozen=True)
     with pytest.raises(UserError, match=r"^--added-tags true: there are no tags to add"):
-        models.add_lora(model, tokenizer, LoRAConfig(added_tags=True))
+        add_lora(model, tokenizer, LoRAConfig(added_tags=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_added_tags_are_learnt_saved_and_survive_decoding(tmp_path: Path, kind: str) -> None:
     base = base_of(kind)
     lora = LoRAConfig(rank=8, alpha=16, dropout=0.0, added_tags=True)
-    plain_words = models.pretrained(base, frozen=True)[1]
+    plain_words = load_pretrained(base, frozen=True)[1]
     model, tokenizer = adapted(base, lora, TAGS)
     new = [tokenizer.convert_tokens_to_ids(tag) for tag in TAGS]
     assert all(len(plain_words.encode(tag, add_special_tokens=False)) > 1 for tag in TAGS)
@@ -115,8 +115,8 @@ def test_added_tags_are_learnt_saved_and_survive_decoding(tmp_path: Path, kind: 
     assert losses[-1] < 0.5 * losses[0]
     after = model.get_input_embeddings()(torch.tensor([*new, 50])).detach()
     assert [bool((a != b).any()) for a, b in zip(after, rows, strict=True)] == [True, True, True, False]
-    models.save(model, tokenizer, tmp_path, base)
-    loaded, words = models.load(tmp_path)
+    save_model(model, tokenizer, tmp_path, base)
+    loaded, words = load_model(tmp_path)
     assert [words.convert_tokens_to_ids(tag) for tag in TAGS] == new
     torch.testing.assert_close(loaded.get_input_embeddings()(torch.tensor(new)), after[:3])
     torch.testing.assert_close(logits_of(loaded, lesson), logits_of(model, lesson))
@@ -126,13 +126,13 @@ def test_added_tags_are_learnt_saved_and_survive_decoding(tmp_path: Path, kind: 
         assert "#PhoneNumber#" in found.text
     assert written(loaded, words, lesson) == written(model, tokenizer, lesson)
     torch.testing.assert_close(
-        logits_of(merged(loaded), lesson), logits_of(model, lesson), rtol=1e-3, atol=1e-4
+        logits_of(merge_adapters(loaded), lesson), logits_of(model, lesson), rtol=1e-3, atol=1e-4
     )
 
 
 def test_tags_are_trained_in_an_output_layer_of_its_own_too(tmp_path: Path) -> None:
     """Qwen2.5 from 7B on has one, with spare rows that all look alike."""
-    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=False)
+    model, tokenizer = load_pretrained(base_of("qwen2"), frozen=False)
     config = Qwen2Config(**{**model.config.to_dict(), "tie_word_embeddings": False, "vocab_size": 460})
     torch.manual_seed(3)
     Qwen2ForCausalLM(config).save_pretrained(tmp_path / "untied")
@@ -146,6 +146,6 @@ def test_tags_are_trained_in_an_output_layer_of_its_own_too(tmp_path: Path) -> N
     teach(model, 5)
     after = output(torch.eye(64)).detach()[:, [*new, 50]].T
     assert [bool((a != b).any()) for a, b in zip(after, before, strict=True)] == [True, True, True, False]
-    models.save(model, tokenizer, tmp_path, base)
-    loaded, _ = models.load(tmp_path)
+    save_model(model, tokenizer, tmp_path, base)
+    loaded, _ = load_model(tmp_path)
     torch.testing.assert_close(logits_of(loaded), logits_of(model))

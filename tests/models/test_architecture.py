@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from transformers import BertConfig
 
-from common import hub
-from common.errors import UserError
+from common.core.errors import UserError
+from common.models import hub
+from common.models.hub import require_architecture
 from tests.support import tiny
 from tests.support.hub_server import Original, written
 
@@ -16,17 +17,17 @@ from tests.support.hub_server import Original, written
 def test_the_architecture_is_named_and_held(original: Original, here: Path) -> None:
     bart = written(here / "bart", original.bare)
     assert hub.architecture(bart) == "seq2seq"
-    hub.require(bart, "seq2seq")
+    require_architecture(bart, "seq2seq")
     with pytest.raises(
         UserError, match="bart: bart is an encoder-decoder and cannot be used here; wanted a decoder"
     ):
-        hub.require(bart, "causal")
+        require_architecture(bart, "causal")
     words = tiny.tokenizer()
     qwen = here / "qwen"
     tiny.model("qwen2", words).config.save_pretrained(qwen)
     assert hub.architecture(qwen) == "causal"
     with pytest.raises(UserError, match="qwen2 is a decoder-only language model"):
-        hub.require(qwen, "seq2seq")
+        require_architecture(qwen, "seq2seq")
 
 
 CONFIGS: dict[str, tuple[dict[str, Any], str]] = {

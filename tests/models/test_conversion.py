@@ -12,8 +12,10 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
-from common import checkpoints, hub
-from common.errors import UserError
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.models import hub
+from common.models.hub import CARD
 from tests.support.hub_server import (
     COMMIT,
     DYING,
@@ -52,7 +54,7 @@ def test_pickled_weights_are_converted_once(original: Original, tmp_path: Path, 
         source = Home(tmp_path, it.url).locate("team/old")
     assert source.folder == tmp_path / "models" / f"team--old@{COMMIT}"
     assert source.commit == COMMIT
-    assert checkpoints.problem(source.folder) is None
+    assert verified_folder.problem(source.folder) is None
     expected = {"model.safetensors"}
     if kind == "shards":
         expected = {
@@ -60,7 +62,7 @@ def test_pickled_weights_are_converted_once(original: Original, tmp_path: Path, 
             "model-00002-of-00002.safetensors",
             "model.safetensors.index.json",
         }
-    assert names(source.folder) == set(original.bare) | expected | {"manifest.json", hub.CARD}
+    assert names(source.folder) == set(original.bare) | expected | {"manifest.json", CARD}
     assert {path.stat().st_mode & 0o777 for path in source.folder.iterdir()} == {0o644}
     assert torch.equal(logits(AutoModelForSeq2SeqLM.from_pretrained(source.folder)), original.logits())
     stamp = (source.folder / "manifest.json").stat().st_mtime_ns

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, BertConfig
 
-from common import hub
+from common.models.hub import CARD
 from tests.support.hub_server import (
     COMMIT,
     DYING,
@@ -32,7 +32,7 @@ def test_a_hub_model_is_downloaded_once_and_then_found_offline(original: Origina
         home = Home(tmp_path, it.url)
         source = home.locate("team/tiny")
         assert (source.name, source.commit) == ("team/tiny", COMMIT)
-        assert names(source.folder) == {*original.safe, hub.CARD}
+        assert names(source.folder) == {*original.safe, CARD}
         asked = len(it.requests)
         assert home.locate("team/tiny") == source
         assert home.locate("team/tiny", COMMIT) == source

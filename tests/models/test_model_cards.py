@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from common import cards
-from common.errors import UserError
+from common.core.errors import UserError
+from common.models import model_cards
 from tests.support import repository as repositories
 from tests.support.rules import SOURCES, forbid, refused, submit, with_model
 
@@ -107,7 +107,9 @@ def test_the_hubs_card_is_read_before_any_download(repository: Path, asked: list
     assert "team/quiet names knkarthick/dialogsum in its model card" in said
     about = [path for path in asked if "team/quiet" in path]  # huggingface_hub asks for other things too
     assert about and all(path.startswith("/api/models/team/quiet") for path in about)
-    assert cards.declared({"base.model": "team/unknown"}) == {"team/unknown": []}  # `hub.locate` says why
+    assert model_cards.declared({"base.model": "team/unknown"}) == {
+        "team/unknown": []
+    }  # `hub.locate` says why
     before = len(asked)
-    assert cards.declared({"llm.model": "solar", "base.model": "tiny:bart"}) == {}
+    assert model_cards.declared({"llm.model": "solar", "base.model": "tiny:bart"}) == {}
     assert len(asked) == before

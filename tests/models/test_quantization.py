@@ -10,12 +10,11 @@ import torch
 from accelerate.state import AcceleratorState
 from peft import PeftModel
 
-from common import models
-from common.engines.hf import decode
-from common.errors import UserError
-from common.models import LoRAConfig
-from common.models.storage import merged
-from common.training import cross_entropy
+from common.core.errors import UserError
+from common.generation.hf import decode
+from common.models.adapters import LoRAConfig
+from common.models.storage import load_model, merge_adapters
+from common.training.losses import cross_entropy
 from tests.support.adapted import (
     GREEDY,
     LESSON,
@@ -60,14 +59,14 @@ def test_a_quantized_model_learns_through_evaluations_and_comes_back(
     assert len(quantized) >= 14
     assert losses[-1] < 0.7 * losses[0]
     assert losses[-1] < losses[len(losses) // 2] < losses[1] < losses[0]  # also after the first evaluation
-    loaded, words = models.load(tmp_path / "run" / "best")
+    loaded, words = load_model(tmp_path / "run" / "best")
     assert any(type(m).__name__ == layer for m in loaded.modules())
     torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()), rtol=0, atol=0)
     assert written(loaded, words) == written(model, tokenizer)
     with pytest.raises(UserError, match=r"16-bit or 32-bit weights.*--quantization none"):
-        merged(loaded)
-    in_16_bit, _ = models.load(tmp_path / "run" / "best", quantization="none")
-    assert merged(in_16_bit) is not None
+        merge_adapters(loaded)
+    in_16_bit, _ = load_model(tmp_path / "run" / "best", quantization="none")
+    assert merge_adapters(in_16_bit) is not None
 
 
 def gradients(model: PeftModel) -> float:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.dialogue import TAG, tags
-from common.errors import UserError
-from common.postprocess import (
+from common.core.errors import UserError
+from common.data.dialogue import TAG, tags
+from common.postprocess.rules import (
     RULES,
     PostprocessConfig,
     apply,

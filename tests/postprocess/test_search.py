@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from common import candidates, competition, postprocess, postprocess_report
-from common.candidates import Candidate
-from common.errors import UserError
-from common.files import read_json
-from common.folds import folds
-from common.postprocess import PostprocessConfig
-from common.postprocess_search import ALPHA, AT_LEAST, AT_MOST, FOLDS, Found, Task, holm, search
-from common.rows import Row
+from common.core.errors import UserError
+from common.core.files import read_json
+from common.data.competition import load_competition
+from common.data.folds import folds
+from common.data.rows import Row
+from common.postprocess import report
+from common.postprocess.rules import RULES, PostprocessConfig, best_texts, prediction, recorded
+from common.postprocess.search import ALPHA, AT_LEAST, AT_MOST, FOLDS, SearchReport, Task, holm, search
+from common.runs import candidates
+from common.runs.candidates import Candidate
 from tests.support import tiny
 
 NEAR_COPY = 0.999  # the tests' dialogues are all alike
@@ -47,7 +49,7 @@ def spaced(row: Row) -> str:
     return row.summaries[0].replace("#Person1#과", "# Person1 # 과")
 
 
-def rules(found: Found) -> dict[str, tuple[float, bool]]:
+def rules(found: SearchReport) -> dict[str, tuple[float, bool]]:
     """Rule → worth inside the pipeline, and whether that holds."""
     return {
         trial.name: (trial.inside.test.difference if trial.inside.test else 0.0, trial.adjusted_p <= ALPHA)
@@ -220,22 +222,20 @@ def test_one_dialogue_is_too_few(rows: list[Row]) -> None:
 def test_the_first_candidate_that_is_long_enough_is_predicted() -> None:
     texts = ["짧다. 짧다.", "조금 더 길다.", "가장 긴 것은 이것이다.", "이것은 넷째이다."]
     config = PostprocessConfig()
-    assert postprocess.prediction(config, texts) == "짧다."
-    assert (
-        postprocess.prediction(replace(config, min_characters=4), texts) == "조금 더 길다."
-    )  # after the rules
-    assert postprocess.prediction(replace(config, min_characters=9), texts) == texts[2]
-    assert postprocess.prediction(replace(config, min_characters=99), texts) == texts[2]  # none: the longest
+    assert prediction(config, texts) == "짧다."
+    assert prediction(replace(config, min_characters=4), texts) == "조금 더 길다."  # after the rules
+    assert prediction(replace(config, min_characters=9), texts) == texts[2]
+    assert prediction(replace(config, min_characters=99), texts) == texts[2]  # none: the longest
     group = [Candidate(text, None, 3) for text in texts]
-    assert postprocess.predictions(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
+    assert best_texts(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
     for least in (-1, 301):
         with pytest.raises(UserError, match=r"min_characters is .* wanted 0 to max_characters \(300\)"):
-            postprocess.prediction(replace(config, min_characters=least), texts)
+            prediction(replace(config, min_characters=least), texts)
 
 
 def test_a_record_from_before_a_setting_existed_means_its_default() -> None:
     settings = {"postprocess.rules": ["nfc"], "postprocess.max_characters": 80, "seed": 1}
-    assert postprocess.recorded(settings) == PostprocessConfig(("nfc",), max_characters=80)
+    assert recorded(settings) == PostprocessConfig(("nfc",), max_characters=80)
 
 
 # --- the command
@@ -260,7 +260,7 @@ def postprocess_of(root: Path, *words: str) -> tuple[int, str]:
 def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> None:
     code, output = postprocess_of(inferred, *TALK)
     assert code == 0, output
-    for name in (*postprocess.RULES, AT_MOST, AT_LEAST):
+    for name in (*RULES, AT_MOST, AT_LEAST):
         assert re.search(rf"(?m)^{name} ", output), name
     assert "changes nothing on dev" in output
     last = output.splitlines()[-1]
@@ -269,7 +269,7 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     code, applied = tiny.call(inferred, "common", "infer", "exp001", *TALK, *printed[1].split())
     assert code == 0, applied
     record = read_json(inferred / "outputs" / "daily_talk" / "exp001-turns" / "run.json")["infer"]["config"]
-    assert postprocess.recorded(record) != PostprocessConfig(max_characters=8)
+    assert recorded(record) != PostprocessConfig(max_characters=8)
     code, output = postprocess_of(inferred, *TALK)
     assert code == 0, output
     assert "no change improves on the settings of exp001-turns: keep --rules=" in output.splitlines()[-1]
@@ -277,15 +277,15 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
 
 def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDS_ROOT", str(inferred))
-    talk = competition.load("daily_talk")
+    talk = load_competition("daily_talk")
     folder = inferred / "outputs" / "daily_talk" / "exp001-turns"
     again = r"make exp=exp001 infer run=exp001-turns args=\"(--postprocess\.\S+=\S+ ?)+\""
     with pytest.raises(
         UserError, match=r"exp001-no: infer has not finished; first run: make exp=exp001 infer run="
     ):
-        postprocess_report.task(talk, "exp001-no")
+        report.task(talk, "exp001-no")
     with pytest.raises(UserError, match="wanted an experiment or a variant"):
-        postprocess_report.task(talk, "../exp001")
+        report.task(talk, "../exp001")
     path = folder / "dev" / "candidates.jsonl"
     whole = candidates.read(path)
     try:
@@ -294,14 +294,14 @@ def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.Monke
         with pytest.raises(
             UserError, match=f"does not match its candidates and recorded settings; .*{again}"
         ):
-            postprocess_report.task(talk, "exp001-turns")
+            report.task(talk, "exp001-turns")
         candidates.write(path, {**whole, "dev_3": []})
         with pytest.raises(
             UserError, match=f"1 of 40 dialogues have no candidate, for example 'dev_3'.*{again}"
         ):
-            postprocess_report.task(talk, "exp001-turns")
+            report.task(talk, "exp001-turns")
         path.unlink()
         with pytest.raises(UserError, match="40 of 40 dialogues have no candidate"):
-            postprocess_report.task(talk, "exp001-turns")
+            report.task(talk, "exp001-turns")
     finally:
         candidates.write(path, whole)

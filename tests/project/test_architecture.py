@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from common import runs
+from common.runs import record
 from tests.support import REPOSITORY
 
 EXPERIMENTS = sorted(p.parent for p in (REPOSITORY / "experiments").glob("exp*/config.py"))
@@ -19,8 +19,8 @@ HEAVY = ("torch", "transformers", "datasets", "accelerate", "pandas", "sklearn")
 
 
 def test_scoring_and_blending_start_without_a_model_library() -> None:
-    rooms = ("common.cli", "common.submission", "common.rouge", "common.scoring", "common.leaderboard",
-             "common.ensemble", "common.postprocess", "common.dialogue", "common.rows", "common.runs", "common.results", "common.folds",
+    rooms = ("common.cli", "common.submission.submit", "common.rouge", "common.runs.scoring", "common.submission.leaderboard",
+             "common.ensemble", "common.postprocess.rules", "common.data.dialogue", "common.data.rows", "common.runs.record", "common.runs.results", "common.data.folds",
              "common.augment", "common.augment.making")  # fmt: skip
     code = f"import json, sys, {', '.join(rooms)}; print(json.dumps(sorted(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -104,7 +104,7 @@ def test_every_experiment_says_what_it_is(folder: Path) -> None:
         name for name in ("README.md", "config.py", "train.py", "infer.py") if not (folder / name).is_file()
     ]
     assert missing == []
-    about = runs.describe(folder.name)
+    about = record.describe(folder.name)
     assert about.title.strip()
     assert about.model.strip()
     assert set(about.needs.replace(",", " ").split()) <= {"cpu", "gpu", "hub", "api"}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import commands as common_commands
-from common.config import override
+from common.core.config import override
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.ko.md")
@@ -123,11 +123,11 @@ def require_parsed(arguments: Sequence[str]) -> None:
         config = importlib.import_module(f"experiments.{parsed['name']}.config").Config()
         override(config, settings_of(parsed["arguments"]))
     elif name == "augment":
-        from common.augment.__main__ import command
-        from common.augment.settings import METHODS, settings
+        from common.augment import __main__
+        from common.augment.settings import AUGMENT_METHODS, settings
 
-        found = command.make_context(name, list(parsed["arguments"])).params
-        if found["name_of_method"] in METHODS:  # "?" lists them
+        found = __main__.command.make_context(name, list(parsed["arguments"])).params
+        if found["name_of_method"] in AUGMENT_METHODS:  # "?" lists them
             override(settings(found["name_of_method"]), found["arguments"])
 
 

@@ -1,7 +1,7 @@
 """Every recipe of the repository can be read."""
 
-from common.competition import names as names_of_competitions
-from common.recipes import read_recipe
+from common.data.competition import competition_names as names_of_competitions
+from common.ensemble.recipe import read_recipe
 from tests.support import tiny
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.competition import NEAR_COPY
-from common.dialogue import TAG
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import NEAR_COPY
+from common.data.dialogue import TAG
+from common.data.near_copies import grams, similarity
+from common.data.rows import Row
 from common.prompts import PLACEHOLDER, ShotIndex, prompt, shot_index
-from common.prompts.copies import grams, similarity
-from common.rows import Row
 from tests.support import REAL_DATA, REPOSITORY
 from tests.support.shots import LOST, RETOLD, ROWS, row, talk
 

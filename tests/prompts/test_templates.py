@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.dialogue import clean, tags, truncate
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.dialogue import clean, tags, truncate
+from common.data.rows import Row
 from common.prompts import PLACEHOLDER, PromptConfig, prompt, safe, split, style_hash, styles, templates
-from common.rows import Row
 from tests.support.shots import LOST, ROWS, row
 
 PIECES = (

@@ -8,7 +8,7 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.rouge import (
     BootstrapAggregator,
     Rouge101,

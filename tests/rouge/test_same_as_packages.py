@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.rouge import METRICS, BootstrapAggregator, Rouge101, RougeScorer, corpus, cross, pairwise, porter
-from common.rouge import batch as batch_module
+from common.rouge import (
+    METRICS,
+    BootstrapAggregator,
+    Rouge101,
+    RougeScorer,
+    batch,
+    corpus,
+    cross,
+    pairwise,
+    porter,
+)
+from common.rouge.porter import porter_stem
 from tests.support.rouge_texts import (
     AWKWARD,
     daily_talk_summaries,
@@ -253,7 +263,7 @@ def test_any_text_against_the_rouge_package(target, prediction):
 
 @pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
 def test_pairwise_equals_corpus_cell_by_cell(profile, chosen_engine, monkeypatch, tmp_path):
-    monkeypatch.setattr(batch_module, "CELLS", 50)  # so that dialogues fall into several chunks
+    monkeypatch.setattr(batch, "CELLS", 50)  # so that dialogues fall into several chunks
     rng = random.Random(2)
     texts = AWKWARD + made_up(60)
     candidates = [rng.choices(texts, k=n) for n in (8, 1, 0, 3, 5, 0)]
@@ -334,7 +344,7 @@ def test_porter_stemmer_equals_nltk():
             + rng.choice(endings)
         )
     words |= {"가나다s", "먹ing", "İng", "yyyy", "", "a", "ing", "ion"}
-    assert [word for word in sorted(words) if stemmer.stem(word) != porter.porter_stem(word)] == []
+    assert [word for word in sorted(words) if stemmer.stem(word) != porter_stem(word)] == []
 
 
 def test_no_whitespace_beyond_what_the_kernels_tables_cover():

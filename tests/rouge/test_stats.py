@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from common.errors import UserError
+from common.core.errors import UserError
 from common.rouge import bootstrap_interval, compare, paired_bootstrap, paired_permutation, stats
 
 

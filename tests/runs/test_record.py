@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from common import runs
-from common.errors import UserError
+from common.core.errors import UserError
+from common.runs.record import (
+    Experiment,
+    code_hash,
+    describe,
+    experiments,
+    needs_training,
+    read_record,
+    require_experiment,
+    run_folder,
+    stale_reasons,
+    unfinished,
+)
 from tests.support import repository as repositories
 
 RUN = "outputs/talk/exp001"
@@ -37,7 +48,7 @@ def test_only_folders_with_a_config_are_experiments(repository: Path) -> None:
         parents=True
     )  # what git leaves after a switch
     shutil.copytree(repository / "experiments" / "exp001", repository / "experiments" / "exp001-old")
-    assert runs.experiments() == ["exp001", "exp002"]
+    assert experiments() == ["exp001", "exp002"]
 
 
 @pytest.mark.parametrize(
@@ -45,25 +56,25 @@ def test_only_folders_with_a_config_are_experiments(repository: Path) -> None:
 )
 def test_a_name_that_is_none_is_refused(repository: Path, name: str) -> None:
     with pytest.raises(UserError, match=r"wanted exp and three digits.*exp001, exp002"):
-        runs.require_experiment(name)
+        require_experiment(name)
 
 
 def test_an_absent_experiment_is_refused(repository: Path) -> None:
     with pytest.raises(UserError, match=r"'exp099' does not exist.*exp001, exp002.*make new"):
-        runs.require_experiment("exp099")
-    assert runs.require_experiment("exp001") == "exp001"
+        require_experiment("exp099")
+    assert require_experiment("exp001") == "exp001"
 
 
 @pytest.mark.parametrize("name", ["exp001-", "exp001-../x", "exp001/x", "exp001-A", "x", "exp001-a b"])
 def test_a_bad_run_name_is_refused(repository: Path, name: str) -> None:
     with pytest.raises(UserError, match="wanted an experiment or a variant"):
-        runs.run_folder("talk", name)
+        run_folder("talk", name)
 
 
 def test_an_experiment_describes_itself_without_being_imported(repository: Path) -> None:
     config = repository / "experiments" / "exp001" / "config.py"
     config.write_text(config.read_text(encoding="utf-8") + "\nraise RuntimeError\n", encoding="utf-8")
-    assert runs.describe("exp001") == runs.Experiment("exp001", "exp001 of the tests", "none", "cpu")
+    assert describe("exp001") == Experiment("exp001", "exp001 of the tests", "none", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +88,7 @@ def test_an_experiment_describes_itself_without_being_imported(repository: Path)
 def test_what_a_config_lacks_is_named(repository: Path, old: str, new: str, part: str) -> None:
     edit(repository / "experiments" / "exp001" / "config.py", old, new)
     with pytest.raises(UserError) as caught:
-        runs.describe("exp001")
+        describe("exp001")
     assert part in str(caught.value)
     assert "experiments/exp001/config.py" in str(caught.value)
 
@@ -86,7 +97,7 @@ def test_what_a_config_lacks_is_named(repository: Path, old: str, new: str, part
 
 
 def test_a_record_holds_what_made_the_run(repository: Path) -> None:
-    record = runs.record(repository / RUN)
+    record = read_record(repository / RUN)
     assert set(record) == {"train", "infer"}
     for name, entry in record.items():
         assert entry["status"] == "finished"
@@ -105,11 +116,11 @@ def test_a_record_holds_what_made_the_run(repository: Path) -> None:
 
 
 def test_an_absent_record_is_empty_and_a_broken_one_named(repository: Path) -> None:
-    assert runs.record(repository / "outputs" / "talk" / "exp003") == {}
+    assert read_record(repository / "outputs" / "talk" / "exp003") == {}
     for broken in ("{", "[]"):
         (repository / RUN / "run.json").write_text(broken)
         with pytest.raises(UserError, match=r"outputs/talk/exp001/run\.json"):
-            runs.record(repository / RUN)
+            read_record(repository / RUN)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +137,7 @@ def test_an_absent_record_is_empty_and_a_broken_one_named(repository: Path) -> N
 def test_only_what_runs_counts_as_code(tmp_path: Path, before: str, after: str, same: bool) -> None:
     (tmp_path / "a.py").write_text(before)
     (tmp_path / "b.py").write_text(after)
-    assert (runs.code_hash(tmp_path / "a.py") == runs.code_hash(tmp_path / "b.py")) == same
+    assert (code_hash(tmp_path / "a.py") == code_hash(tmp_path / "b.py")) == same
 
 
 # Staleness
@@ -154,13 +165,11 @@ def test_a_change_makes_a_run_stale(
     repository: Path, change: Callable[[Path], object], reason: str, training: bool
 ) -> None:
     change(repository)
-    reasons = runs.stale_reasons(repository / RUN)
+    reasons = stale_reasons(repository / RUN)
     assert any(reason in found for found in reasons), reasons
-    assert runs.needs_training(repository / RUN) == training
-    assert not runs.unfinished(repository / RUN)
-    assert runs.stale_reasons(repository / "outputs/talk/exp002") == [
-        r for r in reasons if r.startswith("data")
-    ]
+    assert needs_training(repository / RUN) == training
+    assert not unfinished(repository / RUN)
+    assert stale_reasons(repository / "outputs/talk/exp002") == [r for r in reasons if r.startswith("data")]
 
 
 def test_what_does_not_count_leaves_a_run_fresh(repository: Path) -> None:
@@ -170,19 +179,19 @@ def test_what_does_not_count_leaves_a_run_fresh(repository: Path) -> None:
     edit(repository / EXPERIMENT / "README.md", "exp001", "one")
     (repository / "competitions/talk/data/solution.csv").unlink()
     (repository / RUN / "notes.txt").write_text("mine")
-    assert runs.stale_reasons(repository / RUN) == []
+    assert stale_reasons(repository / RUN) == []
 
 
 def test_an_unfinished_stage_is_the_one_reason(repository: Path) -> None:
-    record = runs.record(repository / RUN)
+    record = read_record(repository / RUN)
     for name in ("infer", "train"):
         record[name]["status"] = "running"
         (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
-        assert runs.stale_reasons(repository / RUN) == [f"{name} has not finished"]
-        assert runs.unfinished(repository / RUN)
-        assert runs.needs_training(repository / RUN) == (name == "train")
-    assert runs.stale_reasons(repository / "outputs/talk/exp009") == ["train has not finished"]
-    assert runs.needs_training(repository / "outputs/talk/exp009")
+        assert stale_reasons(repository / RUN) == [f"{name} has not finished"]
+        assert unfinished(repository / RUN)
+        assert needs_training(repository / RUN) == (name == "train")
+    assert stale_reasons(repository / "outputs/talk/exp009") == ["train has not finished"]
+    assert needs_training(repository / "outputs/talk/exp009")
 
 
 # The stages' own manners (common.tracking)
@@ -195,11 +204,11 @@ def test_training_twice_does_nothing_and_restart_keeps_the_old_run(
     assert stage(capsys, repository, "exp001", "train") == ""
     assert (repository / RUN / "run.json").read_bytes() == before
     assert stage(capsys, repository, "exp001", "train", "--restart") == ""
-    assert runs.stale_reasons(repository / RUN) == ["infer has not finished"]
+    assert stale_reasons(repository / RUN) == ["infer has not finished"]
     [aside] = (repository / "outputs" / "talk" / "replaced").iterdir()
     assert (aside / "run.json").read_bytes() == before
     assert stage(capsys, repository, "exp001", "infer") == ""
-    assert runs.stale_reasons(repository / RUN) == []
+    assert stale_reasons(repository / RUN) == []
 
 
 def test_a_variant_keeps_its_settings_for_inference(
@@ -208,10 +217,10 @@ def test_a_variant_keeps_its_settings_for_inference(
     words = ["--run", "exp001-second", "--turn", "1"]
     assert stage(capsys, repository, "exp001", "train", *words) == ""
     assert stage(capsys, repository, "exp001", "infer", *words[:2]) == ""
-    record = runs.record(repository / "outputs/talk/exp001-second")
+    record = read_record(repository / "outputs/talk/exp001-second")
     assert record["infer"]["overrides"] == {"turn": 1}
     assert record["infer"]["config"]["turn"] == 1
-    assert runs.stale_reasons(repository / "outputs/talk/exp001-second") == []
+    assert stale_reasons(repository / "outputs/talk/exp001-second") == []
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,22 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from common import competition, leaderboard, results, rows, runs, scoring
 from common.cli import commands
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.data.rows import SplitName, read_predictions, read_references
+from common.runs import scoring
+from common.runs.record import read_record
+from common.runs.results import ProfileScore, Result, from_record, read_results, write_result
+from common.runs.scoring import example_scores, with_intervals
+from common.submission import leaderboard
 from tests.support import repository as repositories
 
 RESULT = "results/talk/exp001.json"
 
 
-def read_one(name: str) -> results.Result:
-    return next(result for result in results.read_results("talk") if result.run == name)
+def read_one(name: str) -> Result:
+    return next(result for result in read_results("talk") if result.run == name)
 
 
 def shown(*words: str) -> str:
@@ -28,18 +34,18 @@ def shown(*words: str) -> str:
     return ended.stdout
 
 
-def scores(root: Path, run: str, split: rows.SplitName) -> dict[str, results.ProfileScore]:
+def scores(root: Path, run: str, split: SplitName) -> dict[str, ProfileScore]:
     """What scoring says of a run's predictions, by the path that a result does not take."""
-    talk = competition.load("talk")
-    predictions = rows.read_predictions(root / f"outputs/talk/{run}/{split}/predictions.csv", talk)
-    references = rows.read_references(talk, split)
+    talk = load_competition("talk")
+    predictions = read_predictions(root / f"outputs/talk/{run}/{split}/predictions.csv", talk)
+    references = read_references(talk, split)
     found = {}
     for profile in scoring.profiles(talk):
-        made = scoring.with_intervals(scoring.examples(predictions, references, profile))
+        made = with_intervals(example_scores(predictions, references, profile))
         floor = scoring.floors(talk, split)[profile]
         key = next(name for name in made.metrics if name.endswith(f"]/{made.headline_key}"))
         metrics = {name.split("/")[-1]: value for name, value in made.metrics.items() if name != key}
-        found[profile] = results.ProfileScore(
+        found[profile] = ProfileScore(
             key, made.headline, *made.intervals[key], max(floor.constant, floor.lead), metrics
         )
     return found
@@ -48,7 +54,7 @@ def scores(root: Path, run: str, split: rows.SplitName) -> dict[str, results.Pro
 def test_infer_writes_what_the_run_scored(repository: Path) -> None:
     for stage in ("train", "infer"):
         repositories.stage(repository, "exp001", stage, "--run=exp001-b", "--turn=1", "--seed=1")
-    record = runs.record(repository / "outputs/talk/exp001-b")
+    record = read_record(repository / "outputs/talk/exp001-b")
     made = read_one("exp001-b")
     assert (made.experiment, made.title, made.model) == ("exp001", "exp001 of the tests", "none")
     assert (made.competition, made.date) == ("talk", record["infer"]["started"])
@@ -87,16 +93,16 @@ def test_a_smoke_run_and_a_hidden_test_leave_no_scores(repository: Path) -> None
 
 
 def test_a_result_names_no_folder_of_this_machine(repository: Path) -> None:
-    talk = competition.load("talk")
+    talk = load_competition("talk")
     folder = repository / "outputs/talk/exp001"
-    report = scoring.report(talk, "dev", rows.read_predictions(folder / "dev/predictions.csv", talk))
+    report = scoring.report(talk, "dev", read_predictions(folder / "dev/predictions.csv", talk))
     settings = {
         "a": "/home/someone/model",
         "b": str(repository / "outputs/x"),
         "c": ["/tmp/y", "z"],
         "d": "Qwen/Q",
     }
-    made = results.from_record(folder, settings, report, None)
+    made = from_record(folder, settings, report, None)
     assert made.settings == {"a": "…/model", "b": "outputs/x", "c": ["…/y", "z"], "d": "Qwen/Q"}
 
 
@@ -138,12 +144,12 @@ def test_a_broken_result_is_named_in_one_line(
     path = repository / RESULT
     path.write_bytes(edit(path.read_text(encoding="utf-8")))
     with pytest.raises(UserError) as caught:
-        results.read_results("talk")
+        read_results("talk")
     message = str(caught.value)
     assert message.startswith(f"{RESULT}: not a result (")
     assert reason in message
     assert "\n" not in message
-    assert results.read_results("another") == []
+    assert read_results("another") == []
 
 
 def test_a_newer_file_with_more_fields_is_read(repository: Path) -> None:
@@ -194,9 +200,9 @@ def test_results_of_every_machine_are_listed_best_first(repository: Path) -> Non
         test={},
         stages={"train": stage},
     )
-    results.write_result(foreign)
+    write_result(foreign)
     assert read_one("exp002-big") == foreign
-    table = leaderboard.results(results.read_results("talk"), "leaderboard")
+    table = leaderboard.results(read_results("talk"), "leaderboard")
     assert [row[0] for row in table[:2]] == ["run", "exp002-big"]
     by_score = sorted(own.values(), key=lambda r: -r.dev["leaderboard"].score)
     assert [row[0] for row in table[2:]] == [result.run for result in by_score]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from common import competition as competitions
-from common import rows, scoring
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.data.rows import Row, read_predictions, read_references
 from common.rouge import corpus
-from common.rows import Row
+from common.runs import scoring
+from common.runs.scoring import compare_predictions, per_example_csv, score
 from tests.support import repository as repositories
 
 REFERENCES = {"dev_0": ("비가 온다",), "dev_1": ("눈이 많이 온다",), "dev_2": ("바람이 분다",)}
@@ -23,7 +24,7 @@ def row(name: str, dialogue: str = "#Person1#: 비가 온다\n#Person2#: 우산 
 
 @pytest.mark.parametrize(("profile", "top"), [("korouge", 1.0), ("rouge101", 300.0), ("leaderboard", 100.0)])
 def test_perfect_predictions_reach_the_top(profile: str, top: float) -> None:
-    found = scoring.score(PERFECT, REFERENCES, profile)
+    found = score(PERFECT, REFERENCES, profile)
     assert found.headline == pytest.approx(top, rel=1e-6)
     assert found.profile == profile
     assert found.metrics
@@ -32,35 +33,33 @@ def test_perfect_predictions_reach_the_top(profile: str, top: float) -> None:
 
 def test_ids_join_and_order_does_not_matter() -> None:
     backwards = dict(reversed(PERFECT.items()))
-    assert scoring.score(backwards, REFERENCES, "korouge") == scoring.score(PERFECT, REFERENCES, "korouge")
+    assert score(backwards, REFERENCES, "korouge") == score(PERFECT, REFERENCES, "korouge")
     swapped = {**PERFECT, "dev_0": PERFECT["dev_2"], "dev_2": PERFECT["dev_0"]}
-    assert scoring.score(swapped, REFERENCES, "korouge").headline == pytest.approx(1 / 3)
+    assert score(swapped, REFERENCES, "korouge").headline == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
 def test_a_missing_prediction_scores_zero_like_an_empty_one(profile: str) -> None:
-    full = scoring.score(PERFECT, REFERENCES, profile).headline
+    full = score(PERFECT, REFERENCES, profile).headline
     missing = {name: text for name, text in PERFECT.items() if name != "dev_1"}
     for less in (missing, {**PERFECT, "dev_1": ""}, {**PERFECT, "dev_1": "  "}):
-        assert scoring.score(less, REFERENCES, profile).headline == pytest.approx(full * 2 / 3)
+        assert score(less, REFERENCES, profile).headline == pytest.approx(full * 2 / 3)
 
 
 def test_an_unknown_id_and_no_reference_are_refused() -> None:
     with pytest.raises(
         UserError, match=r"1 of 4 predicted ids have no reference, first 'test_0'.*same split"
     ):
-        scoring.score({**PERFECT, "test_0": "비"}, REFERENCES, "korouge")
+        score({**PERFECT, "test_0": "비"}, REFERENCES, "korouge")
     with pytest.raises(UserError, match="no reference to score against"):
-        scoring.score({}, {}, "korouge")
+        score({}, {}, "korouge")
 
 
 @pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
 def test_several_references_combine_in_every_profile(profile: str) -> None:
     several = {"dev_0": ("비가 온다", "눈이 많이 온다")}
-    ones = [
-        scoring.score({"dev_0": "비가 온다"}, {"dev_0": (r,)}, profile).headline for r in several["dev_0"]
-    ]
-    found = scoring.score({"dev_0": "비가 온다"}, several, profile, "mean").headline
+    ones = [score({"dev_0": "비가 온다"}, {"dev_0": (r,)}, profile).headline for r in several["dev_0"]]
+    found = score({"dev_0": "비가 온다"}, several, profile, "mean").headline
     assert found == pytest.approx(max(ones) if profile == "korouge" else sum(ones) / 2)
 
 
@@ -85,14 +84,11 @@ def test_the_floor_is_the_best_constant_and_the_better_lead(profile: str) -> Non
     split = [row(name) for name in REFERENCES]
     constants = ["아무 말", "눈이 온다", "비가 온다", "눈이 온다"]
     found = scoring.floor(split, REFERENCES, constants, profile, "mean")
-    each = {
-        text: scoring.score(dict.fromkeys(REFERENCES, text), REFERENCES, profile).headline
-        for text in constants
-    }
+    each = {text: score(dict.fromkeys(REFERENCES, text), REFERENCES, profile).headline for text in constants}
     assert found.constant == pytest.approx(max(each.values()))
     assert each[found.constant_text] == pytest.approx(found.constant)
     leads = [
-        scoring.score({r.id: scoring.lead(r.dialogue, n) for r in split}, REFERENCES, profile).headline
+        score({r.id: scoring.lead(r.dialogue, n) for r in split}, REFERENCES, profile).headline
         for n in (1, 2)
     ]
     assert found.lead == pytest.approx(max(leads))
@@ -100,7 +96,7 @@ def test_the_floor_is_the_best_constant_and_the_better_lead(profile: str) -> Non
 
 
 def test_floors_are_kept_until_the_data_change(repository: Path) -> None:
-    talk = competitions.load("talk")
+    talk = load_competition("talk")
     first = scoring.floors(talk, "dev")
     assert set(first) == set(scoring.profiles(talk)) == {"leaderboard", "rouge101", "korouge"}
     kept = set((repository / ".cache" / "floors").iterdir())
@@ -113,7 +109,7 @@ def test_floors_are_kept_until_the_data_change(repository: Path) -> None:
 
 
 def test_a_damaged_cache_is_no_obstacle(repository: Path) -> None:
-    talk = competitions.load("talk")
+    talk = load_competition("talk")
     first = scoring.floors(talk, "dev")
     for path in (repository / ".cache" / "floors").iterdir():
         path.write_text("{")
@@ -121,10 +117,10 @@ def test_a_damaged_cache_is_no_obstacle(repository: Path) -> None:
 
 
 def test_a_report_has_everything_and_prints_in_columns(repository: Path) -> None:
-    talk = competitions.load("talk")
-    predictions = rows.read_predictions(repository / "outputs/talk/exp001/test/predictions.csv", talk)
+    talk = load_competition("talk")
+    predictions = read_predictions(repository / "outputs/talk/exp001/test/predictions.csv", talk)
     report = scoring.report(talk, "test", predictions)
-    references = rows.read_references(talk, "test")
+    references = read_references(talk, "test")
     direct = corpus(
         [predictions[n] for n in references],
         [list(r) for r in references.values()],
@@ -145,29 +141,29 @@ def test_a_report_has_everything_and_prints_in_columns(repository: Path) -> None
 
 
 def test_predictions_of_another_split_are_refused(repository: Path) -> None:
-    talk = competitions.load("talk")
-    predictions = rows.read_predictions(repository / "outputs/talk/exp001/test/predictions.csv", talk)
+    talk = load_competition("talk")
+    predictions = read_predictions(repository / "outputs/talk/exp001/test/predictions.csv", talk)
     with pytest.raises(UserError, match="3 of 3 predicted ids have no reference"):
         scoring.report(talk, "dev", predictions)
     assert set(predictions) == set(repositories.IDS["test"])
 
 
 def test_compare_finds_a_real_difference_and_none_in_a_copy(repository: Path) -> None:
-    talk = competitions.load("talk")
-    references = rows.read_references(talk, "dev")
+    talk = load_competition("talk")
+    references = read_references(talk, "dev")
     good = {name: texts[0] for name, texts in references.items()}
     bad = dict.fromkeys(references, "전혀 다른 말")
-    same = scoring.compare_predictions(talk, "dev", good, good, ["korouge"])[0]
+    same = compare_predictions(talk, "dev", good, good, ["korouge"])[0]
     assert (same.test.difference, same.test.bootstrap_p, same.test.permutation_p) == (0, 1, 1)
-    worse = scoring.compare_predictions(talk, "dev", good, bad, None)
+    worse = compare_predictions(talk, "dev", good, bad, None)
     assert [entry.profile for entry in worse] == ["leaderboard", "rouge101", "korouge"]
     assert all(entry.test.difference < 0 and entry.a > entry.b for entry in worse)
 
 
 def test_the_table_of_rows_averages_to_the_report(repository: Path) -> None:
-    talk = competitions.load("talk")
-    predictions = rows.read_predictions(repository / "outputs/talk/exp001/dev/predictions.csv", talk)
-    table = list(csv.DictReader(io.StringIO(scoring.per_example_csv(talk, "dev", predictions, ["korouge"]))))
-    assert [row[talk.columns.id] for row in table] == list(rows.read_references(talk, "dev"))
+    talk = load_competition("talk")
+    predictions = read_predictions(repository / "outputs/talk/exp001/dev/predictions.csv", talk)
+    table = list(csv.DictReader(io.StringIO(per_example_csv(talk, "dev", predictions, ["korouge"]))))
+    assert [row[talk.columns.id] for row in table] == list(read_references(talk, "dev"))
     for key, mean in scoring.report(talk, "dev", predictions, ["korouge"]).scores[0].metrics.items():
         assert sum(float(row[key]) for row in table) / len(table) == pytest.approx(mean)

@@ -15,12 +15,20 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from common import checkpoints, competition, models, runs, submission
-from common.candidates import read as read_candidates
-from common.errors import UserError
-from common.files import read_json, write_json
-from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig, soup
-from common.recipes import Member, Recipe
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.core.files import read_json, write_json
+from common.data.competition import load_competition
+from common.ensemble.recipe import Member, Recipe
+from common.models import soup
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.small import SmallModelConfig
+from common.models.soup import require_alike
+from common.models.storage import load_model, merge_adapters, save_model
+from common.runs.candidates import read as read_candidates
+from common.runs.record import read_record, stale_reasons, stale_training
+from common.submission.submit import submit_blend
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -46,14 +54,14 @@ def logits(model: PreTrainedModel) -> torch.Tensor:
 def saved(
     folder: Path, model: PreTrainedModel, words: Any = WORDS, base: PretrainedConfig | None = None
 ) -> Path:
-    checkpoints.save(folder, lambda staging: models.save(model, words, staging, base))
+    verified_folder.save(folder, lambda staging: save_model(model, words, staging, base))
     return folder
 
 
 def mixed(folder: Path, *parts: Path) -> Path:
     named = {part.name: part for part in parts}
-    soup.require_alike(named)
-    checkpoints.save(folder, lambda staging: soup.average(named, staging))
+    require_alike(named)
+    verified_folder.save(folder, lambda staging: soup.average(named, staging))
     return folder
 
 
@@ -63,14 +71,14 @@ def mixed(folder: Path, *parts: Path) -> Path:
 @pytest.mark.parametrize("kind", ["bart", "qwen2"])
 def test_a_soup_has_the_mean_of_all_weights(tmp_path: Path, kind: str) -> None:
     parts = [saved(tmp_path / f"run{seed}", tiny.model(kind, WORDS, seed=seed)) for seed in range(3)]
-    found, words = models.load(mixed(tmp_path / "soup", *parts))
+    found, words = load_model(mixed(tmp_path / "soup", *parts))
     assert words.get_vocab() == WORDS.get_vocab()
     assert found.get_output_embeddings().weight is found.get_input_embeddings().weight
     wanted = tiny.model(kind, WORDS, seed=9)
     own = [tiny.model(kind, WORDS, seed=seed).state_dict() for seed in range(3)]
     wanted.load_state_dict({name: torch.stack([o[name].double() for o in own]).mean(0) for name in own[0]})
     torch.testing.assert_close(logits(found), logits(wanted.eval()), rtol=0, atol=1e-6)
-    assert not torch.allclose(logits(found), logits(models.load(parts[0])[0]), atol=1e-2)
+    assert not torch.allclose(logits(found), logits(load_model(parts[0])[0]), atol=1e-2)
     assert {path.suffix for path in (tmp_path / "soup").iterdir()} == {".json", ".safetensors"}
 
 
@@ -89,7 +97,7 @@ def test_shards_that_are_cut_otherwise_are_averaged_by_name(tmp_path: Path) -> N
     tiny.model("qwen2", WORDS, seed=2).save_pretrained(cut, max_shard_size="60KB")
     WORDS.save_pretrained(cut)
     assert len(list(cut.glob("*.safetensors"))) > 1
-    one, other = (models.load(mixed(tmp_path / name, *order))[0]
+    one, other = (load_model(mixed(tmp_path / name, *order))[0]
                   for name, order in (("a", (whole, cut)), ("b", (cut, whole))))  # fmt: skip
     assert len(list((tmp_path / "b").glob("*.safetensors"))) > 1
     torch.testing.assert_close(logits(one), logits(other), rtol=0, atol=0)
@@ -148,9 +156,9 @@ def test_models_that_differ_are_refused(tmp_path: Path, change: str) -> None:
 def test_another_architecture_is_refused_and_another_dropout_is_not(tmp_path: Path) -> None:
     one, other = (saved(tmp_path / kind, tiny.model(kind, WORDS)) for kind in ("bart", "qwen2"))
     with pytest.raises(UserError, match=r"^qwen2 and bart cannot be averaged: qwen2 has .* in config\.json"):
-        soup.require_alike({"bart": one, "qwen2": other})
+        require_alike({"bart": one, "qwen2": other})
     size = SmallModelConfig(width=64, layers=1, feed_forward=64, dropout=0.3, positions=256)
-    soup.require_alike({"one": one, "other": saved(tmp_path / "dropout", tiny.model("bart", WORDS, size))})
+    require_alike({"one": one, "other": saved(tmp_path / "dropout", tiny.model("bart", WORDS, size))})
 
 
 # Adapters
@@ -161,9 +169,9 @@ def adapted(
 ) -> tuple[Path, dict[str, torch.Tensor]]:
     """A saved adapter with random weights, and the weights of the whole model that it makes of its base."""
     base = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-    model, words = models.pretrained(base, frozen=True)
+    model, words = load_pretrained(base, frozen=True)
     if isinstance(lora, LoRAConfig):
-        model = models.add_lora(model, words, replace(lora, added_tags=tags), TAGS)
+        model = add_lora(model, words, replace(lora, added_tags=tags), TAGS)
     else:
         source = model.base_source
         model = get_peft_model(model, lora)
@@ -174,7 +182,7 @@ def adapted(
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) * (0.5 if "lora" in name else 0.1))
     saved(folder, model, words, base)
-    return folder, models.merged(models.load(folder)[0]).state_dict()
+    return folder, merge_adapters(load_model(folder)[0]).state_dict()
 
 
 LORAS: dict[str, tuple[Any, Any]] = {
@@ -197,9 +205,9 @@ LORAS: dict[str, tuple[Any, Any]] = {
 def test_a_soup_of_adapters_adds_the_mean_of_their_updates(tmp_path: Path, loras: str) -> None:
     first, second = LORAS[loras]
     made = [adapted(tmp_path / f"run{n}", "qwen2", lora, n) for n, lora in enumerate((first, second, first))]
-    found, _ = models.load(mixed(tmp_path / "soup", *(folder for folder, _ in made)))
+    found, _ = load_model(mixed(tmp_path / "soup", *(folder for folder, _ in made)))
     assert isinstance(found, PeftModel)
-    wanted, _ = models.pretrained(PretrainedConfig(model="tiny:qwen2", dtype="float32"), frozen=True)
+    wanted, _ = load_pretrained(PretrainedConfig(model="tiny:qwen2", dtype="float32"), frozen=True)
     plain = logits(wanted)
     wanted.load_state_dict(
         {name: torch.stack([w[name].double() for _, w in made]).mean(0) for name in made[0][1]}
@@ -218,9 +226,9 @@ def test_a_soup_of_adapters_adds_the_mean_of_their_updates(tmp_path: Path, loras
 @pytest.mark.parametrize("kind", ["bart", "gemma3"])
 def test_rows_of_added_tags_are_averaged_too(tmp_path: Path, kind: str) -> None:
     made = [adapted(tmp_path / f"run{n}", kind, LoRAConfig(rank=2, alpha=4), n, tags=True) for n in range(2)]
-    found, words = models.load(mixed(tmp_path / "soup", *(folder for folder, _ in made)))
-    wanted, _ = models.load(made[0][0])
-    wanted = models.merged(wanted)
+    found, words = load_model(mixed(tmp_path / "soup", *(folder for folder, _ in made)))
+    wanted, _ = load_model(made[0][0])
+    wanted = merge_adapters(wanted)
     wanted.load_state_dict({name: (made[0][1][name].double() + made[1][1][name]) / 2 for name in made[0][1]})
     torch.testing.assert_close(logits(found), logits(wanted), rtol=1e-4, atol=1e-5)
     rows = words.convert_tokens_to_ids(list(TAGS))
@@ -233,21 +241,21 @@ def test_adapters_without_an_exact_mean_are_refused(tmp_path: Path) -> None:
     plain, _ = adapted(tmp_path / "plain", "qwen2", LoraConfig(**q), 0)
     dora, _ = adapted(tmp_path / "dora", "qwen2", LoraConfig(**q, use_dora=True), 0)
     tags, _ = adapted(tmp_path / "tags", "qwen2", LoRAConfig(rank=2, targets=("q_proj",)), 0, tags=True)
-    whole = saved(tmp_path / "whole", *models.pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False))
+    whole = saved(tmp_path / "whole", *load_pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False))
     for other, message in (
         (dora, r"^dora was trained with use_dora=True; the mean of such adapters is not exact"),
         (tags, r"^tags and plain cannot be averaged: tags has another vocabulary"),
         (whole, r"^whole and plain cannot be averaged: whole has a whole model, not adapters"),
     ):
         with pytest.raises(UserError, match=message):
-            soup.require_alike({"plain": plain, other.name: other})
+            require_alike({"plain": plain, other.name: other})
     changed = shutil.copytree(plain, tmp_path / "changed")
     base = read_json(changed / "base.json")
     base["source"]["weights_sha256"] = "0" * 64
     write_json(changed / "base.json", base)
     with pytest.raises(UserError, match=r"changed has another base \(tiny:qwen2, by its weights_sha256"):
-        soup.require_alike({"plain": plain, "changed": changed})
-    assert math.isfinite(float(logits(models.load(dora)[0]).sum()))
+        require_alike({"plain": plain, "changed": changed})
+    assert math.isfinite(float(logits(load_model(dora)[0]).sum()))
 
 
 # Runs
@@ -268,10 +276,10 @@ def test_a_soup_infers_and_submits_and_is_stale_with_its_ingredients(trained_pai
     assert code == 0, output
     assert "outputs/daily_talk/exp002-soup: the mean of exp002, exp002-b (uniform)" in output
     assert "exp002 and exp002-b did not begin with the same weights" in output
-    record = runs.record(folder)["train"]
+    record = read_record(folder)["train"]
     assert list(record["soup"]["ingredients"]) == ["exp002", "exp002-b"]
     assert set(record["code"]) == {
-        "common/soups.py",
+        "common/runs/soups.py",
         "common/models/soup.py",
         "common/models/adapter_soup.py",
     }
@@ -279,18 +287,18 @@ def test_a_soup_infers_and_submits_and_is_stale_with_its_ingredients(trained_pai
                         for run in ("exp002", "exp002-b", "exp002-soup"))  # fmt: skip
     for name, tensor in mean.items():
         torch.testing.assert_close(tensor, (one[name] + other[name]) / 2)
-    assert runs.stale_training(folder) == []
+    assert stale_training(folder) == []
     # Sampled, since models that hardly learned search for summaries that are empty, which submit refuses.
     repositories.stage(root, "exp002", "infer", "--run=exp002-soup", "--temperature=3", "--candidates=1")
-    assert runs.stale_reasons(folder) == []
+    assert stale_reasons(folder) == []
     assert {len(group) for group in read_candidates(folder / "test" / "candidates.jsonl").values()} == {1}
-    talk, recipe = competition.load("daily_talk"), Recipe("daily_talk", "daily_talk", "vote", (Member("exp002-soup", 1.0),), 1, "leaderboard")  # fmt: skip
+    talk, recipe = load_competition("daily_talk"), Recipe("daily_talk", "daily_talk", "vote", (Member("exp002-soup", 1.0),), 1, "leaderboard")  # fmt: skip
     (root / "submissions").mkdir()
-    assert submission.submit(recipe, talk, force=True).entry["stale"] == {}
+    assert submit_blend(recipe, talk, force=True).entry["stale"] == {}
 
     anew = [*tiny.SHORT, "--run=exp002-b", "--restart", "--learning-rate=0.001"]
     repositories.stage(root, "exp002", "train", *anew)
-    assert runs.stale_reasons(folder) == ["run outputs/daily_talk/exp002-b was trained anew"]
+    assert stale_reasons(folder) == ["run outputs/daily_talk/exp002-b was trained anew"]
     command = 'make soup runs="exp002 exp002-b" run=exp002-soup method=uniform comp=daily_talk restart=1'
     for missing, expected in (
         ("stop", f"    run: {command} && make exp=exp002 infer run=exp002-soup"),
@@ -300,15 +308,15 @@ def test_a_soup_infers_and_submits_and_is_stale_with_its_ingredients(trained_pai
         ),
     ):
         with pytest.raises(UserError, match=re.escape(expected)):
-            submission.submit(recipe, talk, missing, force=True)
+            submit_blend(recipe, talk, missing, force=True)
     assert made(root, "exp002 exp002-b", "--run=exp002-soup").startswith(
         "error: outputs/daily_talk/exp002-soup is there already; restart=1"
     )
     assert made(root, "exp002 exp002-b", "--run=exp002-soup", "--restart") == ""
-    assert runs.stale_reasons(folder) == ["infer has not finished"]
+    assert stale_reasons(folder) == ["infer has not finished"]
     assert len(list((folder.parent / "replaced").glob("exp002-soup-*"))) == 1
     shutil.rmtree(folder.with_name("exp002"))
-    assert runs.stale_training(folder) == ["run outputs/daily_talk/exp002 is gone"]
+    assert stale_training(folder) == ["run outputs/daily_talk/exp002 is gone"]
 
 
 def test_a_greedy_soup_is_chosen_as_training_evaluates(
@@ -316,9 +324,9 @@ def test_a_greedy_soup_is_chosen_as_training_evaluates(
 ) -> None:
     place = trained_pair / "outputs" / "daily_talk"
     assert made(trained_pair, "exp002 exp002-b", "--run=exp002-soup", "--soup-method=greedy") == ""
-    record = runs.record(place / "exp002-soup")["train"]
+    record = read_record(place / "exp002-soup")["train"]
     for run, score in record["notes"]["alone"].items():
-        assert score == pytest.approx(runs.record(place / run)["train"]["result"]["best_score"])
+        assert score == pytest.approx(read_record(place / run)["train"]["result"]["best_score"])
     tried = record["notes"]["soups"]["tried"]
     assert [len(t["ingredients"]) for t in tried] == [1, 2]
     assert tried[0]["dev"] == max(record["notes"]["alone"].values())
@@ -334,10 +342,12 @@ def test_a_greedy_soup_takes_what_does_not_lower_the_dev_score(
     place = trained_pair / "outputs" / "daily_talk"
     shutil.copytree(place / "exp002-b", place / "exp002-c")
     scores = {"exp002": [5.0], "exp002-b": [7.0], "exp002-c": [6.0], "trial": [7.0, 6.9]}
-    monkeypatch.setattr("common.soups._dev_score", lambda _run, folder, _work: scores[folder.name].pop(0))
+    monkeypatch.setattr(
+        "common.runs.soups._dev_score", lambda _run, folder, _work: scores[folder.name].pop(0)
+    )
     names = "exp002 exp002-b exp002-c"
     assert made(trained_pair, names, "--run=exp002-soup", "--soup-method=greedy", "--dev-rows=3") == ""
-    record = runs.record(place / "exp002-soup")["train"]
+    record = read_record(place / "exp002-soup")["train"]
     assert record["notes"]["soups"]["tried"] == [
         {"ingredients": ["exp002-b"], "dev": 7.0, "taken": True},
         {"ingredients": ["exp002-b", "exp002-c"], "dev": 7.0, "taken": True},
@@ -381,10 +391,10 @@ def test_a_soup_that_cannot_be_is_refused_with_one_message(
 
 def test_a_soup_is_never_trained(trained_pair: Path) -> None:
     assert made(trained_pair, "exp002 exp002-b", "--run=exp002-soup") == ""
-    before = json.dumps(runs.record(trained_pair / "outputs/daily_talk/exp002-soup"))
+    before = json.dumps(read_record(trained_pair / "outputs/daily_talk/exp002-soup"))
     for more in ([], ["--restart"], ["--renew"]):
         with pytest.raises(
             SystemExit, match=r"exp002-soup is a soup and cannot be trained; make it anew with: make soup"
         ):
             repositories.stage(trained_pair, "exp002", "train", "--run=exp002-soup", *more)
-    assert json.dumps(runs.record(trained_pair / "outputs/daily_talk/exp002-soup")) == before
+    assert json.dumps(read_record(trained_pair / "outputs/daily_talk/exp002-soup")) == before

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from common import runs, wandb_log
-from common.files import append_line, read_json, read_lines
+from common.core.files import append_line, read_json, read_lines
+from common.runs import wandb_log
+from common.runs.record import read_record
 from tests.support import REPOSITORY, tiny, wandb_server
 from tests.support import repository as repositories
 from tests.support.tracked import KEY, SECRET, environment, files, run, start
@@ -233,4 +234,4 @@ def test_a_failing_wandb_stops_nothing(repository: Path, how: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("W&B failed and is off from here on") == 1, ended.stderr
     assert KEY not in ended.stderr
-    assert runs.record(repository / "outputs" / "talk" / "exp001")["infer"]["status"] == "finished"
+    assert read_record(repository / "outputs" / "talk" / "exp001")["infer"]["status"] == "finished"

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common import config, runs, wandb_log
-from common.errors import UserError
+from common.core import config
+from common.core.config import override
+from common.core.errors import UserError
+from common.runs import record, wandb_log
+from common.runs.record import RUN_NAME
+from common.runs.wandb_log import Tracker, sweep_run
 from tests.support import REPOSITORY
 from tests.support.tracked import KEY, SECRET, environment, files, run
 
@@ -97,20 +101,20 @@ def test_a_sweep_asks_for_settings_that_exist(path: Path, monkeypatch: pytest.Mo
         assert all(isinstance(entry["value"], int | float) for entry in chosen.values())
         words = create_sweep_command_args({"args": chosen})["args"]
         assert words[0].startswith("--")
-        _, changed = config.override(settings, words)
+        _, changed = override(settings, words)
         assert len(changed) == len(chosen)
     command = sweep["command"]
     assert f"experiments.{experiment}.train" in command
     assert command[-1] == "${args}"
     monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
     monkeypatch.setenv("WANDB_RUN_ID", "K3jd9S2a")
-    name = wandb_log.sweep_run(experiment)
+    name = sweep_run(experiment)
     assert name == f"{experiment}-k3jd9s2a"
-    assert runs.RUN_NAME.fullmatch(name)
+    assert RUN_NAME.fullmatch(name)
 
 
 def test_no_experiment_has_a_secret_among_its_settings() -> None:
-    for name in runs.experiments():
+    for name in record.experiments():
         plain = config.plain(import_module(f"experiments.{name}.config").Config())
         assert wandb_log.public(plain) == plain
 
@@ -118,4 +122,4 @@ def test_no_experiment_has_a_secret_among_its_settings() -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no run folder"):
         wandb_log.upload(tmp_path, "offline", texts=False)
-    assert [f.name for f in fields(wandb_log.Tracker)][:3] == ["folder", "mode", "texts"]
+    assert [f.name for f in fields(Tracker)][:3] == ["folder", "mode", "texts"]

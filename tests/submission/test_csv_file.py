@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from common import competition as competitions
-from common import submission_csv
-from common.competition import Competition
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import Competition, load_competition
+from common.submission import csv_file
 from tests.support import repository as repositories
 from tests.support.submitting import lines_of, refused, solo, submit
 
 
 @pytest.fixture
 def talk(repository: Path) -> Competition:
-    return competitions.load("talk")
+    return load_competition("talk")
 
 
 # What is made
@@ -109,6 +108,6 @@ def test_validation_names_what_is_wrong(
 ) -> None:
     (repository / "mine.csv").write_bytes(content)
     with pytest.raises(UserError) as caught:
-        submission_csv.validate(talk, repository / "mine.csv")
+        csv_file.validate(talk, repository / "mine.csv")
     assert str(caught.value).startswith("mine.csv: ")
     assert part in str(caught.value)

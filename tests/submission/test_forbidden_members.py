@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from common import competition
-from common.errors import UserError
-from common.files import sha256_file
-from common.rows import read_split
+from common.core.errors import UserError
+from common.core.files import sha256_file
+from common.data.competition import load_competition
+from common.data.rows import read_split
 from tests.support.rules import FAR, SOURCES, forbid, made, new, refused, submit
 
 
@@ -32,7 +32,7 @@ def test_submit_refuses_members_that_saw_dev_or_test(repository: Path) -> None:
     path = made(repository, new(FAR))
     trained_on(repository, path)
     assert submit(repository).path.exists()
-    dev = read_split(competition.load("talk"), "dev").rows[0]
+    dev = read_split(load_competition("talk"), "dev").rows[0]
     trained_on(repository, made(repository, new(FAR), new(dev.dialogue.replace("?", "!"), number=1)))
     with pytest.raises(UserError, match=r'"train_0.x1" is a near-copy of "dev_0" \(similarity 1.00\)'):
         submit(repository)

@@ -8,10 +8,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import competition, leaks
 from common.cli import commands
-from common.prompts.copies import grams, similarity
-from common.rows import Row, read_split
+from common.data.competition import load_competition
+from common.data.near_copies import grams, similarity
+from common.data.rows import Row, read_split
+from common.submission import leaks
 from tests.support.rules import FAR, SECRET, forbid, made, new
 
 
@@ -22,8 +23,8 @@ def invoke(*words: str) -> str:
 
 
 def test_leaks_are_counted_by_id_and_no_text_is_shown(repository: Path) -> None:
-    dev = read_split(competition.load("talk"), "dev").rows
-    train = read_split(competition.load("talk"), "train").rows
+    dev = read_split(load_competition("talk"), "dev").rows
+    train = read_split(load_competition("talk"), "train").rows
     made(
         repository,
         new(FAR),
@@ -57,7 +58,7 @@ def test_leaks_are_counted_by_id_and_no_text_is_shown(repository: Path) -> None:
 
 
 def test_the_report_goes_by_the_competitions_near_copy(repository: Path) -> None:
-    test = read_split(competition.load("talk"), "test").rows
+    test = read_split(load_competition("talk"), "test").rows
     made(repository, new(f"{test[0].dialogue} 정말 미안해, 다음에 돌려줄게."))
     for near_copy, near in ((0.15, 1), (1.0, 0)):
         forbid(repository, near_copy=near_copy)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from common import files, ledger
-from common.errors import UserError
+from common.core.errors import UserError
+from common.core.files import read_lines
+from common.submission import ledger
+from common.submission.ledger import record_scores
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_two_processes_lose_and_tear_nothing(path: Path) -> None:
     )
     started = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("a", "b")]
     assert [process.wait() for process in started] == [0, 0]
-    names = [line["id"] for line in files.read_lines(path)]
+    names = [line["id"] for line in read_lines(path)]
     for one in ("a", "b"):
         assert [name for name in names if name[0] == one] == [f"{one}{n}" for n in range(30)]
     assert len(ledger.entries()) == 60
@@ -61,11 +63,11 @@ def test_leaderboard_scores_join_their_submission(path: Path) -> None:
     ledger.append(entry("abc123"))
     ledger.append(entry("abd456"))
     before = path.read_bytes()
-    found = ledger.record_scores("abc", 71.5, None, "later")
+    found = record_scores("abc", 71.5, None, "later")
     assert found == {**entry("abc123"), "lb": {"public": 71.5}}
     assert path.read_bytes().startswith(before)  # what was written stays
-    ledger.record_scores("abc123", None, 70.25, "later still")
-    ledger.record_scores("abc123", 72, None, "corrected")
+    record_scores("abc123", None, 70.25, "later still")
+    record_scores("abc123", 72, None, "corrected")
     assert ledger.entries() == [
         {**entry("abc123"), "lb": {"public": 72, "private": 70.25}},
         entry("abd456"),
@@ -75,7 +77,7 @@ def test_leaderboard_scores_join_their_submission(path: Path) -> None:
 def test_the_same_csv_twice_shares_its_scores(path: Path) -> None:
     for time in ("1", "2"):
         ledger.append(entry("abc", time))
-    ledger.record_scores("abc", 70, None, "later")
+    record_scores("abc", 70, None, "later")
     assert [e["lb"] for e in ledger.entries()] == [{"public": 70}, {"public": 70}]
 
 
@@ -98,14 +100,14 @@ def test_scores_that_cannot_be_noted(
     ledger.append(entry("abd"))
     before = path.read_bytes()
     with pytest.raises(UserError) as caught:
-        ledger.record_scores(name, public, private, "later")
+        record_scores(name, public, private, "later")
     assert part in str(caught.value)
     assert path.read_bytes() == before
 
 
 def test_an_empty_ledger_says_so(path: Path) -> None:
     with pytest.raises(UserError, match="nothing was submitted yet; first run: make submit"):
-        ledger.record_scores("abc", 70, None, "later")
+        record_scores("abc", 70, None, "later")
 
 
 def test_a_file_where_the_folder_should_be(path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common import ledger, runs
+from common.runs.record import read_record, stale_reasons
+from common.submission import ledger
 from tests.support import repository as repositories
 from tests.support.submitting import RUN, refused, solo, submit
 
@@ -32,7 +33,7 @@ def test_a_missing_member_stops_with_the_command(repository: Path) -> None:
 
 
 def test_a_member_cut_off_between_stages(repository: Path) -> None:
-    record = runs.record(repository / RUN)
+    record = read_record(repository / RUN)
     record["infer"]["status"] = "running"
     (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
     message = refused(repository, "exp001: infer has not finished", "run: make exp=exp001 infer")
@@ -90,14 +91,14 @@ def test_a_variant_is_named_with_its_settings(repository: Path) -> None:
     )
     # Trained anew by submit itself, it stays the variant that it was.
     again = submit(repository, missing="train")
-    assert runs.record(repository / "outputs/talk/exp001-second")["train"]["config"]["turn"] == 1
+    assert read_record(repository / "outputs/talk/exp001-second")["train"]["config"]["turn"] == 1
     assert again.entry["stale"] == {}
 
 
 @pytest.mark.slow
 def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path) -> None:
     """In fewer, the same settings would make smaller steps, and nothing would say so."""
-    record = runs.record(repository / RUN)
+    record = read_record(repository / RUN)
     record["train"]["processes"] = 2
     (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
     # The checkpoint is the first process's to write, and stale in any case.
@@ -108,7 +109,7 @@ def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path)
     )
     refused(repository, "run: make exp=exp001 train gpus=2 restart=1 && make exp=exp001 infer\n")
     assert submit(repository, text=solo(), missing="train").entry["stale"] == {}
-    made = runs.record(repository / RUN)
+    made = read_record(repository / RUN)
     assert (made["train"]["processes"], made["infer"]["processes"]) == (2, 1)
 
 
@@ -130,10 +131,8 @@ def test_missing_train_makes_what_is_absent_or_outdated(repository: Path) -> Non
     edit(repository / "experiments/exp001/config.py", "turn: int = 0", "turn: int = 1")  # a training setting
     made = submit(repository, missing="train")
     assert made.entry["stale"] == {}
-    assert runs.record(repository / RUN)["train"]["config"]["turn"] == 1
-    assert (
-        runs.stale_reasons(repository / RUN) == runs.stale_reasons(repository / "outputs/talk/exp002") == []
-    )
+    assert read_record(repository / RUN)["train"]["config"]["turn"] == 1
+    assert stale_reasons(repository / RUN) == stale_reasons(repository / "outputs/talk/exp002") == []
 
 
 def test_a_member_that_cannot_be_trained_stops_the_submit(

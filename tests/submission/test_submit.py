@@ -10,18 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import competition as competitions
-from common import files, ledger, submission
-from common.competition import Competition
-from common.errors import UserError
+from common.core.errors import UserError
+from common.core.files import read_lines, sha256_file
+from common.data.competition import Competition, load_competition
 from common.rouge import pairwise
+from common.submission import ledger
+from common.submission import members as submission_members
+from common.submission.members import require_fresh
+from common.submission.submit import member_candidates, submit_blend
 from tests.support import repository as repositories
 from tests.support.submitting import RUN, lines_of, recipe, refused, solo, submit
 
 
 @pytest.fixture
 def talk(repository: Path) -> Competition:
-    return competitions.load("talk")
+    return load_competition("talk")
 
 
 # What dev does not support
@@ -64,11 +67,11 @@ def test_the_ledger_entry_says_what_was_made_of_what(repository: Path, talk: Com
     made = submit(repository)
     [entry] = ledger.entries()
     assert entry == made.entry
-    sha = files.sha256_file(made.path)
+    sha = sha256_file(made.path)
     assert (entry["id"], entry["csv_sha256"]) == (sha[:10], sha)
     assert [(m["run"], m["weight"]) for m in entry["members"]] == [("exp001", 1.0), ("exp002", 2.0)]
-    assert entry["members"][0]["run_sha256"] == files.sha256_file(repository / RUN / "run.json")
-    assert entry["data"] == {kind: files.sha256_file(talk.path(kind)) for kind in talk.files}
+    assert entry["members"][0]["run_sha256"] == sha256_file(repository / RUN / "run.json")
+    assert entry["data"] == {kind: sha256_file(talk.path(kind)) for kind in talk.files}
     assert entry["stale"] == {}
     assert entry["git"] == {"commit": None, "dirty": None}
     for split in ("dev", "test"):
@@ -81,7 +84,7 @@ def test_the_ledger_entry_says_what_was_made_of_what(repository: Path, talk: Com
 def test_the_same_again_is_the_same_file(repository: Path) -> None:
     first, second = submit(repository), submit(repository)
     assert first.entry["csv_sha256"] == second.entry["csv_sha256"]
-    assert len(files.read_lines(repository / "submissions/ledger.jsonl")) == 2
+    assert len(read_lines(repository / "submissions/ledger.jsonl")) == 2
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_the_same_again_is_the_same_file(repository: Path) -> None:
 def test_mbr_chooses_by_the_definition(repository: Path, more: str, mix: tuple[int, ...]) -> None:
     text = repositories.RECIPE.replace('"vote"', f'"mbr"\ncandidates = 2\n{more}')
     made, asked = submit(repository, text=text), recipe(repository)
-    members = submission.member_candidates(asked, competitions.load("talk"), "test")
+    members = member_candidates(asked, load_competition("talk"), "test")
     picked = {r[1]: r[2] for r in csv.reader(lines_of(made.path))}
     for name in repositories.SAMPLE:
         group = [c.text for run in ("exp001", "exp002") for c in members[run][name]]
@@ -156,14 +159,14 @@ def test_ids_are_joined_never_positions(repository: Path) -> None:
 def test_two_at_once(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the first blends, a second process gets one clear error and changes nothing."""
     ended: list[subprocess.CompletedProcess[str]] = []
-    original = submission.require_fresh
+    original = require_fresh
 
     def meanwhile(*args: object, **options: object) -> object:
         command = [sys.executable, "-m", "common", "submit"]
         ended.append(subprocess.run(command, capture_output=True, text=True, check=False))
         return original(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(submission, "require_fresh", meanwhile)
+    monkeypatch.setattr(submission_members, "require_fresh", meanwhile)
     submit(repository)
     [second] = ended
     assert second.returncode == 1
@@ -184,7 +187,7 @@ def test_a_csv_that_cannot_be_put_in_place(repository: Path) -> None:
     shutil.rmtree(repository / "submissions")
     (repository / "submissions").write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"submissions/talk\.csv: cannot be written"):
-        submission.submit(asked, competitions.load("talk"))
+        submit_blend(asked, load_competition("talk"))
     assert (repository / "submissions").read_text() == "a file where the folder should be"
 
 

@@ -10,13 +10,17 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common import models, tokenization
-from common.decoding import DecodingConfig
-from common.engines.hf import decode
-from common.files import read_lines
-from common.models import LoRAConfig, PretrainedConfig
+from common.core.files import read_lines
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.storage import save_model
 from common.models.tiny import tiny as tiny_folder
-from common.training import TrainingConfig, cross_entropy, fit
+from common.tokenization.tokenizer import collate_causal, collate_seq2seq
+from common.training.loop import fit
+from common.training.losses import cross_entropy
+from common.training.plan import TrainingConfig
 from tests.support import tiny
 
 Lesson = tuple[list[int], list[int]]
@@ -36,7 +40,7 @@ def louder(kind: str) -> Path:
     folder = tiny_folder(f"tiny:{kind}")
     loud = folder.with_name(f"loud-{kind}")
     if not loud.exists():
-        model, tokenizer = models.pretrained(
+        model, tokenizer = load_pretrained(
             PretrainedConfig(model=f"tiny:{kind}", dtype="float32"), frozen=False
         )
         torch.manual_seed(1)
@@ -44,21 +48,21 @@ def louder(kind: str) -> Path:
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)
         loud.mkdir()
-        models.save(model, tokenizer, loud)
+        save_model(model, tokenizer, loud)
     return loud
 
 
 def adapted(
     config: PretrainedConfig, lora: LoRAConfig = LORA, tags: Sequence[str] = ()
 ) -> tuple[PeftModel, PreTrainedTokenizerFast]:
-    model, tokenizer = models.pretrained(config, frozen=True)
+    model, tokenizer = load_pretrained(config, frozen=True)
     torch.manual_seed(0)
-    return models.add_lora(model, tokenizer, lora, tags), tokenizer
+    return add_lora(model, tokenizer, lora, tags), tokenizer
 
 
 def batch_of(model: PreTrainedModel, pairs: Any) -> dict[str, torch.Tensor]:
     seq2seq = model.config.is_encoder_decoder
-    collate = tokenization.collate_seq2seq if seq2seq else tokenization.collate_causal
+    collate = collate_seq2seq if seq2seq else collate_causal
     return collate([{"source": s, "target": t} for s, t in pairs], 0)
 
 
@@ -109,7 +113,7 @@ def fitted(
     model, tokenizer = adapted(base, LoRAConfig(rank=8, alpha=16, dropout=dropout, targets=("all",)))
     calls = [0]
     rows = datasets.Dataset.from_list([tiny.example(*LESSON)] * 4)
-    collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
+    collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
 
     def evaluate(now: PreTrainedModel) -> dict[str, float]:
         decode(now, tokenizer, SOURCES, GREEDY)
@@ -128,7 +132,7 @@ def fitted(
         folder,
         seed=1,
         fingerprint="f",
-        save_best=lambda best, into, weights: models.save(best, tokenizer, into, base, weights),
+        save_best=lambda best, into, weights: save_model(best, tokenizer, into, base, weights),
     )  # fmt: skip
     losses = [line["train_loss"] for line in read_lines(folder / "metrics.jsonl") if "train_loss" in line]
     return model, tokenizer, losses

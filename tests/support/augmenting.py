@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import competition
-from common.augment.files import AugmentedRow
+from common.augment.augmented_rows import AugmentedRow
 from common.augment.making import Job, Made
 from common.augment.settings import settings as defaults
-from common.config import override
-from common.rows import Row
+from common.core.config import override
+from common.data.competition import load_competition
+from common.data.rows import Row
 
 SYNONYMS = {"어디서": "어느 곳에서", "좋아요": "좋습니다", "같이": "함께", "모두": "다들", "봐요": "만나요"}
 
 
 def job(method: str, *words: str, n: int | None = None, name: str = "", comp: str = "daily_talk") -> Job:
     config, overrides = override(defaults(method), words)
-    return Job(competition.load(comp), method, name or method, n, config, overrides)
+    return Job(load_competition(comp), method, name or method, n, config, overrides)
 
 
 def polite(texts: Sequence[str], source: str, target: str) -> list[str]:

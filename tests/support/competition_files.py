@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.competition import Competition
-from common.errors import UserError
+from common.core.errors import UserError
+from common.data.competition import Competition
 from tests.support import REAL_DATA
 
 TOML = """

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from common.prompts.context7 import Context7Config
+from common.llm.context7 import Context7Config
 
 KEY = "ctx7sk-" + "Geheim" * 5
 QUESTION = "Qwen2.5 생성 설정은 어디서 바꾸나요?"

@@ -7,11 +7,19 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common import checkpoints, models, tokenization
-from common.decoding import DecodingConfig
-from common.models import PretrainedConfig
-from common.tokenization import Frame, LengthConfig
-from common.training import cross_entropy
+from common.core import verified_folder
+from common.generation.config import DecodingConfig
+from common.models.pretrained import PretrainedConfig
+from common.models.storage import save_model
+from common.tokenization import tokenizer
+from common.tokenization.tokenizer import (
+    InputTemplate,
+    LengthConfig,
+    collate_causal,
+    collate_seq2seq,
+    seq2seq_template,
+)
+from common.training.losses import cross_entropy
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
@@ -26,27 +34,29 @@ def ct2_of(config: DecodingConfig, weights: Any = "float32") -> DecodingConfig:
     return replace(config, engine="ctranslate2", ct2_weights=weights)
 
 
-def frame_of(model: PreTrainedModel, words: PreTrainedTokenizerFast, language: str | None = None) -> Frame:
+def frame_of(
+    model: PreTrainedModel, words: PreTrainedTokenizerFast, language: str | None = None
+) -> InputTemplate:
     if model.config.is_encoder_decoder:
-        return tokenization.seq2seq_frame(words, language) if language else Frame(after=(words.eos_token_id,))
-    return Frame(after=(words.bos_token_id,))
+        return seq2seq_template(words, language) if language else InputTemplate(after=(words.eos_token_id,))
+    return InputTemplate(after=(words.bos_token_id,))
 
 
-def sources_of(words: PreTrainedTokenizerFast, frame: Frame, count: int = ROWS) -> list[list[int]]:
-    return list(tokenization.sources(tiny.rows(count, "test", 5), words, LengthConfig(120), frame).values())
+def sources_of(words: PreTrainedTokenizerFast, frame: InputTemplate, count: int = ROWS) -> list[list[int]]:
+    return list(tokenizer.sources(tiny.rows(count, "test", 5), words, LengthConfig(120), frame).values())
 
 
 def taught(
-    model: PreTrainedModel, words: PreTrainedTokenizerFast, frame: Frame, steps: int = 25
+    model: PreTrainedModel, words: PreTrainedTokenizerFast, frame: InputTemplate, steps: int = 25
 ) -> PreTrainedModel:
     """The model after a few steps, so that summaries end and no two tokens are nearly alike."""
     rows = tiny.rows(ROWS)
-    sources = tokenization.sources(rows, words, LengthConfig(120), frame)
+    sources = tokenizer.sources(rows, words, LengthConfig(120), frame)
     batch = [
         tiny.example(sources[r.id], [*frame.target_before, *words.encode(r.summaries[0]), words.eos_token_id])
         for r in rows
     ]
-    collate = tokenization.collate_seq2seq if model.config.is_encoder_decoder else tokenization.collate_causal
+    collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
     tensors = collate(batch, pad=words.pad_token_id)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     model.train()
@@ -61,5 +71,5 @@ def taught(
 def saved(
     model: PreTrainedModel, words: PreTrainedTokenizerFast, folder: Path, base: PretrainedConfig | None = None
 ) -> Path:
-    checkpoints.save(folder, lambda staging: models.save(model, words, staging, base))
+    verified_folder.save(folder, lambda staging: save_model(model, words, staging, base))
     return folder

@@ -9,15 +9,19 @@ import datasets
 import torch
 from transformers import PreTrainedModel
 
-from common import checkpoints, models, tokenization
-from common.models import SmallModelConfig
-from common.training import FitResult, TrainingConfig, cross_entropy, fit
+from common.core import verified_folder
+from common.models.small import SmallModelConfig
+from common.models.storage import save_model
+from common.tokenization.tokenizer import collate_causal, collate_seq2seq
+from common.training.loop import FitResult, fit
+from common.training.losses import cross_entropy
+from common.training.plan import TrainingConfig
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
 COLLATE: dict[str, Callable[..., dict[str, torch.Tensor]]] = {
-    "bart": tokenization.collate_seq2seq,
-    "qwen2": tokenization.collate_causal,
+    "bart": collate_seq2seq,
+    "qwen2": collate_causal,
 }
 DROPOUT = SmallModelConfig(width=64, layers=1, feed_forward=64, dropout=0.2, positions=256)
 KINDS = ("bart", "qwen2")
@@ -59,7 +63,7 @@ def train(
         "evaluate": falling_loss(examples, kind),
         "seed": 3,
         "fingerprint": "settings",
-        "save_best": lambda model, staging, weights: models.save(model, WORDS, staging, None, weights),
+        "save_best": lambda model, staging, weights: save_model(model, WORDS, staging, None, weights),
         **values,
     }
     collate = partial(COLLATE[kind], pad=WORDS.pad_token_id)
@@ -70,7 +74,7 @@ def train(
 
 def ending(folder: Path) -> dict[str, bytes]:
     """What training left, to the byte: best model, last weights and optimizer, metrics."""
-    last = checkpoints.steps(folder / "checkpoints")[-1]
+    last = verified_folder.steps(folder / "checkpoints")[-1]
     files = [folder / "best" / "model.safetensors", last / "trained.safetensors", last / "optimizer.bin"]
     found = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files}
     return found | {"metrics": (folder / "metrics.jsonl").read_bytes()}

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from common.augment import guards
 from common.augment.guards import GuardConfig
 from common.augment.products import Product
-from common.dialogue import clean
-from common.rows import Row
+from common.data.dialogue import clean
+from common.data.rows import Row
 
 TALK = (
     "#Person1#: 어제 산 우산을 버스에 두고 내렸어요. 정말 속상하네요.\n"

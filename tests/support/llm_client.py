@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from common import llm
-from common.errors import UserError
-from common.files import write_json
+from common.core.errors import UserError
+from common.core.files import write_json
 from tests.support import llm_world
 
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common import llm, prompts
+from common import prompts
+from common.llm import Check, LLMConfig, Request, summary_check
+from common.prompts import Message
 from tests.support.scripted_server import Call, Reply
 
 KEY = "canary-6b1f0a97c2/5d+e4~8.k_ey=="
@@ -28,31 +30,31 @@ def dialogue(number: int) -> str:
     )
 
 
-def ask_about(text: str, key: str = "row_0", sample: int = 0) -> llm.Request:
+def ask_about(text: str, key: str = "row_0", sample: int = 0) -> Request:
     """The question for one dialogue, as `common.prompts` frames it."""
-    messages = tuple(prompts.Message(**m) for m in prompts.prompt().chat(text))  # type: ignore[arg-type]
-    return llm.Request(key, messages, sample)
+    messages = tuple(Message(**m) for m in prompts.prompt().chat(text))  # type: ignore[arg-type]
+    return Request(key, messages, sample)
 
 
-def questions(count: int) -> list[llm.Request]:
+def questions(count: int) -> list[Request]:
     """Questions about so many dialogues."""
     return [ask_about(dialogue(number), f"row_{number}") for number in range(count)]
 
 
-def check(count: int) -> llm.Check:
+def check(count: int) -> Check:
     """The check of summaries for `questions(count)`."""
     names = [f"row_{number}" for number in range(count)]
-    return llm.summary_check(dict.fromkeys(names, TAGS), {n: dialogue(i) for i, n in enumerate(names)})
+    return summary_check(dict.fromkeys(names, TAGS), {n: dialogue(i) for i, n in enumerate(names)})
 
 
-def no_check(_: llm.Request, __: str) -> str:
+def no_check(_: Request, __: str) -> str:
     """Every answer is good."""
     return ""
 
 
-def config(url: str, **changes: Any) -> llm.LLMConfig:
+def config(url: str, **changes: Any) -> LLMConfig:
     """Settings that wait for nothing; the key is in the environment variable LLM_TEST_KEY."""
-    made = llm.LLMConfig(base_url=url, model="tester-1", key_name="LLM_TEST_KEY", temperature=0.0, longest_wait=0.05,
+    made = LLMConfig(base_url=url, model="tester-1", key_name="LLM_TEST_KEY", temperature=0.0, longest_wait=0.05,
                          requests_per_minute=10**6, tokens_per_minute=10**9, connect_timeout=5.0, read_timeout=20.0)  # fmt: skip
     return replace(made, **changes)
 

@@ -4,13 +4,13 @@ import random
 
 import numpy as np
 
-from common.candidates import Candidate
+from common.data.rows import Row
 from common.ensemble.consensus import agreement
+from common.ensemble.cross_validation import MeasuredPool
 from common.ensemble.features import features
-from common.ensemble.nested import Known
 from common.ensemble.pool import pool
 from common.rouge import corpus
-from common.rows import Row
+from common.runs.candidates import Candidate
 from tests.support import tiny
 
 NEAR_COPY = 0.999  # the tests' dialogues are all alike
@@ -26,11 +26,11 @@ def texts_of(row: Row, error: float, rng: random.Random, count: int) -> list[Can
     return made
 
 
-def measured(rows: list[Row], members: dict[str, dict[str, list[Candidate]]]) -> Known:
+def measured(rows: list[Row], members: dict[str, dict[str, list[Candidate]]]) -> MeasuredPool:
     found = pool(members)
     target = np.zeros(found.owner.shape)
     for place, (texts, row) in enumerate(zip(found.texts, rows, strict=True)):
         result = corpus(texts, [list(row.summaries)] * len(texts), "leaderboard")
         target[place, : len(texts)] = result.per_example["leaderboard"]
     dialogues = {row.id: row.dialogue for row in rows}
-    return Known(found, agreement(found), features(found, dialogues), target, tuple(rows), NEAR_COPY)
+    return MeasuredPool(found, agreement(found), features(found, dialogues), target, tuple(rows), NEAR_COPY)

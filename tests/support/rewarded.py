@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from common import tokenization
-from common.candidates import Candidate
-from common.rows import Row
-from common.training import cross_entropy, reward
-from common.training.reward import RewardConfig
+from common.data.rows import Row
+from common.runs.candidates import Candidate
+from common.tokenization.tokenizer import collate_causal
+from common.training.losses import cross_entropy
+from common.training.reward import RewardConfig, scored_examples
 from tests.support import tiny
 
 NAN = float("nan")
@@ -36,7 +36,7 @@ def apart(examples: list[dict[str, Any]]) -> Iterator[tuple[float, dict[str, tor
         for length, weight in zip(one["lengths"], one["weights"], strict=True):
             target = one["target"][start : start + length]
             start += length
-            yield weight, tokenization.collate_causal([{"source": one["source"], "target": target}], 0)
+            yield weight, collate_causal([{"source": one["source"], "target": target}], 0)
 
 
 def logprob(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> float:
@@ -50,5 +50,5 @@ ROW = Row("train_0", "#Person1#: 우산 어디서 살까요?", ("시장에서 �
 def made(drawn: list[Candidate], scores: list[float], **changes: Any) -> dict[str, Any]:
     config = replace(RewardConfig(), **changes)
     sources = {ROW.id: [5, 6, 7]}
-    (found,) = reward.examples([ROW], sources, {ROW.id: drawn}, {ROW.id: scores}, TOKENIZER, config, 30)
+    (found,) = scored_examples([ROW], sources, {ROW.id: drawn}, {ROW.id: scores}, TOKENIZER, config, 30)
     return dict(found)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from common import competition, submission
-from common.augment import files
-from common.augment.files import AugmentedRow
-from common.files import sha256_file
-from common.recipes import read_recipe
-from common.rows import Row, read_split
+from common.augment import augmented_rows
+from common.augment.augmented_rows import RECORD, ROWS, AugmentedRow
+from common.core.files import sha256_file
+from common.data.competition import load_competition
+from common.data.rows import Row, read_split
+from common.ensemble.recipe import read_recipe
+from common.submission.submit import Submitted, submit_blend
 from tests.support import repository as repositories
 
 SOURCES = ("dialogsum_en", "DialogSum")
@@ -44,22 +45,22 @@ def refused(root: Path, stage: str, *words: str) -> str:
     return str(caught.value)
 
 
-def submit(root: Path, **options: Any) -> submission.Submitted:
+def submit(root: Path, **options: Any) -> Submitted:
     recipe = read_recipe(root / "submissions" / "talk.toml")
-    return submission.submit(recipe, competition.load("talk"), force=True, **options)
+    return submit_blend(recipe, load_competition("talk"), force=True, **options)
 
 
 def made(root: Path, *rows: AugmentedRow, name: str = "swap", **values: Any) -> Path:
     """Rows on disk as make augment leaves them."""
     folder = root / "outputs" / "talk" / "augmented" / name
-    files.write(folder / files.ROWS, rows)
+    augmented_rows.write(folder / ROWS, rows)
     record = {
         "competition": "talk", "method": "speaker_swap", "name": name, "n": None, "overrides": {}, "config": {},
-        "sources": {}, "near_copy": 0.15, "files": {files.ROWS: sha256_file(folder / files.ROWS)},
-        "data": {"train": {"sha256": read_split(competition.load("talk"), "train").sha256}},
+        "sources": {}, "near_copy": 0.15, "files": {ROWS: sha256_file(folder / ROWS)},
+        "data": {"train": {"sha256": read_split(load_competition("talk"), "train").sha256}},
     }  # fmt: skip
-    (folder / files.RECORD).write_text(json.dumps(record | values), encoding="utf-8")
-    return folder / files.ROWS
+    (folder / RECORD).write_text(json.dumps(record | values), encoding="utf-8")
+    return folder / ROWS
 
 
 def new(dialogue: str, parent: str = "train_0", number: int = 0) -> AugmentedRow:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from common.llm import loopback
+from common.llm.loopback import answer_text
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Server:
 
 def completion(call: Call, reply: Reply) -> bytes:
     """Return the body of a good answer."""
-    text = loopback.answer_text(call.body, call.times) if reply.text is None else reply.text
+    text = answer_text(call.body, call.times) if reply.text is None else reply.text
     value = loopback.completion(call.body, call.number, text)
     value["choices"][0]["finish_reason"] = reply.finish
     return json.dumps(value, ensure_ascii=False).encode()

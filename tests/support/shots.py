@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from common.rows import Row
+from common.data.rows import Row
 
 TALKS = {
     "train_0": ("#Person1#: 우산을 버스에 두고 내렸어.\n#Person2#: 분실물 센터에 전화해 봤어?\n#Person1#: 아직. 번호를 몰라.", "#Person1#은 버스에 우산을 두고 내린다."),

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from common import competition as competitions
-from common import submission
-from common.errors import UserError
-from common.recipes import Recipe, read_recipe
-from common.submission import Submitted
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.ensemble.recipe import Recipe, read_recipe
+from common.submission.submit import Submitted, submit_blend
 
 RUN = "outputs/talk/exp001"
 
@@ -28,8 +27,8 @@ def submit(
     text: str | None = None,
     force: bool = True,  # two dev rows show nothing
 ) -> Submitted:
-    return submission.submit(
-        recipe(repository, text), competitions.load("talk"), missing, allow_stale=allow_stale, force=force
+    return submit_blend(
+        recipe(repository, text), load_competition("talk"), missing, allow_stale=allow_stale, force=force
     )
 
 

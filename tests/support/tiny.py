@@ -20,10 +20,12 @@ import torch
 from accelerate.state import AcceleratorState
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common import cli, models, tokenization
-from common.errors import UserError
-from common.models import PretrainedConfig, SmallModelConfig
-from common.rows import Row
+from common import cli
+from common.core.errors import UserError
+from common.data.rows import Row
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.small import SmallModelConfig, small_bart, small_qwen2
+from common.tokenization.tokenizer import train_bpe
 from tests.support import REPOSITORY
 from tests.support import repository as stages
 
@@ -71,7 +73,7 @@ def rows(count: int, prefix: str = "train", seed: int = 0) -> list[Row]:
 def tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
     """A tokenizer learned from a few rows."""
     texts = [text for row in rows(40) for text in (row.dialogue, *row.summaries)]
-    return tokenization.train_bpe(texts, vocabulary, TAGS)
+    return train_bpe(texts, vocabulary, TAGS)
 
 
 def model(
@@ -79,12 +81,12 @@ def model(
 ) -> PreTrainedModel:
     """A random "bart" or "qwen2", always the same one for a seed."""
     torch.manual_seed(seed)
-    return {"bart": models.small_bart, "qwen2": models.small_qwen2}[kind](size, words)
+    return {"bart": small_bart, "qwen2": small_qwen2}[kind](size, words)
 
 
 def loud(kind: str) -> PreTrainedModel:
     """A tiny pretrained model in float64, with larger weights than a fresh one's, so that logits differ."""
-    model, _ = models.pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
+    model, _ = load_pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():

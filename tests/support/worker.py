@@ -14,20 +14,34 @@ from torch.distributed.tensor import DTensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common import competition, generation, models, processes, tokenization
-from common.decoding import DecodingConfig
-from common.engines.hf import hf_decoder
-from common.errors import UserError
-from common.models import LoRAConfig, PretrainedConfig, SmallModelConfig
-from common.tokenization import Frame, LengthConfig
-from common.training import TrainingConfig, cross_entropy, fit, reward
+from common.core import distributed
+from common.core.errors import UserError
+from common.data.competition import load_competition
+from common.generation import resumable
+from common.generation.config import DecodingConfig
+from common.generation.hf import hf_decoder
+from common.generation.resumable import dev_evaluation
+from common.models.adapters import LoRAConfig, add_lora
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.small import SmallModelConfig
+from common.models.storage import save_model
+from common.tokenization import tokenizer
+from common.tokenization.tokenizer import InputTemplate, LengthConfig, collate_causal, collate_seq2seq
+from common.training import reward
+from common.training.loop import fit
+from common.training.losses import cross_entropy
+from common.training.plan import TrainingConfig
+from common.training.reward import policy_gradient
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
-FRAMES = {"bart": Frame(after=(WORDS.eos_token_id,)), "qwen2": Frame(after=(WORDS.bos_token_id,))}
+FRAMES = {
+    "bart": InputTemplate(after=(WORDS.eos_token_id,)),
+    "qwen2": InputTemplate(after=(WORDS.bos_token_id,)),
+}
 COLLATE: Mapping[str, Callable[..., dict[str, torch.Tensor]]] = {
-    "bart": tokenization.collate_seq2seq,
-    "qwen2": tokenization.collate_causal,
+    "bart": collate_seq2seq,
+    "qwen2": collate_causal,
 }
 SIZE = SmallModelConfig(width=64, layers=1, feed_forward=64, dropout=0.0, positions=256)
 LENGTHS = LengthConfig(120)
@@ -71,11 +85,13 @@ def scored() -> datasets.Dataset:
     return datasets.Dataset.from_list([{**row, "target": [40, *row["target"]]} for row in rows])
 
 
-def evaluation(words: PreTrainedTokenizerFast, frame: Frame) -> Callable[[PreTrainedModel], dict[str, float]]:
+def evaluation(
+    words: PreTrainedTokenizerFast, frame: InputTemplate
+) -> Callable[[PreTrainedModel], dict[str, float]]:
     """The real one, in batches of two or three dialogues and with short summaries; its score is called rouge."""
     rows = tiny.rows(7, "dev", seed=4)
     short = DecodingConfig(max_new_tokens=12, tokens_at_once=200)
-    real = generation.dev_evaluation(competition.load("daily_talk"), rows, words, LENGTHS, frame, short)
+    real = dev_evaluation(load_competition("daily_talk"), rows, words, LENGTHS, frame, short)
     return lambda model: {"rouge" if name == "score" else name: value for name, value in real(model).items()}
 
 
@@ -92,9 +108,9 @@ def train(
     words, base = WORDS, None
     if lora:
         base = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-        model, words = models.pretrained(base, frozen=True)
+        model, words = load_pretrained(base, frozen=True)
         torch.manual_seed(0)
-        model = models.add_lora(model, words, LoRAConfig(rank=4, dropout=0.0, targets=("all",)))
+        model = add_lora(model, words, LoRAConfig(rank=4, dropout=0.0, targets=("all",)))
     else:
         model = tiny.model(kind, WORDS, SIZE)
     seen: dict[str, Any] = {"kinds": [], "steps": 0}
@@ -115,7 +131,7 @@ def train(
         if calls[0] == crash_at:
             raise CrashError
         if otherwise == "scores":
-            return reward.policy_gradient(model, batch, smoothing, FEW)
+            return policy_gradient(model, batch, smoothing, FEW)
         return cross_entropy(model, batch, smoothing, FEW if otherwise else None)
 
     gradients: list[dict[str, torch.Tensor]] = []
@@ -127,7 +143,7 @@ def train(
 
     hook = register_optimizer_step_pre_hook(keep)
     AcceleratorState._reset_state()
-    if processes.count() == 1:
+    if distributed.count() == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
     result = fit(
         model,
@@ -138,7 +154,7 @@ def train(
         folder,
         seed=1,
         fingerprint="f",
-        save_best=lambda best, into, weights: models.save(best, words, into, base, weights),
+        save_best=lambda best, into, weights: save_model(best, words, into, base, weights),
         loss=loss,
     )
     hook.remove()
@@ -156,14 +172,14 @@ def train(
 def candidates(kind: str, folder: Path, name: str) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     model = tiny.model(kind, WORDS, SIZE, seed=3).eval()
-    inputs = tokenization.sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, FRAMES[kind])
+    inputs = tokenizer.sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, FRAMES[kind])
     decoder = hf_decoder(model, WORDS)
-    return generation.generate(decoder, inputs, DECODING[name], folder / f"{name}.jsonl", key="k", seed=1)
+    return resumable.generate(decoder, inputs, DECODING[name], folder / f"{name}.jsonl", key="k", seed=1)
 
 
 def main(folder: Path) -> None:
-    rank = processes.rank()
-    found: dict[str, Any] = {"gathered": processes.gather([rank, f"of {processes.count()}"])}
+    rank = distributed.rank()
+    found: dict[str, Any] = {"gathered": distributed.gather([rank, f"of {distributed.count()}"])}
     for kind, config in (("bart", CONFIG), ("qwen2", CONFIG), ("bart", SHARDED), ("qwen2", SHARDED)):
         found[f"{config.sharding} {kind}"] = train(kind, folder / f"{config.sharding}-{kind}", config)
     for kind in COLLATE:
@@ -181,7 +197,7 @@ def main(folder: Path) -> None:
         try:
             train(kind, killed, often, crash_at=5)
         except CrashError:
-            processes.wait()
+            distributed.wait()
         found[f"{config.sharding} {kind} killed"] = train(kind, killed, often)
     found["lora"] = train("qwen2", folder / "lora", SHARDED, lora=True)
     for name in DECODING:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
-from common import tokenization
-from common.tokenization import Frame, LengthConfig, seq2seq_frame, text_frame
+from common.tokenization import tokenizer
+from common.tokenization.tokenizer import InputTemplate, LengthConfig, seq2seq_template, text_template
 from tests.support import tiny
 
 
@@ -28,27 +28,29 @@ def precision_is_chosen_anew() -> Iterator[None]:
 
 def test_a_bart_frame_is_what_its_tokenizer_puts_around() -> None:
     words = tiny.tokenizer()
-    assert seq2seq_frame(words) == Frame((words.bos_token_id,), (words.eos_token_id,))  # it puts nothing
+    assert seq2seq_template(words) == InputTemplate(
+        (words.bos_token_id,), (words.eos_token_id,)
+    )  # it puts nothing
     from tokenizers.processors import TemplateProcessing
 
     start, end = ("<s>", words.bos_token_id), ("</s>", words.eos_token_id)
     words.backend_tokenizer.post_processor = TemplateProcessing(
         single="<s> $A </s>", special_tokens=[start, end]
     )
-    assert seq2seq_frame(words) == Frame((words.bos_token_id,), (words.eos_token_id,))
+    assert seq2seq_template(words) == InputTemplate((words.bos_token_id,), (words.eos_token_id,))
     words.backend_tokenizer.post_processor = TemplateProcessing(
         single="$A </s>", special_tokens=[end]
     )  # T5, KoBART
-    assert seq2seq_frame(words) == Frame((), (words.eos_token_id,))
+    assert seq2seq_template(words) == InputTemplate((), (words.eos_token_id,))
     rows = tiny.rows(2)
-    framed = tokenization.sources(rows, words, LengthConfig(200), seq2seq_frame(words))
+    framed = tokenizer.sources(rows, words, LengthConfig(200), seq2seq_template(words))
     for row in rows:
         assert framed[row.id] == words.encode(row.dialogue)
 
 
 def test_text_frames_begin_as_the_tokenizer_begins() -> None:
     words = tiny.tokenizer()
-    assert text_frame(words, "요약해:", "답:") == Frame(
+    assert text_template(words, "요약해:", "답:") == InputTemplate(
         tuple(words.encode("요약해:")), tuple(words.encode("답:"))
     )
     from tokenizers.processors import TemplateProcessing
@@ -56,6 +58,6 @@ def test_text_frames_begin_as_the_tokenizer_begins() -> None:
     words.backend_tokenizer.post_processor = TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", words.bos_token_id)]
     )
-    frame = text_frame(words, "요약해:", "답:")
+    frame = text_template(words, "요약해:", "답:")
     assert frame.before[0] == words.bos_token_id
     assert words.bos_token_id not in (*frame.before[1:], *frame.after)

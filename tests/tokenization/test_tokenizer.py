@@ -13,23 +13,33 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from common import tokenization
-from common.dialogue import MARKER, clean, parse, tags
-from common.errors import UserError
-from common.rows import Row
-from common.tokenization import (
+from common.core.errors import UserError
+from common.data.dialogue import MARKER, clean, parse, tags
+from common.data.rows import Row
+from common.tokenization import tokenizer
+from common.tokenization.tokenizer import (
+    BOS,
+    EOS,
     IGNORE,
+    MIN_DIALOGUE_TOKENS,
+    PAD,
     CutReport,
-    Frame,
+    InputTemplate,
     LengthConfig,
     collate_causal,
     collate_seq2seq,
-    examples,
+    load_tokenizer,
+    require_ids,
+    source_ids,
+    text_template,
+    token_budget_batches,
+    train_bpe,
+    training_examples,
 )
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
-SPECIAL = (tokenization.PAD, tokenization.BOS, tokenization.EOS)
+SPECIAL = (PAD, BOS, EOS)
 CHARACTERS = st.characters(exclude_categories=["Cs"])  # half a surrogate pair is no text
 HANGUL = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=12)
 PIECES = st.one_of(
@@ -40,7 +50,7 @@ PIECES = st.one_of(
     ),
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
-FRAME = Frame(after=(WORDS.eos_token_id,))
+FRAME = InputTemplate(after=(WORDS.eos_token_id,))
 
 
 def encode(text: str) -> list[int]:
@@ -68,7 +78,7 @@ NAMES = st.from_regex(r"#[A-Za-z]{1,12}[0-9]{0,3}#", fullmatch=True)
 @settings(max_examples=25)
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True), st.data())
 def test_any_declared_tags_are_one_token_each_and_survive(names: list[str], data: st.DataObject) -> None:
-    words = tokenization.train_bpe(["안녕하세요 반갑습니다"], 300, names)
+    words = train_bpe(["안녕하세요 반갑습니다"], 300, names)
     for name in names:
         (one,) = words.encode(name, add_special_tokens=False)
         assert words.decode([one], skip_special_tokens=True) == name
@@ -81,15 +91,15 @@ def test_any_declared_tags_are_one_token_each_and_survive(names: list[str], data
 
 def test_vocabulary_is_no_larger_than_asked_and_covers_every_byte() -> None:
     texts = [row.dialogue for row in tiny.rows(200)] * 3
-    assert len(tokenization.train_bpe(texts, 320, tiny.TAGS)) == 320
-    assert len(tokenization.train_bpe(["가"], 4000, tiny.TAGS)) >= 256 + len(tiny.TAGS) + len(SPECIAL)
+    assert len(train_bpe(texts, 320, tiny.TAGS)) == 320
+    assert len(train_bpe(["가"], 4000, tiny.TAGS)) >= 256 + len(tiny.TAGS) + len(SPECIAL)
 
 
 def test_a_loaded_tokenizer_gives_the_same_ids(tmp_path: Path) -> None:
     WORDS.save_pretrained(tmp_path)
     # AutoTokenizer gives other ids beside this file.
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2"}), encoding="utf-8")
-    loaded = tokenization.load_tokenizer(tmp_path)
+    loaded = load_tokenizer(tmp_path)
     odd = ["a</s>b<s>", "  두 칸  ", "#Person1#: 네\n#Person2#:", "#Email#로", "𝄞 é ㅎㅎ\r\t", ""]
     for text in [*odd, *(row.dialogue for row in tiny.rows(20, seed=9))]:
         ids = loaded.encode(text, add_special_tokens=False)
@@ -98,13 +108,13 @@ def test_a_loaded_tokenizer_gives_the_same_ids(tmp_path: Path) -> None:
     assert len(loaded) == len(WORDS)
     for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
         assert getattr(loaded, name) == getattr(WORDS, name)
-    tokenization.require_ids(loaded)
+    require_ids(loaded)
 
 
 def test_a_tokenizer_without_padding_or_end_is_refused() -> None:
     bare = PreTrainedTokenizerFast(tokenizer_object=WORDS.backend_tokenizer, name_or_path="bare")
     with pytest.raises(UserError, match="no pad_token and no eos_token"):
-        tokenization.require_ids(bare)
+        require_ids(bare)
 
 
 TURNS = st.lists(
@@ -118,14 +128,12 @@ DIALOGUES = TURNS.map(lambda turns: "\n".join(f"{speaker}: {' '.join(said)}" for
 def test_a_source_fits_and_keeps_its_frame_and_its_tags(
     text: str, limit: int, before: int, after: int
 ) -> None:
-    frame = Frame((WORDS.eos_token_id,) * before, (WORDS.bos_token_id,) * after)
+    frame = InputTemplate((WORDS.eos_token_id,) * before, (WORDS.bos_token_id,) * after)
     try:
-        ids, cut, turns = tokenization.source_ids(text, WORDS, LengthConfig(limit), frame)
+        ids, cut, turns = source_ids(text, WORDS, LengthConfig(limit), frame)
     except UserError as error:
         room = limit - before - after
-        assert room < tokenization.MIN_DIALOGUE_TOKENS or "Raise the limit of the source length to" in str(
-            error
-        )
+        assert room < MIN_DIALOGUE_TOKENS or "Raise the limit of the source length to" in str(error)
         return
     assert len(ids) <= limit
     assert (tuple(ids[:before]), tuple(ids[len(ids) - after :])) == (frame.before, frame.after)
@@ -139,21 +147,21 @@ def test_a_source_fits_and_keeps_its_frame_and_its_tags(
 
 def test_the_last_turn_stays_when_the_middle_goes() -> None:
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(40)]
-    ids, cut, turns = tokenization.source_ids("\n".join(lines), WORDS, LengthConfig(100), FRAME)
+    ids, cut, turns = source_ids("\n".join(lines), WORDS, LengthConfig(100), FRAME)
     kept = WORDS.decode(ids[:-1]).split("\n")
     assert (kept[0], kept[-1], turns) == (lines[0], lines[-1], 40)
     assert kept.count(MARKER) == 1
     assert set(kept) - {MARKER} <= set(lines)
     assert cut == 40 - (len(kept) - 1)
-    assert tokenization.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), FRAME) == {
+    assert tokenizer.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), FRAME) == {
         "a": ids
     }
 
 
 def test_only_the_dialogue_is_cut_and_a_frame_that_leaves_no_room_is_refused() -> None:
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(40)]
-    frame = tokenization.text_frame(WORDS, "다음 대화를 요약하세요.\n", "\n요약: ")
-    ids, cut, turns = tokenization.source_ids("\n".join(lines), WORDS, LengthConfig(160), frame)
+    frame = text_template(WORDS, "다음 대화를 요약하세요.\n", "\n요약: ")
+    ids, cut, turns = source_ids("\n".join(lines), WORDS, LengthConfig(160), frame)
     assert (len(ids) <= 160, cut > 0, turns) == (True, True, 40)
     assert tuple(ids[: len(frame.before)]) == frame.before
     assert tuple(ids[-len(frame.after) :]) == frame.after
@@ -163,18 +171,18 @@ def test_only_the_dialogue_is_cut_and_a_frame_that_leaves_no_room_is_refused() -
     with pytest.raises(
         UserError, match=rf"take {around} tokens, which leaves 7 .*--max-source-tokens \(now {around + 7}\)"
     ):
-        tokenization.source_ids("#Person1#: 네", WORDS, LengthConfig(around + 7), frame)
+        source_ids("#Person1#: 네", WORDS, LengthConfig(around + 7), frame)
 
 
 def test_frames_may_differ_from_row_to_row(tmp_path: Path) -> None:
     rows = tiny.rows(4)
-    own = {row.id: Frame((5 + n,) * n, (9,), (20 + n,)) for n, row in enumerate(rows)}
-    found, _ = examples(rows, WORDS, LengthConfig(120), lambda row: own[row.id], tmp_path)
+    own = {row.id: InputTemplate((5 + n,) * n, (9,), (20 + n,)) for n, row in enumerate(rows)}
+    found, _ = training_examples(rows, WORDS, LengthConfig(120), lambda row: own[row.id], tmp_path)
     for row, source, target in zip(rows, found["source"], found["target"], strict=True):
         frame = own[row.id]
         assert source == [*frame.before, *encode(row.dialogue), *frame.after]
         assert target == [*frame.target_before, *encode(row.summaries[0]), WORDS.eos_token_id]
-    inputs = tokenization.sources(rows, WORDS, LengthConfig(120), lambda row: own[row.id])
+    inputs = tokenizer.sources(rows, WORDS, LengthConfig(120), lambda row: own[row.id])
     assert list(inputs.values()) == found["source"]
 
 
@@ -183,7 +191,7 @@ def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> N
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(20)]
     long = Row("long", "\n".join(lines), ("긴 요약",), "")
     silent = Row("silent", "#Person1#: 여보세요?", (), "")
-    found, report = examples([short, long, silent], WORDS, LengthConfig(80), FRAME, tmp_path)
+    found, report = training_examples([short, long, silent], WORDS, LengthConfig(80), FRAME, tmp_path)
     assert found["id"] == ["short", "short", "long", "silent"]
     assert sorted(found.column_names) == ["id", "source", "target"]
     assert found["source"][0] == [*encode(short.dialogue), *FRAME.after] == found["source"][1]
@@ -199,24 +207,26 @@ def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> N
 
 def test_examples_are_cached_until_something_that_decides_them_changes(tmp_path: Path) -> None:
     rows = tiny.rows(5)
-    first, report = examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
+    first, report = training_examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
     (folder,) = tmp_path.iterdir()
     # Put another content under the same key: whoever reads the cache finds it.
     marked = datasets.load_from_disk(folder).map(lambda _: {"target": [1, 2, 3]})
     marked.save_to_disk(tmp_path / "marked")
     folder.rename(tmp_path / "aside")
     (tmp_path / "marked").rename(folder)
-    again, same_report = examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
+    again, same_report = training_examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
     assert again["target"] == [[1, 2, 3]] * 5
     assert same_report == report
 
     others = [Row("train_0", rows[0].dialogue, ("다른 요약",), ""), *rows[1:]]
     asked = {
-        "rows": examples(others, WORDS, LengthConfig(64), FRAME, tmp_path),
-        "order": examples(rows[::-1], WORDS, LengthConfig(64), FRAME, tmp_path),
-        "tokenizer": examples(rows, tiny.tokenizer(330), LengthConfig(64), FRAME, tmp_path),
-        "length": examples(rows, WORDS, LengthConfig(63), FRAME, tmp_path),
-        "frame": examples(rows, WORDS, LengthConfig(64), Frame(after=(WORDS.bos_token_id,)), tmp_path),
+        "rows": training_examples(others, WORDS, LengthConfig(64), FRAME, tmp_path),
+        "order": training_examples(rows[::-1], WORDS, LengthConfig(64), FRAME, tmp_path),
+        "tokenizer": training_examples(rows, tiny.tokenizer(330), LengthConfig(64), FRAME, tmp_path),
+        "length": training_examples(rows, WORDS, LengthConfig(63), FRAME, tmp_path),
+        "frame": training_examples(
+            rows, WORDS, LengthConfig(64), InputTemplate(after=(WORDS.bos_token_id,)), tmp_path
+        ),
     }
     for name, (found, _) in asked.items():
         assert [1, 2, 3] not in found["target"], name
@@ -236,7 +246,7 @@ def test_batches_hold_every_index_once_within_the_budget(
 ) -> None:
     def batches() -> list[list[int]]:
         rng = None if seed is None else random.Random(seed)
-        return tokenization.token_budget_batches(lengths, budget, rng)
+        return token_budget_batches(lengths, budget, rng)
 
     found = batches()
     assert sorted(index for batch in found for index in batch) == list(range(len(lengths)))
@@ -251,7 +261,7 @@ def test_batches_hold_every_index_once_within_the_budget(
 
 def test_another_seed_shuffles_otherwise() -> None:
     lengths = [random.Random(i).randint(5, 50) for i in range(300)]
-    one, two = (tokenization.token_budget_batches(lengths, 400, random.Random(seed)) for seed in (1, 2))
+    one, two = (token_budget_batches(lengths, 400, random.Random(seed)) for seed in (1, 2))
     assert one != two
     assert {tuple(sorted(batch)) for batch in one} != {tuple(sorted(batch)) for batch in two}
     # Bucketed by length: little padding.

@@ -3,8 +3,7 @@
 import datasets
 import pytest
 
-from common import tokenization
-from common.tokenization import Frame, LengthConfig
+from common.tokenization.tokenizer import InputTemplate, LengthConfig, training_examples
 from tests.support import tiny
 from tests.support.fitting import WORDS, ending, train
 
@@ -12,8 +11,8 @@ from tests.support.fitting import WORDS, ending, train
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
     cache = tmp_path_factory.mktemp("tokenized")
-    return tokenization.examples(
-        tiny.rows(24), WORDS, LengthConfig(128), Frame(after=(WORDS.eos_token_id,)), cache
+    return training_examples(
+        tiny.rows(24), WORDS, LengthConfig(128), InputTemplate(after=(WORDS.eos_token_id,)), cache
     )[0]
 
 

@@ -12,9 +12,12 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from common import competition, generation, models
-from common.engines.hf import decode
-from common.tokenization import LengthConfig, text_frame
+from common.data.competition import load_competition
+from common.generation import hf
+from common.generation.hf import decode
+from common.generation.resumable import dev_evaluation
+from common.models.storage import load_model
+from common.tokenization.tokenizer import LengthConfig, text_template
 from tests.support import tiny
 from tests.support.adapted import GREEDY, LORA, CrashError, adapted, base_of, fitted, logits_of
 
@@ -49,7 +52,7 @@ def test_checkpoints_hold_adapters_alone(tmp_path: Path, kind: str) -> None:
     ]
     assert [p.name for p in elsewhere] == ["trained.safetensors"]
     assert not (tmp_path / "run" / "best" / "model.safetensors").exists()
-    loaded, _ = models.load(tmp_path / "run" / "best")
+    loaded, _ = load_model(tmp_path / "run" / "best")
     torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()))
 
 
@@ -76,10 +79,10 @@ def test_training_is_judged_as_the_run_decodes(merge: bool, monkeypatch: pytest.
         judged.append(model)
         return decode(model, *rest, **how)
 
-    monkeypatch.setattr(generation, "decode", watched)
-    evaluate = generation.dev_evaluation(
-        competition.load("daily_talk"), tiny.rows(3), tokenizer, LengthConfig(120),
-        text_frame(tokenizer, "", "\n"), replace(GREEDY, max_new_tokens=4, merge=merge),
+    monkeypatch.setattr(hf, "decode", watched)
+    evaluate = dev_evaluation(
+        load_competition("daily_talk"), tiny.rows(3), tokenizer, LengthConfig(120),
+        text_template(tokenizer, "", "\n"), replace(GREEDY, max_new_tokens=4, merge=merge),
     )  # fmt: skip
     assert evaluate(model)["distinct"] > 0
     assert [isinstance(one, PeftModel) for one in judged] == [not merge]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common import checkpoints
+from common.core import verified_folder
+from common.core.verified_folder import newest_intact, step_folder
 
 
 def writing(text: str) -> Callable[[Path], None]:
@@ -20,21 +21,21 @@ def writing(text: str) -> Callable[[Path], None]:
 
 def saved(parent: Path, *steps: int) -> list[Path]:
     for step in steps:
-        checkpoints.save(checkpoints.step_folder(parent, step), writing(str(step)))
-    return [checkpoints.step_folder(parent, step) for step in steps]
+        verified_folder.save(step_folder(parent, step), writing(str(step)))
+    return [step_folder(parent, step) for step in steps]
 
 
 def test_the_newest_intact_checkpoint_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert checkpoints.newest_intact(tmp_path / "none") is None
+    assert newest_intact(tmp_path / "none") is None
     nine, ten, eleven, hundred = saved(tmp_path, 9, 10, 11, 100)
     (tmp_path / "step-100").mkdir()  # not ours
     (tmp_path / ".staging-step-00000200").mkdir()
-    assert checkpoints.steps(tmp_path) == [nine, ten, eleven, hundred]
-    assert checkpoints.newest_intact(tmp_path) == hundred
+    assert verified_folder.steps(tmp_path) == [nine, ten, eleven, hundred]
+    assert newest_intact(tmp_path) == hundred
     (hundred / "weights.bin").unlink()
     (eleven / "weights.bin").write_text("x", encoding="utf-8")
     with caplog.at_level(logging.WARNING):
-        assert checkpoints.newest_intact(tmp_path) == ten
+        assert newest_intact(tmp_path) == ten
     assert [message.split(":")[0] for message in caplog.messages] == [
         "skipping checkpoint step-00000100", "skipping checkpoint step-00000011",
     ]  # fmt: skip
@@ -47,15 +48,15 @@ def test_pruning_keeps_the_newest_ones(tmp_path: Path, keep: int, left: list[int
     paths = saved(tmp_path, 1, 2, 3, 4, 5)
     (tmp_path / ".staging-step-00000006").mkdir()
     (tmp_path / ".old-step-00000003").mkdir()
-    checkpoints.prune(tmp_path, paths[-1], keep)
+    verified_folder.prune(tmp_path, paths[-1], keep)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"step-{n:08d}" for n in left]
 
 
 def test_pruning_after_a_resume_deletes_the_damaged_later_ones_first(tmp_path: Path) -> None:
     saved(tmp_path, 8, 10, 12)
     for step in (10, 12):
-        (checkpoints.step_folder(tmp_path, step) / "weights.bin").unlink()
-    assert checkpoints.newest_intact(tmp_path) == checkpoints.step_folder(tmp_path, 8)
+        (step_folder(tmp_path, step) / "weights.bin").unlink()
+    assert newest_intact(tmp_path) == step_folder(tmp_path, 8)
     (newest,) = saved(tmp_path, 9)  # training went on from 8
-    checkpoints.prune(tmp_path, newest, 2)
-    assert [p.name for p in checkpoints.steps(tmp_path)] == ["step-00000008", "step-00000009"]
+    verified_folder.prune(tmp_path, newest, 2)
+    assert [p.name for p in verified_folder.steps(tmp_path)] == ["step-00000008", "step-00000009"]

@@ -8,8 +8,8 @@ import torch
 from accelerate.state import AcceleratorState
 from torch.nn import functional
 
-from common.tokenization import IGNORE
-from common.training import cross_entropy
+from common.tokenization.tokenizer import IGNORE
+from common.training.losses import cross_entropy
 from tests.support import tiny
 from tests.support.fitting import COLLATE, KINDS, WORDS, batch_of
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
-from common import models, stages, tokenization
-from common.decoding import DecodingConfig
-from common.engines.hf import decode
-from common.errors import UserError
-from common.models import PretrainedConfig
-from common.tokenization import LengthConfig
+from common.core.errors import UserError
+from common.generation import inference
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.generation.inference import require_context
+from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.tokenization.tokenizer import LengthConfig, text_template, training_examples
 from experiments.exp002.config import Config
 from tests.support import tiny
 
@@ -22,16 +23,16 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: Path) -> None:
-    model, made = models.pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False)
+    model, made = load_pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False)
     rows = tiny.rows(3)
-    frame = tokenization.text_frame(made, "읽고", "요약:")
-    examples, _ = tokenization.examples(rows, made, LengthConfig(), frame, cache=tmp_path)
+    frame = text_template(made, "읽고", "요약:")
+    examples, _ = training_examples(rows, made, LengthConfig(), frame, cache=tmp_path)
     model.generation_config.eos_token_id = [made.eos_token_id, 300]
-    found = stages._allowed_tokens(model, made, ["전혀 다른 말"], examples)
+    found = inference._allowed_tokens(model, made, ["전혀 다른 말"], examples)
     every = (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"], [300])
     assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
-    assert stages._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
+    assert inference._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
@@ -60,12 +61,12 @@ def test_source_and_summary_fit_the_context(
 ) -> None:
     config = replace(Config(), lengths=LengthConfig(source), decoding=DecodingConfig(max_new_tokens=summary))
     if fits:
-        stages.require_context(model, config)
+        require_context(model, config)
         return
     with pytest.raises(
         UserError, match=f"this model's context is 100 tokens, .* {source} .* {summary} exceed"
     ):
-        stages.require_context(model, config)
+        require_context(model, config)
 
 
 @pytest.mark.parametrize(("kind", "room"), [("bart", 0), ("qwen2", 5)])
@@ -76,7 +77,7 @@ def test_the_context_is_just_enough_for_what_is_let_through(kind: str, room: int
     config = replace(
         Config(), lengths=LengthConfig(room or 32), decoding=DecodingConfig(max_new_tokens=32 - room)
     )
-    stages.require_context(model.config, config)
+    require_context(model.config, config)
     greedy = replace(config.decoding, candidates=1, beams=1)
     ((found,),) = decode(model, tokenizer, [[7] * (room or 32)], greedy)
     assert found.tokens == 32 - room

@@ -17,12 +17,16 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import PreTrainedModel
 
-from common import checkpoints, memory, models
-from common.errors import UserError
-from common.files import read_lines
-from common.tokenization import IGNORE
-from common.training import FitResult, TrainingConfig, cross_entropy, loop
-from common.training.plan import Plan
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.core.files import read_lines
+from common.core.memory import advise_when_out_of_memory
+from common.models.storage import load_model, save_model
+from common.tokenization.tokenizer import IGNORE
+from common.training import loop
+from common.training.loop import FitResult
+from common.training.losses import cross_entropy
+from common.training.plan import Plan, TrainingConfig
 from tests.support import tiny
 from tests.support.fitting import CONFIG, DROPOUT, KINDS, WORDS, ending, falling_loss, train
 
@@ -75,7 +79,7 @@ def test_accumulation_changes_nothing(tmp_path: Path, kind: str) -> None:
             model: PreTrainedModel, folder: Path, _: Any, into: dict[str, torch.Tensor] = gradients
         ) -> None:
             into |= {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-            models.save(model, WORDS, folder)
+            save_model(model, WORDS, folder)
 
         folder = tmp_path / str(rows_at_once)
         assert train(folder, some, kind, config, tiny.SIZE, save_best=keep).steps == 1
@@ -137,7 +141,7 @@ def test_it_stops_early_and_keeps_the_best_evaluations_model(
     for name, weight in best.items():
         assert torch.equal(weight, seen[1][name]), name
     assert any(not torch.equal(weight, seen[3][name]) for name, weight in best.items())
-    loaded = models.load(folder / "best")[0].state_dict()
+    loaded = load_model(folder / "best")[0].state_dict()
     assert all(torch.equal(weight, loaded[name]) for name, weight in seen[1].items())
     # The same call again finds that it has ended.
     before = ending(folder)
@@ -154,7 +158,7 @@ def test_evaluations_come_as_often_as_asked_and_at_the_end(
     steps = [line["step"] for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "score" in line]
     every = round(0.75 * result.steps / 2)
     assert steps == sorted({*range(every, result.steps + 1, every), result.steps})
-    assert len(checkpoints.steps(tmp_path / "run" / "checkpoints")) == config.keep_checkpoints
+    assert len(verified_folder.steps(tmp_path / "run" / "checkpoints")) == config.keep_checkpoints
 
 
 def test_part_of_an_epoch_is_trained_and_none_is_refused(examples: datasets.Dataset, tmp_path: Path) -> None:
@@ -218,7 +222,7 @@ def test_a_gradient_that_is_not_finite_ends_before_the_weights_are_touched(
     kept = torch.load(folder / "bad_batch.pt", weights_only=True)
     assert len(seen) == 6
     assert all(torch.equal(batch["input_ids"], mine) for batch, mine in zip(kept, seen[4:], strict=True))
-    last = checkpoints.steps(folder / "checkpoints")[-1]
+    last = verified_folder.steps(folder / "checkpoints")[-1]
     assert last.name == "step-00000002"
     assert all(bool(weight.isfinite().all()) for weight in load_file(last / "trained.safetensors").values())
 
@@ -242,7 +246,9 @@ def test_a_scaler_of_gradients_skips_what_is_not_finite_by_itself(
 
     folder = tmp_path / "run"
     result = train(folder, examples, config=replace(CONFIG, keep_checkpoints=99), loss=loss)
-    weights = [load_file(path / "trained.safetensors") for path in checkpoints.steps(folder / "checkpoints")]
+    weights = [
+        load_file(path / "trained.safetensors") for path in verified_folder.steps(folder / "checkpoints")
+    ]
     assert len(weights) == result.steps == calls[0] > 3
     moved = [any(not torch.equal(a[name], b[name]) for name in a) for a, b in itertools.pairwise(weights)]
     assert moved == [False, *[True] * (result.steps - 2)]
@@ -297,7 +303,7 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(
 )
 def test_every_lack_of_memory_is_called_one(error: Exception) -> None:
     said = pytest.raises(UserError, match=r"^out of memory; lower it\.$")
-    with said as refusal, memory.must_suffice("lower it."):
+    with said as refusal, advise_when_out_of_memory("lower it."):
         raise error
     assert refusal.value.__cause__ is error
 
@@ -350,7 +356,7 @@ def test_the_average_of_the_weights_is_evaluated_and_saved(
     train(tmp_path / "run", examples, config=config)
     after = [
         load_file(folder / "trained.safetensors")
-        for folder in checkpoints.steps(tmp_path / "run" / "checkpoints")
+        for folder in verified_folder.steps(tmp_path / "run" / "checkpoints")
     ]
     mean = {name: p.detach().clone() for name, p in tiny.model("bart", WORDS, DROPOUT).named_parameters()}
     averages = []
@@ -383,13 +389,13 @@ def test_a_full_disk_while_saving_the_best_keeps_the_previous_one(
         left[0] -= 1
         if left[0] < 0:
             raise OSError(28, "No space left on device")
-        models.save(model, WORDS, staging, None, weights)
+        save_model(model, WORDS, staging, None, weights)
 
     with pytest.raises(
         UserError, match=r"best: saving failed \(.*No space left.*previous checkpoint is intact"
     ):
         train(folder, examples, save_best=save)
-    assert checkpoints.problem(folder / "best") is None
+    assert verified_folder.problem(folder / "best") is None
     before = (folder / "best" / "model.safetensors").read_bytes()
     train(folder, examples)
     assert (folder / "best" / "model.safetensors").read_bytes() != before

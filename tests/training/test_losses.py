@@ -8,10 +8,9 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from common import tokenization
 from common.models.logits import target_logits
-from common.tokenization import IGNORE
-from common.training import cross_entropy, r_drop
+from common.tokenization.tokenizer import IGNORE, collate_causal, collate_seq2seq
+from common.training.losses import cross_entropy, r_drop
 from tests.support import tiny
 
 KINDS = ("bart", "mbart", "qwen2", "gemma3")
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("model_cache")
 
 def batch_of(model: PreTrainedModel, pairs: Any = PAIRS) -> dict[str, torch.Tensor]:
     causal = not model.config.is_encoder_decoder
-    collate = tokenization.collate_causal if causal else tokenization.collate_seq2seq
+    collate = collate_causal if causal else collate_seq2seq
     return collate([{"source": s, "target": t} for s, t in pairs], model.config.pad_token_id)
 
 

@@ -8,12 +8,16 @@ import torch
 from click.testing import CliRunner
 from peft import PeftModel
 
-from common import checkpoints, engines, hub, merging, models, runs
-from common.decoding import DecodingConfig
-from common.engines import hf
-from common.errors import UserError
-from common.files import read_json, write_json
-from common.models import storage
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.core.files import read_json, write_json
+from common.generation import engines, hf
+from common.generation.config import DecodingConfig
+from common.models import hub, pretrained
+from common.models.pretrained import PretrainedConfig, load_pretrained, source_record
+from common.models.storage import load_model, to_bfloat16_on_cpu
+from common.runs.record import read_record, run_folder
+from common.training.merge import command, merge_run
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -42,31 +46,29 @@ def repository(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @torch.no_grad()
 def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: Path) -> None:
-    said = CliRunner().invoke(merging.command, ["exp010"])
+    said = CliRunner().invoke(command, ["exp010"])
     assert said.exit_code == 0, said.output
     assert (
         '  make exp=exp010 train run=exp010-NAME args="--model=outputs/daily_talk/merged/exp010"'
         in said.output
     )
-    run = runs.run_folder("daily_talk", "exp010")
+    run = run_folder("daily_talk", "exp010")
     folder = run.with_name("merged") / "exp010"
-    assert checkpoints.problem(folder) is None and not (folder / "adapter_config.json").exists()
-    model, _ = models.pretrained(models.PretrainedConfig(model=str(folder), dtype="float32"), frozen=True)
-    adapted, _ = models.load(run / "best", dtype="float32")
-    base, _ = models.pretrained(
-        models.PretrainedConfig(model="tiny:gemma3", dtype="float32"), "causal", frozen=True
-    )
+    assert verified_folder.problem(folder) is None and not (folder / "adapter_config.json").exists()
+    model, _ = load_pretrained(PretrainedConfig(model=str(folder), dtype="float32"), frozen=True)
+    adapted, _ = load_model(run / "best", dtype="float32")
+    base, _ = load_pretrained(PretrainedConfig(model="tiny:gemma3", dtype="float32"), "causal", frozen=True)
     logits = [one.eval()(input_ids=IDS).logits for one in (model, adapted, base)]
     gap = float((logits[1] - logits[2]).abs().max())  # training changed something
     assert float((logits[0] - logits[1]).abs().max()) < gap / 10
 
     with torch.enable_grad():
         repositories.stage(repository, "exp010", "train", f"--model={folder}", *FEW, "--run=exp010-b")
-    second = runs.run_folder("daily_talk", "exp010-b")
-    made_of = runs.record(second)["train"]["runs"]
-    assert made_of == {"outputs/daily_talk/exp010": checkpoints.fingerprint(run / "best")}
+    second = run_folder("daily_talk", "exp010-b")
+    made_of = read_record(second)["train"]["runs"]
+    assert made_of == {"outputs/daily_talk/exp010": verified_folder.fingerprint(run / "best")}
     recorded = read_json(second / "best" / "base.json")["source"]
-    assert recorded["weights_sha256"] == storage.source_record(hub.locate(str(folder)))["weights_sha256"]
+    assert recorded["weights_sha256"] == source_record(hub.locate(str(folder)))["weights_sha256"]
     repositories.stage(repository, "exp010", "infer", f"--model={folder}", *FEW, "--run=exp010-b")
     assert (second / "dev" / "predictions.csv").exists()
 
@@ -84,29 +86,29 @@ def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: 
 )
 def test_what_cannot_be_merged_is_refused(repository: Path, run: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        merging.merge("daily_talk", run)
+        merge_run("daily_talk", run)
 
 
 def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(pretrained, "device", lambda: torch.device("cpu"))
     for computes, kind, wanted in (
         (True, "gemma3", torch.bfloat16),
         (False, "gemma3", torch.float32),
         (True, "bart", torch.float32),
     ):
-        monkeypatch.setattr(storage, "computes_in_bf16", lambda computes=computes: computes)
-        config = models.PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-        assert storage.lighter(models.pretrained(config, frozen=True)[0]).dtype == wanted
+        monkeypatch.setattr(pretrained, "computes_in_bf16", lambda computes=computes: computes)
+        config = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
+        assert to_bfloat16_on_cpu(load_pretrained(config, frozen=True)[0]).dtype == wanted
 
 
 @torch.no_grad()
 def test_in_16_bits_distant_tokens_are_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """The very same as weights that are loaded in 16 bits, whose rotary frequencies stay in 32."""
-    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
-    monkeypatch.setattr(storage, "computes_in_bf16", lambda: True)
-    config = models.PretrainedConfig(model="tiny:gemma3", dtype="float32")
-    lighter = storage.lighter(models.pretrained(config, frozen=True)[0])
-    loaded, _ = models.pretrained(replace(config, dtype="bfloat16"), frozen=True)
+    monkeypatch.setattr(pretrained, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(pretrained, "computes_in_bf16", lambda: True)
+    config = PretrainedConfig(model="tiny:gemma3", dtype="float32")
+    lighter = to_bfloat16_on_cpu(load_pretrained(config, frozen=True)[0])
+    loaded, _ = load_pretrained(replace(config, dtype="bfloat16"), frozen=True)
     ids = (torch.arange(400) * 7 % 300 + 5).unsqueeze(0)
     assert torch.equal(lighter(input_ids=ids).logits, loaded(input_ids=ids).logits)
     rounded = [buffer for name, buffer in lighter.named_buffers() if "inv_freq" in name]
@@ -117,10 +119,10 @@ def test_in_16_bits_distant_tokens_are_where_they_were(monkeypatch: pytest.Monke
 def test_what_decodes_is_merged_and_light_when_asked(
     repository: Path, monkeypatch: pytest.MonkeyPatch, merge: bool
 ) -> None:
-    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
-    monkeypatch.setattr(storage, "computes_in_bf16", lambda: True)
+    monkeypatch.setattr(pretrained, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(pretrained, "computes_in_bf16", lambda: True)
     seen: list[object] = []
     monkeypatch.setattr(hf, "hf_decoder", lambda model, *_: seen.append(model))
-    engines.decoder(runs.run_folder("daily_talk", "exp010") / "best", DecodingConfig(merge=merge))
+    engines.decoder(run_folder("daily_talk", "exp010") / "best", DecodingConfig(merge=merge))
     assert isinstance(seen[0], PeftModel) is not merge
     assert seen[0].dtype == (torch.bfloat16 if merge else torch.float32)

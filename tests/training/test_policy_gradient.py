@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from common.errors import UserError
-from common.training import cross_entropy, reward
-from common.training.reward import policy_gradient
+from common.core.errors import UserError
+from common.training import reward
+from common.training.losses import cross_entropy
+from common.training.reward import policy_gradient, require_possible
 from tests.support import tiny
 from tests.support.rewarded import NAN, apart, example, logprob
 
@@ -83,19 +84,19 @@ def test_a_summary_that_became_far_likelier_or_unlikelier_counts_no_more(
 
 def test_what_cannot_learn_so_is_refused_before_any_summary_is_drawn() -> None:
     model = tiny.loud("qwen2")
-    reward.require_possible(model, 0.0)
+    require_possible(model, 0.0)
     with pytest.raises(UserError, match=r"--label-smoothing 0\.1 .* Leave it at 0"):
-        reward.require_possible(model, 0.1)
+        require_possible(model, 0.1)
     for attention in (
         "flash_attention_2",
         "eager",
     ):  # the one takes no such mask, the other would add True to scores
         model.config._attn_implementation = attention
         with pytest.raises(UserError, match=f"{attention} .* use --attention sdpa"):
-            reward.require_possible(model, 0.0)
+            require_possible(model, 0.0)
     with pytest.raises(UserError, match="BartForConditionalGeneration has an encoder"):
-        reward.require_possible(tiny.loud("bart"), 0.0)
+        require_possible(tiny.loud("bart"), 0.0)
     recurrent = tiny.loud("gemma3")
     recurrent.config.layer_types = ["linear_attention", "full_attention"]
     with pytest.raises(UserError, match="has full_attention and linear_attention"):
-        reward.require_possible(recurrent, 0.0)
+        require_possible(recurrent, 0.0)

@@ -12,9 +12,10 @@ import torch
 from accelerate.state import AcceleratorState
 from transformers import PreTrainedModel
 
-from common import checkpoints
-from common.errors import UserError
-from common.training import TrainingConfig, cross_entropy
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.training.losses import cross_entropy
+from common.training.plan import TrainingConfig
 from tests.support.fitting import ending, falling_loss, train
 
 
@@ -111,7 +112,7 @@ def half_a_save(checkpoint: Path) -> None:
 
 
 def every_checkpoint(checkpoint: Path) -> None:
-    for path in checkpoints.steps(checkpoint.parent):
+    for path in verified_folder.steps(checkpoint.parent):
         flip_a_bit(path)
 
 
@@ -138,13 +139,15 @@ def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
     folder = tmp_path / "run"
     with pytest.raises(CrashError):
         train(folder, examples, loss=crashing_loss(5))
-    saved = checkpoints.steps(folder / "checkpoints")
+    saved = verified_folder.steps(folder / "checkpoints")
     assert len(saved) == 2
     spoil, message = DAMAGES[damage]
     spoil(saved[-1])
     with caplog.at_level(logging.INFO, logger="common"):
         train(folder, examples)
-    warnings = [record.getMessage() for record in caplog.records if record.name == "common.checkpoints"]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.name == "common.core.verified_folder"
+    ]
     if message:
         assert warnings[0].startswith(f"skipping checkpoint {saved[-1].name}")
         assert message in warnings[0]

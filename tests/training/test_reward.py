@@ -11,13 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import scoring
-from common.candidates import Candidate
-from common.competition import Competition, load
-from common.errors import UserError
-from common.rows import Row
+from common.core.errors import UserError
+from common.data.competition import Competition, load_competition
+from common.data.rows import Row
+from common.runs.candidates import Candidate
+from common.runs.scoring import score
 from common.training import reward
-from common.training.reward import RewardConfig, policy_gradient
+from common.training.reward import MAX_ADVANTAGE, RewardConfig, policy_gradient
 from tests.support import tiny
 from tests.support.rewarded import ROW, TOKENIZER, apart, example, logprob, made
 
@@ -40,10 +40,10 @@ def test_settings_that_teach_nothing_are_refused(changes: dict[str, Any], said: 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
 def test_advantages(scores: list[float]) -> None:
     found = reward.advantages(np.array(scores))
-    assert np.abs(found).max() <= reward.MOST
+    assert np.abs(found).max() <= MAX_ADVANTAGE
     order = np.argsort(scores)
     assert (np.diff(found[order]) >= 0).all()
-    if np.abs(found).max() < reward.MOST:
+    if np.abs(found).max() < MAX_ADVANTAGE:
         assert abs(found.mean()) < 1e-9 and found.std() < 1 + 1e-9
     assert np.allclose(reward.advantages(np.array(scores[:1])), 0)
 
@@ -112,7 +112,7 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
     assert list(found) == [row.id for row in rows]
     for row in rows:
         alone = [
-            scoring.score({row.id: one.text}, {row.id: row.summaries}, competition.dev_profile).headline
+            score({row.id: one.text}, {row.id: row.summaries}, competition.dev_profile).headline
             for one in drawn[row.id]
         ]
         assert found[row.id] == pytest.approx(alone)
@@ -123,9 +123,7 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
             for place, own in enumerate(texts):
                 others = texts[:place] + texts[place + 1 :]
                 against = [
-                    scoring.score({"a": own}, {"a": (other,)}, competition.dev_profile).headline
-                    if other
-                    else 0.0
+                    score({"a": own}, {"a": (other,)}, competition.dev_profile).headline if other else 0.0
                     for other in others
                 ]
                 wanted = (1 - agreement) * found[row.id][place] + agreement * float(np.mean(against))
@@ -138,7 +136,7 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
 
 @pytest.fixture
 def competition() -> Competition:
-    return load("daily_talk")
+    return load_competition("daily_talk")
 
 
 def test_what_is_rewarded_becomes_likelier() -> None:

@@ -12,8 +12,9 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from common import checkpoints, models, processes
-from common.files import read_lines
+from common.core import distributed, verified_folder
+from common.core.files import read_lines
+from common.models.storage import load_model
 from tests.support import REPOSITORY, tiny, worker
 
 pytestmark = pytest.mark.slow
@@ -66,8 +67,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_process_sees_what_all_have(together: tuple[Path, list[dict[str, Any]]]) -> None:
     for found in together[1]:
         assert found["gathered"] == [0, "of 2", 1, "of 2"]
-    assert processes.gather([1, 2]) == [1, 2]
-    assert (processes.rank(), processes.count()) == (0, 1)
+    assert distributed.gather([1, 2]) == [1, 2]
+    assert (distributed.rank(), distributed.count()) == (0, 1)
 
 
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
@@ -138,7 +139,7 @@ def test_two_processes_resume_to_the_same_bits(
     together: tuple[Path, list[dict[str, Any]]], sharding: str, kind: str
 ) -> None:
     calm, killed = (together[0] / f"{sharding}-{kind}{which}" for which in ("", "-killed"))
-    assert len(checkpoints.steps(killed / "checkpoints")) == 2
+    assert len(verified_folder.steps(killed / "checkpoints")) == 2
     assert (calm / "best" / "model.safetensors").read_bytes() == (
         killed / "best" / "model.safetensors"
     ).read_bytes()
@@ -156,7 +157,7 @@ def test_sharded_adapters_are_saved_whole(
     assert held
     assert all(tensor.ndim == 2 and 4 in tensor.shape for tensor in held.values())
     assert any(float(tensor.abs().max()) > 0 for name, tensor in held.items() if "lora_B" in name)
-    model, _ = models.load(together[0] / "lora" / "best")
+    model, _ = load_model(together[0] / "lora" / "best")
     assert model.get_base_model().config.model_type == "qwen2"
 
 

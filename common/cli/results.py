@@ -1,0 +1,278 @@
+"""Commands for results: score, compare, submit, blend-report, leaderboard, lb, results."""
+
+import json
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from common.core.errors import UserError
+from common.core.files import root, shown, write_text
+from common.data.competition import Competition, active_competition, load_competition
+from common.data.rows import SplitName, read_predictions
+from common.ensemble.recipe import Recipe, read_recipe, require_enough
+from common.ensemble.report import advice, blend_report, tables
+from common.postprocess import report, search
+from common.postprocess.report import rules_alone, rules_inside
+from common.rouge import PROFILES
+from common.runs import scoring
+from common.runs.record import run_folder
+from common.runs.results import read_results
+from common.runs.scoring import compare_predictions, per_example_csv
+from common.submission import leaderboard, ledger
+from common.submission.leaderboard import text_table
+from common.submission.ledger import record_scores
+from common.submission.members import require_fresh
+from common.submission.submit import member_candidates, submit_blend
+
+_COPY = "{copy} has the same predictions as {original}: the two count as one member.\n"
+
+
+@click.command()
+@click.option(
+    "--predictions",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV with an id and a summary column.",
+)
+@click.option("--competition", "name", help="Default: the active competition.")
+@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
+@click.option(
+    "--profile",
+    "only",
+    type=click.Choice(sorted(PROFILES)),
+    multiple=True,
+    help="Default: all profiles that suit the competition.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--per-example",
+    "table",
+    type=click.Path(path_type=Path),
+    help="Also write the scores of each row to this CSV.",
+)
+def score(
+    path: Path,
+    name: str | None,
+    split: SplitName,
+    only: tuple[str, ...],
+    as_json: bool,
+    table: Path | None,
+) -> None:
+    """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
+    chosen = load_competition(name or active_competition())
+    predictions = read_predictions(path, chosen)
+    report = scoring.report(chosen, split, predictions, only)
+    if table:
+        write_text(table, per_example_csv(chosen, split, predictions, only))
+    if as_json:
+        click.echo(json.dumps(report.plain(), ensure_ascii=False))
+        return
+    click.echo(f"{shown(path)} on {chosen.name} {split}\n{scoring.table(report)}")
+
+
+@click.command()
+@click.option(
+    "--a", "first", required=True, type=click.Path(path_type=Path), help="Predictions CSV of the baseline."
+)
+@click.option(
+    "--b",
+    "second",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Predictions CSV that may be better.",
+)
+@click.option("--competition", "name", help="Default: the active competition.")
+@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
+@click.option(
+    "--profile",
+    "only",
+    type=click.Choice(sorted(PROFILES)),
+    multiple=True,
+    help="Default: all profiles that suit the competition.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(
+    first: Path, second: Path, name: str | None, split: SplitName, only: tuple[str, ...], as_json: bool
+) -> None:
+    """Test whether b is better than a, with a paired bootstrap and a paired permutation test."""
+    chosen = load_competition(name or active_competition())
+    a, b = (read_predictions(path, chosen) for path in (first, second))
+    found = compare_predictions(chosen, split, a, b, only)
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in found]))
+        return
+    table = [["profile", "metric", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation"]]
+    for entry in found:
+        digits, test = (4 if entry.profile == "korouge" else 2), entry.test
+        interval = f"{test.low:+.{digits}f} … {test.high:+.{digits}f}"
+        table.append(
+            [entry.profile, entry.headline_key, f"{entry.a:.{digits}f}", f"{entry.b:.{digits}f}",
+             f"{test.difference:+.{digits}f}", interval, f"{test.bootstrap_p:.4f}", f"{test.permutation_p:.4f}"]
+        )  # fmt: skip
+    click.echo(f"a = {shown(first)}\nb = {shown(second)}   {chosen.name} {split}, {found[0].test.n} rows")
+    click.echo(text_table(table))
+
+
+@click.command()
+@click.option("--competition", "competition_name", help="Default: the active competition.")
+@click.option(
+    "--blend", "name", help="Name of a recipe in submissions/; default: the name of the active competition."
+)
+@click.option("--missing", type=click.Choice(["stop", "train"]), default="stop", show_default=True)
+@click.option("--stale", type=click.Choice(["stop", "ok"]), default="stop", show_default=True)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of members trained at the same time.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Submit even if dev does not show that the blend is better than its best member.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def submit(
+    competition_name: str | None,
+    name: str | None,
+    missing: str,
+    stale: str,
+    jobs: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Blend members into a validated CSV and add an entry to the ledger."""
+    chosen = load_competition(competition_name or active_competition())
+    recipe = _recipe(chosen, name)
+    made = submit_blend(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs, force=force)
+    if as_json:
+        click.echo(json.dumps(made.entry, ensure_ascii=False))
+        return
+    choice, judged = made.entry["choice"], made.entry["verdict"]
+    for copy, original in made.entry["copies"].items():
+        click.echo(_COPY.format(copy=copy, original=original))
+    click.echo(text_table(leaderboard.members(chosen, made.entry)))
+    tied = f", {choice['tied']:.0%} of votes tied and decided by MBR" if recipe.method == "vote" else ""
+    click.echo(
+        f"{shown(made.path)}: valid; all texts are equal in {choice['all_alike']:.0%} of dialogues, "
+        f"all are different in {choice['all_different']:.0%}"
+        f"{tied}. "
+        f"Ledger id {made.entry['id']}.\n"
+        f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
+        f"{judged['low']:+.2f} … {judged['high']:+.2f}{'' if judged['supported'] else ': it may be chance'}."
+    )
+
+
+@click.command("blend-report")
+@click.option("--competition", "competition_name", help="Default: the active competition.")
+@click.option(
+    "--blend", "name", help="Name of a recipe in submissions/; default: the name of the active competition."
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Maximum number of candidates for each member.",
+)
+@click.option(
+    "--fused",
+    type=click.IntRange(0),
+    help="Maximum number of texts for each dialogue that are recombined from candidates. Default: the recipe's.",
+)
+def blend_report_command(
+    competition_name: str | None, name: str | None, candidates: int, fused: int | None
+) -> None:
+    """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
+    chosen = load_competition(competition_name or active_competition())
+    recipe = _recipe(chosen, name)
+    recipe = replace(recipe, candidates=candidates, fused=recipe.fused if fused is None else fused)
+    require_enough(recipe.fused, candidates, "blend-report")
+    require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
+    found = member_candidates(recipe, chosen, "dev")
+    report = blend_report(recipe, chosen, found)
+    methods, by_length = tables(report)
+    more = f", and up to {recipe.fused} recombined texts for each dialogue" if recipe.fused else ""
+    click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n")
+    for copy, original in report.copies.items():
+        click.echo(_COPY.format(copy=copy, original=original))
+    click.echo(f"{text_table(by_length)}\n\n{text_table(methods)}\n\n{advice(report)}")
+
+
+def _recipe(chosen: Competition, name: str | None) -> Recipe:
+    """Return the recipe with this name, or the competition's own. Raises UserError as `read_recipe` does."""
+    name = name or chosen.name
+    if Path(name).name != name:
+        raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
+    return read_recipe(root() / "submissions" / f"{name}.toml")
+
+
+@click.command("leaderboard")
+@click.option("--competition", "competition_name", help="Default: the active competition.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
+    """Show every submission of a competition, and the members of the newest one."""
+    chosen = load_competition(competition_name or active_competition())
+    found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"{chosen.name}: nothing submitted yet; make one with: make submit")
+        return
+    click.echo(f"{chosen.title}   (* made with uncommitted changes, ! with stale members)\n")
+    click.echo(text_table(leaderboard.history(chosen, found)))
+    click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
+    click.echo(text_table(leaderboard.members(chosen, found[-1])))
+
+
+@click.command()
+@click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
+@click.option("--public", type=float, help="Public leaderboard score.")
+@click.option("--private", type=float, help="Private leaderboard score.")
+def lb(submission_id: str, public: float | None, private: float | None) -> None:
+    """Record the scores that the site's leaderboard shows for a submission."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = record_scores(submission_id, public, private, now)
+    click.echo(f"{entry['id']} ({entry['recipe']}): {entry['lb']}")
+
+
+@click.command("results")
+@click.option("--competition", "competition_name", help="Default: the active one.")
+@click.option("--markdown", is_flag=True, help="As a Markdown table.")
+def results_command(competition_name: str | None, markdown: bool) -> None:
+    """Every committed or local result of a competition, best dev score first."""
+    chosen = load_competition(competition_name or active_competition())
+    table = leaderboard.results(read_results(chosen.name), chosen.dev_profile)
+    if len(table) == 1:
+        click.echo(f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer")
+        return
+    if markdown:
+        click.echo(leaderboard.markdown(table))
+        return
+    click.echo(
+        f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n{text_table(table)}"
+    )
+
+
+@click.command()
+@click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
+@click.option("--competition", "name", help="Default: the active competition.")
+def postprocess(run: str, name: str | None) -> None:
+    """Measure on dev what each post-processing rule and a fitted length change in a run's score."""
+    chosen = load_competition(name or active_competition())
+    task, own = report.task(chosen, run)
+    found = search.search(task, own)
+    tables = [
+        rules_alone(found),
+        rules_inside(found),
+        report.lengths(found),
+    ]
+    click.echo(f"{shown(run_folder(chosen.name, run))} on dev: {found.dialogues} dialogues\n")
+    for table in tables:
+        click.echo(text_table(table) + "\n")
+    click.echo("\n".join(report.advice(found, chosen, run)))

@@ -1,0 +1,1 @@
+"""Provide what every other package builds on: files written whole, settings, paths, locks and processes."""

@@ -1,0 +1,94 @@
+"""Read TOML tables strictly: the type of every value is checked, and unknown keys are errors."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.core.errors import UserError
+from common.core.files import shown
+
+
+class TomlTable:
+    """One TOML table that is read key by key; `done` then rejects the keys that were never read."""
+
+    def __init__(self, path: Path, where: str, value: Mapping[str, Any]) -> None:
+        self.path, self.where, self.value, self.known = path, where, value, set[str]()
+
+    def wrong(self, key: str, found: object, wanted: str) -> UserError:
+        """Return a UserError that says where the key is, what was found and what was wanted."""
+        full = f"{self.where}.{key}" if self.where else key
+        return UserError(f'{shown(self.path)}: key "{full}" is {found}; wanted {wanted}. Edit that file.')
+
+    def take(self, key: str, kind: type | tuple[type, ...], wanted: str, default: Any = ...) -> Any:
+        """Return the value, or the default when the key is missing.
+
+        Raises UserError when the value has the wrong type, or when a key without a default is missing.
+        """
+        self.known.add(key)
+        if key not in self.value:
+            if default is ...:
+                close = difflib.get_close_matches(key, self.value, 1)
+                hint = f' (is "{close[0]}" a typo of it?)' if close else ""
+                raise self.wrong(key, f"missing{hint}", wanted)
+            return default
+        value = self.value[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.wrong(key, f"{value!r} ({type(value).__name__})", wanted)
+        return value
+
+    def text(self, key: str, wanted: str = "a non-empty string") -> str:
+        """Return a string that is not blank. Raises UserError for any other value."""
+        value: str = self.take(key, str, wanted)
+        if not value.strip():
+            raise self.wrong(key, repr(value), wanted)
+        return value
+
+    def choice(self, key: str, allowed: Sequence[str]) -> Any:
+        """Return one of the allowed strings. Raises UserError for any other value."""
+        wanted = "one of " + ", ".join(f'"{value}"' for value in allowed)
+        value = self.text(key, wanted)
+        if value not in allowed:
+            raise self.wrong(key, repr(value), wanted)
+        return value
+
+    def whole(self, key: str, least: int = 0, default: Any = ...) -> Any:
+        """Return an integer of at least `least`, or the default. Raises UserError for any other value."""
+        wanted = f"a whole number, at least {least}"
+        value = self.take(key, int, wanted, default)
+        if value is not default and value < least:
+            raise self.wrong(key, value, wanted)
+        return value
+
+    def several(
+        self, key: str, kind: type | tuple[type, ...], noun: str, default: Any = ...
+    ) -> tuple[Any, ...]:
+        """Return the values of a list, all of one type and without duplicates. Raises UserError for any other value."""
+        wanted = f"a list of {noun} without duplicates"
+        values = self.take(key, list, wanted, default)
+        for value in values:
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise self.wrong(key, f"a list with {value!r} ({type(value).__name__})", wanted)
+        if len(set(values)) != len(values):
+            raise self.wrong(key, f"{values!r}", wanted)
+        return tuple(values)
+
+    def table(self, key: str, optional: bool = False) -> "TomlTable | None":
+        """Return a table inside this one; None when it is optional and missing."""
+        value = self.take(key, dict, "a table", None if optional else ...)
+        full = f"{self.where}.{key}" if self.where else key
+        return None if value is None else TomlTable(self.path, full, value)
+
+    def sub(self, key: str) -> "TomlTable":
+        """Return a table inside this one. Raises UserError when it is missing."""
+        table = self.table(key)
+        assert table is not None
+        return table
+
+    def done(self) -> None:
+        """Raise UserError when the table has a key that was never read."""
+        for key in self.value:
+            if key not in self.known:
+                close = difflib.get_close_matches(key, self.known, 1)
+                hint = f'did you mean "{close[0]}"? ' if close else ""
+                raise self.wrong(key, "unknown", f"{hint}one of {', '.join(sorted(self.known))}")

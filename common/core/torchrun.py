@@ -1,0 +1,40 @@
+"""torchrun for `make … gpus=N`: run one command in several processes, without torchrun's own error report."""
+
+import logging
+import signal
+import sys
+
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous import RendezvousError
+from torch.distributed.run import parse_args, run
+
+
+def signal_message(rank: int, code: int) -> str:
+    """Return an error message for a process that a signal ended; "" for any other, which printed its own."""
+    if code >= 0:
+        return ""
+    name = signal.Signals(-code).name
+    cause = ", perhaps because the machine ran out of memory" if -code == signal.SIGKILL else ""
+    return f"error: process {rank} was ended by {name}{cause}. Run the same command to resume from the last checkpoint."
+
+
+def main() -> None:
+    """Run torchrun with the command-line arguments; exit with the code of the process that failed first."""
+    # torchrun would print its own table and traceback after the error message of the process.
+    logging.disable(logging.ERROR)
+    try:
+        run(parse_args(sys.argv[1:]))
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if message := signal_message(rank, failure.exitcode):
+            print(message, file=sys.stderr)  # noqa: T201
+        sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+    except RendezvousError as error:
+        sys.exit(
+            f"error: the machines did not find each other ({error}). Run the same command on each machine within a few "
+            "minutes, with an --rdzv-endpoint that all of them can reach."
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Turn the organisers' CSV files into checked rows, and dialogues into turns."""

@@ -1,0 +1,132 @@
+"""Measure a recipe's members, and choose texts for dev and test by its method."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.data.competition import Competition
+from common.data.rows import SplitName, read_references, read_split
+from common.ensemble.consensus import agreement, scores, vote
+from common.ensemble.cross_validation import METHODS, MeasuredPool, out_of_fold
+from common.ensemble.features import features
+from common.ensemble.neighbours import neighbours
+from common.ensemble.pool import Floats, Ints, Pool, choose, duplicate_members, pool
+from common.ensemble.recipe import ENOUGH, Recipe
+from common.ensemble.recombine import recombine
+from common.runs.candidates import Candidate
+from common.runs.scoring import example_scores
+
+Members = Mapping[str, Mapping[str, list[Candidate]]]  # member -> id -> its candidates, the prediction first
+Texts = Mapping[str, str]  # id -> text
+
+
+@dataclass(frozen=True)
+class Blended:
+    """The texts that a recipe's method chose."""
+
+    dev: Texts
+    """By id. A method that learns chooses each text with what it learned on the other folds."""
+    test: Texts
+    choice: Mapping[str, float]
+    """Shares of the test dialogues, in [0, 1]: candidates all alike, candidates all different, tied votes."""
+    copies: Mapping[str, str]
+    """Member → the member whose predictions it repeats; the two count as one."""
+
+
+def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members) -> Blended:
+    """Return the texts chosen for dev and for test.
+
+    Raises UserError when the members differ in their ids, or dev is too small for the folds of a method that learns.
+    """
+    recipe, dev, repeated = without_copies(recipe, dev)
+    test = {member.run: test[member.run] for member in recipe.members}
+    if recipe.learns:
+        known, unseen = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
+        method = METHODS[recipe.method]
+        dev_pool, test_pool = known.pool, unseen.pool
+        on_dev, on_test = out_of_fold(known, method), choose(method(known)(unseen))
+        ties = 0.0
+    else:
+        dev_pool, test_pool = (pooled(members, competition, recipe) for members in (dev, test))
+        (on_dev, _), (on_test, ties) = (
+            _choose_by_weights(recipe, dev_pool),
+            _choose_by_weights(recipe, test_pool),
+        )
+    groups = [
+        [text for text, said in zip(texts, row, strict=False) if said]
+        for texts, row in zip(test_pool.texts, test_pool.said.tolist(), strict=True)
+    ]
+    choice = {
+        "tied": ties,
+        "all_alike": sum(len(set(group)) == 1 for group in groups) / len(groups),
+        "all_different": sum(len(set(group)) == len(group) for group in groups) / len(groups),
+    }
+    return Blended(_texts(dev_pool, on_dev), _texts(test_pool, on_test), choice, repeated)
+
+
+def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
+    """Return the members' candidates and, if the recipe asks for them, texts recombined from them.
+
+    A dialogue with fewer than `recipes.ENOUGH` different candidates gets no recombined texts.
+    Raises UserError when the members differ in their ids.
+    """
+
+    def fuse(texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        enough = [group if len(set(group)) >= ENOUGH else () for group in texts]
+        return recombine(enough, recipe.fused, competition.submission.max_characters, recipe.utility)
+
+    return pool(members, recipe.utility, fuse if recipe.fused else None)
+
+
+def _choose_by_weights(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
+    """Return the choice by a recipe with given weights, and the share of dialogues whose vote is tied."""
+    measured_once = agreement(found)
+    if recipe.method == "mbr":
+        return choose(scores(measured_once, recipe.consensus)), 0.0
+    counted, ties = vote(found, measured_once, recipe.consensus)
+    return choose(counted), float(ties.mean())
+
+
+def without_copies(recipe: Recipe, dev: Members) -> tuple[Recipe, Members, dict[str, str]]:
+    """Return recipe and members without those whose dev predictions repeat another's, and repeated → original."""
+    repeated = duplicate_members(dev)
+    recipe = recipe.without(repeated)
+    return recipe, {member.run: dev[member.run] for member in recipe.members}, repeated
+
+
+def measured(members: Members, competition: Competition, split: SplitName, recipe: Recipe) -> MeasuredPool:
+    """Return the members' candidates of a split with agreement, features and scores.
+
+    On test the scores are unknown and set to 0. Raises UserError when the members differ in their ids, and as reading
+    the splits does.
+    """
+    rows = read_split(competition, split).rows
+    train = read_split(competition, "train").rows
+    found = pooled(members, competition, recipe)
+    dialogues = {row.id: row.dialogue for row in rows}
+    tokenizer = "mecab" if competition.language == "ko" else "whitespace"
+    near = neighbours(found, rows, train, competition.near_copy, tokenizer, recipe.utility)
+    columns = np.concatenate([features(found, dialogues, tokenizer), near], axis=2)
+    target = targets(found, competition) if split == "dev" else np.zeros(found.owner.shape)
+    return MeasuredPool(found, agreement(found), columns, target, rows, competition.near_copy)
+
+
+def targets(found: Pool, competition: Competition) -> Floats:
+    """Return the dev profile's headline of every dev candidate, (dialogues, n), 0 for padding."""
+    references = read_references(competition, "dev")
+    places = [(row, place) for row, texts in enumerate(found.texts) for place in range(len(texts))]
+    texts = {f"{row}/{place}": found.texts[row][place] for row, place in places}
+    references_by_key = {f"{row}/{place}": references[found.ids[row]] for row, place in places}
+    scored = example_scores(
+        texts, references_by_key, competition.dev_profile, competition.leaderboard_references
+    )
+    values = np.zeros(found.owner.shape)
+    values[tuple(np.array(places).T)] = scored.per_example[scored.headline_key]
+    return values
+
+
+def _texts(found: Pool, chosen: Ints) -> dict[str, str]:
+    return {
+        name: texts[place] for name, texts, place in zip(found.ids, found.texts, chosen.tolist(), strict=True)
+    }

@@ -1,0 +1,191 @@
+"""Read submissions/<name>.toml as a Recipe: which runs are blended, with which weights, by which method."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from common.core.errors import UserError
+from common.core.files import shown
+from common.ensemble.consensus import Consensus
+from common.rouge import METRICS, PROFILES
+
+ENOUGH = 4
+"""Minimum number of candidates per member for a recipe with `fused`. With fewer, a recombined text agrees most with
+the candidates that its sentences come from."""
+WITH_GIVEN_WEIGHTS = ("vote", "mbr")
+"""Methods with given weights; the others learn on dev how to choose."""
+BLEND_METHODS = (*WITH_GIVEN_WEIGHTS, "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto")
+DEFAULT_MIX = {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a blend and its weight."""
+
+    run: str
+    weight: float
+    choose: bool = True
+    """Whether its candidates may be chosen. If not, they serve only as references (mbr) and as sentences for
+    recombined texts."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The content of submissions/<name>.toml."""
+
+    name: str
+    competition: str
+    method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto"]
+    members: tuple[Member, ...]
+    candidates: int
+    """Number of candidates per member that take part (mbr); 1 uses the post-processed predictions."""
+    utility: str
+    """ROUGE profile that measures agreement (all methods but vote)."""
+    mix: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Share of ROUGE-1, ROUGE-2 and ROUGE-L in agreement (mbr, and vote on ties)."""
+    length: float = 0.0
+    """Utility added per unit of log(length / median length in the dialogue) (mbr, and vote on ties)."""
+    fused: int = 0
+    """Maximum number of recombined texts per dialogue that may be chosen (all methods but vote). These are the texts
+    that agree most with all candidates, regardless of weights and mix."""
+
+    @property
+    def learns(self) -> bool:
+        """Return whether the method learns on dev how to choose; weights then have no effect."""
+        return self.method not in WITH_GIVEN_WEIGHTS
+
+    @property
+    def consensus(self) -> Consensus:
+        """Return the settings of vote and mbr."""
+        some = [place for place, member in enumerate(self.members) if member.choose]
+        places = () if len(some) == len(self.members) else (*some, len(self.members))
+        return Consensus(tuple(member.weight for member in self.members), self.mix, self.length, places)
+
+    def without(self, copies: Mapping[str, str]) -> "Recipe":
+        """Return the recipe without members that repeat another.
+
+        The remaining member of a group of copies keeps their highest weight, and may be chosen if any of them may.
+        """
+        weights = {member.run: member.weight for member in self.members}
+        choose = {member.run: member.choose for member in self.members}
+        for copy, original in copies.items():
+            weights[original] = max(weights[original], weights[copy])
+            choose[original] = choose[original] or choose[copy]
+        kept = [
+            replace(m, weight=weights[m.run], choose=choose[m.run])
+            for m in self.members
+            if m.run not in copies
+        ]
+        return replace(self, members=tuple(kept))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Return the recipe of a TOML file. Raises UserError naming the file and the wrong key."""
+    where = shown(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml"))) or "none"
+        raise UserError(
+            f"{where}: file not found; recipes here: {there}. Copy one of them to this name."
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{where}: not valid TOML ({error}).") from error
+    known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "fused"}
+    if unknown := sorted(set(content) - known):
+        raise UserError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}.")
+    members = content.get("members")
+    if not isinstance(members, list) or not members:
+        raise UserError(f'{where}: "members" must be a list such as [{{ run = "exp002", weight = 1.0 }}].')
+    found = tuple(_member(entry, where) for entry in members)
+    if len({m.run for m in found}) != len(found):
+        raise UserError(f"{where}: a run is listed twice; give it one entry with the sum of its weights.")
+    if sum(m.weight for m in found) <= 0:
+        raise UserError(f"{where}: all weights are 0; give at least one member a positive weight.")
+    method = content.get("method", "mbr")
+    if method not in BLEND_METHODS:
+        raise UserError(f"{where}: method {method!r} is unknown; choose one of {', '.join(BLEND_METHODS)}.")
+    if method not in WITH_GIVEN_WEIGHTS and (
+        {"mix", "length"} & set(content) or any(m.weight != 1 or not m.choose for m in found)
+    ):
+        raise UserError(
+            f"{where}: {method} learns on dev how to choose; remove weight, choose, mix and length."
+        )
+    if not any(m.choose for m in found):
+        raise UserError(f"{where}: every member has choose = false; remove it from at least one.")
+    candidates = content.get("candidates", 1)
+    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
+        raise UserError(f"{where}: candidates is {candidates!r}; wanted a whole number of at least 1.")
+    if candidates > 1 and method == "vote":
+        raise UserError(
+            f'{where}: an exact vote uses one text per member; remove "candidates" or use method = "mbr".'
+        )
+    fused = content.get("fused", 0)
+    if not isinstance(fused, int) or isinstance(fused, bool) or fused < 0:
+        raise UserError(f"{where}: fused is {fused!r}; wanted a whole number of at least 0.")
+    if fused and method == "vote":
+        raise UserError(
+            f'{where}: a vote cannot choose a text that no member wrote; remove "fused" or use method = "mbr".'
+        )
+    require_enough(fused, candidates, where)
+    utility = content.get("utility", "leaderboard")
+    if utility not in PROFILES:
+        raise UserError(
+            f"{where}: utility {utility!r} is unknown; choose a ROUGE profile: {', '.join(PROFILES)}."
+        )
+    mix = content.get("mix", DEFAULT_MIX)
+    if not isinstance(mix, dict) or set(mix) - set(METRICS) or not any(mix.values()):
+        raise UserError(
+            f"{where}: mix {mix!r}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
+        )
+    shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
+    length = _number(content.get("length", 0.0), f"{where}: length", low=-math.inf)
+    if not isinstance(content.get("competition"), str):
+        raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
+    return Recipe(
+        path.stem,
+        content["competition"],
+        method,
+        found,
+        candidates,
+        utility,
+        shares,
+        length,
+        fused,
+    )
+
+
+def require_enough(fused: int, candidates: int, where: str) -> None:
+    """Raise UserError when texts are to be recombined from too few candidates."""
+    if fused and candidates < ENOUGH:
+        raise UserError(
+            f"{where}: fused = {fused} needs candidates = {ENOUGH} or more (now {candidates}): with fewer, a recombined text "
+            "agrees most with the candidates that its sentences come from."
+        )
+
+
+def _number(value: Any, where: str, low: float = 0.0) -> float:
+    """Return the value as a float; raise UserError unless it is a finite number of at least `low`."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or value < low
+    ):
+        raise UserError(f"{where} is {value!r}; wanted a number{' of at least 0' if low == 0 else ''}.")
+    return float(value)
+
+
+def _member(entry: Any, where: str) -> Member:
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("run"), str)
+        or not isinstance(entry.get("choose", True), bool)
+        or set(entry) - {"run", "weight", "choose"}
+    ):
+        raise UserError(f'{where}: member {entry!r} is not valid; wanted {{ run = "exp002", weight = 1.0 }}.')
+    weight = _number(entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
+    return Member(entry["run"], weight, entry.get("choose", True))

@@ -1,0 +1,1 @@
+"""Decode a model into candidate summaries on disk; an interrupted decoding resumes."""

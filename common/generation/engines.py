@@ -1,0 +1,38 @@
+"""Engines that decode a saved model, behind one function; each is imported only when it is chosen."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+
+from common.generation.config import Decoder, DecodingConfig
+from common.tokenization.tokenizer import tokens_in
+
+
+def decoder(
+    folder: Path, decoding: DecodingConfig, *, words_of: Iterable[str] = ()
+) -> tuple[Decoder, PreTrainedTokenizerFast]:
+    """Return a decoder that runs the model saved in a folder with the configured engine, and the model's tokenizer.
+
+    `words_of`: when given, a causal model only generates tokens of these texts and of the dialogues in the batch. Most
+    of a large vocabulary belongs to other languages, and computing its logits takes most of a decoding step on a CPU.
+    Only the engine hf without beam search uses it.
+    Raises UserError when the engine is not installed, lacks its hardware, or does not support the model or settings.
+    """
+    if decoding.average_with:
+        from common.generation import averaged
+
+        return averaged.decoder(folder, decoding)
+    if decoding.engine == "ctranslate2":
+        from common.generation import ctranslate2
+
+        return ctranslate2.decoder(folder, decoding)
+    if decoding.engine == "vllm":
+        from common.generation import vllm
+
+        return vllm.decoder(folder, decoding)
+    from common.generation.hf import hf_decoder
+    from common.models.storage import load_merged, load_model
+
+    model, tokenizer = load_merged(folder) if decoding.merge else load_model(folder)
+    return hf_decoder(model, tokenizer, tokens_in(tokenizer, words_of)), tokenizer

@@ -1,0 +1,67 @@
+"""Last steps of every inference: write post-processed predictions, score them on dev, record them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from common.core import distributed
+from common.core.config import plain
+from common.core.files import shown, write_json
+from common.data.rows import SplitName, read_predictions, write_predictions
+from common.postprocess.rules import PostprocessConfig, best_texts
+from common.runs import scoring
+from common.runs.candidates import Candidate
+from common.runs.results import from_record, write_result
+from common.runs.run import Run
+from common.runs.scoring import Report
+
+log = logging.getLogger(__name__)
+SPLITS: tuple[SplitName, ...] = ("dev", "test")
+
+
+def write(
+    run: Run[Any],
+    split: str,
+    config: PostprocessConfig,
+    candidates: Mapping[str, Sequence[Candidate]],
+) -> Path:
+    """Write the post-processed prediction of every id of the split to predictions.csv, and return its path."""
+    path = run.folder / split / "predictions.csv"
+    if distributed.rank():  # only the first process writes
+        return path
+    predicted = best_texts(config, candidates)
+    write_predictions(path, list(predicted), list(predicted.values()), run.competition)
+    return path
+
+
+def finish(run: Run[Any], files: Sequence[Path]) -> None:
+    """Score the dev predictions in every profile, print the report and record the stage as finished.
+
+    Also write the run's result into results/. Smoke runs are only recorded.
+    """
+    if distributed.rank():
+        return
+    predictions = read_predictions(run.folder / "dev" / "predictions.csv", run.competition)
+    if run.smoke:
+        run.finish(files)
+        return
+    report = scoring.report(run.competition, "dev", predictions)
+    path = run.folder / "dev" / "scores.json"
+    write_json(path, report.plain())
+    run.tracker.scores()
+    print(f"{shown(run.folder)} on dev\n{scoring.table(report)}")  # noqa: T201
+    run.finish([*files, path], scores={s.profile: asdict(s) for s in report.scores})
+    defaults = plain(type(run.config)())
+    changed = {name: value for name, value in plain(run.config).items() if value != defaults[name]}
+    result = from_record(run.folder, changed, report, _test_report(run))
+    log.info("result written to %s; commit it with git.", shown(write_result(result)))
+
+
+def _test_report(run: Run[Any]) -> Report | None:
+    competition = run.competition
+    if "solution" not in competition.files or not competition.path("solution").exists():
+        return None
+    predictions = read_predictions(run.folder / "test" / "predictions.csv", competition)
+    return scoring.report(competition, "test", predictions)

@@ -1,0 +1,160 @@
+"""Report of `make postprocess`: tables of the trials on a run's dev candidates, and the settings that dev supports."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from common.core.errors import UserError
+from common.core.files import shown
+from common.data.competition import Competition, active_competition
+from common.data.rows import read_predictions, read_references, read_split
+from common.postprocess import rules
+from common.postprocess.rules import PostprocessConfig, best_texts
+from common.postprocess.search import ALPHA, AT_LEAST, Effect, LengthTrial, RuleTrial, SearchReport, Task
+from common.runs import candidates
+from common.runs.record import read_record, run_folder, to_arguments
+from common.submission.members import stage_command
+
+
+def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
+    """Return a run's dev candidates to search on, and the post-processing that made its predictions.
+
+    Raises UserError when inference has not finished, candidates are missing, or the predictions do not match them.
+    """
+    folder = run_folder(competition.name, run)
+    again = stage_command(run, "infer", folder, _comp(competition))
+    record = read_record(folder).get("infer", {})
+    if record.get("status") != "finished":
+        raise UserError(f"{shown(folder)}: infer has not finished; first run: {again}")
+    own = rules.recorded(record["config"])
+    path = folder / "dev" / "candidates.jsonl"
+    found = candidates.read(path)
+    dev = read_split(competition, "dev").rows
+    missing = [row.id for row in dev if not found.get(row.id)]
+    if missing:
+        raise UserError(
+            f"{shown(path)}: {len(missing)} of {len(dev)} dialogues have no candidate, for example "
+            f"{missing[0]!r}; run: {again}"
+        )
+    made = read_predictions(path.with_name("predictions.csv"), competition)
+    if made != best_texts(own, {row.id: found[row.id] for row in dev}):
+        raise UserError(
+            f"{shown(path.with_name('predictions.csv'))}: does not match its candidates and recorded settings; "
+            f"run infer again: {again}"
+        )
+    references = read_references(competition, "dev")
+    texts = [[candidate.text for candidate in found[row.id]] for row in dev]
+    mode = competition.leaderboard_references
+    return Task(dev, texts, references, competition.dev_profile, mode, competition.near_copy), own
+
+
+def _comp(competition: Competition) -> str:
+    return "" if active_competition() == competition.name else f" comp={competition.name}"
+
+
+# --- tables ---
+
+
+def _effect(effect: Effect, score: bool = True) -> list[str]:
+    """Return score, difference, interval and share of changed texts as cells."""
+    first = [f"{effect.score:.2f}"] if score else []
+    if effect.test is None:
+        return [*first, "", "", "none"]
+    test = effect.test
+    return [*first, f"{test.difference:+.2f}", f"{test.low:+.2f} … {test.high:+.2f}", f"{effect.changed:.1%}"]
+
+
+def _p(effect: Effect, adjusted: float) -> str:
+    return f"{adjusted:.4f}" if effect.test else ""
+
+
+def rules_alone(found: SearchReport) -> list[list[str]]:
+    """Return a header and one row per rule: the rule alone on the raw texts."""
+    header = ["rule alone", found.profile, f"over raw {found.raw:.2f}", "95 % interval", "texts changed"]
+    return [header, *([trial.name, *_effect(trial.alone)] for trial in found.rules)]
+
+
+def rules_inside(found: SearchReport) -> list[list[str]]:
+    """Return a header and one row per rule: the run's pipeline with it compared with the same without it."""
+    header = [
+        "rule in the pipeline",
+        "now",
+        "with − without",
+        "95 % interval",
+        "texts changed",
+        "p (Holm)",
+        "",
+    ]
+    return [
+        header,
+        *(
+            [trial.name, "in" if trial.used else "out", *_effect(trial.inside, score=False),
+             _p(trial.inside, trial.adjusted_p), _verdict(trial)]
+            for trial in found.rules
+        ),
+    ]  # fmt: skip
+
+
+def _verdict(trial: RuleTrial) -> str:
+    test = trial.inside.test
+    if test is None:
+        return "changes nothing on dev"
+    if trial.adjusted_p > ALPHA:
+        return "could be chance"
+    if test.difference > 0:
+        return "helps: keep it" if trial.used else "would help: add it"
+    return "hurts: remove it" if trial.used else "would hurt: leave it out"
+
+
+def lengths(found: SearchReport) -> list[list[str]]:
+    """Return a header and one row per way of fitting the length, scored on dialogues that it was not fitted on."""
+    header = ["length target", "best on dev", "(optimistic)", "by fold", found.profile,
+              f"over own {found.own_score:.2f}", "95 % interval", "texts changed", "p (Holm)"]  # fmt: skip
+    return [
+        header,
+        *(
+            [way.name, _length(way, way.fitted), f"{way.flattered:+.2f}",
+             ", ".join(dict.fromkeys(_length(way, config) for config in way.by_fold)), *_effect(way.effect),
+             _p(way.effect, way.adjusted_p)]
+            for way in found.lengths
+        ),
+    ]  # fmt: skip
+
+
+def _length(way: LengthTrial, config: PostprocessConfig) -> str:
+    if way.name == AT_LEAST:
+        return str(config.min_characters)
+    return str(config.max_characters) if "limit_length" in config.rules else "any"
+
+
+# --- advice ---
+
+
+def changes(own: PostprocessConfig, advised: PostprocessConfig) -> dict[str, Any]:
+    """Return the settings of `advised` that differ from `own`, by dotted name."""
+    return {
+        f"postprocess.{field.name}": list(value) if isinstance(value, tuple) else value
+        for field in fields(advised)
+        if (value := getattr(advised, field.name)) != getattr(own, field.name)
+    }
+
+
+def advice(found: SearchReport, competition: Competition, run: str) -> Sequence[str]:
+    """Return the advice as lines; the last is the command that applies it to dev and test, or says what to keep."""
+    lines = [
+        f"A change is advised if p ≤ {ALPHA} after Holm's correction for {found.tested} tested differences; p is the larger "
+        "one of the paired bootstrap and the paired permutation test."
+    ]
+    changed = changes(found.own, found.advised)
+    if not changed or found.together.test is None:
+        own = found.own
+        kept = {field.name: getattr(own, field.name) for field in fields(own)}
+        arguments = to_arguments({k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()})
+        return [*lines, f"no change improves on the settings of {run}: keep {' '.join(arguments)}"]
+    test = found.together.test
+    lines.append(
+        f"All advised changes together: {test.difference:+.2f} over own, 95 % interval {test.low:+.2f} … {test.high:+.2f}. They "
+        "were chosen on the same dialogues, so this is slightly optimistic. Apply them to dev and test without decoding again:"
+    )
+    folder = run_folder(competition.name, run)
+    return [*lines, stage_command(run, "infer", folder, _comp(competition), changed)]

@@ -1,0 +1,337 @@
+"""Measure the gain of post-processing for a run on dev: test every rule, and fit the target length."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.competition import NEAR_COPY
+from common.data.folds import folds
+from common.data.rows import Row
+from common.postprocess.rules import RULES, PostprocessConfig, get_rule, long_enough
+from common.rouge import Comparison, compare
+from common.runs.scoring import example_scores
+
+FOLDS = 5
+ALPHA = 0.05
+"""Probability of any advice if no change really helps, over all differences tested together."""
+AT_MOST, AT_LEAST = "at most", "at least"
+"""Ways of fitting a length: cut longer texts, or take a longer candidate instead of a short one."""
+LENGTHS = 16
+"""Number of lengths tried per way, in a geometric series from a quarter of the run's median length to its 98th
+percentile."""
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A run's dev candidates and everything needed to score them."""
+
+    rows: Sequence[Row]
+    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
+    candidates: Sequence[Sequence[str]]
+    """The raw texts of every row, best first."""
+    references: Mapping[str, Sequence[str]]
+    """By id."""
+    profile: str
+    mode: str = "mean"
+    """How several references are combined (`Competition.leaderboard_references`)."""
+    near_copy: float = NEAR_COPY
+    """Similarity from which two dialogues count as one."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One way of post-processing compared with another on the same dialogues."""
+
+    score: float
+    test: Comparison | None
+    """Comparison with the other one; None when both give the same texts."""
+    changed: float
+    """Share of dialogues where both ways give different texts, 0 to 1."""
+
+    @property
+    def p(self) -> float:
+        """Return the larger p of both paired tests, in (0, 1].
+
+        For a rule that changes only a few texts the bootstrap alone is overconfident, because it only resamples what
+        it has seen.
+        """
+        return max(self.test.bootstrap_p, self.test.permutation_p) if self.test else 1.0
+
+
+@dataclass(frozen=True)
+class RuleTrial:
+    """A rule by itself, and as a part of the run's own pipeline."""
+
+    name: str
+    used: bool
+    """Whether the run's own pipeline has it."""
+    alone: Effect
+    """The rule alone compared with the raw text."""
+    inside: Effect
+    """The run's pipeline with the rule compared with the same without it; the score is that of the pipeline with it."""
+    adjusted_p: float
+    """p of `inside` after Holm's correction, in (0, 1]."""
+
+
+@dataclass(frozen=True)
+class LengthTrial:
+    """A way of fitting a target length, tested on dialogues that it was not fitted on."""
+
+    name: str
+    """`AT_MOST` or `AT_LEAST`."""
+    fitted: PostprocessConfig
+    """Config fitted on all of dev, which would be applied."""
+    by_fold: tuple[PostprocessConfig, ...]
+    """Config fitted on the other folds, for each fold; they show how stable `fitted` is."""
+    flattered: float
+    """Gain of `fitted` over the run's pipeline on the dialogues that it was fitted on; optimistic."""
+    effect: Effect
+    """Effect over the run's pipeline, where each dialogue uses the config fitted on the other folds."""
+    adjusted_p: float
+    """p of `effect` after Holm's correction, in (0, 1]."""
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """Everything that `make postprocess` prints."""
+
+    profile: str
+    dialogues: int
+    raw: float
+    """Score of the first candidates without post-processing."""
+    own: PostprocessConfig
+    own_score: float
+    rules: tuple[RuleTrial, ...]
+    lengths: tuple[LengthTrial, ...]
+    tested: int
+    """Number of differences that Holm's correction covers: those that change a text."""
+    advised: PostprocessConfig
+    """Equal to `own` when no change is advised."""
+    together: Effect
+    """`advised` compared with `own`, on the dialogues it was chosen on."""
+
+
+def search(task: Task, own: PostprocessConfig) -> SearchReport:
+    """Return the trials of every rule and every way of fitting the length, and the config that dev supports.
+
+    A change is advised if both paired tests find it better, at a level of 5 % over all changes together after Holm's
+    correction.
+    Raises UserError when there are too few dialogues for folds, and as `postprocess.prediction` does.
+    Source of the correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
+    """
+    # Folds come first, because a run with too few dialogues fails here.
+    fold_of = np.array(list(folds(task.rows, FOLDS, task.near_copy).values()))
+    bare = PostprocessConfig(rules=(), min_characters=0)
+    toggled = [_toggled(own, name) for name in RULES]
+    alone = {name: replace(own, rules=(name,), min_characters=0) for name in RULES}
+    ways = _length_ways(task, own)
+    configs = [bare, own, *toggled, *alone.values(), *(c for way in ways.values() for c in way)]
+    known = _measure(task, list(dict.fromkeys(configs)))
+    tried = [
+        (name, name in own.rules, known.effect(alone[name], bare), _inside(known, own, name))
+        for name in RULES
+    ]
+    fitted = [(name, *_fit(known, own, way, fold_of)) for name, way in ways.items()]
+    effects = [inside for *_, inside in tried] + [effect for *_, effect in fitted]
+    adjusted = holm([effect.p if effect.test else None for effect in effects])
+    rules = tuple(RuleTrial(*trial, p) for trial, p in zip(tried, adjusted[: len(tried)], strict=True))
+    lengths = tuple(LengthTrial(*way, p) for way, p in zip(fitted, adjusted[len(tried) :], strict=True))
+    advised, known = _advice(task, known, own, rules, lengths)
+    return SearchReport(
+        task.profile,
+        len(task.rows),
+        known.score(bare),
+        own,
+        known.score(own),
+        rules,
+        lengths,
+        sum(effect.test is not None for effect in effects),
+        advised,
+        known.effect(advised, own),
+    )
+
+
+def holm(p_values: Sequence[float | None]) -> list[float]:
+    """Return every p after Holm's correction for all of them, in [0, 1].
+
+    None means not tested: it does not count, and its adjusted p is 1.
+    """
+    order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, (p, place) in enumerate(order):
+        highest = max(highest, min(1.0, p * (len(order) - rank)))
+        adjusted[place] = highest
+    return adjusted
+
+
+# --- configs to try ---
+
+
+def _with(config: PostprocessConfig, name: str) -> PostprocessConfig:
+    """Return the config with a rule added at its place in the default order."""
+    if name in config.rules:
+        return config
+    if name == "limit_length":
+        config = replace(config, max_characters=max(config.max_characters, config.min_characters))
+    order = list(PostprocessConfig().rules)
+    later = set(order[order.index(name) + 1 :]) if name in order else set()
+    place = next((i for i, rule in enumerate(config.rules) if rule in later), len(config.rules))
+    return replace(config, rules=(*config.rules[:place], name, *config.rules[place:]))
+
+
+def _without(config: PostprocessConfig, name: str) -> PostprocessConfig:
+    return replace(config, rules=tuple(rule for rule in config.rules if rule != name))
+
+
+def _toggled(config: PostprocessConfig, name: str) -> PostprocessConfig:
+    return _without(config, name) if name in config.rules else _with(config, name)
+
+
+def _length_ways(task: Task, own: PostprocessConfig) -> dict[str, list[PostprocessConfig]]:
+    """Return name → configs to choose from. The run's own config is first, so that it wins ties."""
+    written = [len(text) for group in task.candidates for text in group]
+    low, high = float(np.median(written)) / 4, float(np.quantile(written, 0.98))
+    lengths = sorted({max(1, round(n)) for n in np.geomspace(max(1, low), max(1, high), LENGTHS).tolist()})
+    limited = _with(own, "limit_length")
+    most = [own, _without(own, "limit_length"), *(replace(limited, max_characters=n) for n in lengths)]
+    least = [own, *(replace(own, min_characters=n) for n in (0, *lengths))]
+    ways = {AT_MOST: most, AT_LEAST: least}
+    return {name: [c for c in dict.fromkeys(way) if _possible(c)] for name, way in ways.items()}
+
+
+def _possible(config: PostprocessConfig) -> bool:
+    return "limit_length" not in config.rules or config.min_characters <= config.max_characters
+
+
+# --- scores ---
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """Texts and scores of many configs."""
+
+    configs: Mapping[PostprocessConfig, int]
+    """Config → its row in the arrays."""
+    texts: NDArray[np.object_]
+    """(configs, dialogues)"""
+    values: Floats
+    """(configs, dialogues)"""
+
+    def score(self, config: PostprocessConfig) -> float:
+        return float(self.values[self.configs[config]].mean())
+
+    def effect(self, config: PostprocessConfig, over: PostprocessConfig) -> Effect:
+        return self.mixed(np.full(self.values.shape[1], self.configs[config]), over)
+
+    def mixed(self, chosen: Ints, over: PostprocessConfig) -> Effect:
+        """Return the effect of using a different config for each dialogue, given as rows of the arrays."""
+        places, other = np.arange(len(chosen)), self.configs[over]
+        values = self.values[chosen, places]
+        changed = self.texts[chosen, places] != self.texts[other]
+        test = compare(self.values[other], values) if changed.any() else None
+        return Effect(float(values.mean()), test, float(changed.mean()))
+
+
+def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> _Known:
+    """Return texts and scores of every config; each different text is scored once."""
+    processed: dict[PostprocessConfig, list[list[str]]] = {}
+    table = []
+    for config in configs:
+        rules = replace(config, min_characters=0)
+        if rules not in processed:
+            apply = get_rule(rules)
+            processed[rules] = [[apply(text) for text in group] for group in task.candidates]
+        table.append([long_enough(group, config.min_characters) for group in processed[rules]])
+    texts = np.array(table, dtype=object)
+    once = {
+        (place, text): str(number)
+        for number, (place, text) in enumerate(
+            dict.fromkeys((place, text) for row in table for place, text in enumerate(row))
+        )
+    }
+    predictions = {number: text for (_, text), number in once.items()}
+    references = {number: task.references[task.rows[place].id] for (place, _), number in once.items()}
+    scored = example_scores(predictions, references, task.profile, task.mode)
+    values = scored.per_example[scored.headline_key]
+    found = [[values[int(once[place, text])] for place, text in enumerate(row)] for row in table]
+    return _Known({config: row for row, config in enumerate(configs)}, texts, np.array(found))
+
+
+def _inside(known: _Known, own: PostprocessConfig, name: str) -> Effect:
+    other = _toggled(own, name)
+    return known.effect(own, other) if name in own.rules else known.effect(other, own)
+
+
+def _fit(
+    known: _Known, own: PostprocessConfig, way: Sequence[PostprocessConfig], fold_of: Ints
+) -> tuple[PostprocessConfig, tuple[PostprocessConfig, ...], float, Effect]:
+    """Return the best config of a way on all dialogues, the best on the other folds for each fold, and their gains."""
+    rows = np.array([known.configs[config] for config in way])
+
+    def best(dialogues: NDArray[np.bool_]) -> int:
+        means = known.values[np.ix_(rows, np.flatnonzero(dialogues))].mean(axis=1)
+        return int((means >= means.max() - 1e-9).argmax())  # the first one on a tie, which is the run's own
+
+    by_fold = [best(fold_of != fold) for fold in range(FOLDS)]
+    fitted = way[best(np.ones(len(fold_of), bool))]
+    return (
+        fitted,
+        tuple(way[choice] for choice in by_fold),
+        known.score(fitted) - known.score(own),
+        known.mixed(rows[np.array(by_fold)[fold_of]], own),
+    )
+
+
+# --- advice ---
+
+
+def _advice(
+    task: Task,
+    known: _Known,
+    own: PostprocessConfig,
+    rules: Sequence[RuleTrial],
+    lengths: Sequence[LengthTrial],
+) -> tuple[PostprocessConfig, _Known]:
+    """Return the config with the supported changes, and the scores including those of the configs tried here.
+
+    Changes are applied in descending order of gain, each only if it still helps after those before it.
+    """
+    gains: dict[str, float] = {}  # by name of the change
+    fitted = {way.name: way.fitted for way in lengths}
+    for way in lengths:
+        if way.adjusted_p <= ALPHA and way.effect.test and way.effect.test.difference > 0:
+            gains[way.name] = way.effect.test.difference
+    for rule in rules:
+        gain = rule.inside.test.difference * (-1 if rule.used else 1) if rule.inside.test else 0.0
+        if rule.adjusted_p <= ALPHA and gain > 0:
+            gains[rule.name] = gain
+    advised = own
+    # With equal gains, rules come before lengths, because nothing in a rule is fitted.
+    for name in sorted(gains, key=lambda name: (-round(gains[name], 6), name in fitted)):
+        tried = _changed(advised, name, fitted)
+        if not _possible(tried):
+            continue
+        known = _measure(task, list(dict.fromkeys([*known.configs, tried])))
+        step = known.effect(tried, advised).test
+        # Two changes may fix the same fault: both the repetition rule and the length limit remove a repetition.
+        if step and step.low > 0:
+            advised = tried
+    return advised, known
+
+
+def _changed(
+    config: PostprocessConfig, name: str, fitted: Mapping[str, PostprocessConfig]
+) -> PostprocessConfig:
+    """Return the config after one change: a fitted length, or a rule added or removed."""
+    if name == AT_LEAST:
+        return replace(config, min_characters=fitted[name].min_characters)
+    if name == AT_MOST:
+        limited = "limit_length" in fitted[name].rules
+        changed = _with(config, "limit_length") if limited else _without(config, "limit_length")
+        return replace(changed, max_characters=fitted[name].max_characters)
+    return _toggled(config, name)

@@ -1,0 +1,1 @@
+"""Manage a run: its command line, folder, record, scores and tracking."""

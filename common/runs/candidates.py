@@ -1,0 +1,40 @@
+"""Candidate summaries on disk, one JSON line per dialogue. Blending reads them; no model is needed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from common.core.files import append_line, read_lines, write_text
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One summary proposed by a model."""
+
+    text: str
+    logprob: float | None
+    """Sum of the log-probabilities of its tokens, end token included, in nats; None without a model."""
+    tokens: int
+    """Length in the model's tokens, end token included."""
+
+
+def read(path: Path) -> dict[str, list[Candidate]]:
+    """Return candidates by id, best first; empty when the file is absent. Raises UserError on a broken line."""
+    return {line["id"]: [Candidate(**c) for c in line["candidates"]] for line in read_lines(path)}
+
+
+def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:
+    return {"id": name, "candidates": [asdict(candidate) for candidate in group]}
+
+
+def append(path: Path, name: str, group: Sequence[Candidate]) -> None:
+    """Append the candidates of one dialogue durably."""
+    append_line(path, _record(name, group))
+
+
+def write(path: Path, candidates: Mapping[str, Sequence[Candidate]]) -> None:
+    """Write all candidates atomically, in the order of the mapping."""
+    lines = (_record(name, group) for name, group in candidates.items())
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))

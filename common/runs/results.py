@@ -1,0 +1,197 @@
+"""Results as data: one small JSON file for each run in results/, to be committed with git. Never imports torch."""
+
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from common.core.errors import UserError
+from common.core.files import root, shown, write_json
+from common.runs import record
+from common.runs.record import read_record
+from common.runs.scoring import Report
+
+HASH = 12  # hexadecimal digits kept of a sha256
+
+
+@dataclass(frozen=True)
+class ProfileScore:
+    """Scores of a run's predictions in one profile."""
+
+    key: str
+    """Full name of the headline metric, with profile and tokenizer. Scores with different keys cannot be compared."""
+    score: float
+    """Mean of the headline metric, on the profile's own scale."""
+    low: float
+    """Lower end of its 95% bootstrap interval."""
+    high: float
+    """Upper end of that interval."""
+    floor: float | None
+    """Headline of the better trivial answer: one sentence for every dialogue, or the first turns."""
+    metrics: dict[str, float]
+    """Means of the profile's other metrics, such as rouge1."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How one stage ran."""
+
+    minutes: float
+    """Minutes of the process that finished the stage. Interrupted processes before it are not counted."""
+    processes: int
+    """Number of processes, at least 1."""
+    hardware: str
+    """GPUs, or the processor's architecture and its number of cores."""
+    commit: str | None
+    """Git commit of the code; None outside a checkout."""
+    dirty: bool | None
+    """Whether files differed from that commit."""
+    packages: dict[str, str]
+    """Versions of Python and of the packages that decide results."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run scored, and what it takes to make it again."""
+
+    run: str
+    experiment: str
+    title: str
+    model: str
+    competition: str
+    date: str
+    """Time when inference started, ISO 8601 in UTC."""
+    dev_rows: int
+    dev: dict[str, ProfileScore]
+    """Scores on dev by profile."""
+    test: dict[str, ProfileScore]
+    """Scores on the local test split by profile; empty where the competition has no solution."""
+    stages: dict[str, Stage]
+    """Train and infer by name."""
+    settings: dict[str, Any]
+    """Settings that differ from the experiment's defaults, by dotted name."""
+    checkpoint: str
+    """First digits of the checkpoint's sha256."""
+    data: dict[str, str]
+    """First digits of the sha256 of each data file, by path."""
+
+
+def from_record(folder: Path, settings: Mapping[str, Any], dev: Report, test: Report | None) -> Result:
+    """Return the result of a finished run from its run.json and its score reports.
+
+    `settings` are those that differ from the experiment's defaults.
+    """
+    stages = read_record(folder)
+    infer = stages["infer"]
+    about = record.describe(infer["experiment"])
+    data = {path: entry["sha256"] for stage in stages.values() for path, entry in stage["data"].items()}
+    return Result(
+        run=folder.name,
+        experiment=infer["experiment"],
+        title=about.title,
+        model=about.model,
+        competition=infer["competition"],
+        date=infer["started"],
+        dev_rows=dev.diagnostics.rows,
+        dev=_by_profile(dev),
+        test=_by_profile(test) if test else {},
+        stages={name: _stage(entry) for name, entry in stages.items()},
+        settings={name: _portable(value) for name, value in settings.items()},
+        checkpoint=infer["checkpoint"][:HASH],
+        data={path: sha[:HASH] for path, sha in sorted(data.items())},
+    )
+
+
+def _by_profile(report: Report) -> dict[str, ProfileScore]:
+    found = {}
+    for score in report.scores:
+        key = next(key for key in score.metrics if key.endswith(f"/{score.headline_key}"))
+        floor = report.floors.get(score.profile)
+        found[score.profile] = ProfileScore(
+            key=key,
+            score=score.headline,
+            low=score.intervals[key][0],
+            high=score.intervals[key][1],
+            floor=max(floor.constant, floor.lead) if floor else None,
+            metrics={name.rpartition("/")[2]: mean for name, mean in score.metrics.items() if name != key},
+        )
+    return found
+
+
+def _stage(entry: Mapping[str, Any]) -> Stage:
+    hardware, git = entry["hardware"], entry["git"]
+    gpus = [f"{hardware['gpus'].count(name)} × {name}" for name in dict.fromkeys(hardware["gpus"])]
+    processor = f"{hardware['machine']}, {hardware['cores']} cores"
+    return Stage(
+        entry["minutes"],
+        entry.get("processes", 1),
+        ", ".join(gpus) or processor,
+        git["commit"],
+        git["dirty"],
+        dict(entry["packages"]),
+    )
+
+
+def _portable(value: Any) -> Any:
+    """A setting's value without this machine's folders: the file is committed."""
+    if isinstance(value, list):
+        return [_portable(entry) for entry in value]
+    if not isinstance(value, str) or not Path(value).is_absolute():
+        return value
+    name = shown(Path(value))
+    return f"…/{Path(value).name}" if Path(name).is_absolute() else name
+
+
+def write_result(result: Result) -> Path:
+    """Write `results/<competition>/<run>.json` atomically and return its path. Raises UserError when it cannot."""
+    path = root() / "results" / result.competition / f"{result.run}.json"
+    write_json(path, asdict(result))
+    return path
+
+
+def read_results(competition: str | None = None) -> list[Result]:
+    """Return the committed and local results of one competition, or of all, in the order of their paths.
+
+    Raises UserError naming the first file that is broken.
+    """
+    return [_read(path) for path in sorted((root() / "results").glob(f"{competition or '*'}/*.json"))]
+
+
+def _read(path: Path) -> Result:
+    try:
+        result: Result = _decoded(Result, json.loads(path.read_text(encoding="utf-8")), "")
+        datetime.fromisoformat(result.date)
+        if (result.competition, result.run) != (path.parent.name, path.stem):
+            raise ValueError(f"is the result of {result.competition}/{result.run}")
+    except (OSError, ValueError) as error:  # also broken JSON and bytes that are no UTF-8
+        raise UserError(
+            f"{shown(path)}: not a result ({str(error).splitlines()[0]}); restore it with git checkout, or delete it and "
+            "run infer again."
+        ) from error
+    return result
+
+
+def _decoded(hint: Any, value: Any, name: str) -> Any:
+    """Return a JSON value as an object of the declared type. Raises ValueError when it is not one."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if is_dataclass(hint) and isinstance(value, dict):
+        hints = typing.get_type_hints(hint)
+        missing = [field for field in hints if field not in value]
+        if missing:
+            raise ValueError(f'"{name}{missing[0]}" is missing')
+        made: Any = hint
+        return made(**{field: _decoded(of, value[field], f"{name}{field}.") for field, of in hints.items()})
+    if origin is dict and isinstance(value, dict):
+        return {key: _decoded(arguments[1], entry, f"{name}{key}.") for key, entry in value.items()}
+    if origin is types.UnionType:
+        return None if value is None else _decoded(arguments[0], value, name)
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is Any or (type(value) is hint and not (hint is float and not math.isfinite(value))):
+        return value
+    raise ValueError(f'"{name.rstrip(".")}" is {value!r}, wanted {getattr(hint, "__name__", hint)}')

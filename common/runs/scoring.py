@@ -1,0 +1,283 @@
+"""Readable scores: predictions against references by id, next to floors and signs of collapse."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from common.core.errors import UserError
+from common.core.files import root, sha256_texts, write_json
+from common.data.competition import Competition
+from common.data.dialogue import clean, parse
+from common.data.rows import Row, SplitName, read_references, read_split
+from common.rouge import Comparison, CorpusScores, align, bootstrap_interval, compare, corpus
+
+CONSTANTS_TRIED = 400  # number of sentences tried as the same answer to every dialogue
+
+
+@dataclass(frozen=True)
+class Score:
+    """One profile's mean scores of a set of predictions."""
+
+    profile: str
+    headline_key: str
+    headline: float
+    metrics: dict[str, float]
+    """Mean by key; every key names the profile and the tokenizer."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Ends of the 95 % bootstrap interval by the same keys; empty when not computed."""
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Signs of trouble that a score alone does not show."""
+
+    rows: int
+    missing: int
+    """Number of ids with no prediction or an empty one; they score 0."""
+    distinct: float
+    """Share of distinct texts among the predictions, 0 to 1; low for a collapsed model."""
+    characters: float
+    """Median length of the predictions in characters."""
+    copied: float
+    """Mean share of a prediction's words that occur in its dialogue, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Scores without any model: one sentence for every dialogue, and the first turns of each dialogue."""
+
+    constant: float
+    constant_text: str
+    lead: float
+    lead_turns: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that `make score` prints."""
+
+    scores: tuple[Score, ...]
+    floors: dict[str, Floor]
+    """By profile."""
+    diagnostics: Diagnostics
+
+    def plain(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values."""
+        return asdict(self)
+
+
+def profiles(competition: Competition) -> tuple[str, ...]:
+    """Return the profiles that suit the competition's language, its dev profile first."""
+    sensible = (
+        ("leaderboard", "rouge101", "korouge")
+        if competition.language == "ko"
+        else ("google", "rouge101", "korouge")
+    )
+    return tuple(dict.fromkeys((competition.dev_profile, *sensible)))
+
+
+def example_scores(
+    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
+) -> CorpusScores:
+    """Return the scores of every id of the references, in their order.
+
+    A missing prediction counts as empty and scores 0. Raises UserError when a prediction's id has no reference, or
+    there are no references.
+    """
+    _, texts, wanted, _ = align(predictions, references, missing="zero")
+    if not wanted:
+        raise UserError("there is no reference to score against.")
+    return corpus(texts, wanted, profile, references_mode=_mode(profile, mode, references))
+
+
+def score(
+    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
+) -> Score:
+    """Return mean scores over the references' ids. Raises UserError as `examples` does."""
+    result = example_scores(predictions, references, profile, mode)
+    metrics = {key: float(value) for key, value in result.keyed().items()}
+    return Score(profile, result.headline_key, float(result.headline), metrics)
+
+
+def with_intervals(result: CorpusScores) -> Score:
+    """Return mean scores with the 95 % bootstrap interval of each."""
+    found = {f"{result.label}/{key}": bootstrap_interval(v) for key, v in result.per_example.items()}
+    return Score(
+        result.profile,
+        result.headline_key,
+        float(result.headline),
+        {key: interval.mean for key, interval in found.items()},
+        {key: (interval.low, interval.high) for key, interval in found.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two prediction files compared in one profile: is b better than a?"""
+
+    profile: str
+    headline_key: str
+    a: float
+    b: float
+    test: Comparison
+
+
+def compare_predictions(
+    competition: Competition,
+    split: SplitName,
+    a: Mapping[str, str],
+    b: Mapping[str, str],
+    only: Sequence[str] | None,
+) -> list[Compared]:
+    """Return both paired tests of b against a, per profile headline. Raises UserError as `examples` does."""
+    references = read_references(competition, split)
+    found = []
+    for name in only or profiles(competition):
+        first, second = (
+            example_scores(p, references, name, competition.leaderboard_references) for p in (a, b)
+        )
+        key = first.headline_key
+        test = compare(first.per_example[key], second.per_example[key])
+        found.append(Compared(name, key, float(first.headline), float(second.headline), test))
+    return found
+
+
+def _mode(profile: str, mode: str, references: Mapping[str, Sequence[str]]) -> str | None:
+    """Return how several references are combined: korouge defines its own way, others use the competition's."""
+    several = any(len(r) > 1 for r in references.values())
+    return mode if several and profile != "korouge" else None
+
+
+def diagnose(predictions: Mapping[str, str], rows: Sequence[Row]) -> Diagnostics:
+    """Return signs of collapse and copying over all rows; rows without a prediction count as empty."""
+    texts = {row.id: predictions.get(row.id, "") for row in rows}
+    filled = [t for t in texts.values() if t.strip()]
+    copied = []
+    for row in rows:
+        words = texts[row.id].split()
+        known = set(clean(row.dialogue).replace(":", " ").split())
+        if words:
+            copied.append(sum(word in known for word in words) / len(words))
+    return Diagnostics(
+        rows=len(rows),
+        missing=len(rows) - len(filled),
+        distinct=len(set(filled)) / max(1, len(filled)),
+        characters=float(np.median([len(t) for t in filled])) if filled else 0.0,
+        copied=float(np.mean(copied)) if copied else 0.0,
+    )
+
+
+def lead(dialogue: str, turns: int) -> str:
+    """Return the first turns as one line, with speakers."""
+    return " ".join(f"{turn.speaker}: {turn.text}".strip(": ") for turn in parse(clean(dialogue))[:turns])
+
+
+def floor(
+    rows: Sequence[Row],
+    references: Mapping[str, Sequence[str]],
+    constants: Sequence[str],
+    profile: str,
+    mode: str,
+) -> Floor:
+    """Return the scores that need no model.
+
+    They are the best score of one of `constants` as the answer to every dialogue, and the better score of the first
+    turn and the first two turns.
+    """
+    names = list(references)
+    tried = list(dict.fromkeys(constants))[:CONSTANTS_TRIED]
+    predictions = [text for text in tried for _ in names]
+    wanted = [list(references[n]) for n in names] * len(tried)
+    result = corpus(predictions, wanted, profile, references_mode=_mode(profile, mode, references))
+    means = result.per_example[result.headline_key].reshape(len(tried), len(names)).mean(axis=1)
+    best = int(np.argmax(means))
+    by_id = {row.id: row for row in rows}
+    leads = {
+        n: score({i: lead(by_id[i].dialogue, n) for i in names}, references, profile, mode).headline
+        for n in (1, 2)
+    }
+    turns = max(leads, key=lambda n: leads[n])
+    return Floor(float(means[best]), tried[best], leads[turns], turns)
+
+
+def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
+    """Return the floors of a split by profile, cached in `.cache/floors` under a hash of everything they depend on."""
+    rows = read_split(competition, split).rows
+    references = read_references(competition, split)
+    constants = [s for row in read_split(competition, "train").rows for s in row.summaries][
+        : 5 * CONSTANTS_TRIED : 5
+    ]
+    mode = competition.leaderboard_references
+    key = sha256_texts(
+        [*(p for r in rows for p in (r.id, r.dialogue)), *(s for r in references.values() for s in r), *constants,
+         mode, *profiles(competition)]
+    )  # fmt: skip
+    path = root() / ".cache" / "floors" / f"{key[:24]}.json"
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
+        return {name: Floor(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+    found = {name: floor(rows, references, constants, name, mode) for name in profiles(competition)}
+    write_json(path, {name: asdict(entry) for name, entry in found.items()})
+    return found
+
+
+def report(
+    competition: Competition,
+    split: SplitName,
+    predictions: Mapping[str, str],
+    only: Sequence[str] | None = None,
+) -> Report:
+    """Return scores in every profile (or those of `only`), floors and diagnostics of predictions on a split.
+
+    Raises UserError when the split has no references here, or ids do not match.
+    """
+    rows = read_split(competition, split).rows
+    references = read_references(competition, split)
+    chosen = tuple(only or profiles(competition))
+    mode = competition.leaderboard_references
+    return Report(
+        scores=tuple(with_intervals(example_scores(predictions, references, name, mode)) for name in chosen),
+        floors={name: found for name, found in floors(competition, split).items() if name in chosen},
+        diagnostics=diagnose(predictions, rows),
+    )
+
+
+def table(report: Report) -> str:
+    """Return the report as aligned lines: every metric with its interval, the floors, then the diagnostics."""
+    lines = [
+        f"{'metric':<58} {'score':>8}  {'95 % interval':<18} {'floor: one sentence':>20} {'first turns':>12}"
+    ]
+    for entry in report.scores:
+        floor_of = report.floors[entry.profile]
+        digits = 4 if entry.profile == "korouge" else 2
+        for key, value in entry.metrics.items():
+            low, high = entry.intervals[key]
+            digits_here = digits if key.endswith(f"/{entry.headline_key}") else 4
+            line = f"{key:<58} {value:>8.{digits_here}f}  {f'{low:.{digits_here}f} – {high:.{digits_here}f}':<18}"
+            if key.endswith(f"/{entry.headline_key}"):
+                line += f" {floor_of.constant:>20.{digits}f} {floor_of.lead:>12.{digits}f}"
+            lines.append(line.rstrip())
+    d = report.diagnostics
+    lines.append(
+        f"{d.rows} rows, {d.missing} missing or empty, {d.distinct:.1%} distinct, "
+        f"median {d.characters:.0f} characters, {d.copied:.1%} of words copied"
+    )
+    return "\n".join(lines)
+
+
+def per_example_csv(
+    competition: Competition, split: SplitName, predictions: Mapping[str, str], only: Sequence[str] | None
+) -> str:
+    """Return a CSV with one row per id: every metric of every profile, under keys that name profile and tokenizer."""
+    import pandas as pd  # imported here, because it takes half a second that no other score needs
+
+    references = read_references(competition, split)
+    columns: dict[str, Sequence[float]] = {}
+    for name in only or profiles(competition):
+        result = example_scores(predictions, references, name, competition.leaderboard_references)
+        columns |= {f"{result.label}/{key}": values.tolist() for key, values in result.per_example.items()}
+    table = pd.DataFrame({competition.columns.id: list(references), **columns})
+    return str(table.to_csv(index=False, lineterminator="\n"))

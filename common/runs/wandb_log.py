@@ -1,0 +1,342 @@
+"""Show a run folder in Weights & Biases, during the run or afterwards. Needs the extra `track`; never stops a run.
+
+metrics.jsonl and dev/scores.json are the source; W&B only shows them. What W&B does not have yet is read from there.
+"""
+
+import importlib.util
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from common.core.errors import UserError
+from common.core.files import read_json, read_lines, shown, write_json
+from common.data.competition import load_competition
+from common.data.rows import read_predictions, read_references
+from common.rouge.profiles import get_profile
+from common.runs import scoring
+from common.runs.record import read_record
+from common.runs.scoring import example_scores, score
+
+log = logging.getLogger(__name__)
+Mode = Literal["off", "offline", "online"]
+CHOICES = ("off", "auto", "offline", "online")
+ENVIRONMENT_MODES: dict[str, Mode] = {
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+}
+SAMPLES = 30  # number of dev dialogues in the table
+INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0  # longest delay at the start and at the end without a network
+SECRET = re.compile(r"(^|[._])(token|secret|password|credentials?|(api_?)?key)$")
+
+
+def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
+    """Return how a run is tracked; this is decided before the run starts and never changes to another mode later.
+
+    "auto" uses WANDB_MODE if that is set. Otherwise it is online when wandb is installed and finds a key, and off
+    when not or in a smoke run. WANDB_MODE=disabled or WANDB_DISABLED=true always switch tracking off.
+    Raises UserError when `asked` is not one of the choices, or is "online" or "offline" and that is impossible.
+    """
+    wanted: Mode
+    if asked not in CHOICES:
+        raise UserError(f"--track {asked!r}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
+    from_environment = os.environ.get("WANDB_MODE", "").lower()
+    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes") or from_environment == "disabled":
+        return "off"
+    if asked == "off":
+        return "off"
+    if asked != "auto":
+        wanted = "online" if asked == "online" else "offline"
+        obstacle = _obstacle(wanted)
+        if obstacle:
+            raise UserError(f"--track {asked}: {obstacle}")
+        return wanted
+    if from_environment in ENVIRONMENT_MODES:
+        wanted = ENVIRONMENT_MODES[from_environment]
+        obstacle = _obstacle(wanted)
+        if obstacle:
+            log.warning("WANDB_MODE=%s, but this run is not tracked: %s", from_environment, obstacle)
+        return "off" if obstacle else wanted
+    if smoke or not _key_may_exist():
+        return "off"
+    obstacle = _obstacle("online")
+    if obstacle and os.environ.get("WANDB_API_KEY"):
+        log.warning("WANDB_API_KEY is set, but this run is not tracked: %s", obstacle)
+    return "off" if obstacle else "online"
+
+
+def _obstacle(wanted: Mode) -> str:
+    """Return why the mode is impossible here and what to do about it; "" when it is possible."""
+    if importlib.util.find_spec("wandb") is None:
+        return (
+            "wandb is not installed; install it with: .venv/bin/pip install -c constraints.txt -e '.[track]'"
+        )
+    if wanted == "offline":
+        return ""
+    os.environ["WANDB_MODE"] = "online"  # wandb reads this variable too, and an explicit choice has priority
+    try:
+        found = bool(_wandb().login(prompt=False, verify=False))
+    except Exception as error:
+        return (
+            f"the W&B key cannot be used ({_error_line(error)}); make a new one with: .venv/bin/wandb login"
+        )
+    return (
+        ""
+        if found
+        else "there is no W&B key; run .venv/bin/wandb login, set WANDB_API_KEY, or use --track offline"
+    )
+
+
+def _key_may_exist() -> bool:
+    """Return whether any of the places exists where wandb looks for a key; this avoids the import of wandb."""
+    netrc = os.environ.get("NETRC")
+    places = [Path(netrc)] if netrc else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    named = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
+    return named or any(place.exists() for place in places)
+
+
+def _wandb() -> Any:
+    """Return the package, silenced and without its error reports to its developers."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb  # takes half a second, so untracked runs do not import it
+
+    return wandb
+
+
+def _error_line(error: Exception) -> str:
+    """Return the first line of an error with the API key removed."""
+    text = (str(error).splitlines() or [""])[0]
+    key = os.environ.get("WANDB_API_KEY", "").strip()
+    return f"{type(error).__name__}: {text.replace(key, '…') if key else text}"
+
+
+def sweep_run(experiment: str) -> str | None:
+    """Return the run name of this trial when a sweep agent started this process, else None."""
+    trial = os.environ.get("WANDB_RUN_ID", "").lower()
+    return f"{experiment}-{trial}" if os.environ.get("WANDB_SWEEP_ID") and trial else None
+
+
+def public(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings without the texts whose name marks them as secrets."""
+    return {n: v for n, v in settings.items() if not (isinstance(v, str) and SECRET.search(n))}
+
+
+@dataclass
+class Tracker:
+    """The connection of one run folder to W&B. Does nothing when off; an error of W&B only causes one warning."""
+
+    folder: Path
+    tracking_mode: Mode = "off"
+    texts: bool = False
+    """Whether the table of dev samples contains the texts; in online mode they are uploaded."""
+    _run: Any = field(default=None, repr=False)
+    _lines: int = 0
+    _row: dict[str, Any] = field(default_factory=dict)
+    _best: dict[str, Any] = field(default_factory=dict)
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the W&B run, if one was started; after an error it is marked as failed and can be resumed."""
+        if self._run is None:
+            return
+        with self._guarded():
+            if kind is None:
+                self._emit()
+                if (
+                    "rouge_sum" in self._best
+                ):  # sweeps read the summary, so it holds the best checkpoint's value, not the last one
+                    self._run.summary["rouge_sum"] = self._best["rouge_sum"]
+            run, self._run = self._run, None
+            run.finish(exit_code=0 if kind is None else 1)
+
+    def follow(self) -> None:
+        """Log the new lines of metrics.jsonl.
+
+        The lines of one step become one row, which is logged when a later step appears. So no row is incomplete, and
+        after a crash logging resumes after W&B's last row. Steps that are repeated after a crash have the same values.
+        """
+        if self.mode == "off":
+            return
+        with self._guarded():
+            self._begin()
+            lines = read_lines(self.folder / "metrics.jsonl")
+            for line in lines[self._lines :]:
+                if self._row and line["step"] != self._row["step"]:
+                    self._emit()
+                self._row |= line
+                if line.get("score", float("-inf")) > self._best.get("score", float("-inf")):
+                    self._best = line
+            self._lines = len(lines)
+
+    def scores(self) -> None:
+        """Log the dev scores of every profile, their floors, and a table of the first dev samples."""
+        if self.mode == "off":
+            return
+        self.follow()
+        with self._guarded():
+            if self._run is None:
+                return
+            self._emit()
+            report = read_json(self.folder / "dev" / "scores.json")
+            values = {f"dev/{name}": value for name, value in report["diagnostics"].items()}
+            for entry in report["scores"]:
+                values |= {f"dev/{key}": value for key, value in entry["metrics"].items()}
+                headline = next(key for key in entry["metrics"] if key.endswith(f"/{entry['headline_key']}"))
+                floor = report["floors"][entry["profile"]]
+                values[f"dev/{headline}/floor"] = max(floor["constant"], floor["lead"])
+            self._run.summary.update(values)
+            columns, cells = samples(self.folder, texts=self.texts)
+            self._run.log({"dev/samples": _wandb().Table(columns=columns, data=cells)})
+
+    def _emit(self) -> None:
+        """Log the collected row, unless W&B already has its step from before a crash."""
+        row, self._row = self._row, {}
+        if row and row["step"] >= self._run.starting_step:
+            names = {"score": self._score_key} if "score" in row else {}
+            values = {names.get(name, name): value for name, value in row.items()}
+            self._run.log(values, step=row["step"])
+
+    @property
+    def _score_key(self) -> str:
+        """The W&B name of `score`, with profile and tokenizer, because competitions share a project.
+
+        It starts with "greedy/", because training decodes greedily and maybe only some dev rows; the scores of the
+        final predictions start with "dev/".
+        """
+        profile = load_competition(_about(self.folder)["competition"]).dev_profile
+        keys = score({"": "a"}, {"": ["a"]}, profile).metrics
+        headline = get_profile(profile).headline_key
+        return "greedy/" + next(key for key in keys if key.endswith(f"/{headline}"))
+
+    def _begin(self) -> None:
+        if self._run is not None:
+            return
+        wandb = _wandb()
+        path, about = self.folder / "wandb.json", _about(self.folder)
+        known = read_json(path) if path.exists() else {"id": secrets.token_hex(4)}
+        # In a sweep wandb gets the id and the project from the agent.
+        sweep = bool(os.environ.get("WANDB_SWEEP_ID"))
+        if not sweep:
+            write_json(path, known)
+        if self.mode == "offline":  # each record is complete, and `wandb sync` needs only the newest
+            shutil.rmtree(self.folder / "wandb", ignore_errors=True)
+        settings = wandb.Settings(
+            save_code=False, disable_code=True, disable_git=True, disable_job_creation=True, console="off",
+            host="", username="", email="", program="", program_relpath="", program_abspath="",
+            x_disable_meta=True, x_disable_machine_info=True, x_disable_stats=True, x_save_requirements=False,
+            silent=True, init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS,
+        )  # fmt: skip
+        for name in ("DATA", "CACHE", "ARTIFACT"):
+            os.environ.setdefault(f"WANDB_{name}_DIR", str(self.folder.resolve() / "wandb" / name.lower()))
+        project = known.get("project") or os.environ.get("WANDB_PROJECT") or "korean-dialogue-summarization"
+        self._run = wandb.init(
+            dir=self.folder,
+            mode=self.mode,
+            id=None if sweep else known["id"],
+            resume="allow",
+            project=None if sweep else project,
+            entity=None if sweep else known.get("entity"),
+            group=about["competition"],
+            job_type=about["experiment"],
+            name=self.folder.name,
+            config={
+                **public(about["config"]),
+                "competition": about["competition"],
+                "experiment": about["experiment"],
+                "commit": about["git"]["commit"],
+            },
+            settings=settings,
+        )
+        found = {"id": self._run.id, "project": self._run.project, "entity": self._run.entity or None}
+        write_json(path, found)
+        where = self._run.url if self.mode == "online" else f"{shown(self.folder)}/wandb"
+        log.info("W&B %s: %s", self.mode, where)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.mode, self._run = "off", None
+            log.warning(
+                "W&B failed and is off from here on (%s); the run itself continues. Show it later with: "
+                "python -m common track %s",
+                _error_line(error),
+                shown(self.folder),
+            )
+
+
+def tracker(folder: Path, asked: str, *, smoke: bool) -> Tracker:
+    """Return the tracker of a new run. Raises UserError as `mode` does.
+
+    Texts are logged only when "offline" or "online" was asked for explicitly, never with "auto".
+    """
+    return Tracker(folder, tracking_mode(asked, smoke=smoke), texts=asked in ("offline", "online"))
+
+
+def upload(folder: Path, asked: str, *, texts: bool) -> None:
+    """Log the present state of a run folder to W&B.
+
+    Raises UserError when it is not a run folder, when W&B fails or is off, and as `mode` does.
+    """
+    if "train" not in read_record(folder):
+        raise UserError(
+            f"{shown(folder)}: not a run folder (no run.json with a training); wanted outputs/COMPETITION/RUN."
+        )
+    following = Tracker(folder, tracking_mode(asked), texts)
+    try:
+        with FileLock(folder.with_name(f".{folder.name}.lock")).acquire(timeout=0), following:
+            following.follow()
+            if (folder / "dev" / "scores.json").exists():
+                following.scores()
+    except Timeout as error:
+        raise UserError(f"{shown(folder)} is in use by another process; wait for it to end.") from error
+    if following.mode == "off":
+        raise UserError(
+            f"{shown(folder)} was not shown: W&B failed, or WANDB_MODE or WANDB_DISABLED switch it off."
+        )
+
+
+def samples(folder: Path, *, texts: bool) -> tuple[list[str], list[list[Any]]]:
+    """Return columns and cells for the first dev samples: id, reference and prediction (with `texts`), headline scores.
+
+    Raises UserError when predictions or references cannot be read.
+    """
+    chosen = load_competition(_about(folder)["competition"])
+    predictions = read_predictions(folder / "dev" / "predictions.csv", chosen)
+    references = dict(list(read_references(chosen, "dev").items())[:SAMPLES])
+    predictions = {name: text for name, text in predictions.items() if name in references}
+    columns: list[str] = ["id", *(("reference", "prediction") if texts else ())]
+    cells: list[list[Any]] = [
+        [name, *((" / ".join(wanted), predictions.get(name, "")) if texts else ())]
+        for name, wanted in references.items()
+    ]
+    for profile in scoring.profiles(chosen):
+        result = example_scores(predictions, references, profile, chosen.leaderboard_references)
+        columns.append(f"{result.label}/{result.headline_key}")
+        for row, value in zip(cells, result.per_example[result.headline_key].tolist(), strict=True):
+            row.append(value)
+    return columns, cells
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """Return the record in run.json of the latest stage: infer if it has started, else train."""
+    stages = read_record(folder)
+    stage: dict[str, Any] = stages.get("infer") or stages["train"]
+    return stage

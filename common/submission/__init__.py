@@ -1,0 +1,1 @@
+"""Turn a blend into a validated CSV, record it in the ledger and show the leaderboard."""

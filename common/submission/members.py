@@ -1,0 +1,164 @@
+"""Check that the members of a blend are present and up to date; train and infer the others on request."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from common.core.errors import UserError
+from common.core.files import root
+from common.data.competition import Competition, active_competition
+from common.ensemble.recipe import Recipe
+from common.runs import record
+from common.runs.record import (
+    needs_training,
+    read_record,
+    require_experiment,
+    run_folder,
+    soup_command,
+    stale_reasons,
+    stale_training,
+    to_arguments,
+)
+
+
+def require_fresh(
+    recipe: Recipe, competition: Competition, missing: str, *, allow_stale: bool, jobs: int
+) -> dict[str, list[str]]:
+    """Return the reasons why members are stale, by run; {} when all are up to date.
+
+    With `missing="train"` missing and stale members are trained and inferred first, `jobs` at a time. Raises
+    UserError with the commands to run when a member is still missing, or is stale and `allow_stale` is false.
+    """
+    folders = {member.run: run_folder(competition.name, member.run) for member in recipe.members}
+    if missing == "train":
+        train_and_infer([run for run, folder in folders.items() if stale_reasons(folder)], competition, jobs)
+    stale = {run: reasons for run, folder in folders.items() if (reasons := stale_reasons(folder))}
+    unfinished = {run for run in stale if record.unfinished(run_folder(competition.name, run))}
+    if stale and (unfinished or not allow_stale):
+        raise UserError(_stale_message(recipe, stale, unfinished))
+    return stale
+
+
+def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: set[str]) -> str:
+    lines = [
+        f"submissions/{recipe.name}.toml: {len(stale)} of {len(recipe.members)} members cannot be blended:"
+    ]
+    comp = "" if active_competition() == recipe.competition else f" comp={recipe.competition}"
+    for run, reasons in stale.items():
+        folder = run_folder(recipe.competition, run)
+        train, infer = (stage_command(run, stage, folder, comp) for stage in ("train", "infer"))
+        train += " restart=1" if stale_training(folder) else ""
+        train = _soup(run, folder) or train
+        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
+        lines.append(f"    run: {f'{train} && ' if needs_training(folder) else ''}{infer}")
+        if not (needs_training(folder) or _soup(run, folder)) and any(
+            "/config.py " in reason for reason in reasons
+        ):
+            lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
+    lines.append(
+        "or run them all with: make submit missing=train"
+        + ("" if unfinished else ", or accept them with: stale=ok")
+    )
+    return "\n".join(lines)
+
+
+def _soup(run: str, folder: Path) -> str | None:
+    """The commands that make a soup anew, those of its ingredients that must be trained first; None if it is none."""
+    train = read_record(folder).get("train", {})
+    if (again := soup_command(train, run)) is None:
+        return None
+    comp = f" comp={train['competition']}"
+    others = [folder.with_name(name) for name in train["soup"]["ingredients"]]
+    first = [
+        _soup(other.name, other) or stage_command(other.name, "train", other, comp) + " restart=1"
+        for other in others
+        if needs_training(other)
+    ]
+    return " && ".join([*first, again])
+
+
+def stage_command(
+    run: str, stage: str, folder: Path, comp: str, changed: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Return the make command that repeats a stage of a run with its recorded settings, except for `changed` ones.
+
+    `comp` is " comp=NAME" or "".
+    """
+    before = read_record(folder).get(stage, {})
+    option = f" run={run}" if "-" in run else ""
+    option += f" gpus={before['processes']}" if before.get("processes", 1) > 1 else ""
+    arguments = " ".join(to_arguments({**before.get("overrides", {}), **changed}))
+    return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (
+        f' args="{arguments}"' if arguments else ""
+    )
+
+
+def _renewing(run: str, competition: Competition) -> list[list[str]]:
+    """Return the commands that train a run, unless that is up to date, and infer it, with its recorded settings.
+
+    The number of processes is the recorded one, too: with fewer processes the batch size would be smaller.
+    """
+    experiment = run.split("-")[0]
+    require_experiment(experiment)
+    folder = run_folder(competition.name, run)
+    before = read_record(folder)
+    if run != experiment and not before:
+        raise UserError(
+            f"{run}: no record of its settings, so it cannot be trained automatically; run: "
+            f'make exp={experiment} train run={run} args="…" && make exp={experiment} infer run={run}'
+        )
+
+    if (soup := _soup(run, folder)) and needs_training(folder):
+        raise UserError(f"{run}: missing=train cannot make a soup; run: {soup} && make submit missing=train")
+
+    def command(stage: str, *more: str) -> list[str]:
+        last = before.get(stage, {})
+        arguments = [
+            "--competition",
+            competition.name,
+            "--run",
+            run,
+            *more,
+            *to_arguments(last.get("overrides", {})),
+        ]
+        several = ["--gpus", str(last.get("processes", 1))]
+        return [sys.executable, "-m", "common", stage, *several, experiment, *arguments]
+
+    return [command("infer")] if soup else [command("train", "--renew"), command("infer")]
+
+
+def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:
+    """Run commands one after the other and print their output with the run's name before each line."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if threads:
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
+    for command in commands:
+        with subprocess.Popen(command, cwd=root(), env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:  # fmt: skip
+            assert process.stdout is not None
+            for line in process.stdout:  # text mode also splits at the carriage returns of a progress bar
+                if line.strip():
+                    print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
+        if process.returncode != 0:
+            raise UserError(
+                f"{name}: {command[3]} failed (see above); fix the cause and run make submit again."
+            )
+
+
+def train_and_infer(names: Sequence[str], competition: Competition, jobs: int) -> None:
+    """Train and infer runs, `jobs` at a time; the CPU cores are divided among them.
+
+    Raises the UserError of the first run that failed, after the other runs have ended.
+    """
+    plans = {name: _renewing(name, competition) for name in names}
+    threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(_run_all, commands, name, threads) for name, commands in plans.items()]
+        for done in waiting:
+            done.result()

@@ -1,0 +1,94 @@
+"""`make merge`: merge a run's adapters into the weights of its base, which gives a complete model.
+
+It can be trained further (with new adapters, as in ReLoRA, Lialin et al. 2023), served or passed on.
+`python -m common.merging` runs in a separate process because models import torch.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from common.core import verified_folder
+from common.core.errors import UserError
+from common.core.files import shown
+from common.data.competition import active_competition, load_competition
+from common.runs import record
+from common.runs.record import require_trained, run_folder, stale_training
+
+MERGED = "merged"
+log = logging.getLogger(__name__)
+
+
+def merged_folder(competition_name: str, run: str) -> Path:
+    """Return the path of a run's merged model: outputs/COMPETITION/merged/RUN."""
+    return record.outputs(competition_name) / MERGED / run
+
+
+def merge_run(competition_name: str, run: str) -> Path:
+    """Merge the adapters of the run's best checkpoint and return the folder of the merged model (see `folder`).
+
+    Merging happens in float32; the result is saved in the precision of the base's files.
+    Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed, or
+    disk or memory run out.
+    """
+    from transformers import AutoConfig
+    from transformers.utils.logging import disable_progress_bar
+
+    from common.models import storage
+    from common.models.storage import ADAPTER, load_model, merge_adapters
+
+    trained, target = run_folder(competition_name, run), merged_folder(competition_name, run)
+    require_trained(trained)
+    best = trained / "best"
+    if not (best / ADAPTER).exists():
+        raise UserError(
+            f"{shown(best)} has no adapters to merge; a run that trains all weights needs no merging."
+        )
+    if reasons := stale_training(trained):
+        log.warning("%s is stale: %s", run, "; ".join(reasons))
+    if damage := verified_folder.problem(best):
+        raise UserError(f"{shown(best)}: {damage}; train it again with restart=1.")
+    base, _ = storage.weights(best)
+    precision = AutoConfig.from_pretrained(base, trust_remote_code=False).dtype
+    disable_progress_bar()
+    model, tokenizer = load_model(best, quantization="none", dtype="float32", gpu_memory=0.0)
+    merged = merge_adapters(model).to(precision)
+
+    def write(staging: Path) -> None:
+        merged.save_pretrained(staging)
+        tokenizer.save_pretrained(staging)
+
+    verified_folder.save(target, write)
+    return target
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("run")
+@click.option("--competition", "name", help="Default: the active one.")
+def command(run: str, name: str | None) -> None:
+    """Merge a run's adapters into the weights of its base: a complete model."""
+    path = shown(merge_run(load_competition(name or active_competition()).name, run))
+    experiment = run.split("-")[0]
+    click.echo(
+        f"{path} is a complete model. To train it further:\n"
+        f'  make exp={experiment} train run={experiment}-NAME args="--model={path}"'
+    )
+
+
+def main() -> None:
+    """Run the command; a UserError becomes one line on stderr and exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # It warns about libraries that it could not load, which does not matter here.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in float32 the model may not fit on the GPU that trained it
+    try:
+        command(prog_name="python -m common merge")
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
