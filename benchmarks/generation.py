@@ -25,13 +25,10 @@ from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.models.small import SmallModelConfig, small_bart
-from common.tokenization.tokenizer import (
-    InputTemplate,
-    LengthConfig,
-    collate_seq2seq,
-    train_bpe,
-    training_examples,
-)
+from common.tokenization.batches import collate_seq2seq
+from common.tokenization.examples import training_examples
+from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.tokenizer import train_bpe
 from common.training.loop import fit
 from common.training.plan import TrainingConfig
 
@@ -47,8 +44,8 @@ def prepared(count: int) -> tuple[Any, Any, list[list[int]], str]:
     torch.manual_seed(0)
     model = small_bart(SmallModelConfig(width=256, layers=2, feed_forward=1024, dropout=0.0), tokenizer)
     with tempfile.TemporaryDirectory() as folder:
-        frame = InputTemplate(after=(tokenizer.eos_token_id,))
-        data, _ = training_examples(found, tokenizer, LengthConfig(512), frame, Path(folder))
+        template = InputTemplate(suffix=(tokenizer.eos_token_id,))
+        data, _ = training_examples(found, tokenizer, LengthConfig(512), template, Path(folder))
         fit(
             model, data.select(range(600)), partial(collate_seq2seq, pad=tokenizer.pad_token_id),
             lambda _: {"score": 0.0}, TrainingConfig(epochs=2, checkpoint_minutes=1e9), Path(folder), seed=0,

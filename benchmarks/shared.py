@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row, read_split
 
 ROOT = Path(__file__).resolve().parents[1]

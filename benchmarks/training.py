@@ -28,16 +28,10 @@ from common.data.dialogue import clean
 from common.models.adapters import LoRAConfig, add_lora
 from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.small import SmallModelConfig, small_bart
-from common.tokenization.tokenizer import (
-    InputTemplate,
-    LengthConfig,
-    collate_causal,
-    collate_seq2seq,
-    text_template,
-    token_budget_batches,
-    train_bpe,
-    training_examples,
-)
+from common.tokenization.batches import collate_causal, collate_seq2seq, token_budget_batches
+from common.tokenization.examples import training_examples
+from common.tokenization.layout import InputTemplate, LengthConfig, text_template
+from common.tokenization.tokenizer import train_bpe
 from common.training.loop import fit
 from common.training.losses import cross_entropy
 from common.training.plan import TrainingConfig
@@ -57,14 +51,14 @@ def prepared(kind: str) -> dict[str, Any]:
         model: Any = small_bart(
             SmallModelConfig(width=256, layers=2, feed_forward=1024, dropout=0.0), tokenizer
         )
-        frame = InputTemplate(after=(tokenizer.eos_token_id,))
+        template = InputTemplate(suffix=(tokenizer.eos_token_id,))
     else:
         model, tokenizer = load_pretrained(PretrainedConfig(model="offline:gemma-3-270m"), frozen=True)
         torch.manual_seed(0)
         model = add_lora(model, tokenizer, LoRAConfig(rank=16, alpha=32, dropout=0.0))
-        frame = text_template(tokenizer, "", "\n요약:\n")
+        template = text_template(tokenizer, "", "\n요약:\n")
     with tempfile.TemporaryDirectory() as cache:
-        data, _ = training_examples(found, tokenizer, LengthConfig(512), frame, Path(cache))
+        data, _ = training_examples(found, tokenizer, LengthConfig(512), template, Path(cache))
         examples = [{"source": e["source"], "target": e["target"]} for e in data]
     return {"model": model, "tokenizer": tokenizer, "data": source,
             "train": examples[:count], "unseen": examples[count:]}  # fmt: skip

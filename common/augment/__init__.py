@@ -4,4 +4,4 @@ from common.augment.augmented_rows import AugmentedRow, read, rows_path
 from common.augment.in_memory import augment_in_memory
 from common.augment.mixing import mix
 
-__all__ = ["AugmentedRow", "mix", "augment_in_memory", "read", "rows_path"]
+__all__ = ["AugmentedRow", "augment_in_memory", "mix", "read", "rows_path"]

@@ -10,8 +10,8 @@ from common.augment.settings import AUGMENT_METHODS, settings
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
-from common.data.competition import active_competition, load_competition
-from common.submission.leaderboard import text_table
+from common.core.text_table import text_table
+from common.data.competition_file import active_competition, load_competition
 
 
 @click.command(

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from common.core import paths
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file, shown, write_text
 from common.data import tables
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.data.competition_rules import require_allowed
 from common.data.near_copies import copy_index, grams
 from common.data.rows import Row, read_split
 from common.data.tables import source_of
-from common.runs.record import outputs, to_arguments
+from common.runs.record import to_arguments
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 FOLDER = "augmented"
@@ -67,7 +69,7 @@ def folder(competition: str, name: str) -> Path:
         raise UserError(
             f"name {name!r}: wanted lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
         )
-    return outputs(competition) / FOLDER / name
+    return paths.outputs(competition) / FOLDER / name
 
 
 def rows_path(competition: str, name: str) -> Path:

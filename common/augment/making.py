@@ -7,14 +7,11 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from common.augment import augmented_rows, methods
 from common.augment.augmented_rows import RECORD, REJECTED, ROWS, AugmentedRow
@@ -36,15 +33,14 @@ from common.core.files import (
     shown,
     write_json,
 )
+from common.core.locks import locked_folder
 from common.core.progress import progress
+from common.core.provenance import code_hash, code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
 from common.data.competition_rules import require_allowed
 from common.data.near_copies import copy_index
 from common.data.rows import Row, Split, read_split
 from common.models import model_cards
-from common.runs import run
-from common.runs.record import code_hash, git_state
-from common.runs.run import code_in_use, package_versions
 
 log = logging.getLogger(__name__)
 PRODUCTS, KEY = "products.jsonl", "key.json"
@@ -87,7 +83,7 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     parents = sample_parents(splits["train"].rows, job.n, job.config.seed)
     folder = augmented_rows.folder(job.competition.name, job.name)
     sources = _require_rules(job, own_model=translator is None)
-    with _locked(folder):
+    with locked_folder(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
         refused = {
             row.id: f"parent_{reason}"
@@ -144,23 +140,6 @@ def estimate(job: Job) -> str:
     text = f"{job.method}: {len(usable)} of {len(parents)} parents (the others are near-copies of dev or test rows)"
     cost = methods.method(job.method, job.config, job.competition.language).estimate if usable else None
     return f"{text}\n{cost(usable)}" if cost else text
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with lock.acquire(timeout=0):
-            yield
-    except Timeout as error:
-        raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it, or choose another name=."
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
-        ) from error
 
 
 def _retries(config: AugmentConfig) -> bool:
@@ -314,7 +293,7 @@ def _write(
         "code": code_in_use(settings_too=True),
         "git": git_state(),
         "packages": package_versions(),
-        "hardware": run.hardware(),
+        "hardware": hardware(),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "minutes": round((time.time() - started) / 60, 2),
     }

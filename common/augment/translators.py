@@ -15,7 +15,7 @@ from common.core.errors import UserError
 from common.core.files import read_json, shown
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
-from common.models.hub import require_architecture
+from common.models.architecture import require_architecture
 from common.models.pretrained import (
     PretrainedConfig,
     load_pretrained,
@@ -24,7 +24,7 @@ from common.models.pretrained import (
     source_record,
 )
 from common.models.tiny import PREFIX
-from common.tokenization.tokenizer import token_budget_batches
+from common.tokenization.batches import token_budget_batches
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from common.core.errors import UserError
-from common.data.competition import active_competition, load_competition, set_active_competition
+from common.core.text_table import text_table
+from common.data.competition_file import active_competition, load_competition, set_active_competition
 from common.data.import_files import import_data
 from common.submission import leaks
-from common.submission.leaderboard import text_table
 
 
 @click.command()

@@ -12,12 +12,13 @@ import click
 
 from common.core.errors import UserError
 from common.core.files import root, shown
-from common.data.competition import active_competition, load_competition
-from common.runs import record, wandb_log
-from common.runs.record import EXPERIMENT, require_experiment
+from common.core.paths import EXPERIMENT
+from common.core.text_table import text_table
+from common.data.competition_file import active_competition, load_competition
+from common.runs import experiments, wandb_log
+from common.runs.experiments import require_experiment
 from common.runs.results import read_results
 from common.submission import leaderboard
-from common.submission.leaderboard import text_table
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -32,8 +33,8 @@ def list_experiments(as_json: bool) -> None:
     chosen = load_competition(active_competition())
     newest = {r.experiment: r for r in sorted(read_results(chosen.name), key=lambda r: r.date)}
     found: list[dict[str, Any]] = []
-    for name in record.experiments():
-        about = record.describe(name)
+    for name in experiments.experiments():
+        about = experiments.describe(name)
         last = newest.get(name)
         score = last.dev.get(chosen.dev_profile) if last else None
         found.append(
@@ -140,7 +141,7 @@ def merge(arguments: tuple[str, ...]) -> None:
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:
     """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
-    for name in names or record.experiments():
+    for name in names or experiments.experiments():
         require_experiment(name)
         for stage in ("train", "infer"):
             command = [

@@ -9,7 +9,10 @@ import click
 
 from common.core.errors import UserError
 from common.core.files import root, shown, write_text
-from common.data.competition import Competition, active_competition, load_competition
+from common.core.paths import run_folder
+from common.core.text_table import text_table
+from common.data.competition import Competition
+from common.data.competition_file import active_competition, load_competition
 from common.data.rows import SplitName, read_predictions
 from common.ensemble.recipe import Recipe, read_recipe, require_enough
 from common.ensemble.report import advice, blend_report, tables
@@ -17,11 +20,9 @@ from common.postprocess import report, search
 from common.postprocess.report import rules_alone, rules_inside
 from common.rouge import PROFILES
 from common.runs import scoring
-from common.runs.record import run_folder
 from common.runs.results import read_results
 from common.runs.scoring import compare_predictions, per_example_csv
 from common.submission import leaderboard, ledger
-from common.submission.leaderboard import text_table
 from common.submission.ledger import record_scores
 from common.submission.members import require_fresh
 from common.submission.submit import member_candidates, submit_blend
@@ -180,23 +181,25 @@ def submit(
     help="Maximum number of candidates for each member.",
 )
 @click.option(
-    "--fused",
+    "--recombined",
     type=click.IntRange(0),
     help="Maximum number of texts for each dialogue that are recombined from candidates. Default: the recipe's.",
 )
 def blend_report_command(
-    competition_name: str | None, name: str | None, candidates: int, fused: int | None
+    competition_name: str | None, name: str | None, candidates: int, recombined: int | None
 ) -> None:
     """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
     chosen = load_competition(competition_name or active_competition())
     recipe = _recipe(chosen, name)
-    recipe = replace(recipe, candidates=candidates, fused=recipe.fused if fused is None else fused)
-    require_enough(recipe.fused, candidates, "blend-report")
+    recipe = replace(
+        recipe, candidates=candidates, recombined=recipe.recombined if recombined is None else recombined
+    )
+    require_enough(recipe.recombined, candidates, "blend-report")
     require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = member_candidates(recipe, chosen, "dev")
     report = blend_report(recipe, chosen, found)
     methods, by_length = tables(report)
-    more = f", and up to {recipe.fused} recombined texts for each dialogue" if recipe.fused else ""
+    more = f", and up to {recipe.recombined} recombined texts for each dialogue" if recipe.recombined else ""
     click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n")
     for copy, original in report.copies.items():
         click.echo(_COPY.format(copy=copy, original=original))

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from common.core.errors import UserError
 
 T = TypeVar("T")
+RENAMED = {"drawn": "sampled", "drawn_temperature": "sampled_temperature"}
+"""Last part of a setting's old name → that of its present name, for scripts that still use the old one."""
 
 
 def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
@@ -93,6 +95,9 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
         found = [key for key in leaves if key == name or key.rsplit(".", 1)[-1] == name]
         if not found:
             last_parts = {key.rsplit(".", 1)[-1] for key in leaves}
+            old = name.rsplit(".", 1)[-1]
+            if RENAMED.get(old) in last_parts:
+                raise UserError(f"--{name} was renamed to --{RENAMED[old].replace('_', '-')}; use that name.")
             close = difflib.get_close_matches(name, [*leaves, *last_parts], 1)
             hint = f" Did you mean --{close[0]}?" if close else ""
             raise UserError(f"--{name}: no such setting.{hint} {_existing(leaves)}")

@@ -6,3 +6,9 @@ class UserError(Exception):
 
     The message says where the error is, what was found, what was wanted and what to do next.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, at most 200 characters; its type when it has no message."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return text[:200] if text else type(error).__name__

@@ -144,3 +144,7 @@ def sha256_texts(texts: Iterable[str]) -> str:
         data = text.encode("utf-8")
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
+
+
+def existing_parent(path: Path) -> Path:
+    return path if path.exists() else existing_parent(path.parent)

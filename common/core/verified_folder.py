@@ -2,13 +2,14 @@
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from common.core.errors import UserError
-from common.core.files import fsync_folder, read_json, sha256_file, shown, write_json
+from filelock import FileLock
+
+from common.core.errors import UserError, first_line
+from common.core.files import existing_parent, fsync_folder, read_json, sha256_file, shown, write_json
 
 MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
@@ -98,37 +99,33 @@ def fingerprint(folder: Path) -> str:
     return sha256_file(folder / MANIFEST)
 
 
-def step_folder(parent: Path, step: int) -> Path:
-    """Return the path of the checkpoint of an optimizer step."""
-    return parent / f"step-{step:08d}"
+def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Return `folder`, verified; let `write` fill it first when it is missing or damaged, in one process at a time."""
+    if folder.exists() and problem(folder) is None:
+        return folder
 
+    def fill(staging: Path) -> None:
+        write(staging)
+        for path in staging.iterdir():
+            path.chmod(0o644)  # safetensors creates files that other users cannot read
 
-def steps(parent: Path) -> list[Path]:
-    """Return the checkpoint folders of a run, oldest first, intact or not."""
-    if not parent.exists():
-        return []
-    return sorted(p for p in parent.iterdir() if re.fullmatch(r"step-\d{8}", p.name))
-
-
-def newest_intact(parent: Path) -> Path | None:
-    """Return the newest checkpoint whose files all match its manifest, or None; log a warning for each damaged one."""
-    for path in reversed(steps(parent)):
-        damage = problem(path)
-        if damage is None:
-            return path
-        log.warning("skipping checkpoint %s: %s", path.name, damage)
-    return None
-
-
-def prune(parent: Path, newest: Path, keep: int) -> None:
-    """Delete all checkpoints except `newest` and the `keep` - 1 before it.
-
-    Checkpoints later than `newest` are deleted too: they must be damaged, or training would have resumed from them.
-    The remains of interrupted saves are also deleted.
-    """
-    kept = [path for path in steps(parent) if path.name <= newest.name][-max(keep, 1) :]
-    for path in steps(parent):
-        if path not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-    for left in [*parent.glob(".staging-*"), *parent.glob(".old-*")]:
-        shutil.rmtree(left, ignore_errors=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            damage = problem(folder) if folder.exists() else ""
+            if damage is None:  # another process was faster
+                return folder
+            if damage:
+                log.warning("%s: %s; converting the model again", shown(folder), damage)
+            save(folder, fill)
+    except (OSError, UserError) as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError) and not isinstance(cause.__cause__, OSError):
+            raise cause from None  # not a disk error, but something that `write` found wrong with the model
+        free = shutil.disk_usage(existing_parent(folder)).free // 2**20
+        raise UserError(
+            f"{shown(folder)}: converting the model failed ({first_line(cause or error)}); {free} MB are free there. "
+            "No incomplete files are left: make room, or set KDS_MODEL_CACHE to a folder on another disk, and run "
+            "the same command again."
+        ) from error
+    return folder

@@ -72,11 +72,11 @@ def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     Raises UserError when the members differ in their ids.
     """
 
-    def fuse(texts: Sequence[Sequence[str]]) -> list[list[str]]:
+    def combine(texts: Sequence[Sequence[str]]) -> list[list[str]]:
         enough = [group if len(set(group)) >= ENOUGH else () for group in texts]
-        return recombine(enough, recipe.fused, competition.submission.max_characters, recipe.utility)
+        return recombine(enough, recipe.recombined, competition.submission.max_characters, recipe.utility)
 
-    return pool(members, recipe.utility, fuse if recipe.fused else None)
+    return pool(members, recipe.utility, combine if recipe.recombined else None)
 
 
 def _choose_by_weights(recipe: Recipe, found: Pool) -> tuple[Ints, float]:

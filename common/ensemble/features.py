@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from common.data.dialogue import clean, parse, tags
 from common.ensemble.pool import Floats, Pool
-from common.postprocess.rules import sentences
+from common.postprocess.sentences import sentences
 from common.rouge import METRICS
 from common.rouge.tokenizers import get_tokenizer
 

@@ -66,16 +66,16 @@ class Pool:
         )
 
 
-Fuse = Callable[[Sequence[Sequence[str]]], Sequence[Sequence[str]]]
+Recombine = Callable[[Sequence[Sequence[str]]], Sequence[Sequence[str]]]
 """Each dialogue's candidates → texts recombined from them."""
 
 
 def pool(
     members: Mapping[str, Mapping[str, Sequence[Candidate]]],
     profile: str = "leaderboard",
-    fuse: Fuse | None = None,
+    combine: Recombine | None = None,
 ) -> Pool:
-    """Return the pool of the members' candidates by id, and of the texts that `fuse` makes from them.
+    """Return the pool of the members' candidates by id, and of the texts that `combine` makes from them.
 
     Agreement is measured once, in this profile. Equal texts of one member count once.
     Raises UserError unless all members have the same ids (the pool is never an inner join) and a candidate for each.
@@ -105,7 +105,7 @@ def pool(
                 raise UserError(f"{name} has no text for {key!r}; run infer for it again.")
             group += [(number, place, candidate) for place, candidate in enumerate(unique.values())]
         groups.append(group)
-    recombined = fuse([_texts(group) for group in groups]) if fuse else [()] * len(groups)
+    recombined = combine([_texts(group) for group in groups]) if combine else [()] * len(groups)
     for group, made in zip(groups, recombined, strict=True):
         group += [(len(members), place, Candidate(text, None, 0)) for place, text in enumerate(made, 1)]
     shape = (len(ids), max(map(len, groups)))

@@ -13,7 +13,7 @@ from common.ensemble.consensus import Consensus
 from common.rouge import METRICS, PROFILES
 
 ENOUGH = 4
-"""Minimum number of candidates per member for a recipe with `fused`. With fewer, a recombined text agrees most with
+"""Minimum number of candidates per member for a recipe with `recombined`. With fewer, a recombined text agrees most with
 the candidates that its sentences come from."""
 WITH_GIVEN_WEIGHTS = ("vote", "mbr")
 """Methods with given weights; the others learn on dev how to choose."""
@@ -48,7 +48,7 @@ class Recipe:
     """Share of ROUGE-1, ROUGE-2 and ROUGE-L in agreement (mbr, and vote on ties)."""
     length: float = 0.0
     """Utility added per unit of log(length / median length in the dialogue) (mbr, and vote on ties)."""
-    fused: int = 0
+    recombined: int = 0
     """Maximum number of recombined texts per dialogue that may be chosen (all methods but vote). These are the texts
     that agree most with all candidates, regardless of weights and mix."""
 
@@ -94,7 +94,9 @@ def read_recipe(path: Path) -> Recipe:
         ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{where}: not valid TOML ({error}).") from error
-    known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "fused"}
+    known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "recombined"}
+    if "fused" in content:
+        raise UserError(f'{where}: "fused" was renamed to "recombined"; rename that key.')
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}.")
     members = content.get("members")
@@ -123,14 +125,14 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(
             f'{where}: an exact vote uses one text per member; remove "candidates" or use method = "mbr".'
         )
-    fused = content.get("fused", 0)
-    if not isinstance(fused, int) or isinstance(fused, bool) or fused < 0:
-        raise UserError(f"{where}: fused is {fused!r}; wanted a whole number of at least 0.")
-    if fused and method == "vote":
+    recombined = content.get("recombined", 0)
+    if not isinstance(recombined, int) or isinstance(recombined, bool) or recombined < 0:
+        raise UserError(f"{where}: recombined is {recombined!r}; wanted a whole number of at least 0.")
+    if recombined and method == "vote":
         raise UserError(
-            f'{where}: a vote cannot choose a text that no member wrote; remove "fused" or use method = "mbr".'
+            f'{where}: a vote cannot choose a text that no member wrote; remove "recombined" or use method = "mbr".'
         )
-    require_enough(fused, candidates, where)
+    require_enough(recombined, candidates, where)
     utility = content.get("utility", "leaderboard")
     if utility not in PROFILES:
         raise UserError(
@@ -154,15 +156,15 @@ def read_recipe(path: Path) -> Recipe:
         utility,
         shares,
         length,
-        fused,
+        recombined,
     )
 
 
-def require_enough(fused: int, candidates: int, where: str) -> None:
+def require_enough(recombined: int, candidates: int, where: str) -> None:
     """Raise UserError when texts are to be recombined from too few candidates."""
-    if fused and candidates < ENOUGH:
+    if recombined and candidates < ENOUGH:
         raise UserError(
-            f"{where}: fused = {fused} needs candidates = {ENOUGH} or more (now {candidates}): with fewer, a recombined text "
+            f"{where}: recombined = {recombined} needs candidates = {ENOUGH} or more (now {candidates}): with fewer, a recombined text "
             "agrees most with the candidates that its sentences come from."
         )
 

@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 
-from common.postprocess.rules import sentences
+from common.postprocess.sentences import sentences
 from common.rouge import cross, get_profile
 from common.rouge.tokenizers import get_tokenizer
 

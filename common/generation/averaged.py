@@ -6,11 +6,13 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core.errors import UserError
-from common.generation.config import Decoder, DecodingConfig, end_tokens
+from common.core.paths import RUN_NAME
+from common.generation.config import DecodingConfig
+from common.generation.decoder import Decoder, end_tokens
 from common.generation.hf import hf_decoder
 from common.models.averaging import Averaged
 from common.models.storage import load_merged, load_model
-from common.runs.record import RUN_NAME, require_trained
+from common.runs.record import require_trained
 from common.tokenization import same_vocabulary
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerFast]

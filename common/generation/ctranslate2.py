@@ -20,12 +20,13 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, sha256_texts, shown, write_json
-from common.generation.config import Decoder, DecodingConfig, candidates_of, require_beams, with_samples
+from common.core.provenance import code_hash
+from common.generation.config import DecodingConfig
+from common.generation.decoder import Decoder, candidates_of, require_beams, with_samples
 from common.models import storage
 from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.storage import load_model, merge_adapters
 from common.runs.candidates import Candidate
-from common.runs.record import code_hash
 from common.tokenization.tokenizer import load_tokenizer
 
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[ctranslate2]'"

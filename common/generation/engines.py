@@ -5,16 +5,17 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from common.generation.config import Decoder, DecodingConfig
+from common.generation.config import DecodingConfig
+from common.generation.decoder import Decoder
 from common.tokenization.tokenizer import tokens_in
 
 
 def decoder(
-    folder: Path, decoding: DecodingConfig, *, words_of: Iterable[str] = ()
+    folder: Path, decoding: DecodingConfig, *, vocabulary_texts: Iterable[str] = ()
 ) -> tuple[Decoder, PreTrainedTokenizerFast]:
     """Return a decoder that runs the model saved in a folder with the configured engine, and the model's tokenizer.
 
-    `words_of`: when given, a causal model only generates tokens of these texts and of the dialogues in the batch. Most
+    `vocabulary_texts`: when given, a causal model only generates tokens of these texts and of the dialogues in the batch. Most
     of a large vocabulary belongs to other languages, and computing its logits takes most of a decoding step on a CPU.
     Only the engine hf without beam search uses it.
     Raises UserError when the engine is not installed, lacks its hardware, or does not support the model or settings.
@@ -35,4 +36,4 @@ def decoder(
     from common.models.storage import load_merged, load_model
 
     model, tokenizer = load_merged(folder) if decoding.merge else load_model(folder)
-    return hf_decoder(model, tokenizer, tokens_in(tokenizer, words_of)), tokenizer
+    return hf_decoder(model, tokenizer, tokens_in(tokenizer, vocabulary_texts)), tokenizer

@@ -22,19 +22,13 @@ from transformers import (
 )
 
 from common.generation import stepping
-from common.generation.config import (
-    Decoder,
-    DecodingConfig,
-    candidates_of,
-    end_tokens,
-    require_beams,
-    with_samples,
-)
+from common.generation.config import DecodingConfig
+from common.generation.decoder import Decoder, candidates_of, end_tokens, require_beams, with_samples
 from common.generation.stepping import Generated
 from common.models.averaging import Averaged, empty_cache
 from common.models.logits import target_logits
 from common.runs.candidates import Candidate
-from common.tokenization.tokenizer import IGNORE, collate_causal, collate_seq2seq
+from common.tokenization.batches import IGNORE, collate_causal, collate_seq2seq
 
 LOGITS_AT_ONCE = 2**27
 """Most logits held in memory while candidates are scored."""
@@ -123,19 +117,19 @@ def decode(
     config: DecodingConfig,
     *,
     logprobs: bool = True,
-    words: Collection[int] = (),
+    allowed_tokens: Collection[int] = (),
 ) -> list[list[Candidate]]:
     """Return the candidates of each source (token ids), best first, decoded as one batch.
 
     Greedy decoding and sampling sum log-probabilities on the way. Beam search needs another forward pass for them;
     `logprobs=False` skips it and leaves them at 0.
-    `words`: the allowed token ids; empty allows all. Greedy decoding and sampling by a causal model then generate only
-    these and the tokens of the batch's sources; beam search and encoder-decoders ignore `words`.
+    `allowed_tokens`: the allowed token ids; empty allows all. Greedy decoding and sampling by a causal model then generate only
+    these and the tokens of the batch's sources; beam search and encoder-decoders ignore `allowed_tokens`.
     Raises UserError when beam search is asked for more candidates than it has beams.
     """
     require_beams(config)
     if _can_step(model, config):
-        stepped: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, words)
+        stepped: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, allowed_tokens)
         return stepped
     causal = not model.config.is_encoder_decoder
     ids, mask = (_left_padded if causal else _right_padded)(sources, tokenizer.pad_token_id)
@@ -180,7 +174,9 @@ def _by_stepping(
         choose=stepping.sampler(temperature, config.top_p) if temperature > 0 else stepping.greedy,
         greedy_first=samples > 0,
         warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
-        words=sorted({*allowed, *(token for source in sources for token in source)}) if allowed else (),
+        allowed_tokens=sorted({*allowed, *(token for source in sources for token in source)})
+        if allowed
+        else (),
     )
 
     def candidates(rows: Sequence[Generated], count: int, temperature: float) -> list[list[Candidate]]:
@@ -274,16 +270,18 @@ def sequence_logprobs(
 
 
 def hf_decoder(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, words: Collection[int] = ()
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, allowed_tokens: Collection[int] = ()
 ) -> Decoder:
     """Return a decoder that uses transformers, for every architecture and device.
 
-    `words`: the allowed token ids, as in `decode`.
+    `allowed_tokens`: the allowed token ids, as in `decode`.
     """
 
     def once(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         torch.manual_seed(seed)
-        found: list[list[Candidate]] = decode(model, tokenizer, sources, config, words=words)
+        found: list[list[Candidate]] = decode(
+            model, tokenizer, sources, config, allowed_tokens=allowed_tokens
+        )
         return found
 
     twice = with_samples(once)
@@ -293,7 +291,9 @@ def hf_decoder(
             return twice(sources, config, seed)
         require_beams(config)
         torch.manual_seed(seed)
-        found: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, words, config.samples)
+        found: list[list[Candidate]] = _by_stepping(
+            model, tokenizer, sources, config, allowed_tokens, config.samples
+        )
         return found
 
     return run

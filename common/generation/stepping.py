@@ -45,17 +45,19 @@ def generate(
     choose: Callable[[torch.Tensor], torch.Tensor],
     greedy_first: bool = False,
     warp: Warp | None = None,
-    words: Sequence[int] = (),
+    allowed_tokens: Sequence[int] = (),
 ) -> list[Generated]:
     """Return `copies` texts of each left-padded source [sources, length], all copies of a source in a row.
 
     The model reads a source only once for all its copies.
     `choose`: logits [rows, vocabulary] → one vocabulary index per row.
     `greedy_first`: decode the first copy of each source greedily instead.
-    `words`: the allowed token ids, to which `ends` are added; empty allows all. The vocabulary then consists only of
+    `allowed_tokens`: the allowed token ids, to which `ends` are added; empty allows all. The vocabulary then consists only of
     these, also for the log-probabilities.
     """
-    vocabulary = torch.as_tensor(sorted({*words, *ends}), device=input_ids.device) if words else None
+    vocabulary = (
+        torch.as_tensor(sorted({*allowed_tokens, *ends}), device=input_ids.device) if allowed_tokens else None
+    )
     stops = torch.as_tensor(sorted(ends), device=input_ids.device)
     if vocabulary is not None:
         stops = torch.searchsorted(vocabulary, stops)

@@ -16,14 +16,8 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 from common.core import distributed
 from common.core.errors import UserError
 from common.core.files import read_json, shown
-from common.generation.config import (
-    Decoder,
-    DecodingConfig,
-    candidates_of,
-    end_tokens,
-    require_beams,
-    with_samples,
-)
+from common.generation.config import DecodingConfig
+from common.generation.decoder import Decoder, candidates_of, end_tokens, require_beams, with_samples
 from common.models import storage
 from common.models.pretrained import PretrainedConfig
 from common.models.storage import ADAPTER, generation_config

@@ -10,29 +10,29 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
 from common.models.averaging import Averaged, mean_log_probabilities
-from common.tokenization.tokenizer import IGNORE
+from common.tokenization.batches import IGNORE
 
 
 def target_logits(
-    model: torch.nn.Module, batch: dict[str, torch.Tensor], words: torch.Tensor | None = None
+    model: torch.nn.Module, batch: dict[str, torch.Tensor], allowed_tokens: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the logits (t, vocabulary) at the batch's t target tokens, row after row, and the target token ids (t,).
 
     Only target positions go through the output layer, which skips padding and prompts.
-    `words`: the allowed token ids in ascending order, which must include every target; None allows all. The vocabulary
+    `allowed_tokens`: the allowed token ids in ascending order, which must include every target; None allows all. The vocabulary
     then consists only of these, and the targets returned are indices into it.
     Raises ValueError when a target is not allowed.
     """
     inner = getattr(model, "module", model)  # the model itself, without the wrapper for several processes
     if isinstance(inner, Averaged):
-        found = [target_logits(one, batch, words) for one in inner.models]
+        found = [target_logits(one, batch, allowed_tokens) for one in inner.models]
         return mean_log_probabilities([logits for logits, _ in found]), found[0][1]
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     labels = batch["labels"]
     wanted = labels != IGNORE
     if inner.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = _shifted(labels, inner.config)
-    with limited_vocabulary(inner, words) as select:
+    with limited_vocabulary(inner, allowed_tokens) as select:
         hook = inner.get_output_embeddings().register_forward_pre_hook(
             lambda _, hidden: (hidden[0][wanted].unsqueeze(0),)
         )
@@ -41,19 +41,19 @@ def target_logits(
         finally:
             hook.remove()
     targets = labels[wanted]
-    if words is None:
+    if allowed_tokens is None:
         return logits.squeeze(0), targets
-    indices = torch.searchsorted(words, targets).clamp(max=len(words) - 1)
-    if not torch.equal(words[indices], targets):
+    indices = torch.searchsorted(allowed_tokens, targets).clamp(max=len(allowed_tokens) - 1)
+    if not torch.equal(allowed_tokens[indices], targets):
         raise ValueError("a target token is not among the allowed tokens")
     return logits.squeeze(0), indices
 
 
 @contextmanager
 def limited_vocabulary(
-    model: PreTrainedModel, words: torch.Tensor | None
+    model: PreTrainedModel, allowed_tokens: torch.Tensor | None
 ) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """Limit the model's output layer to the allowed token ids `words` inside this context; None allows all.
+    """Limit the model's output layer to the allowed token ids `allowed_tokens` inside this context; None allows all.
 
     Yields a function that must be applied to the model's logits. Where the output layer cannot be replaced, the model
     still computes all logits and the function selects the allowed ones: when the layer is trained, is not a plain
@@ -62,13 +62,13 @@ def limited_vocabulary(
     fixed = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
     head: Any = None if fixed else model.get_output_embeddings()
     trained = torch.is_grad_enabled() and type(head) is nn.Linear and head.weight.requires_grad
-    if words is None or type(head) is not nn.Linear or trained:
-        yield lambda logits: logits if words is None else logits[..., words]
+    if allowed_tokens is None or type(head) is not nn.Linear or trained:
+        yield lambda logits: logits if allowed_tokens is None else logits[..., allowed_tokens]
         return
-    smaller = nn.Linear(head.in_features, len(words), bias=head.bias is not None, device="meta")
-    smaller.weight = nn.Parameter(head.weight[words], requires_grad=False)
+    smaller = nn.Linear(head.in_features, len(allowed_tokens), bias=head.bias is not None, device="meta")
+    smaller.weight = nn.Parameter(head.weight[allowed_tokens], requires_grad=False)
     if head.bias is not None:
-        smaller.bias = nn.Parameter(head.bias[words], requires_grad=False)
+        smaller.bias = nn.Parameter(head.bias[allowed_tokens], requires_grad=False)
     model.set_output_embeddings(smaller)
     try:
         yield lambda logits: logits

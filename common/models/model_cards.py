@@ -8,8 +8,9 @@ from common.core.errors import UserError
 from common.core.files import read_json, shown
 from common.data.competition_rules import API, models_of
 from common.models import hub
-from common.models.hub import CARD, PINNED, on_this_machine
+from common.models.hub import PINNED, on_this_machine
 from common.models.offline_gemma import NAME
+from common.models.weight_files import CARD
 
 _WITHOUT_CARD = ("tiny:", f"offline:{NAME}")  # random weights, or a model whose origin is known
 

@@ -23,8 +23,9 @@ from common.core.distributed import first_alone
 from common.core.errors import UserError
 from common.core.files import sha256_file
 from common.core.memory import advise_when_out_of_memory
-from common.models import hub
-from common.models.hub import PINNED, Architecture, Source, is_local, require_architecture
+from common.models import architecture, hub
+from common.models.architecture import Architecture, require_architecture
+from common.models.hub import PINNED, Source, is_local
 from common.models.tiny import PREFIX, tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
@@ -77,7 +78,7 @@ def load_pretrained(
         )
     if kind:
         require_architecture(source.folder, kind)
-    found = hub.architecture(source.folder)
+    found = architecture.architecture(source.folder)
     loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
     dtype = _dtype(config, frozen)
     settings: dict[str, Any] = {"attn_implementation": _attention(config.attention, dtype)}

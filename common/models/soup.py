@@ -14,8 +14,8 @@ from common.core.files import read_json
 from common.core.verified_folder import MANIFEST
 from common.models import adapter_soup
 from common.models.adapter_soup import CONFIG, WEIGHTS, is_low_rank, require_exact
-from common.models.hub import weight_files
 from common.models.storage import BASE
+from common.models.weight_files import weight_files
 from common.tokenization import same_vocabulary
 from common.tokenization.tokenizer import load_tokenizer
 

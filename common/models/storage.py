@@ -22,7 +22,8 @@ from transformers.utils.logging import disable_progress_bar
 from common.core.errors import UserError
 from common.core.files import read_json, shown, write_json
 from common.models.adapters import grow_embeddings
-from common.models.hub import Architecture, is_local, require_architecture
+from common.models.architecture import Architecture, require_architecture
+from common.models.hub import is_local
 from common.models.pretrained import (
     PretrainedConfig,
     computes_in_bf16,

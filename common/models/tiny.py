@@ -22,7 +22,7 @@ from transformers import (
 
 from common.core import verified_folder
 from common.core.errors import UserError
-from common.models.hub import cache_folder
+from common.core.paths import cache_folder
 from common.tokenization.tokenizer import train_bpe
 
 PREFIX = "tiny:"

@@ -6,14 +6,16 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import shown
-from common.data.competition import Competition, active_competition
+from common.core.paths import run_folder
+from common.data.competition import Competition
+from common.data.competition_file import active_competition
 from common.data.rows import read_predictions, read_references, read_split
 from common.postprocess import rules
 from common.postprocess.rules import PostprocessConfig, best_texts
-from common.postprocess.search import ALPHA, AT_LEAST, Effect, LengthTrial, RuleTrial, SearchReport, Task
+from common.postprocess.search import ALPHA
+from common.postprocess.trials import AT_LEAST, Effect, LengthTrial, RuleTrial, SearchReport, Task
 from common.runs import candidates
-from common.runs.record import read_record, run_folder, to_arguments
-from common.submission.members import stage_command
+from common.runs.record import read_record, stage_command, to_arguments
 
 
 def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:

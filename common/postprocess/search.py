@@ -6,114 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.competition import NEAR_COPY
 from common.data.folds import folds
-from common.data.rows import Row
 from common.postprocess.rules import RULES, PostprocessConfig, get_rule, long_enough
-from common.rouge import Comparison, compare
+from common.postprocess.trials import AT_LEAST, AT_MOST, Effect, LengthTrial, RuleTrial, SearchReport, Task
+from common.rouge import compare
+from common.rouge.stats import holm
 from common.runs.scoring import example_scores
 
 FOLDS = 5
 ALPHA = 0.05
 """Probability of any advice if no change really helps, over all differences tested together."""
-AT_MOST, AT_LEAST = "at most", "at least"
-"""Ways of fitting a length: cut longer texts, or take a longer candidate instead of a short one."""
 LENGTHS = 16
 """Number of lengths tried per way, in a geometric series from a quarter of the run's median length to its 98th
 percentile."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A run's dev candidates and everything needed to score them."""
-
-    rows: Sequence[Row]
-    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
-    candidates: Sequence[Sequence[str]]
-    """The raw texts of every row, best first."""
-    references: Mapping[str, Sequence[str]]
-    """By id."""
-    profile: str
-    mode: str = "mean"
-    """How several references are combined (`Competition.leaderboard_references`)."""
-    near_copy: float = NEAR_COPY
-    """Similarity from which two dialogues count as one."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One way of post-processing compared with another on the same dialogues."""
-
-    score: float
-    test: Comparison | None
-    """Comparison with the other one; None when both give the same texts."""
-    changed: float
-    """Share of dialogues where both ways give different texts, 0 to 1."""
-
-    @property
-    def p(self) -> float:
-        """Return the larger p of both paired tests, in (0, 1].
-
-        For a rule that changes only a few texts the bootstrap alone is overconfident, because it only resamples what
-        it has seen.
-        """
-        return max(self.test.bootstrap_p, self.test.permutation_p) if self.test else 1.0
-
-
-@dataclass(frozen=True)
-class RuleTrial:
-    """A rule by itself, and as a part of the run's own pipeline."""
-
-    name: str
-    used: bool
-    """Whether the run's own pipeline has it."""
-    alone: Effect
-    """The rule alone compared with the raw text."""
-    inside: Effect
-    """The run's pipeline with the rule compared with the same without it; the score is that of the pipeline with it."""
-    adjusted_p: float
-    """p of `inside` after Holm's correction, in (0, 1]."""
-
-
-@dataclass(frozen=True)
-class LengthTrial:
-    """A way of fitting a target length, tested on dialogues that it was not fitted on."""
-
-    name: str
-    """`AT_MOST` or `AT_LEAST`."""
-    fitted: PostprocessConfig
-    """Config fitted on all of dev, which would be applied."""
-    by_fold: tuple[PostprocessConfig, ...]
-    """Config fitted on the other folds, for each fold; they show how stable `fitted` is."""
-    flattered: float
-    """Gain of `fitted` over the run's pipeline on the dialogues that it was fitted on; optimistic."""
-    effect: Effect
-    """Effect over the run's pipeline, where each dialogue uses the config fitted on the other folds."""
-    adjusted_p: float
-    """p of `effect` after Holm's correction, in (0, 1]."""
-
-
-@dataclass(frozen=True)
-class SearchReport:
-    """Everything that `make postprocess` prints."""
-
-    profile: str
-    dialogues: int
-    raw: float
-    """Score of the first candidates without post-processing."""
-    own: PostprocessConfig
-    own_score: float
-    rules: tuple[RuleTrial, ...]
-    lengths: tuple[LengthTrial, ...]
-    tested: int
-    """Number of differences that Holm's correction covers: those that change a text."""
-    advised: PostprocessConfig
-    """Equal to `own` when no change is advised."""
-    together: Effect
-    """`advised` compared with `own`, on the dialogues it was chosen on."""
 
 
 def search(task: Task, own: PostprocessConfig) -> SearchReport:
@@ -154,19 +62,6 @@ def search(task: Task, own: PostprocessConfig) -> SearchReport:
         advised,
         known.effect(advised, own),
     )
-
-
-def holm(p_values: Sequence[float | None]) -> list[float]:
-    """Return every p after Holm's correction for all of them, in [0, 1].
-
-    None means not tested: it does not count, and its adjusted p is 1.
-    """
-    order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    adjusted, highest = [1.0] * len(p_values), 0.0
-    for rank, (p, place) in enumerate(order):
-        highest = max(highest, min(1.0, p * (len(order) - rank)))
-        adjusted[place] = highest
-    return adjusted
 
 
 # --- configs to try ---

@@ -7,7 +7,7 @@ from itertools import chain, count
 
 import numpy as np
 
-from common.rouge.counting import Counts, Index, ngram_sizes
+from common.rouge.arrays import Counts, Index, ngram_sizes
 from common.rouge.kernels import Ids, count_long, count_short
 from common.rouge.kernels101 import count_rouge101, distinct_counts
 from common.rouge.kernels_text import SEPARATOR, SPACE, CodeUnits, Places, fold, intern, letters

@@ -6,16 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from common.core.errors import UserError
+from common.rouge.arrays import Array, Counts, Index, ngram_sizes
 from common.rouge.profiles import Profile
 from common.rouge.pure_python import overlap_counts, position_masks, rouge101_counts
 from common.rouge.tokenizers import get_tokenizer, refuse_hangul, split_sentences_101
-
-Array = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
-Index = npt.NDArray[np.int64]
 
 TINY = 2_000
 """Number of characters up to which a job uses plain Python, even when compiled code is already loaded."""
@@ -134,11 +130,6 @@ def use_compiled(characters: int) -> bool:
     # Machine code older than the sources does not count, because numba would compile it again.
     on_disk = any(e.stat().st_mtime > written for e in folder.glob("__pycache__/kernels_text.intern*.nbi"))
     return characters >= (WORTH_LOADING if on_disk else WORTH_COMPILING)
-
-
-def ngram_sizes(lengths: Counts) -> Counts:
-    """Return the number of unigrams, bigrams and (for the LCS) again unigrams of texts of these lengths, [3, texts]."""
-    return np.stack((lengths, np.maximum(lengths - 1, 0), lengths))
 
 
 def _count_tokens(tokens: Sequence[Sequence[str]], hyp: Index, ref: Index) -> tuple[Counts, Counts]:

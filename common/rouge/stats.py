@@ -3,6 +3,7 @@
 Every function takes a seed and returns the same result for it on every machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,3 +155,16 @@ def compare(
     return Comparison(
         interval.mean, interval.low, interval.high, bootstrap_p, permutation_p, int(np.asarray(a).size)
     )
+
+
+def holm(p_values: Sequence[float | None]) -> list[float]:
+    """Return every p after Holm's correction for all of them, in [0, 1].
+
+    None means not tested: it does not count, and its adjusted p is 1.
+    """
+    order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, (p, place) in enumerate(order):
+        highest = max(highest, min(1.0, p * (len(order) - rank)))
+        adjusted[place] = highest
+    return adjusted

@@ -1,82 +1,14 @@
 """Read run folders: their paths, their records, and whether they are stale. Never imports torch."""
 
-import ast
-import hashlib
-import re
-import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, shown
+from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
-
-EXPERIMENT = re.compile(r"exp[0-9]{3}")
-RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]*)?")
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """The constants TITLE, MODEL and NEEDS of an experiment's config.py."""
-
-    name: str
-    title: str
-    model: str
-    needs: str
-
-
-def experiments() -> list[str]:
-    """Return the sorted names of all experiments: the folders of experiments/ with a config.py."""
-    found = (path.parent.name for path in (root() / "experiments").glob("exp*/config.py"))
-    return sorted(name for name in found if EXPERIMENT.fullmatch(name))
-
-
-def require_experiment(name: str) -> str:
-    """Return the name. Raises UserError that lists the experiments when there is none with this name."""
-    if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp002. {_known()}")
-    if not (root() / "experiments" / name / "config.py").is_file():
-        raise UserError(f"experiment {name!r} does not exist. {_known()}")
-    return name
-
-
-def _known() -> str:
-    return f"There are {', '.join(experiments()) or 'none'}; start one with: make new exp=exp0NN from=exp002"
-
-
-def describe(name: str) -> Experiment:
-    """Return title, model and needs of an experiment without importing it. Raises UserError when one is missing."""
-    path = root() / "experiments" / name / "config.py"
-    constants: dict[str, Any] = {}
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"{shown(path)}: not valid Python ({error}); fix that line.") from error
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            constants |= {
-                target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)
-            }
-    missing = [key for key in ("TITLE", "MODEL", "NEEDS") if not isinstance(constants.get(key), str)]
-    if missing:
-        raise UserError(f'{shown(path)}: needs a line {missing[0]} = "…", which make list prints.')
-    return Experiment(name, constants["TITLE"], constants["MODEL"], constants["NEEDS"])
-
-
-def outputs(competition: str, *, smoke: bool = False) -> Path:
-    """Return the folder of a competition's runs; smoke runs have a separate one."""
-    return root() / "outputs" / "smoke" / competition if smoke else root() / "outputs" / competition
-
-
-def run_folder(competition: str, run: str) -> Path:
-    """Return the folder of a run, which need not exist. Raises UserError for an invalid run name."""
-    if not RUN_NAME.fullmatch(run):
-        raise UserError(
-            f"run {run!r}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2."
-        )
-    return outputs(competition) / run
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -88,24 +20,6 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{shown(path)}: not a run record; train again with restart=1.")
     return content
-
-
-def code_hash(path: Path) -> str:
-    """Return the hex SHA-256 of a Python file's syntax tree; comments, docstrings and formatting do not change it.
-
-    For a file that is not valid Python it is the SHA-256 of the bytes.
-    """
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return sha256_file(path)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body.pop(0)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:
@@ -221,16 +135,17 @@ def stale_reasons(folder: Path) -> list[str]:
     return list(dict.fromkeys(reasons))
 
 
-def git_state() -> dict[str, Any]:
-    """Return the commit, and whether files differ from it; None for both outside a checkout.
+def stage_command(
+    run: str, stage: str, folder: Path, comp: str, changed: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Return the make command that repeats a stage of a run with its recorded settings, except for `changed` ones.
 
-    The ledger and results/ do not count, because the commands write them themselves.
+    `comp` is " comp=NAME" or "".
     """
-
-    def git(*arguments: str) -> str | None:
-        done = subprocess.run(["git", *arguments], cwd=root(), capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    status = git("status", "--porcelain", "--", ".", ":!submissions/ledger.jsonl", ":!results")
-    return {"commit": commit, "dirty": None if commit is None else bool(status)}
+    before = read_record(folder).get(stage, {})
+    option = f" run={run}" if "-" in run else ""
+    option += f" gpus={before['processes']}" if before.get("processes", 1) > 1 else ""
+    arguments = " ".join(to_arguments({**before.get("overrides", {}), **changed}))
+    return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (
+        f' args="{arguments}"' if arguments else ""
+    )

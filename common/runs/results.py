@@ -12,7 +12,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import root, shown, write_json
-from common.runs import record
+from common.runs import experiments
 from common.runs.record import read_record
 from common.runs.scoring import Report
 
@@ -88,7 +88,7 @@ def from_record(folder: Path, settings: Mapping[str, Any], dev: Report, test: Re
     """
     stages = read_record(folder)
     infer = stages["infer"]
-    about = record.describe(infer["experiment"])
+    about = experiments.describe(infer["experiment"])
     data = {path: entry["sha256"] for stage in stages.values() for path, entry in stage["data"].items()}
     return Result(
         run=folder.name,

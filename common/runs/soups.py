@@ -14,18 +14,13 @@ from typing import Any
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import fsync_folder, sha256_file, shown
+from common.core.paths import run_folder
+from common.core.provenance import code_in_use
+from common.core.text_table import text_table
 from common.models import soup
 from common.models.soup import require_alike
-from common.runs.record import read_record, require_trained, run_folder, stale_training, to_arguments
-from common.runs.run import (
-    INFER_ONLY,
-    Run,
-    apply_training_overrides,
-    changed_settings,
-    code_in_use,
-    set_aside,
-)
-from common.submission.leaderboard import text_table
+from common.runs.record import read_record, require_trained, stale_training, to_arguments
+from common.runs.run import INFER_ONLY, Run, apply_training_overrides, changed_settings, set_aside
 
 log = logging.getLogger(__name__)
 METHODS = ("uniform", "greedy")

@@ -3,7 +3,6 @@
 metrics.jsonl and dev/scores.json are the source; W&B only shows them. What W&B does not have yet is read from there.
 """
 
-import importlib.util
 import logging
 import os
 import re
@@ -14,118 +13,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from common.core.errors import UserError
 from common.core.files import read_json, read_lines, shown, write_json
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references
 from common.rouge.profiles import get_profile
-from common.runs import scoring
+from common.runs import scoring, wandb_mode
 from common.runs.record import read_record
 from common.runs.scoring import example_scores, score
+from common.runs.wandb_mode import Mode, error_line, tracking_mode
 
 log = logging.getLogger(__name__)
-Mode = Literal["off", "offline", "online"]
-CHOICES = ("off", "auto", "offline", "online")
-ENVIRONMENT_MODES: dict[str, Mode] = {
-    "online": "online",
-    "run": "online",
-    "offline": "offline",
-    "dryrun": "offline",
-}
 SAMPLES = 30  # number of dev dialogues in the table
 INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0  # longest delay at the start and at the end without a network
 SECRET = re.compile(r"(^|[._])(token|secret|password|credentials?|(api_?)?key)$")
-
-
-def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
-    """Return how a run is tracked; this is decided before the run starts and never changes to another mode later.
-
-    "auto" uses WANDB_MODE if that is set. Otherwise it is online when wandb is installed and finds a key, and off
-    when not or in a smoke run. WANDB_MODE=disabled or WANDB_DISABLED=true always switch tracking off.
-    Raises UserError when `asked` is not one of the choices, or is "online" or "offline" and that is impossible.
-    """
-    wanted: Mode
-    if asked not in CHOICES:
-        raise UserError(f"--track {asked!r}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
-    from_environment = os.environ.get("WANDB_MODE", "").lower()
-    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes") or from_environment == "disabled":
-        return "off"
-    if asked == "off":
-        return "off"
-    if asked != "auto":
-        wanted = "online" if asked == "online" else "offline"
-        obstacle = _obstacle(wanted)
-        if obstacle:
-            raise UserError(f"--track {asked}: {obstacle}")
-        return wanted
-    if from_environment in ENVIRONMENT_MODES:
-        wanted = ENVIRONMENT_MODES[from_environment]
-        obstacle = _obstacle(wanted)
-        if obstacle:
-            log.warning("WANDB_MODE=%s, but this run is not tracked: %s", from_environment, obstacle)
-        return "off" if obstacle else wanted
-    if smoke or not _key_may_exist():
-        return "off"
-    obstacle = _obstacle("online")
-    if obstacle and os.environ.get("WANDB_API_KEY"):
-        log.warning("WANDB_API_KEY is set, but this run is not tracked: %s", obstacle)
-    return "off" if obstacle else "online"
-
-
-def _obstacle(wanted: Mode) -> str:
-    """Return why the mode is impossible here and what to do about it; "" when it is possible."""
-    if importlib.util.find_spec("wandb") is None:
-        return (
-            "wandb is not installed; install it with: .venv/bin/pip install -c constraints.txt -e '.[track]'"
-        )
-    if wanted == "offline":
-        return ""
-    os.environ["WANDB_MODE"] = "online"  # wandb reads this variable too, and an explicit choice has priority
-    try:
-        found = bool(_wandb().login(prompt=False, verify=False))
-    except Exception as error:
-        return (
-            f"the W&B key cannot be used ({_error_line(error)}); make a new one with: .venv/bin/wandb login"
-        )
-    return (
-        ""
-        if found
-        else "there is no W&B key; run .venv/bin/wandb login, set WANDB_API_KEY, or use --track offline"
-    )
-
-
-def _key_may_exist() -> bool:
-    """Return whether any of the places exists where wandb looks for a key; this avoids the import of wandb."""
-    netrc = os.environ.get("NETRC")
-    places = [Path(netrc)] if netrc else [Path.home() / ".netrc", Path.home() / "_netrc"]
-    named = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
-    return named or any(place.exists() for place in places)
-
-
-def _wandb() -> Any:
-    """Return the package, silenced and without its error reports to its developers."""
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    os.environ.setdefault("WANDB_SILENT", "true")
-    import wandb  # takes half a second, so untracked runs do not import it
-
-    return wandb
-
-
-def _error_line(error: Exception) -> str:
-    """Return the first line of an error with the API key removed."""
-    text = (str(error).splitlines() or [""])[0]
-    key = os.environ.get("WANDB_API_KEY", "").strip()
-    return f"{type(error).__name__}: {text.replace(key, '…') if key else text}"
-
-
-def sweep_run(experiment: str) -> str | None:
-    """Return the run name of this trial when a sweep agent started this process, else None."""
-    trial = os.environ.get("WANDB_RUN_ID", "").lower()
-    return f"{experiment}-{trial}" if os.environ.get("WANDB_SWEEP_ID") and trial else None
 
 
 def public(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,7 +107,7 @@ class Tracker:
                 values[f"dev/{headline}/floor"] = max(floor["constant"], floor["lead"])
             self._run.summary.update(values)
             columns, cells = samples(self.folder, texts=self.texts)
-            self._run.log({"dev/samples": _wandb().Table(columns=columns, data=cells)})
+            self._run.log({"dev/samples": wandb_mode.wandb().Table(columns=columns, data=cells)})
 
     def _emit(self) -> None:
         """Log the collected row, unless W&B already has its step from before a crash."""
@@ -227,7 +132,7 @@ class Tracker:
     def _begin(self) -> None:
         if self._run is not None:
             return
-        wandb = _wandb()
+        wandb = wandb_mode.wandb()
         path, about = self.folder / "wandb.json", _about(self.folder)
         known = read_json(path) if path.exists() else {"id": secrets.token_hex(4)}
         # In a sweep wandb gets the id and the project from the agent.
@@ -277,7 +182,7 @@ class Tracker:
             log.warning(
                 "W&B failed and is off from here on (%s); the run itself continues. Show it later with: "
                 "python -m common track %s",
-                _error_line(error),
+                error_line(error),
                 shown(self.folder),
             )
 

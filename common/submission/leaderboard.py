@@ -97,16 +97,6 @@ def _commit(stage: Stage) -> str:
     return "–" if stage.commit is None else stage.commit[:7] + ("*" if stage.dirty else "")
 
 
-def text_table(table: Sequence[Sequence[str]]) -> str:
-    """Return the rows as aligned text with the first row underlined."""
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
-    return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
-
-
 def markdown(table: Sequence[Sequence[str]]) -> str:
     """Return the rows as a Markdown table, the first as its header."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]

@@ -8,15 +8,16 @@ import numpy as np
 
 from common.augment import augmented_rows
 from common.augment.augmented_rows import FOLDER, ROWS, rows_path
+from common.core import paths
 from common.core.errors import UserError
 from common.core.files import sha256_file, shown
+from common.core.paths import run_folder
 from common.data import folds, near_copies
 from common.data.competition import Competition
 from common.data.competition_rules import require_stage
 from common.data.near_copies import CopyIndex, copy_index, grams
 from common.data.rows import Row, SplitName, read_split
-from common.runs import record
-from common.runs.record import read_record, run_folder
+from common.runs.record import read_record
 
 EXAMPLES = 5
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
@@ -89,7 +90,7 @@ def report(competition: Competition) -> Report:
         name: folds.groups(splits[name].rows, near_copy, splits[name].index) for name in ("train", "dev")
     }
     family = {name: group for group in grouped["train"] for name in group}
-    for path in sorted(record.outputs(competition.name).glob(f"{FOLDER}/*/{ROWS}")):
+    for path in sorted(paths.outputs(competition.name).glob(f"{FOLDER}/*/{ROWS}")):
         made = augmented_rows.parse(path)
         rows, name = [one.row for one in made], f"{FOLDER}/{path.parent.name}"
         related = [family.get(one.parent, frozenset()) for one in made]

@@ -6,20 +6,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import root
-from common.data.competition import Competition, active_competition
+from common.core.paths import run_folder
+from common.data.competition import Competition
+from common.data.competition_file import active_competition
 from common.ensemble.recipe import Recipe
 from common.runs import record
+from common.runs.experiments import require_experiment
 from common.runs.record import (
     needs_training,
     read_record,
-    require_experiment,
-    run_folder,
     soup_command,
+    stage_command,
     stale_reasons,
     stale_training,
     to_arguments,
@@ -81,22 +81,6 @@ def _soup(run: str, folder: Path) -> str | None:
         if needs_training(other)
     ]
     return " && ".join([*first, again])
-
-
-def stage_command(
-    run: str, stage: str, folder: Path, comp: str, changed: Mapping[str, Any] = MappingProxyType({})
-) -> str:
-    """Return the make command that repeats a stage of a run with its recorded settings, except for `changed` ones.
-
-    `comp` is " comp=NAME" or "".
-    """
-    before = read_record(folder).get(stage, {})
-    option = f" run={run}" if "-" in run else ""
-    option += f" gpus={before['processes']}" if before.get("processes", 1) > 1 else ""
-    arguments = " ".join(to_arguments({**before.get("overrides", {}), **changed}))
-    return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (
-        f' args="{arguments}"' if arguments else ""
-    )
 
 
 def _renewing(run: str, competition: Competition) -> list[list[str]]:

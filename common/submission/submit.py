@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, sha256_file, shown
+from common.core.paths import run_folder
+from common.core.provenance import git_state
 from common.data.competition import Competition
 from common.data.rows import SplitName, read_predictions, read_references, read_split
 from common.ensemble.blend import Blended, Members, blend
@@ -23,7 +25,7 @@ from common.postprocess.rules import apply_recorded
 from common.rouge import paired_bootstrap
 from common.runs import candidates, scoring
 from common.runs.candidates import Candidate
-from common.runs.record import git_state, read_record, run_folder
+from common.runs.record import read_record
 from common.runs.scoring import example_scores, score
 from common.submission import csv_file, ledger
 from common.submission.leaks import require_clean
@@ -226,7 +228,7 @@ def _entry(
         "recipe": recipe.name,
         "competition": competition.name,
         "method": recipe.method,
-        "fused": recipe.fused,
+        "recombined": recipe.recombined,
         "csv_sha256": sha,
         "members": [
             {"run": m.run, "weight": m.weight, "run_sha256": sha256_file(folders[m.run] / "run.json")}

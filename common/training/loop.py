@@ -1,11 +1,10 @@
 """Train encoder-decoder and causal models with one accelerate loop (`fit`), in one process or several."""
 
 import contextlib
-import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,14 @@ from transformers import PreTrainedModel, get_scheduler
 from common.core import distributed, verified_folder
 from common.core.distributed import require_together
 from common.core.errors import UserError
-from common.core.files import append_line, read_json, read_lines, shown, write_json, write_text
+from common.core.files import append_line, shown
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import progress
-from common.core.verified_folder import newest_intact, staging_folder, step_folder
 from common.training import sharding
-from common.training.losses import Batch, Loss, cross_entropy
+from common.training.losses import Loss, cross_entropy
 from common.training.plan import Plan, TrainingConfig
-from common.training.sharding import is_sharded, load_share, save_share, whole_weights
+from common.training.resume import Collate, Evaluate, SaveModel, TrainingState, resume_state, save_state
+from common.training.sharding import whole_weights
 from common.training.state import MovingAverage, Progress, keep_trained_weights_only, trained_parameters
 
 log = logging.getLogger(__name__)
@@ -35,10 +34,6 @@ NO_GRADIENT = (
     "no gradient reached the trained weights: gradient checkpointing does not work with this model and quantization "
     "on this machine. Train again with restart=1 and --gradient-checkpointing false or --quantization none."
 )
-Collate = Callable[[Sequence[dict[str, Any]]], Batch]
-Evaluate = Callable[[PreTrainedModel], Mapping[str, float]]
-SaveModel = Callable[[PreTrainedModel, Path, dict[str, torch.Tensor] | None], None]
-"""(model, folder, weights) → None; `weights` are the full weights of a sharded model, None for any other model."""
 
 
 @dataclass(frozen=True)
@@ -67,27 +62,6 @@ def _optimizer(model: PreTrainedModel, config: TrainingConfig) -> torch.optim.Ad
     ]
     betas = (config.betas[0], config.betas[1])
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
-
-
-@dataclass(frozen=True)
-class _Training:
-    """Everything that does not change during one call of `fit`."""
-
-    accelerator: Accelerator
-    model: PreTrainedModel
-    optimizer: Any
-    schedule: Any
-    average: MovingAverage
-    examples: Dataset
-    collate: Collate
-    loss: Loss
-    evaluate: Evaluate
-    save_best: SaveModel
-    config: TrainingConfig
-    plan: Plan
-    folder: Path
-    fingerprint: str
-    follow: Callable[[], None]
 
 
 def fit(
@@ -141,15 +115,15 @@ def fit(
     average = MovingAverage(list(trained_parameters(model).values()), config.ema)
     if config.sharding == "none":
         accelerator.register_for_checkpointing(average)
-    training = _Training(accelerator, model, optimizer, schedule, average, examples, collate, loss, evaluate,
+    training = TrainingState(accelerator, model, optimizer, schedule, average, examples, collate, loss, evaluate,
                          save_best, config, plan, folder, f"{fingerprint}-{accelerator.num_processes}", follow)  # fmt: skip
-    _resume(training, state)
+    resume_state(training, state)
     _run(training, state, total)
     accelerator.free_memory()
     return FitResult(state.step, state.best_step, state.best_score, stopped_early=state.step < total)
 
 
-def _run(training: _Training, state: Progress, total: int) -> None:
+def _run(training: TrainingState, state: Progress, total: int) -> None:
     config, folder, main = training.config, training.folder, training.accelerator.is_main_process
     every = max(1, round(config.evaluate_every * len(training.plan.epoch(0))))
     saved_at = time.monotonic()
@@ -183,12 +157,12 @@ def _run(training: _Training, state: Progress, total: int) -> None:
                 _evaluate(training, state)
         late = [main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes]
         if due or distributed.gather(late)[0]:
-            _save(training, state)
+            save_state(training, state)
             saved_at = time.monotonic()
     bar.close()
 
 
-def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
+def _step(training: TrainingState, batches: list[list[int]]) -> tuple[float, float]:
     """Take one optimizer step with the batches of all processes; return the loss per target token and gradient norm."""
     accelerator, config = training.accelerator, training.config
     tokens = training.plan.target_tokens(batches)
@@ -231,7 +205,7 @@ def _step(training: _Training, batches: list[list[int]]) -> tuple[float, float]:
     return value, norm
 
 
-def _require_finite(training: _Training, batches: list[list[int]], name: str, value: float) -> None:
+def _require_finite(training: TrainingState, batches: list[list[int]], name: str, value: float) -> None:
     """Raise UserError when the value is not finite, after saving the batches of the step to bad_batch.pt."""
     if math.isfinite(value):
         return
@@ -249,7 +223,7 @@ def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _evaluate(training: _Training, state: Progress) -> None:
+def _evaluate(training: TrainingState, state: Progress) -> None:
     model = training.accelerator.unwrap_model(training.model).eval()
     main = training.accelerator.is_main_process
     autocast = torch.cuda.is_available() or model.dtype == torch.bfloat16
@@ -277,59 +251,3 @@ def _evaluate(training: _Training, state: Progress) -> None:
         shown_scores = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
         log.info("step %d  train loss %.3f  %s", state.step, loss, shown_scores)
     distributed.wait()
-
-
-def _save(training: _Training, state: Progress) -> None:
-    """Save a checkpoint: every process writes its part into one staging folder, which the first process publishes."""
-
-    def write(staging: Path) -> None:
-        distributed.wait()
-        training.accelerator.save_state(str(staging))
-        if is_sharded(training.model):
-            save_share(staging, _share(training))
-        distributed.wait()
-        if training.accelerator.is_main_process:
-            write_json(staging / "run.json", {"fingerprint": training.fingerprint, "step": state.step})
-
-    parent = training.folder / "checkpoints"
-    newest = step_folder(parent, state.step)
-    if training.accelerator.is_main_process:
-        verified_folder.save(newest, write)
-        verified_folder.prune(parent, newest, training.config.keep_checkpoints)
-    else:
-        write(staging_folder(newest))
-    distributed.wait()
-
-
-def _share(training: _Training) -> dict[str, Any]:
-    weights = {name: p.detach() for name, p in trained_parameters(training.model).items()}
-    return {
-        "weights": weights,
-        "optimizer": training.optimizer.state_dict(),
-        "average": training.average.state_dict(),
-    }
-
-
-def _resume(training: _Training, state: Progress) -> None:
-    """Load the newest intact checkpoint, if there is one, and drop the metrics of later steps."""
-    newest = newest_intact(training.folder / "checkpoints")
-    if newest is not None:
-        if read_json(newest / "run.json")["fingerprint"] != training.fingerprint:
-            raise UserError(
-                f"{shown(newest)} was made with other settings, data or another number of processes. "
-                "Run again with restart=1 to start over (the old run is moved aside)."
-            )
-        training.accelerator.load_state(str(newest))
-        if is_sharded(training.model):
-            share = load_share(newest)
-            for name, parameter in trained_parameters(training.model).items():
-                parameter.data.copy_(share["weights"][name])
-            training.optimizer.load_state_dict(share["optimizer"])
-            training.average.load_state_dict(share["average"])
-        log.info("resuming at step %d", state.step)
-    if not training.accelerator.is_main_process:
-        return
-    metrics = training.folder / "metrics.jsonl"
-    lines = [json.dumps(line) for line in read_lines(metrics) if line["step"] <= state.step]
-    write_text(metrics, "".join(f"{line}\n" for line in lines))
-    training.follow()

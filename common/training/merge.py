@@ -14,17 +14,11 @@ import click
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import shown
-from common.data.competition import active_competition, load_competition
-from common.runs import record
-from common.runs.record import require_trained, run_folder, stale_training
+from common.core.paths import merged_folder, run_folder
+from common.data.competition_file import active_competition, load_competition
+from common.runs.record import require_trained, stale_training
 
-MERGED = "merged"
 log = logging.getLogger(__name__)
-
-
-def merged_folder(competition_name: str, run: str) -> Path:
-    """Return the path of a run's merged model: outputs/COMPETITION/merged/RUN."""
-    return record.outputs(competition_name) / MERGED / run
 
 
 def merge_run(competition_name: str, run: str) -> Path:

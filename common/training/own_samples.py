@@ -11,25 +11,29 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core.errors import UserError
 from common.core.files import sha256_texts, shown
-from common.core.verified_folder import newest_intact
 from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.hf import hf_decoder
-from common.generation.inference import TrainSettings, require_context
+from common.generation.inference import require_context
 from common.generation.resumable import made_under
 from common.runs.run import Run
-from common.tokenization.tokenizer import InputTemplate, TemplateOf, require_ids, sources, tokens_in
+from common.tokenization import examples
+from common.tokenization.layout import InputTemplate, TemplateOf
+from common.tokenization.tokenizer import require_ids, tokens_in
 from common.training import reward
-from common.training.reward import RewardConfig, require_possible, scored_examples
+from common.training.checkpoints import newest_intact
+from common.training.fitting import TrainSettings
+from common.training.policy_gradient import require_possible, scored_examples
+from common.training.reward import RewardConfig
 
 
 def sample_summaries(
     run: Run[Any],
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
-    frame: InputTemplate | TemplateOf,
+    template: InputTemplate | TemplateOf,
     config: RewardConfig,
-    words_of: Iterable[str] = (),
+    vocabulary_texts: Iterable[str] = (),
 ) -> Dataset:
     """Return the model's own summaries of training dialogues with their rewards, as `reward.examples` for `stages.fit`.
 
@@ -47,8 +51,8 @@ def sample_summaries(
     decoding = DecodingConfig(
         candidates=1,
         beams=1,
-        samples=config.drawn,
-        samples_temperature=config.drawn_temperature,
+        samples=config.sampled,
+        samples_temperature=config.sampled_temperature,
         top_p=1.0,
         max_new_tokens=settings.decoding.max_new_tokens,
         no_repeat_ngram=settings.decoding.no_repeat_ngram,
@@ -60,11 +64,11 @@ def sample_summaries(
         [run.training_key, str(replace(decoding, tokens_at_once=0)), json.dumps(getattr(model, "base_source", None))]
     )  # fmt: skip
     _require_not_begun(run, made_under(path), key)
-    inputs = sources(rows, tokenizer, settings.lengths, frame)
-    decoder = hf_decoder(model.eval(), tokenizer, tokens_in(tokenizer, words_of))
+    inputs = examples.sources(rows, tokenizer, settings.lengths, template)
+    decoder = hf_decoder(model.eval(), tokenizer, tokens_in(tokenizer, vocabulary_texts))
     found = resumable.generate(decoder, inputs, decoding, path, key=key, seed=settings.seed)
     scores = reward.scores(rows, found, run.competition)
-    run.notes["drawn"] = reward.summary(scores)
+    run.notes["sampled"] = reward.summary(scores)
     rewards = reward.rewards(scores, found, run.competition, config.agreement)
     return scored_examples(rows, inputs, found, rewards, tokenizer, config, decoding.max_new_tokens)
 

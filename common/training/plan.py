@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import Literal
 
 from common.core.errors import UserError
-from common.tokenization.tokenizer import token_budget_batches
+from common.tokenization.batches import token_budget_batches
 
 
 @dataclass(frozen=True)

@@ -5,32 +5,21 @@ A dialogue and all its summaries form one row, so that the model reads the dialo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
-from datasets import Dataset
 from numpy.typing import NDArray
-from torch.nn import functional
-from transformers import PreTrainedTokenizerFast
 
 from common.core.errors import UserError
 from common.data.competition import Competition
-from common.data.dialogue import clean
 from common.data.rows import Row
-from common.models.logits import target_logits
 from common.rouge import get_profile, pairwise
 from common.runs.candidates import Candidate
 from common.runs.scoring import example_scores
-from common.tokenization.tokenizer import IGNORE, padded
-from common.training.losses import Batch
 
 MIN_DEVIATION = 2.0
 """Smallest divisor of a dialogue's scores, in ROUGE points: a smaller standard deviation is mostly noise."""
 MAX_ADVANTAGE = 2.0
 """Largest absolute advantage; larger ones are clipped to it."""
-MIN_ADVANTAGE = 0.2
-"""Smallest absolute advantage that is learned from; summaries closer to 0 are left out."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +29,9 @@ class RewardConfig:
     dialogues: int = 1000
     """Number of training dialogues, chosen by the seed, to sample summaries for; 0: all. With too many, the policy drifts
     away from the one that sampled them; instead, merge the adapters and start another round with other dialogues."""
-    drawn: int = 7
+    sampled: int = 7
     """Number of summaries sampled for each training dialogue, in addition to the greedy one."""
-    drawn_temperature: float = 0.8
+    sampled_temperature: float = 0.8
     """Temperature of these samples."""
     agreement: float = 0.5
     """Share of the reward that is a summary's mean score against the dialogue's other summaries, 0 to 1; the rest is its
@@ -60,9 +49,9 @@ class RewardConfig:
         """Raise UserError for values that allow no learning."""
         for name, fits, wanted in (
             ("dialogues", self.dialogues >= 0, "0 (all) or more"),
-            ("drawn", self.drawn >= 1, "1 or more"),
+            ("sampled", self.sampled >= 1, "1 or more"),
             ("agreement", 0 <= self.agreement <= 1, "0 to 1"),
-            ("drawn_temperature", self.drawn_temperature > 0, "more than 0"),
+            ("sampled_temperature", self.sampled_temperature > 0, "more than 0"),
             ("kept", self.kept >= 2 and self.kept % 2 == 0, "an even number, 2 or more"),
             ("worse_weight", self.worse_weight >= 0, "0 or more"),
             ("reference_weight", self.reference_weight > 0, "more than 0"),
@@ -83,7 +72,7 @@ def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def scores(
-    rows: Sequence[Row], drawn: Mapping[str, Sequence[Candidate]], competition: Competition
+    rows: Sequence[Row], sampled: Mapping[str, Sequence[Candidate]], competition: Competition
 ) -> dict[str, list[float]]:
     """Return the dev profile's headline score of every sampled summary, by row id, in points from 0 to 100.
 
@@ -94,12 +83,12 @@ def scores(
     for row in rows:
         if not row.summaries:
             raise UserError(f"id {row.id!r} has no reference summary to score against; leave the row out.")
-        for number, candidate in enumerate(drawn[row.id]):
+        for number, candidate in enumerate(sampled[row.id]):
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries
     found = example_scores(texts, wanted, competition.dev_profile, competition.leaderboard_references)
     values = iter((found.per_example[found.headline_key] * _points(competition)).tolist())
-    return {row.id: [next(values) for _ in drawn[row.id]] for row in rows}
+    return {row.id: [next(values) for _ in sampled[row.id]] for row in rows}
 
 
 def _points(competition: Competition) -> float:
@@ -110,7 +99,7 @@ def _points(competition: Competition) -> float:
 
 def rewards(
     scores: Mapping[str, Sequence[float]],
-    drawn: Mapping[str, Sequence[Candidate]],
+    sampled: Mapping[str, Sequence[Candidate]],
     competition: Competition,
     agreement: float,
 ) -> dict[str, list[float]]:
@@ -122,7 +111,7 @@ def rewards(
     than the score against the only reference.
     Source: Finkelstein and Freitag 2024, "MBR and QE Finetuning", section 3.
     """
-    texts = [[candidate.text for candidate in drawn[name]] for name in scores]
+    texts = [[candidate.text for candidate in sampled[name]] for name in scores]
     key = get_profile(competition.dev_profile).headline_key
     found = {}
     for name, matrices in zip(scores, pairwise(texts, competition.dev_profile), strict=True):
@@ -141,211 +130,3 @@ def summary(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
         "mean": round(float(np.mean([np.mean(group) for group in groups])), 2),
         "best": round(float(np.mean([max(group) for group in groups])), 2),
     }
-
-
-def scored_examples(
-    rows: Sequence[Row],
-    sources: Mapping[str, Sequence[int]],
-    drawn: Mapping[str, Sequence[Candidate]],
-    rewards: Mapping[str, Sequence[float]],
-    tokenizer: PreTrainedTokenizerFast,
-    config: RewardConfig,
-    longest: int,
-) -> Dataset:
-    """Return one training example per dialogue: the summaries to learn from, then the reference.
-
-    Columns:
-    - `id`;
-    - `source`: token ids of the dialogue;
-    - `target`: token ids of all summaries, concatenated; each ends with the end token unless it was cut off at
-      `longest` tokens;
-    - `lengths`: number of tokens of each summary;
-    - `weights`: factor of each summary's log-likelihood, which is its advantage divided by `config.kept`, and for a
-      negative advantage also multiplied by `config.worse_weight`;
-    - `logprobs`: log-probability of each summary when it was sampled; nan where unknown, which is the reference or a
-      text that encodes to another number of tokens than were sampled.
-
-    `rewards`: the result of the function `rewards`. A dialogue whose summaries are all alike keeps only its reference.
-    Raises UserError when this is true of every dialogue.
-    """
-    records = []
-    for row in rows:
-        parts = _kept(
-            drawn[row.id], np.asarray(rewards[row.id], dtype=np.float64), tokenizer, config, longest
-        )
-        reference = _ids(row.summaries[0], tokenizer, ended=True)
-        parts.append((reference, config.reference_weight, float("nan")))
-        ids, weights, logprobs = zip(*parts, strict=True)
-        records.append(
-            {"id": row.id, "source": list(sources[row.id]), "target": [token for one in ids for token in one],
-             "lengths": [len(one) for one in ids], "weights": [round(weight, 6) for weight in weights], "logprobs": list(logprobs)}
-        )  # fmt: skip
-    if all(len(record["lengths"]) == 1 for record in records):
-        raise UserError(
-            "the sampled summaries of each dialogue all score alike: there is nothing to learn. Sample them with a "
-            f"higher --drawn-temperature (now {config.drawn_temperature}), or from a trained model."
-        )
-    return Dataset.from_list(records)
-
-
-def _ids(text: str, tokenizer: PreTrainedTokenizerFast, *, ended: bool) -> list[int]:
-    ids: list[int] = tokenizer.encode(clean(text), add_special_tokens=False)
-    return [*ids, tokenizer.eos_token_id] if ended else ids
-
-
-def _kept(
-    drawn: Sequence[Candidate],
-    scores: NDArray[np.float64],
-    tokenizer: PreTrainedTokenizerFast,
-    config: RewardConfig,
-    longest: int,
-) -> list[tuple[list[int], float, float]]:
-    """Return token ids, weight and log-probability of each summary to learn from; duplicate texts count once."""
-    first_of_text = {candidate.text: index for index, candidate in reversed(list(enumerate(drawn)))}
-    ranked = sorted(first_of_text.values(), key=lambda index: -scores[index])
-    ranked_advantages = advantages(scores[ranked])
-    half = config.kept // 2
-    chosen = range(len(ranked)) if len(ranked) <= 2 * half else [*range(half), *range(-half, 0)]
-    parts = []
-    for rank in chosen:
-        advantage, candidate = float(ranked_advantages[rank]), drawn[ranked[rank]]
-        ids = _ids(candidate.text, tokenizer, ended=candidate.tokens < longest)
-        if abs(advantage) < MIN_ADVANTAGE or not ids:
-            continue
-        weight = advantage * (1 if advantage > 0 else config.worse_weight) / config.kept
-        known = len(ids) == candidate.tokens and candidate.logprob is not None
-        parts.append((ids, weight, float(candidate.logprob or 0) if known else float("nan")))
-    return parts
-
-
-def collate(batch: Sequence[dict[str, Any]], pad: int) -> Batch:
-    """Return a batch: `logprobs`, (n, summaries), and five tensors of the shape (n, length).
-
-    The five are `input_ids`, `position_ids`, `segments`, `labels` and `weights`. A row is the source without its last
-    token, followed by one part per summary: the source's last token and the summary without its last token. The
-    positions of every summary continue those of the source.
-    `segments` are 0 in the source, 1 in the first summary, 2 in the second and so on, -1 in padding.
-    """
-    ids, positions, segments, labels, weights = [], [], [], [], []
-    for example in batch:
-        source, target = example["source"], example["target"]
-        row_ids, row_positions = list(source[:-1]), list(range(len(source) - 1))
-        row_segments = [0] * (len(source) - 1)
-        start = 0
-        for number, length in enumerate(example["lengths"], 1):
-            row_ids += [source[-1], *target[start : start + length - 1]]
-            row_positions += range(len(source) - 1, len(source) - 1 + length)
-            row_segments += [number] * length
-            start += length
-        ids.append(row_ids)
-        positions.append(row_positions)
-        segments.append(row_segments)
-        labels.append([*[IGNORE] * (len(source) - 1), *target])
-        lengths = zip(example["lengths"], example["weights"], strict=True)
-        weights.append([0.0] * (len(source) - 1) + [w for length, w in lengths for _ in range(length)])
-    most = max(len(example["logprobs"]) for example in batch)
-    logprobs = [
-        [*example["logprobs"], *[float("nan")] * (most - len(example["logprobs"]))] for example in batch
-    ]
-    return {
-        "input_ids": padded(ids, pad),
-        "position_ids": padded(positions, 0),
-        "segments": padded(segments, -1),
-        "labels": padded(labels, IGNORE),
-        "weights": padded(weights, 0.0, torch.float32),
-        "logprobs": torch.tensor(logprobs, dtype=torch.float32),
-    }
-
-
-def require_possible(model: torch.nn.Module, smoothing: float) -> None:
-    """Raise UserError when the model does not accept the attention mask of `visible`, or labels are smoothed."""
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ())
-    if config.is_encoder_decoder or kinds - {"full_attention", "sliding_attention"}:
-        raise UserError(
-            f"learning from own summaries needs a causal model with full or sliding-window attention; "
-            f"{type(model).__name__} has "
-            f"{'an encoder' if config.is_encoder_decoder else ' and '.join(sorted(kinds))}. Name another --model."
-        )
-    if config._attn_implementation != "sdpa":
-        raise UserError(
-            f"--attention {config._attn_implementation} does not support several summaries in one row, which learning "
-            "from own summaries needs; use --attention sdpa."
-        )
-    if smoothing:
-        raise UserError(
-            f"--label-smoothing {smoothing} does not work with learning from own summaries: for a summary with a "
-            "negative weight it would make every token less likely. Leave it at 0."
-        )
-
-
-def visible(segments: torch.Tensor, positions: torch.Tensor, window: int | None) -> torch.Tensor:
-    """Return the boolean attention mask, (n, 1, length, length).
-
-    Each token sees the source and its own summary, up to itself.
-    `window`: number of positions that a token sees, itself included; None: all. A padding token always sees itself.
-    """
-    length = segments.shape[1]
-    same = (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])
-    # Causal by the order in the row, not by positions: the summaries of a row share positions.
-    seen = same & torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
-    if window is not None:
-        seen &= positions[:, :, None] - positions[:, None, :] < window
-    seen |= torch.eye(length, dtype=torch.bool, device=segments.device)
-    return seen[:, None]
-
-
-def policy_gradient(
-    model: torch.nn.Module,
-    batch: Batch,
-    smoothing: float,
-    words: torch.Tensor | None = None,
-    *,
-    clip: float = RewardConfig.clip,
-) -> torch.Tensor:
-    """Return minus the log-likelihood of every summary times its weight, summed over the batch, in nats.
-
-    A summary is left out once its probability ratio to the time of sampling, as geometric mean over its tokens, has
-    moved by more than `clip` in the direction of its weight: above 1 + `clip` for a positive weight, below 1 - `clip`
-    for a negative one. The ratio does not scale the loss. It compares probabilities at temperature 1, whatever the
-    sampling temperature was. `words`: the allowed token ids, as in `target_logits`.
-    Raises ValueError when `smoothing` is not 0.
-    Source: Ranzato et al. 2016, section 3.2.1 (REINFORCE on sequences); Paulus et al. 2018, equation 16 (adding the
-    reference's likelihood); Zheng et al. 2025, "Group Sequence Policy Optimization", equation 7 (the ratio).
-    """
-    if smoothing:
-        raise ValueError(
-            "label smoothing would make every token of a summary with a negative weight less likely"
-        )
-    config = getattr(model, "module", model).config.get_text_config()
-    segments, positions = batch["segments"], batch["position_ids"]
-    kinds = set(getattr(config, "layer_types", None) or ())
-    masks = {
-        kind: visible(segments, positions, config.sliding_window if kind == "sliding_attention" else None)
-        for kind in kinds or {"full_attention"}
-    }
-    inputs = {
-        "input_ids": batch["input_ids"],
-        "position_ids": positions,
-        "attention_mask": masks if kinds else masks["full_attention"],
-        "labels": batch["labels"],
-    }
-    logits, labels = target_logits(model, inputs, words)
-    losses = functional.cross_entropy(logits.float(), labels, reduction="none")
-    wanted = batch["labels"] != IGNORE
-    weights = batch["weights"][wanted]
-    return (losses * weights * _unclipped(losses.detach(), wanted, batch, clip)).sum()
-
-
-def _unclipped(losses: torch.Tensor, wanted: torch.Tensor, batch: Batch, clip: float) -> torch.Tensor:
-    """Return 0 for each target token of a summary that `clip` leaves out, 1 for every other, (t,)."""
-    before, weights = batch["logprobs"], batch["weights"]
-    rows = torch.arange(len(before), device=before.device)[:, None].expand_as(wanted)[wanted]
-    summaries = rows * before.shape[1] + batch["segments"][wanted] - 1
-    zeros = before.new_zeros(before.numel())
-    now = zeros.index_add(0, summaries, -losses)
-    tokens = zeros.index_add(0, summaries, torch.ones_like(losses))
-    change = torch.exp((now - before.flatten()) / tokens.clamp(min=1)) - 1
-    sign = torch.sign(weights[wanted])
-    clipped = change[summaries] * sign > clip  # false for nan: without a known ratio nothing is left out
-    return (~clipped).to(losses.dtype)

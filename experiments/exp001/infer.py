@@ -3,9 +3,8 @@
 from common.core.files import read_json
 from common.postprocess import predictions
 from common.postprocess.predictions import SPLITS
-from common.runs import candidates
+from common.runs import Run, candidates, main
 from common.runs.candidates import Candidate
-from common.runs.run import Run, main
 from experiments.exp001.config import SMOKE, Config
 from experiments.exp001.strategies import extract
 

@@ -2,7 +2,7 @@
 
 from common.core import verified_folder
 from common.core.files import write_json
-from common.runs.run import Run, main
+from common.runs import Run, main
 from common.runs.scoring import score
 from experiments.exp001.config import SMOKE, Config
 from experiments.exp001.strategies import STRATEGIES, extract

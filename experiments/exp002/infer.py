@@ -1,15 +1,15 @@
 """exp002, infer: generate n-best summaries of dev and test with beam search."""
 
 from common.generation import engines, inference
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import InputTemplate
+from common.runs import Run, main
+from common.tokenization.layout import InputTemplate
 from experiments.exp002.config import SMOKE, Config
 
 
 def infer(run: Run[Config]) -> None:
     """Generate candidates with the best checkpoint, post-process the predictions and score dev."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
-    template = InputTemplate(after=(tokenizer.eos_token_id,))
+    template = InputTemplate(suffix=(tokenizer.eos_token_id,))
     inference.infer(run, decoder, tokenizer, template)
 
 

@@ -3,10 +3,11 @@
 import torch
 
 from common.data.dialogue import clean
-from common.generation.inference import fit
 from common.models.small import small_bart
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import InputTemplate, train_bpe
+from common.runs import Run, main
+from common.tokenization.layout import InputTemplate
+from common.tokenization.tokenizer import train_bpe
+from common.training.fitting import fit
 from experiments.exp002.config import SMOKE, Config
 
 
@@ -17,7 +18,7 @@ def train(run: Run[Config]) -> None:
     tokenizer = train_bpe(texts, config.vocabulary, run.competition.tags)
     torch.manual_seed(config.seed)
     model = small_bart(config.model, tokenizer)
-    fit(run, model, tokenizer, InputTemplate(after=(tokenizer.eos_token_id,)))
+    fit(run, model, tokenizer, InputTemplate(suffix=(tokenizer.eos_token_id,)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """exp003, infer: the n best summaries of beam search, and samples."""
 
 from common.generation import engines, inference
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
 from experiments.exp003.config import SMOKE, Config
 
 

@@ -1,9 +1,9 @@
 """exp003, train: fine-tune all weights of KoBART."""
 
-from common.generation.inference import fit
 from common.models.pretrained import load_pretrained
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
+from common.training.fitting import fit
 from experiments.exp003.config import SMOKE, Config
 
 

@@ -6,7 +6,7 @@ from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization.layout import LengthConfig
 from common.training.plan import TrainingConfig
 
 TITLE = "mBART-50 with LoRA"

@@ -2,11 +2,11 @@
 
 import torch
 
-from common.generation.inference import fit
 from common.models.adapters import add_lora
 from common.models.pretrained import load_pretrained, set_language
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
+from common.training.fitting import fit
 from experiments.exp004.config import SMOKE, Config
 
 
@@ -14,11 +14,11 @@ def train(run: Run[Config]) -> None:
     """Set the language and train adapters; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
     model, tokenizer = load_pretrained(config.base, "seq2seq", frozen=True)
-    frame = seq2seq_template(tokenizer, config.language)
+    template = seq2seq_template(tokenizer, config.language)
     set_language(model, tokenizer, config.language)
     torch.manual_seed(config.seed)
     model = add_lora(model, tokenizer, config.lora, run.competition.tags)
-    fit(run, model, tokenizer, frame, base=config.base)
+    fit(run, model, tokenizer, template, base=config.base)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from common.generation.config import DecodingConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization.layout import LengthConfig
 
 TITLE = "Qwen2.5-7B-Instruct, few-shot, not trained"
 MODEL = "Qwen/Qwen2.5-7B-Instruct"

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from common.generation import engines, inference
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import chat_templates, shots_dropped
+from common.runs import Run, main
+from common.tokenization.layout import chat_templates, shots_dropped
 from experiments.exp005.config import SMOKE, Config
 
 
@@ -14,11 +14,11 @@ def infer(run: Run[Config]) -> None:
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
     prompts = [replace(config.prompt, style=style) for style in config.styles]
-    frames = [
+    templates = [
         chat_templates(tokenizer, prompt, config.lengths, train, others, run.near_copy) for prompt in prompts
     ]
-    run.notes["shots_dropped"] = [shots_dropped(frame, others) for frame in frames]
-    inference.infer(run, decoder, tokenizer, *frames)
+    run.notes["shots_dropped"] = [shots_dropped(template, others) for template in templates]
+    inference.infer(run, decoder, tokenizer, *templates)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from common.core import distributed, verified_folder
 from common.models.storage import save_base
-from common.runs.run import Run, main
+from common.runs import Run, main
 from experiments.exp005.config import SMOKE, Config
 
 

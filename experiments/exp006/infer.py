@@ -8,8 +8,7 @@ from common.generation import api
 from common.llm import Request
 from common.postprocess import predictions
 from common.postprocess.predictions import SPLITS
-from common.runs import candidates
-from common.runs.run import Run, main
+from common.runs import Run, candidates, main
 from experiments.exp006.config import SMOKE, Config
 
 

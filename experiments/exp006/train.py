@@ -5,7 +5,7 @@ from dataclasses import asdict
 from common.core import verified_folder
 from common.core.files import write_json
 from common.llm import require_ready
-from common.runs.run import Run, main
+from common.runs import Run, main
 from experiments.exp006.config import SMOKE, Config
 
 

@@ -2,16 +2,16 @@
 
 from common import prompts
 from common.generation import engines, inference
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import chat_template
+from common.runs import Run, main
+from common.tokenization.layout import chat_template
 from experiments.exp007.config import SMOKE, Config
 
 
 def infer(run: Run[Config]) -> None:
     """Decode with the best adapter on its base; write candidates, post-processed predictions and dev scores."""
     decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
-    frame = chat_template(tokenizer, prompts.prompt(config=run.config.prompt))
-    inference.infer(run, decoder, tokenizer, frame)
+    template = chat_template(tokenizer, prompts.prompt(config=run.config.prompt))
+    inference.infer(run, decoder, tokenizer, template)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 import torch
 
 from common import prompts
-from common.generation.inference import fit
 from common.models.adapters import add_lora
 from common.models.pretrained import load_pretrained
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import chat_template
+from common.runs import Run, main
+from common.tokenization.layout import chat_template
+from common.training.fitting import fit
 from experiments.exp007.config import SMOKE, Config
 
 
@@ -17,8 +17,8 @@ def train(run: Run[Config]) -> None:
     model, tokenizer = load_pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)
     model = add_lora(model, tokenizer, config.lora, run.competition.tags)
-    frame = chat_template(tokenizer, prompts.prompt(config=config.prompt))
-    fit(run, model, tokenizer, frame, base=config.base)
+    template = chat_template(tokenizer, prompts.prompt(config=config.prompt))
+    fit(run, model, tokenizer, template, base=config.base)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """exp008, infer: generate n-best summaries by beam search, plus samples."""
 
 from common.generation import engines, inference
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
 from experiments.exp008.config import SMOKE, Config
 
 

@@ -3,10 +3,10 @@
 from common import augment
 from common.augment import AugmentedRow, augment_in_memory, rows_path
 from common.data.rows import Row
-from common.generation.inference import fit
 from common.models.pretrained import load_pretrained
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
+from common.training.fitting import fit
 from experiments.exp008.config import SMOKE, Config
 
 

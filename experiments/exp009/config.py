@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from common.generation.config import DecodingConfig, GridConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization.layout import LengthConfig
 from common.training.plan import TrainingConfig
 
 TITLE = "KoBART tuned: R-Drop, label smoothing, moving average, decoding grid"

@@ -5,8 +5,8 @@ from dataclasses import replace
 from common.generation import engines, inference
 from common.generation.config import grid
 from common.generation.inference import best_decoding
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
 from experiments.exp009.config import SMOKE, Config
 
 
@@ -14,12 +14,12 @@ def infer(run: Run[Config]) -> None:
     """Choose decoding settings on dev; write candidates, post-processed predictions and dev scores."""
     config = run.config
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
-    frame = seq2seq_template(tokenizer)
-    best = best_decoding(run, decoder, tokenizer, frame, grid(config.decoding, config.grid))
+    template = seq2seq_template(tokenizer)
+    best = best_decoding(run, decoder, tokenizer, template, grid(config.decoding, config.grid))
     chosen = replace(
         best, candidates=min(config.decoding.candidates, best.beams), samples=config.decoding.samples
     )
-    inference.infer(run, decoder, tokenizer, frame, decoding=chosen)
+    inference.infer(run, decoder, tokenizer, template, decoding=chosen)
 
 
 if __name__ == "__main__":

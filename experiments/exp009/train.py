@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from common.generation.inference import fit
 from common.models.pretrained import load_pretrained
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import seq2seq_template
+from common.runs import Run, main
+from common.tokenization.layout import seq2seq_template
+from common.training.fitting import fit
 from common.training.losses import cross_entropy, r_drop
 from experiments.exp009.config import SMOKE, Config
 

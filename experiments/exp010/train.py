@@ -4,11 +4,12 @@ from functools import partial
 
 import torch
 
-from common.generation.inference import fit
 from common.models.adapters import add_lora
 from common.models.pretrained import load_pretrained
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import text_template, texts_of_rows
+from common.runs import Run, main
+from common.tokenization.layout import text_template
+from common.tokenization.tokenizer import texts_of_rows
+from common.training.fitting import fit
 from common.training.losses import cross_entropy
 from experiments.exp010.config import ASK, SMOKE, Config
 
@@ -19,10 +20,10 @@ def train(run: Run[Config]) -> None:
     model, tokenizer = load_pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)
     model = add_lora(model, tokenizer, config.lora, run.competition.tags)
-    frame = text_template(tokenizer, "", ASK)
+    template = text_template(tokenizer, "", ASK)
     loss = partial(cross_entropy, source=config.source_loss)
-    words_of = texts_of_rows(run.split("train").rows)
-    fit(run, model, tokenizer, frame, base=config.base, loss=loss, words_of=words_of)
+    vocabulary_texts = texts_of_rows(run.split("train").rows)
+    fit(run, model, tokenizer, template, base=config.base, loss=loss, vocabulary_texts=vocabulary_texts)
 
 
 if __name__ == "__main__":

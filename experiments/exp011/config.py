@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from common.generation.config import DecodingConfig
 from common.models.small import SmallModelConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization.layout import LengthConfig
 from common.training.plan import TrainingConfig
 
 TITLE = "small causal model, trained from scratch"

@@ -3,10 +3,11 @@
 import torch
 
 from common.data.dialogue import clean
-from common.generation.inference import fit
 from common.models.small import small_qwen2
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import InputTemplate, train_bpe
+from common.runs import Run, main
+from common.tokenization.layout import InputTemplate
+from common.tokenization.tokenizer import train_bpe
+from common.training.fitting import fit
 from experiments.exp011.config import SMOKE, Config
 
 
@@ -18,7 +19,7 @@ def train(run: Run[Config]) -> None:
     torch.manual_seed(config.seed)
     model = small_qwen2(config.model, tokenizer)
     # The start token after the dialogue marks where the summary begins.
-    fit(run, model, tokenizer, InputTemplate(after=(tokenizer.bos_token_id,)))
+    fit(run, model, tokenizer, InputTemplate(suffix=(tokenizer.bos_token_id,)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization.layout import LengthConfig
 from common.training.plan import TrainingConfig
 from common.training.reward import RewardConfig
 

@@ -1,8 +1,8 @@
 """exp012, infer: a greedy summary and samples."""
 
 from common.generation import engines, inference
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import chat_templates, shots_dropped
+from common.runs import Run, main
+from common.tokenization.layout import chat_templates, shots_dropped
 from experiments.exp012.config import SMOKE, Config
 
 
@@ -12,9 +12,9 @@ def infer(run: Run[Config]) -> None:
     decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train = run.split("train").rows
-    frames = chat_templates(tokenizer, config.prompt, config.lengths, train, others, run.near_copy)
-    run.notes["shots_dropped"] = shots_dropped(frames, others)
-    inference.infer(run, decoder, tokenizer, frames)
+    templates = chat_templates(tokenizer, config.prompt, config.lengths, train, others, run.near_copy)
+    run.notes["shots_dropped"] = shots_dropped(templates, others)
+    inference.infer(run, decoder, tokenizer, templates)
 
 
 if __name__ == "__main__":

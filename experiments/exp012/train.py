@@ -4,15 +4,14 @@ from functools import partial
 
 import torch
 
-from common.generation.inference import fit
 from common.models.adapters import add_lora
 from common.models.pretrained import load_pretrained
-from common.runs.run import Run, main
-from common.tokenization.tokenizer import chat_templates, shots_dropped
-from common.training import reward
+from common.runs import Run, main
+from common.tokenization.layout import chat_templates, shots_dropped
+from common.training import policy_gradient
+from common.training.fitting import fit
 from common.training.losses import cross_entropy, r_drop
 from common.training.own_samples import sample_summaries
-from common.training.reward import policy_gradient
 from experiments.exp012.config import SMOKE, Config
 
 
@@ -27,16 +26,19 @@ def train(run: Run[Config]) -> None:
         model = add_lora(model, tokenizer, config.lora, run.competition.tags)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train_rows = run.split("train").rows
-    frames = chat_templates(tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy)
-    run.notes["shots_dropped"] = shots_dropped(frames, train_rows)
+    templates = chat_templates(tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy)
+    run.notes["shots_dropped"] = shots_dropped(templates, train_rows)
     loss = partial(cross_entropy, source=config.source_loss)
     if config.r_drop:
         loss = partial(r_drop, alpha=config.r_drop)
     examples = collate = None
     if config.own_scores:
-        examples, collate = sample_summaries(run, model, tokenizer, frames, config.reward), reward.collate
-        loss = partial(policy_gradient, clip=config.reward.clip)
-    fit(run, model, tokenizer, frames, base=config.base, loss=loss, examples=examples, collate=collate)
+        examples, collate = (
+            sample_summaries(run, model, tokenizer, templates, config.reward),
+            policy_gradient.collate,
+        )
+        loss = partial(policy_gradient.policy_gradient, clip=config.reward.clip)
+    fit(run, model, tokenizer, templates, base=config.base, loss=loss, examples=examples, collate=collate)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization.layout import LengthConfig
 from common.training.plan import TrainingConfig
 from common.training.reward import RewardConfig
 
@@ -54,7 +54,7 @@ SMOKE = Config(
     dev_rows=4,
     base=PretrainedConfig(model="tiny:gemma3", attention="sdpa"),
     lora=replace(Config.lora, rank=2),
-    reward=RewardConfig(dialogues=24, drawn=3, drawn_temperature=1.0),
+    reward=RewardConfig(dialogues=24, sampled=3, sampled_temperature=1.0),
     training=replace(Config.training, epochs=1, evaluate_every=1.0),
     decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8, merge=True),
 )

@@ -15,7 +15,7 @@ from common.augment import augmented_rows, making
 from common.augment.augmented_rows import AugmentedRow
 from common.core.errors import UserError
 from common.core.files import sha256_file
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row, read_split
 from tests.support.augmenting import job, new, record
 

@@ -10,7 +10,7 @@ from common.augment.making import Job
 from common.augment.settings import settings as defaults
 from common.core.config import override
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from tests.support.rules import FAR, SOURCES, forbid, made, new
 
 

@@ -18,7 +18,7 @@ from common.augment.settings import AUGMENT_METHODS
 from common.augment.settings import settings as defaults
 from common.core.config import plain
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.dialogue import clean, parse, tags
 from common.data.folds import folds
 from common.data.rows import Row, read_split

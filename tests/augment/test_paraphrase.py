@@ -8,7 +8,7 @@ from common.augment import making, paraphrase
 from common.augment.making import sample_parents
 from common.augment.paraphrase import prompt_hash
 from common.augment.settings import settings as defaults
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.dialogue import clean
 from common.data.rows import Row, read_split
 from common.llm import Answer, Check, LLMConfig, Request

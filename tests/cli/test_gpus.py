@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common.core import verified_folder
 from common.runs.record import read_record
+from common.training import checkpoints
 from tests.support import tiny
 
 pytestmark = pytest.mark.slow
@@ -58,7 +58,7 @@ def test_a_killed_process_ends_the_others_and_the_command_resumes(copy: Path) ->
                "--run=exp002-killed"]  # fmt: skip
     folder = copy / "outputs" / "daily_talk" / "exp002-killed"
     process = tiny.start(copy, *command)
-    while len(verified_folder.steps(folder / "checkpoints")) < 2:
+    while len(checkpoints.steps(folder / "checkpoints")) < 2:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     ranks = [

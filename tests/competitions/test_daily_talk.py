@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from common.core.files import sha256_file
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.data.dialogue import parse
 from common.data.rows import SplitName, read_references, read_split
 from competitions.daily_talk.generator import __main__ as generator

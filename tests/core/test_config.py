@@ -141,3 +141,18 @@ def test_a_whole_number_is_a_number_too() -> None:
 def test_a_switch_needs_no_value(words: list[str]) -> None:
     assert override(Config(), words)[0].mixed
     assert not override(Config(), ["--mixed", "false"])[0].mixed
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A setting that had another name."""
+
+    sampled: int = 7
+
+
+@pytest.mark.parametrize("given", ["--drawn", "--reward.drawn"])
+def test_an_old_name_of_a_setting_is_answered_with_the_present_one(given: str) -> None:
+    with pytest.raises(UserError, match=f"{given} was renamed to --sampled"):
+        override(Reward(), [given, "3"])
+    with pytest.raises(UserError, match="no such setting"):
+        override(Inner(), [given, "3"])

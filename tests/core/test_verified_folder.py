@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file
-from common.core.verified_folder import newest_intact
+from common.training import checkpoints
+from common.training.checkpoints import newest_intact
 from tests.support import REPOSITORY
 
 
@@ -185,7 +186,7 @@ def test_kill_9_amid_saving_always_leaves_an_intact_one(tmp_path: Path) -> None:
     folder, steps = tmp_path / "best", tmp_path / "steps"
     for delay in (0.0, 0.003, 0.007, 0.013, 0.029):
         process = subprocess.Popen([sys.executable, "-c", SAVING, str(folder)], cwd=REPOSITORY)
-        while not verified_folder.steps(steps):
+        while not checkpoints.steps(steps):
             assert process.poll() is None
             time.sleep(0.001)
         time.sleep(delay)
@@ -196,7 +197,7 @@ def test_kill_9_amid_saving_always_leaves_an_intact_one(tmp_path: Path) -> None:
         assert newest is not None
         (number,) = {path.read_text().split()[0] for path in newest.iterdir() if path.name in "abc"}
         assert newest.name == f"step-{int(number):08d}"
-        assert len(verified_folder.steps(steps)) <= 3
+        assert len(checkpoints.steps(steps)) <= 3
         shutil.rmtree(steps)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from tests.support.competition_files import TOML, english_row, fill
 
 

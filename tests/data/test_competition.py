@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.data.competition import (
-    NEAR_COPY,
-    IdSpec,
+from common.data.competition import NEAR_COPY, IdSpec
+from common.data.competition_file import (
     active_competition,
     competition_names,
     load_competition,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.core import files
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.competition_rules import forbidden_source_in, models_of, require_allowed
 from tests.support import repository as repositories
 from tests.support.rules import SOURCES, forbid, refused, with_model

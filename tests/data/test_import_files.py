@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.data import import_files
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.data.import_files import import_data
 from common.data.rows import read_references, read_split, sample_ids
 from tests.support.competition_files import DEV, SOLUTION, real, refusal, snapshot

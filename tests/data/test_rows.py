@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row, read_predictions, read_references, read_split, sample_ids, write_predictions
 from tests.support.competition_files import DEV, SAMPLE, SUMMARY, TALK, change, refusal, snapshot
 

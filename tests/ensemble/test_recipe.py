@@ -18,6 +18,7 @@ from tests.support.submitting import refused, submit
         ('"vote"', '"vot"', "method 'vot' is unknown"),
         ('"vote"', '"vote', "not valid TOML"),
         ("method", "methods", "unknown key 'methods'"),
+        ('"vote"', '"mbr"\nfused = 24', '"fused" was renamed to "recombined"'),
         ("weight = 1.0", "weight = -1", "weight of exp001 is -1"),
         ("weight = 1.0", "weight = true", "weight of exp001 is True"),
         ("weight = 1.0", "weight = nan", "weight of exp001 is nan"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.dialogue import TAG
 from common.data.rows import read_split
 from common.generation.api import candidates as candidates_of

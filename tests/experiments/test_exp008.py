@@ -8,7 +8,7 @@ import pytest
 from common import augment
 from common.augment import augment_in_memory
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import read_split
 from common.runs.record import read_record, stale_training
 from tests.support import tiny

@@ -10,6 +10,7 @@ from common.core import verified_folder
 from common.core.files import write_json
 from common.runs.candidates import read, write
 from common.runs.record import read_record
+from common.training import checkpoints
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -22,8 +23,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # In 32 bits like the other trainings of this process: accelerate has one precision for good.
-SHORT = ["--competition=daily_talk", "--model=tiny:gemma3", "--max-new-tokens=8", "--drawn=3", "--dialogues=10",
-         "--dev-rows=2", "--rank=2", "--drawn-temperature=1.5", "--tokens-per-batch=400", "--dtype=float32",
+SHORT = ["--competition=daily_talk", "--model=tiny:gemma3", "--max-new-tokens=8", "--sampled=3", "--dialogues=10",
+         "--dev-rows=2", "--rank=2", "--sampled-temperature=1.5", "--tokens-per-batch=400", "--dtype=float32",
          "--checkpoint-minutes=0.00001", "--keep-checkpoints=100"]  # fmt: skip
 
 
@@ -37,43 +38,43 @@ def test_a_killed_run_goes_on_from_what_it_drew(copy: Path, caplog: pytest.LogCa
     trained()
     folder = copy / "outputs" / "daily_talk" / "exp013-a"
     path = folder / "train" / "candidates.jsonl"
-    drawn, best = read(path), verified_folder.fingerprint(folder / "best")
-    assert len(drawn) == 10 and all(len(found) == 4 for found in drawn.values())
-    notes = read_record(folder)["train"]["notes"]["drawn"]
+    sampled, best = read(path), verified_folder.fingerprint(folder / "best")
+    assert len(sampled) == 10 and all(len(found) == 4 for found in sampled.values())
+    notes = read_record(folder)["train"]["notes"]["sampled"]
     assert notes["best"] >= notes["mean"] >= 0
     record = read_record(folder)
     record["train"]["status"] = "running"
 
     def killed_at(step: int) -> None:
         write_json(folder / "run.json", record)
-        for made in verified_folder.steps(folder / "checkpoints"):
+        for made in checkpoints.steps(folder / "checkpoints"):
             if int(made.name.rsplit("-", 1)[-1]) > step:
                 shutil.rmtree(made)
 
     killed_at(2)
     said = trained("--tokens-at-once=300")  # lower, as after an error of memory
     assert "resuming at step 2" in said
-    assert read(path) == drawn and verified_folder.fingerprint(folder / "best") == best
+    assert read(path) == sampled and verified_folder.fingerprint(folder / "best") == best
 
     killed_at(2)
     with pytest.raises(SystemExit, match=r"summaries that were sampled with other settings.* restart=1"):
         trained("--max-new-tokens=7")
-    assert read(path) == drawn
+    assert read(path) == sampled
 
-    first = next(iter(drawn))
-    drawn[first] = [replace(drawn[first][0], text="다른 요약"), *drawn[first][1:]]
-    write(path, drawn)
+    first = next(iter(sampled))
+    sampled[first] = [replace(sampled[first][0], text="다른 요약"), *sampled[first][1:]]
+    write(path, sampled)
     killed_at(2)
     with pytest.raises(SystemExit, match=r"was made with other settings, data.* restart=1"):
         trained()
-    killed_at(0)  # before the first checkpoint: what was drawn is not drawn again
+    killed_at(0)  # before the first checkpoint: what was sampled is not sampled again
     assert "resuming" not in trained()
-    assert read(path) == drawn
+    assert read(path) == sampled
 
 
 def test_the_flagship_learns_so_too(copy: Path) -> None:
     words = ["--smoke", "--competition=daily_talk", "--own-scores", "--quantization=none", "--attention=sdpa",
-             "--drawn-temperature=1.5", "--dtype=float32"]  # fmt: skip
+             "--sampled-temperature=1.5", "--dtype=float32"]  # fmt: skip
     repositories.stage(copy, "exp012", "train", *words)
     assert (copy / "outputs" / "smoke" / "daily_talk" / "exp012" / "train" / "candidates.jsonl").exists()
     for wrong, said in (

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from common.data.competition import load_competition
+from common.core import paths
+from common.data.competition_file import load_competition
 from common.data.rows import read_predictions
-from common.runs import record as runs_record
+from common.runs import experiments
 from common.runs.candidates import read as read_candidates
-from common.runs.record import experiments, read_record, stale_reasons
+from common.runs.record import read_record, stale_reasons
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -33,12 +34,12 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("KDS_ROOT", str(copy))
     code, output = tiny.run(copy, "common", "smoke")
     assert code == 0, output
-    assert output.splitlines() == [f"{name}: train and infer run" for name in experiments()]
-    assert {"exp001", "exp002", "exp011"} <= set(experiments())
+    assert output.splitlines() == [f"{name}: train and infer run" for name in experiments.experiments()]
+    assert {"exp001", "exp002", "exp011"} <= set(experiments.experiments())
     competition = load_competition("daily_talk")
     begun = set()
-    for name in experiments():
-        folder = runs_record.outputs("daily_talk", smoke=True) / name
+    for name in experiments.experiments():
+        folder = paths.outputs("daily_talk", smoke=True) / name
         record = read_record(folder)
         assert [record[stage]["status"] for stage in ("train", "infer")] == ["finished", "finished"]
         assert record["train"]["checkpoint"] == record["infer"]["checkpoint"]

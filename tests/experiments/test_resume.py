@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
-from common.core import verified_folder
+from common.training import checkpoints
 from tests.support import repository as repositories
 from tests.support import tiny
 from tests.support.fitting import ending
@@ -39,7 +39,7 @@ SLOWER = [
 
 
 def newest_step(folder: Path) -> int:
-    steps = verified_folder.steps(folder / "checkpoints")
+    steps = checkpoints.steps(folder / "checkpoints")
     return int(steps[-1].name[5:]) if steps else 0
 
 

@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 
 from common.models.adapters import LoRAConfig, add_lora
 from common.models.pretrained import load_pretrained, set_language
-from common.tokenization import tokenizer
-from common.tokenization.tokenizer import LengthConfig, collate_causal, collate_seq2seq
+from common.tokenization import examples
+from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.tokenization.layout import LengthConfig
 from common.training.losses import cross_entropy
 from tests.support import decoding, tiny
 from tests.support.engines import MBART, WORDS, frame_of, saved, taught
@@ -71,7 +72,7 @@ def taught_models() -> dict[str, PreTrainedModel]:
     found = {}
     for kind in decoding.KINDS:
         rows = tiny.rows(24)
-        sources = tokenizer.sources(rows, decoding.WORDS, LengthConfig(120), decoding.FRAMES[kind])
+        sources = examples.sources(rows, decoding.WORDS, LengthConfig(120), decoding.FRAMES[kind])
         batch = [
             tiny.example(sources[r.id], [*decoding.WORDS.encode(r.summaries[0]), decoding.EOS]) for r in rows
         ]

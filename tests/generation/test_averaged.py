@@ -220,7 +220,8 @@ def test_models_that_cannot_be_averaged_are_refused(tmp_path: Path) -> None:
     for run, (kind, words) in kinds.items():
         made = tiny.model(kind, words)
         verified_folder.save(
-            tmp_path / run / "best", lambda staging, made=made, words=words: save_model(made, words, staging)
+            tmp_path / run / "best",
+            lambda staging, made=made, words=words: save_model(made, words, staging),
         )
         write_json(tmp_path / run / "run.json", {"train": {"status": "finished"}})
     engines.decoder(tmp_path / "exp002" / "best", replace(GREEDY, average_with=("exp002-b",)))

@@ -20,8 +20,8 @@ from common.models.pretrained import load_pretrained
 from common.models.storage import load_model
 from common.runs import candidates
 from common.runs.candidates import Candidate
-from common.tokenization import tokenizer as tokenization_tokenizer
-from common.tokenization.tokenizer import InputTemplate, LengthConfig
+from common.tokenization import examples
+from common.tokenization.layout import InputTemplate, LengthConfig
 from tests.support import tiny
 from tests.support.engines import (
     BEAM,
@@ -119,7 +119,7 @@ def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -
 
 def test_samples_follow_their_seed(bart: Path) -> None:
     decoder, words = engines.decoder(bart, ct2_of(SAMPLED))
-    sources = sources_of(words, InputTemplate(after=(words.eos_token_id,)), 8)
+    sources = sources_of(words, InputTemplate(suffix=(words.eos_token_id,)), 8)
     first, second = decoder(sources, SAMPLED, 1), decoder(sources, SAMPLED, 2**40 + 2)
     assert first != second
     decoder(sources, GREEDY, 5)
@@ -141,7 +141,7 @@ def test_samples_are_as_likely_as_those_of_hf(bart: Path) -> None:
     """The mean log-probability of many samples, at a temperature and nucleus where a slip would show."""
     config = replace(SAMPLED, candidates=100, temperature=0.8, top_p=0.8, max_new_tokens=8)
     model, words = load_model(bart)
-    sources = sources_of(words, InputTemplate(after=(words.eos_token_id,)), 4)
+    sources = sources_of(words, InputTemplate(suffix=(words.eos_token_id,)), 4)
     decoder, _ = engines.decoder(bart, ct2_of(config))
     torch.manual_seed(0)
     for ours, theirs in zip(decode(model, words, sources, config), decoder(sources, config, 1), strict=True):
@@ -155,8 +155,8 @@ def test_candidates_are_generated_and_resumed_as_with_hf(bart: Path, tmp_path: P
         replace(BEAM, candidates=2, samples=2, samples_temperature=1.5, tokens_at_once=2000), "int8"
     )
     decoder, words = engines.decoder(bart, config)
-    frame = InputTemplate(after=(words.eos_token_id,))
-    sources = tokenization_tokenizer.sources(tiny.rows(9, "test", 5), words, LengthConfig(120), frame)
+    template = InputTemplate(suffix=(words.eos_token_id,))
+    sources = examples.sources(tiny.rows(9, "test", 5), words, LengthConfig(120), template)
     path = tmp_path / "candidates.jsonl"
     found = resumable.generate(decoder, sources, config, path, key="k", seed=1)
     assert {len(group) for group in found.values()} == {4}

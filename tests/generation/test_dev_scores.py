@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from transformers import PreTrainedModel
 
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.generation import hf
 from common.generation.config import DecodingConfig
+from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import decode
-from common.generation.resumable import dev_evaluation
 from common.runs.scoring import score
-from common.tokenization import tokenizer as tokenization_tokenizer
-from common.tokenization.tokenizer import LengthConfig
+from common.tokenization import examples
+from common.tokenization.layout import LengthConfig
 from tests.support import tiny
 from tests.support.decoding import FRAMES, GREEDY, KINDS, WORDS, greedy_by_hand, plain
 
@@ -39,7 +39,7 @@ def test_the_dev_evaluation_scores_greedy_summaries(
     monkeypatch.setattr(hf, "decode", watched)
     for kind in KINDS:
         evaluate = dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding, every)
-        sources = tokenization_tokenizer.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
+        sources = examples.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
         written = {
             name: greedy_by_hand(taught_models[kind], source, size, 14)
             if size

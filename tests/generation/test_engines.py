@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 
 from common.core.config import plain
 from common.core.errors import UserError
-from common.generation import config as generation_config
+from common.generation import decoder as generation_decoder
 from common.generation import engines
-from common.generation.config import DecodingConfig, candidates_of
+from common.generation.config import DecodingConfig
+from common.generation.decoder import candidates_of
 from common.generation.hf import decode, sequence_logprobs
 from common.models.storage import load_model
 from tests.support.engines import BEAM, GREEDY, SAMPLED, WORDS, ct2_of, frame_of, sources_of
@@ -56,7 +57,7 @@ def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
         kept.update(generated=generated, scores=scores)
         return collect(generated, scores, *rest)
 
-    monkeypatch.setattr(generation_config, "candidates_of", spy)
+    monkeypatch.setattr(generation_decoder, "candidates_of", spy)
     torch.manual_seed(0)
     if kind == "mbart":  # its tokenizer knows no tags, so summaries are longer
         config = replace(config, max_new_tokens=60)
@@ -97,11 +98,11 @@ def test_only_words_of_the_texts_given_and_of_the_dialogue_are_written(
         written.extend(token for tokens in generated for token in tokens)
         return collect(generated, *rest)
 
-    monkeypatch.setattr(generation_config, "candidates_of", spy)
+    monkeypatch.setattr(generation_decoder, "candidates_of", spy)
     known = {words.eos_token_id}.union(*words(texts).input_ids, *sources)
     for given, inside in ((texts, True), ([], False)):
         written.clear()
-        decoder, _ = engines.decoder(qwen2, config, words_of=given)
+        decoder, _ = engines.decoder(qwen2, config, vocabulary_texts=given)
         assert len(decoder(sources, config, 1)) == len(sources)
         assert (set(written) <= known) is inside
 

@@ -109,9 +109,9 @@ def test_only_generated_ngrams_are_not_repeated(
     config = replace(GREEDY, no_repeat_ngram=size, max_new_tokens=20)
     # One prompt holds every token there is: if prompts counted, nothing could be said after it.
     everything = (
-        [*range(3, len(WORDS)), *FRAMES[kind].after][-250:]
+        [*range(3, len(WORDS)), *FRAMES[kind].suffix][-250:]
         if kind == "bart"
-        else [*range(3, len(WORDS)), *FRAMES[kind].after]
+        else [*range(3, len(WORDS)), *FRAMES[kind].suffix]
     )
     sources = [everything, *sources_of(kind, 3).values()]
     found = decode(model, WORDS, sources, config)

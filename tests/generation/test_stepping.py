@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
 
-from common.generation import config as generation_config
-from common.generation import kv_cache, stepping
-from common.generation.config import DecodingConfig, end_tokens
+from common.generation import decoder, kv_cache, stepping
+from common.generation.config import DecodingConfig
+from common.generation.decoder import end_tokens
 from common.generation.hf import decode, hf_decoder
 from common.models.adapters import LoRAConfig, add_lora
 from common.models.pretrained import PretrainedConfig, load_pretrained
@@ -121,7 +121,7 @@ def test_words_that_nobody_used_are_never_written(
         return [(c.text, round(c.logprob or 0.0, 6)) for group in found for c in group]
 
     free = write()
-    found = write(words=words)
+    found = write(allowed_tokens=words)
     assert model.get_output_embeddings().weight.shape[0] == size and write() == free
     inner = model.get_base_model() if layers == "adapters" else model
     inner.lm_head.register_forward_hook(
@@ -141,7 +141,7 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
     window = getattr(model.config, "sliding_window", None) or 64
     assert window < 90
     monkeypatch.setattr(kv_cache, "ROOM", 7)
-    monkeypatch.setattr(generation_config, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
+    monkeypatch.setattr(decoder, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
     inputs = [list(range(5, 5 + length)) for length in (window - 20, 90, 7)]
     found = []
     for _ in range(2):

@@ -8,15 +8,15 @@ import pytest
 from transformers import BertConfig
 
 from common.core.errors import UserError
-from common.models import hub
-from common.models.hub import require_architecture
+from common.models import architecture
+from common.models.architecture import require_architecture
 from tests.support import tiny
 from tests.support.hub_server import Original, written
 
 
 def test_the_architecture_is_named_and_held(original: Original, here: Path) -> None:
     bart = written(here / "bart", original.bare)
-    assert hub.architecture(bart) == "seq2seq"
+    assert architecture.architecture(bart) == "seq2seq"
     require_architecture(bart, "seq2seq")
     with pytest.raises(
         UserError, match="bart: bart is an encoder-decoder and cannot be used here; wanted a decoder"
@@ -25,7 +25,7 @@ def test_the_architecture_is_named_and_held(original: Original, here: Path) -> N
     words = tiny.tokenizer()
     qwen = here / "qwen"
     tiny.model("qwen2", words).config.save_pretrained(qwen)
-    assert hub.architecture(qwen) == "causal"
+    assert architecture.architecture(qwen) == "causal"
     with pytest.raises(UserError, match="qwen2 is a decoder-only language model"):
         require_architecture(qwen, "seq2seq")
 
@@ -52,6 +52,6 @@ def test_a_model_that_cannot_be_used_is_refused_without_running_its_code(here: P
     code = b"from pathlib import Path\nPath('sprung').touch()\nclass OwnConfig: pass\n"
     folder = written(here / "m", {"config.json": json.dumps(config).encode(), "configuration_own.py": code})
     with pytest.raises(UserError, match=message) as refusal:
-        hub.architecture(folder)
+        architecture.architecture(folder)
     assert "\n" not in str(refusal.value)
     assert not (here / "sprung").exists()

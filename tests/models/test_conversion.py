@@ -14,8 +14,8 @@ from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
 from common.core import verified_folder
 from common.core.errors import UserError
-from common.models import hub
-from common.models.hub import CARD
+from common.models import conversion, hub
+from common.models.weight_files import CARD
 from tests.support.hub_server import (
     COMMIT,
     DYING,
@@ -84,7 +84,7 @@ def test_every_converted_tensor_is_the_original_bit_for_bit(original: Original, 
     folder.mkdir()
     (folder / "config.json").write_bytes(original.bare["config.json"])
     (folder / "pytorch_model.bin").write_bytes(pickled(state, tmp_path))
-    hub.convert(folder, tmp_path / "new")
+    conversion.convert(folder, tmp_path / "new")
     with safe_open(tmp_path / "new" / "model.safetensors", "pt") as made:
         assert made.metadata() == {"format": "pt"}
         assert set(made.keys()) == set(state)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, BertConfig
 
-from common.models.hub import CARD
+from common.models.weight_files import CARD
 from tests.support.hub_server import (
     COMMIT,
     DYING,

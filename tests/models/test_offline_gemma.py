@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from common.core import verified_folder
 from common.core.errors import UserError
-from common.models import hub, offline_gemma
-from common.models.hub import Source, cache_folder
+from common.core.paths import cache_folder
+from common.models import architecture, hub, offline_gemma
+from common.models.hub import Source
 from common.models.offline_gemma import GGUF_SHA256, INSTALL, POSITIONS
 from tests.support import REPOSITORY
 
@@ -101,7 +102,7 @@ def test_the_folder_is_whole_and_of_the_right_kind(folder: Path) -> None:
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
         "manifest.json",
     }  # fmt: skip
-    assert hub.architecture(folder) == "causal"
+    assert architecture.architecture(folder) == "causal"
     with safe_open(folder / "model.safetensors", "pt") as weights:
         names = list(weights.keys())
         assert weights.get_tensor("model.norm.weight").dtype == torch.bfloat16

@@ -22,13 +22,9 @@ from common.generation.hf import decode
 from common.models.pretrained import PretrainedConfig, load_pretrained, pretrained_tokenizer, set_language
 from common.models.storage import load_model, save_model
 from common.models.tiny import tiny as tiny_folder
-from common.tokenization.tokenizer import (
-    InputTemplate,
-    LengthConfig,
-    seq2seq_template,
-    sources,
-    training_examples,
-)
+from common.tokenization import examples
+from common.tokenization.examples import training_examples
+from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template
 from tests.support import tiny
 from tests.support.adapted import GREEDY, KINDS, SOURCES, adapted, base_of, logits_of, louder, written
 
@@ -259,8 +255,8 @@ def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: 
     model.resize_token_embeddings(len(tokenizer))
     save_model(model, tokenizer, saved)
     _, loaded = load_model(saved)
-    frame = seq2seq_template(tokenizer, "ko_KR")
-    assert frame == seq2seq_template(loaded, "ko_KR") == InputTemplate((korean,), (2,), (korean,))
+    template = seq2seq_template(tokenizer, "ko_KR")
+    assert template == seq2seq_template(loaded, "ko_KR") == InputTemplate((korean,), (2,), (korean,))
     for row in tiny.rows(5, "dev", 9):
         # A piece's id is one higher than sentencepiece's, where <unk> is 0 and there is no <pad>.
         expected = [token + 1 if token else 3 for token in pieces.encode(row.summaries[0])]
@@ -268,7 +264,7 @@ def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: 
             assert words.encode(row.summaries[0], add_special_tokens=False) == expected
             target = [korean, *expected, words.eos_token_id]
             assert words.batch_decode([target], skip_special_tokens=True) == [row.summaries[0]]
-            (source,) = sources([row], words, LengthConfig(400), frame).values()
+            (source,) = examples.sources([row], words, LengthConfig(400), template).values()
             assert (source[0], source[-1]) == (korean, 2)
             assert words.decode(source[1:-1]).split() == row.dialogue.split()
 
@@ -276,9 +272,9 @@ def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: 
 def test_mbart_reads_and_writes_its_language(tmp_path: Path) -> None:
     model, tokenizer = load_pretrained(base_of("mbart"), frozen=False)
     korean = tokenizer.convert_tokens_to_ids("ko_KR")
-    frame = seq2seq_template(tokenizer, "ko_KR")
-    assert frame == InputTemplate((korean,), (tokenizer.eos_token_id,), (korean,))
-    found, _ = training_examples(tiny.rows(3), tokenizer, LengthConfig(300), frame, tmp_path / "cache")
+    template = seq2seq_template(tokenizer, "ko_KR")
+    assert template == InputTemplate((korean,), (tokenizer.eos_token_id,), (korean,))
+    found, _ = training_examples(tiny.rows(3), tokenizer, LengthConfig(300), template, tmp_path / "cache")
     for source, target in zip(found["source"], found["target"], strict=True):
         assert (source[0], source[-1]) == (korean, tokenizer.eos_token_id)
         assert (target[0], target[-1]) == (korean, tokenizer.eos_token_id)

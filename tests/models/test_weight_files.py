@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.models import hub
+from common.models import hub, weight_files
 from common.models.hub import Source
 from tests.support.hub_server import FAKES, Original, written
 
@@ -64,7 +64,12 @@ def test_the_wanted_files_are_one_set_of_weights_and_no_code() -> None:
         "model.safetensors.index.json",
     ]
     bins = ["pytorch_model.bin"]
-    assert hub.wanted([*base, *bins, *FAKES]) == sorted([*base, *bins])
-    assert hub.wanted([*base, *bins, "model.safetensors", *FAKES]) == sorted([*base, "model.safetensors"])
-    assert hub.wanted([*base, *bins, *shards_]) == sorted([*base, *shards_])
-    assert hub.wanted(["adapter_config.json", "adapter_model.safetensors", "model.fp16.safetensors"]) == []
+    assert weight_files.wanted([*base, *bins, *FAKES]) == sorted([*base, *bins])
+    assert weight_files.wanted([*base, *bins, "model.safetensors", *FAKES]) == sorted(
+        [*base, "model.safetensors"]
+    )
+    assert weight_files.wanted([*base, *bins, *shards_]) == sorted([*base, *shards_])
+    assert (
+        weight_files.wanted(["adapter_config.json", "adapter_model.safetensors", "model.fp16.safetensors"])
+        == []
+    )

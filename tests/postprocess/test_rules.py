@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 
 from common.core.errors import UserError
 from common.data.dialogue import TAG, tags
-from common.postprocess.rules import (
-    RULES,
-    PostprocessConfig,
-    apply,
-    limit_length,
-    nfc,
-    pipeline,
-    remove_repetition,
-    sentences,
-    tag_repair,
-    whitespace,
-)
+from common.postprocess.repetition import remove_repetition
+from common.postprocess.rules import RULES, PostprocessConfig, apply, nfc, pipeline, whitespace
+from common.postprocess.sentences import limit_length, sentences
+from common.postprocess.tags import tag_repair
 from tests.support import REAL_DATA
 
 REAL = REAL_DATA / "dialogue_summarization"

@@ -10,12 +10,14 @@ import pytest
 
 from common.core.errors import UserError
 from common.core.files import read_json
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.folds import folds
 from common.data.rows import Row
 from common.postprocess import report
 from common.postprocess.rules import RULES, PostprocessConfig, best_texts, prediction, recorded
-from common.postprocess.search import ALPHA, AT_LEAST, AT_MOST, FOLDS, SearchReport, Task, holm, search
+from common.postprocess.search import ALPHA, FOLDS, search
+from common.postprocess.trials import AT_LEAST, AT_MOST, SearchReport, Task
+from common.rouge.stats import holm
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from tests.support import tiny

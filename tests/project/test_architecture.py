@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from common.runs import record
+from common.runs import experiments
 from tests.support import REPOSITORY
 
 EXPERIMENTS = sorted(p.parent for p in (REPOSITORY / "experiments").glob("exp*/config.py"))
@@ -104,7 +104,7 @@ def test_every_experiment_says_what_it_is(folder: Path) -> None:
         name for name in ("README.md", "config.py", "train.py", "infer.py") if not (folder / name).is_file()
     ]
     assert missing == []
-    about = record.describe(folder.name)
+    about = experiments.describe(folder.name)
     assert about.title.strip()
     assert about.model.strip()
     assert set(about.needs.replace(",", " ").split()) <= {"cpu", "gpu", "hub", "api"}

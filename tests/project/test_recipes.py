@@ -1,6 +1,6 @@
 """Every recipe of the repository can be read."""
 
-from common.data.competition import competition_names as names_of_competitions
+from common.data.competition_file import competition_names as names_of_competitions
 from common.ensemble.recipe import read_recipe
 from tests.support import tiny
 

@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.runs.record import (
-    Experiment,
-    code_hash,
-    describe,
-    experiments,
-    needs_training,
-    read_record,
-    require_experiment,
-    run_folder,
-    stale_reasons,
-    unfinished,
-)
+from common.core.paths import run_folder
+from common.core.provenance import code_hash
+from common.runs import experiments
+from common.runs.experiments import Experiment, require_experiment
+from common.runs.record import needs_training, read_record, stale_reasons, unfinished
 from tests.support import repository as repositories
 
 RUN = "outputs/talk/exp001"
@@ -48,7 +41,7 @@ def test_only_folders_with_a_config_are_experiments(repository: Path) -> None:
         parents=True
     )  # what git leaves after a switch
     shutil.copytree(repository / "experiments" / "exp001", repository / "experiments" / "exp001-old")
-    assert experiments() == ["exp001", "exp002"]
+    assert experiments.experiments() == ["exp001", "exp002"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +67,7 @@ def test_a_bad_run_name_is_refused(repository: Path, name: str) -> None:
 def test_an_experiment_describes_itself_without_being_imported(repository: Path) -> None:
     config = repository / "experiments" / "exp001" / "config.py"
     config.write_text(config.read_text(encoding="utf-8") + "\nraise RuntimeError\n", encoding="utf-8")
-    assert describe("exp001") == Experiment("exp001", "exp001 of the tests", "none", "cpu")
+    assert experiments.describe("exp001") == Experiment("exp001", "exp001 of the tests", "none", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +81,7 @@ def test_an_experiment_describes_itself_without_being_imported(repository: Path)
 def test_what_a_config_lacks_is_named(repository: Path, old: str, new: str, part: str) -> None:
     edit(repository / "experiments" / "exp001" / "config.py", old, new)
     with pytest.raises(UserError) as caught:
-        describe("exp001")
+        experiments.describe("exp001")
     assert part in str(caught.value)
     assert "experiments/exp001/config.py" in str(caught.value)
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from common.cli import commands
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import SplitName, read_predictions, read_references
 from common.runs import scoring
 from common.runs.record import read_record

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row, read_predictions, read_references
 from common.rouge import corpus
 from common.runs import scoring

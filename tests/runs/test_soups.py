@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, write_json
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.ensemble.recipe import Member, Recipe
 from common.models import soup
 from common.models.adapters import LoRAConfig, add_lora

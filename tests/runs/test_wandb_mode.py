@@ -13,9 +13,10 @@ import yaml
 from common.core import config
 from common.core.config import override
 from common.core.errors import UserError
-from common.runs import record, wandb_log
-from common.runs.record import RUN_NAME
-from common.runs.wandb_log import Tracker, sweep_run
+from common.core.paths import RUN_NAME
+from common.runs import experiments, wandb_log
+from common.runs.wandb_log import Tracker
+from common.runs.wandb_mode import sweep_run
 from tests.support import REPOSITORY
 from tests.support.tracked import KEY, SECRET, environment, files, run
 
@@ -114,7 +115,7 @@ def test_a_sweep_asks_for_settings_that_exist(path: Path, monkeypatch: pytest.Mo
 
 
 def test_no_experiment_has_a_secret_among_its_settings() -> None:
-    for name in record.experiments():
+    for name in experiments.experiments():
         plain = config.plain(import_module(f"experiments.{name}.config").Config())
         assert wandb_log.public(plain) == plain
 

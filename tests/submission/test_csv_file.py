@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.submission import csv_file
 from tests.support import repository as repositories
 from tests.support.submitting import lines_of, refused, solo, submit

@@ -8,7 +8,7 @@ import pytest
 
 from common.core.errors import UserError
 from common.core.files import sha256_file
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import read_split
 from tests.support.rules import FAR, SOURCES, forbid, made, new, refused, submit
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import commands
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.near_copies import grams, similarity
 from common.data.rows import Row, read_split
 from common.submission import leaks

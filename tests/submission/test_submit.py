@@ -12,7 +12,8 @@ import pytest
 
 from common.core.errors import UserError
 from common.core.files import read_lines, sha256_file
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.rouge import pairwise
 from common.submission import ledger
 from common.submission import members as submission_members

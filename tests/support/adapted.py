@@ -17,7 +17,7 @@ from common.models.adapters import LoRAConfig, add_lora
 from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.storage import save_model
 from common.models.tiny import tiny as tiny_folder
-from common.tokenization.tokenizer import collate_causal, collate_seq2seq
+from common.tokenization.batches import collate_causal, collate_seq2seq
 from common.training.loop import fit
 from common.training.losses import cross_entropy
 from common.training.plan import TrainingConfig

@@ -10,7 +10,7 @@ from common.augment.augmented_rows import AugmentedRow
 from common.augment.making import Job, Made
 from common.augment.settings import settings as defaults
 from common.core.config import override
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row
 
 SYNONYMS = {"어디서": "어느 곳에서", "좋아요": "좋습니다", "같이": "함께", "모두": "다들", "봐요": "만나요"}

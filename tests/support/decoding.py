@@ -7,21 +7,21 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel
 
 from common.generation.config import DecodingConfig
-from common.tokenization import tokenizer
-from common.tokenization.tokenizer import InputTemplate, LengthConfig
+from common.tokenization import examples
+from common.tokenization.layout import InputTemplate, LengthConfig
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
 EOS, PAD = WORDS.eos_token_id, WORDS.pad_token_id
 KINDS = ("bart", "qwen2")
-FRAMES = {"bart": InputTemplate(after=(EOS,)), "qwen2": InputTemplate(after=(WORDS.bos_token_id,))}
+FRAMES = {"bart": InputTemplate(suffix=(EOS,)), "qwen2": InputTemplate(suffix=(WORDS.bos_token_id,))}
 GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=24)
 BEAM = DecodingConfig(candidates=3, beams=4, max_new_tokens=24)
 SAMPLED = DecodingConfig(candidates=3, beams=1, temperature=1.3, top_p=0.9, max_new_tokens=12)
 
 
 def sources_of(kind: str, count: int = 7, seed: int = 5) -> dict[str, list[int]]:
-    return tokenizer.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), FRAMES[kind])
+    return examples.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), FRAMES[kind])
 
 
 def until_end(ids: list[int]) -> list[int]:

@@ -11,14 +11,9 @@ from common.core import verified_folder
 from common.generation.config import DecodingConfig
 from common.models.pretrained import PretrainedConfig
 from common.models.storage import save_model
-from common.tokenization import tokenizer
-from common.tokenization.tokenizer import (
-    InputTemplate,
-    LengthConfig,
-    collate_causal,
-    collate_seq2seq,
-    seq2seq_template,
-)
+from common.tokenization import examples
+from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template
 from common.training.losses import cross_entropy
 from tests.support import tiny
 
@@ -38,22 +33,24 @@ def frame_of(
     model: PreTrainedModel, words: PreTrainedTokenizerFast, language: str | None = None
 ) -> InputTemplate:
     if model.config.is_encoder_decoder:
-        return seq2seq_template(words, language) if language else InputTemplate(after=(words.eos_token_id,))
-    return InputTemplate(after=(words.bos_token_id,))
+        return seq2seq_template(words, language) if language else InputTemplate(suffix=(words.eos_token_id,))
+    return InputTemplate(suffix=(words.bos_token_id,))
 
 
-def sources_of(words: PreTrainedTokenizerFast, frame: InputTemplate, count: int = ROWS) -> list[list[int]]:
-    return list(tokenizer.sources(tiny.rows(count, "test", 5), words, LengthConfig(120), frame).values())
+def sources_of(words: PreTrainedTokenizerFast, template: InputTemplate, count: int = ROWS) -> list[list[int]]:
+    return list(examples.sources(tiny.rows(count, "test", 5), words, LengthConfig(120), template).values())
 
 
 def taught(
-    model: PreTrainedModel, words: PreTrainedTokenizerFast, frame: InputTemplate, steps: int = 25
+    model: PreTrainedModel, words: PreTrainedTokenizerFast, template: InputTemplate, steps: int = 25
 ) -> PreTrainedModel:
     """The model after a few steps, so that summaries end and no two tokens are nearly alike."""
     rows = tiny.rows(ROWS)
-    sources = tokenizer.sources(rows, words, LengthConfig(120), frame)
+    sources = examples.sources(rows, words, LengthConfig(120), template)
     batch = [
-        tiny.example(sources[r.id], [*frame.target_before, *words.encode(r.summaries[0]), words.eos_token_id])
+        tiny.example(
+            sources[r.id], [*template.target_prefix, *words.encode(r.summaries[0]), words.eos_token_id]
+        )
         for r in rows
     ]
     collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal

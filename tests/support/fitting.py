@@ -9,10 +9,10 @@ import datasets
 import torch
 from transformers import PreTrainedModel
 
-from common.core import verified_folder
 from common.models.small import SmallModelConfig
 from common.models.storage import save_model
-from common.tokenization.tokenizer import collate_causal, collate_seq2seq
+from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.training import checkpoints
 from common.training.loop import FitResult, fit
 from common.training.losses import cross_entropy
 from common.training.plan import TrainingConfig
@@ -74,7 +74,7 @@ def train(
 
 def ending(folder: Path) -> dict[str, bytes]:
     """What training left, to the byte: best model, last weights and optimizer, metrics."""
-    last = verified_folder.steps(folder / "checkpoints")[-1]
+    last = checkpoints.steps(folder / "checkpoints")[-1]
     files = [folder / "best" / "model.safetensors", last / "trained.safetensors", last / "optimizer.bin"]
     found = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files}
     return found | {"metrics": (folder / "metrics.jsonl").read_bytes()}

@@ -9,7 +9,7 @@ import pytest
 from common.augment import augmented_rows
 from common.augment.augmented_rows import RECORD, ROWS, AugmentedRow
 from common.core.files import sha256_file
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row, read_split
 from common.ensemble.recipe import read_recipe
 from common.submission.submit import Submitted, submit_blend

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.ensemble.recipe import Recipe, read_recipe
 from common.submission.submit import Submitted, submit_blend
 

@@ -16,28 +16,28 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import distributed
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.generation import resumable
 from common.generation.config import DecodingConfig
+from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import hf_decoder
-from common.generation.resumable import dev_evaluation
 from common.models.adapters import LoRAConfig, add_lora
 from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.small import SmallModelConfig
 from common.models.storage import save_model
-from common.tokenization import tokenizer
-from common.tokenization.tokenizer import InputTemplate, LengthConfig, collate_causal, collate_seq2seq
-from common.training import reward
+from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.tokenization.examples import sources
+from common.tokenization.layout import InputTemplate, LengthConfig
 from common.training.loop import fit
 from common.training.losses import cross_entropy
 from common.training.plan import TrainingConfig
-from common.training.reward import policy_gradient
+from common.training.policy_gradient import collate, policy_gradient
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
 FRAMES = {
-    "bart": InputTemplate(after=(WORDS.eos_token_id,)),
-    "qwen2": InputTemplate(after=(WORDS.bos_token_id,)),
+    "bart": InputTemplate(suffix=(WORDS.eos_token_id,)),
+    "qwen2": InputTemplate(suffix=(WORDS.bos_token_id,)),
 }
 COLLATE: Mapping[str, Callable[..., dict[str, torch.Tensor]]] = {
     "bart": collate_seq2seq,
@@ -86,12 +86,12 @@ def scored() -> datasets.Dataset:
 
 
 def evaluation(
-    words: PreTrainedTokenizerFast, frame: InputTemplate
+    words: PreTrainedTokenizerFast, template: InputTemplate
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
     """The real one, in batches of two or three dialogues and with short summaries; its score is called rouge."""
     rows = tiny.rows(7, "dev", seed=4)
     short = DecodingConfig(max_new_tokens=12, tokens_at_once=200)
-    real = dev_evaluation(load_competition("daily_talk"), rows, words, LENGTHS, frame, short)
+    real = dev_evaluation(load_competition("daily_talk"), rows, words, LENGTHS, template, short)
     return lambda model: {"rouge" if name == "score" else name: value for name, value in real(model).items()}
 
 
@@ -148,7 +148,7 @@ def train(
     result = fit(
         model,
         scored() if otherwise == "scores" else examples(),
-        partial(reward.collate if otherwise == "scores" else COLLATE[kind], pad=words.pad_token_id),
+        partial(collate if otherwise == "scores" else COLLATE[kind], pad=words.pad_token_id),
         evaluate,
         config,
         folder,
@@ -172,7 +172,7 @@ def train(
 def candidates(kind: str, folder: Path, name: str) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     model = tiny.model(kind, WORDS, SIZE, seed=3).eval()
-    inputs = tokenizer.sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, FRAMES[kind])
+    inputs = sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, FRAMES[kind])
     decoder = hf_decoder(model, WORDS)
     return resumable.generate(decoder, inputs, DECODING[name], folder / f"{name}.jsonl", key="k", seed=1)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
-from common.tokenization import tokenizer
-from common.tokenization.tokenizer import InputTemplate, LengthConfig, seq2seq_template, text_template
+from common.tokenization import examples
+from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template, text_template
 from tests.support import tiny
 
 
@@ -43,7 +43,7 @@ def test_a_bart_frame_is_what_its_tokenizer_puts_around() -> None:
     )  # T5, KoBART
     assert seq2seq_template(words) == InputTemplate((), (words.eos_token_id,))
     rows = tiny.rows(2)
-    framed = tokenizer.sources(rows, words, LengthConfig(200), seq2seq_template(words))
+    framed = examples.sources(rows, words, LengthConfig(200), seq2seq_template(words))
     for row in rows:
         assert framed[row.id] == words.encode(row.dialogue)
 
@@ -58,6 +58,6 @@ def test_text_frames_begin_as_the_tokenizer_begins() -> None:
     words.backend_tokenizer.post_processor = TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", words.bos_token_id)]
     )
-    frame = text_template(words, "요약해:", "답:")
-    assert frame.before[0] == words.bos_token_id
-    assert words.bos_token_id not in (*frame.before[1:], *frame.after)
+    template = text_template(words, "요약해:", "답:")
+    assert template.prefix[0] == words.bos_token_id
+    assert words.bos_token_id not in (*template.prefix[1:], *template.suffix)

@@ -16,26 +16,11 @@ from transformers import PreTrainedTokenizerFast
 from common.core.errors import UserError
 from common.data.dialogue import MARKER, clean, parse, tags
 from common.data.rows import Row
-from common.tokenization import tokenizer
-from common.tokenization.tokenizer import (
-    BOS,
-    EOS,
-    IGNORE,
-    MIN_DIALOGUE_TOKENS,
-    PAD,
-    CutReport,
-    InputTemplate,
-    LengthConfig,
-    collate_causal,
-    collate_seq2seq,
-    load_tokenizer,
-    require_ids,
-    source_ids,
-    text_template,
-    token_budget_batches,
-    train_bpe,
-    training_examples,
-)
+from common.tokenization import examples
+from common.tokenization.batches import IGNORE, collate_causal, collate_seq2seq, token_budget_batches
+from common.tokenization.examples import CutReport, source_ids, training_examples
+from common.tokenization.layout import MIN_DIALOGUE_TOKENS, InputTemplate, LengthConfig, text_template
+from common.tokenization.tokenizer import BOS, EOS, PAD, load_tokenizer, require_ids, train_bpe
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
@@ -50,7 +35,7 @@ PIECES = st.one_of(
     ),
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
-FRAME = InputTemplate(after=(WORDS.eos_token_id,))
+FRAME = InputTemplate(suffix=(WORDS.eos_token_id,))
 
 
 def encode(text: str) -> list[int]:
@@ -128,15 +113,15 @@ DIALOGUES = TURNS.map(lambda turns: "\n".join(f"{speaker}: {' '.join(said)}" for
 def test_a_source_fits_and_keeps_its_frame_and_its_tags(
     text: str, limit: int, before: int, after: int
 ) -> None:
-    frame = InputTemplate((WORDS.eos_token_id,) * before, (WORDS.bos_token_id,) * after)
+    template = InputTemplate((WORDS.eos_token_id,) * before, (WORDS.bos_token_id,) * after)
     try:
-        ids, cut, turns = source_ids(text, WORDS, LengthConfig(limit), frame)
+        ids, cut, turns = source_ids(text, WORDS, LengthConfig(limit), template)
     except UserError as error:
         room = limit - before - after
         assert room < MIN_DIALOGUE_TOKENS or "Raise the limit of the source length to" in str(error)
         return
     assert len(ids) <= limit
-    assert (tuple(ids[:before]), tuple(ids[len(ids) - after :])) == (frame.before, frame.after)
+    assert (tuple(ids[:before]), tuple(ids[len(ids) - after :])) == (template.prefix, template.suffix)
     kept = WORDS.decode(ids[before : len(ids) - after], skip_special_tokens=True)
     assert kept.count("#Person1#") <= clean(text).count("#Person1#")
     assert 0 <= cut <= turns
@@ -153,25 +138,25 @@ def test_the_last_turn_stays_when_the_middle_goes() -> None:
     assert kept.count(MARKER) == 1
     assert set(kept) - {MARKER} <= set(lines)
     assert cut == 40 - (len(kept) - 1)
-    assert tokenizer.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), FRAME) == {
+    assert examples.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), FRAME) == {
         "a": ids
     }
 
 
 def test_only_the_dialogue_is_cut_and_a_frame_that_leaves_no_room_is_refused() -> None:
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(40)]
-    frame = text_template(WORDS, "다음 대화를 요약하세요.\n", "\n요약: ")
-    ids, cut, turns = source_ids("\n".join(lines), WORDS, LengthConfig(160), frame)
+    template = text_template(WORDS, "다음 대화를 요약하세요.\n", "\n요약: ")
+    ids, cut, turns = source_ids("\n".join(lines), WORDS, LengthConfig(160), template)
     assert (len(ids) <= 160, cut > 0, turns) == (True, True, 40)
-    assert tuple(ids[: len(frame.before)]) == frame.before
-    assert tuple(ids[-len(frame.after) :]) == frame.after
-    kept = WORDS.decode(ids[len(frame.before) : -len(frame.after)]).split("\n")
+    assert tuple(ids[: len(template.prefix)]) == template.prefix
+    assert tuple(ids[-len(template.suffix) :]) == template.suffix
+    kept = WORDS.decode(ids[len(template.prefix) : -len(template.suffix)]).split("\n")
     assert set(kept) - {MARKER} <= set(lines)  # by whole turns
-    around = len(frame.before) + len(frame.after)
+    around = len(template.prefix) + len(template.suffix)
     with pytest.raises(
         UserError, match=rf"take {around} tokens, which leaves 7 .*--max-source-tokens \(now {around + 7}\)"
     ):
-        source_ids("#Person1#: 네", WORDS, LengthConfig(around + 7), frame)
+        source_ids("#Person1#: 네", WORDS, LengthConfig(around + 7), template)
 
 
 def test_frames_may_differ_from_row_to_row(tmp_path: Path) -> None:
@@ -179,10 +164,10 @@ def test_frames_may_differ_from_row_to_row(tmp_path: Path) -> None:
     own = {row.id: InputTemplate((5 + n,) * n, (9,), (20 + n,)) for n, row in enumerate(rows)}
     found, _ = training_examples(rows, WORDS, LengthConfig(120), lambda row: own[row.id], tmp_path)
     for row, source, target in zip(rows, found["source"], found["target"], strict=True):
-        frame = own[row.id]
-        assert source == [*frame.before, *encode(row.dialogue), *frame.after]
-        assert target == [*frame.target_before, *encode(row.summaries[0]), WORDS.eos_token_id]
-    inputs = tokenizer.sources(rows, WORDS, LengthConfig(120), lambda row: own[row.id])
+        template = own[row.id]
+        assert source == [*template.prefix, *encode(row.dialogue), *template.suffix]
+        assert target == [*template.target_prefix, *encode(row.summaries[0]), WORDS.eos_token_id]
+    inputs = examples.sources(rows, WORDS, LengthConfig(120), lambda row: own[row.id])
     assert list(inputs.values()) == found["source"]
 
 
@@ -224,8 +209,8 @@ def test_examples_are_cached_until_something_that_decides_them_changes(tmp_path:
         "order": training_examples(rows[::-1], WORDS, LengthConfig(64), FRAME, tmp_path),
         "tokenizer": training_examples(rows, tiny.tokenizer(330), LengthConfig(64), FRAME, tmp_path),
         "length": training_examples(rows, WORDS, LengthConfig(63), FRAME, tmp_path),
-        "frame": training_examples(
-            rows, WORDS, LengthConfig(64), InputTemplate(after=(WORDS.bos_token_id,)), tmp_path
+        "template": training_examples(
+            rows, WORDS, LengthConfig(64), InputTemplate(suffix=(WORDS.bos_token_id,)), tmp_path
         ),
     }
     for name, (found, _) in asked.items():

@@ -3,7 +3,8 @@
 import datasets
 import pytest
 
-from common.tokenization.tokenizer import InputTemplate, LengthConfig, training_examples
+from common.tokenization.examples import training_examples
+from common.tokenization.layout import InputTemplate, LengthConfig
 from tests.support import tiny
 from tests.support.fitting import WORDS, ending, train
 
@@ -12,7 +13,7 @@ from tests.support.fitting import WORDS, ending, train
 def examples(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
     cache = tmp_path_factory.mktemp("tokenized")
     return training_examples(
-        tiny.rows(24), WORDS, LengthConfig(128), InputTemplate(after=(WORDS.eos_token_id,)), cache
+        tiny.rows(24), WORDS, LengthConfig(128), InputTemplate(suffix=(WORDS.eos_token_id,)), cache
     )[0]
 
 

@@ -12,12 +12,12 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.generation import hf
+from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import decode
-from common.generation.resumable import dev_evaluation
 from common.models.storage import load_model
-from common.tokenization.tokenizer import LengthConfig, text_template
+from common.tokenization.layout import LengthConfig, text_template
 from tests.support import tiny
 from tests.support.adapted import GREEDY, LORA, CrashError, adapted, base_of, fitted, logits_of
 

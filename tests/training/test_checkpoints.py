@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.core import verified_folder
-from common.core.verified_folder import newest_intact, step_folder
+from common.training import checkpoints
+from common.training.checkpoints import newest_intact, step_folder
 
 
 def writing(text: str) -> Callable[[Path], None]:
@@ -30,7 +31,7 @@ def test_the_newest_intact_checkpoint_is_found(tmp_path: Path, caplog: pytest.Lo
     nine, ten, eleven, hundred = saved(tmp_path, 9, 10, 11, 100)
     (tmp_path / "step-100").mkdir()  # not ours
     (tmp_path / ".staging-step-00000200").mkdir()
-    assert verified_folder.steps(tmp_path) == [nine, ten, eleven, hundred]
+    assert checkpoints.steps(tmp_path) == [nine, ten, eleven, hundred]
     assert newest_intact(tmp_path) == hundred
     (hundred / "weights.bin").unlink()
     (eleven / "weights.bin").write_text("x", encoding="utf-8")
@@ -48,7 +49,7 @@ def test_pruning_keeps_the_newest_ones(tmp_path: Path, keep: int, left: list[int
     paths = saved(tmp_path, 1, 2, 3, 4, 5)
     (tmp_path / ".staging-step-00000006").mkdir()
     (tmp_path / ".old-step-00000003").mkdir()
-    verified_folder.prune(tmp_path, paths[-1], keep)
+    checkpoints.prune(tmp_path, paths[-1], keep)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"step-{n:08d}" for n in left]
 
 
@@ -58,5 +59,5 @@ def test_pruning_after_a_resume_deletes_the_damaged_later_ones_first(tmp_path: P
         (step_folder(tmp_path, step) / "weights.bin").unlink()
     assert newest_intact(tmp_path) == step_folder(tmp_path, 8)
     (newest,) = saved(tmp_path, 9)  # training went on from 8
-    verified_folder.prune(tmp_path, newest, 2)
-    assert [p.name for p in verified_folder.steps(tmp_path)] == ["step-00000008", "step-00000009"]
+    checkpoints.prune(tmp_path, newest, 2)
+    assert [p.name for p in checkpoints.steps(tmp_path)] == ["step-00000008", "step-00000009"]

@@ -8,7 +8,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch.nn import functional
 
-from common.tokenization.tokenizer import IGNORE
+from common.tokenization.batches import IGNORE
 from common.training.losses import cross_entropy
 from tests.support import tiny
 from tests.support.fitting import COLLATE, KINDS, WORDS, batch_of

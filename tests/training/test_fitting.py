@@ -7,12 +7,13 @@ import pytest
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
 from common.core.errors import UserError
-from common.generation import inference
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.generation.inference import require_context
 from common.models.pretrained import PretrainedConfig, load_pretrained
-from common.tokenization.tokenizer import LengthConfig, text_template, training_examples
+from common.tokenization.examples import training_examples
+from common.tokenization.layout import LengthConfig, text_template
+from common.training import fitting
 from experiments.exp002.config import Config
 from tests.support import tiny
 
@@ -25,14 +26,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: Path) -> None:
     model, made = load_pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False)
     rows = tiny.rows(3)
-    frame = text_template(made, "읽고", "요약:")
-    examples, _ = training_examples(rows, made, LengthConfig(), frame, cache=tmp_path)
+    template = text_template(made, "읽고", "요약:")
+    examples, _ = training_examples(rows, made, LengthConfig(), template, cache=tmp_path)
     model.generation_config.eos_token_id = [made.eos_token_id, 300]
-    found = inference._allowed_tokens(model, made, ["전혀 다른 말"], examples)
+    found = fitting._allowed_tokens(model, made, ["전혀 다른 말"], examples)
     every = (made("전혀 다른 말").input_ids, *examples["source"], *examples["target"], [300])
     assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
-    assert inference._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
+    assert fitting._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:

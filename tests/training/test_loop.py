@@ -22,8 +22,8 @@ from common.core.errors import UserError
 from common.core.files import read_lines
 from common.core.memory import advise_when_out_of_memory
 from common.models.storage import load_model, save_model
-from common.tokenization.tokenizer import IGNORE
-from common.training import loop
+from common.tokenization.batches import IGNORE
+from common.training import checkpoints, loop
 from common.training.loop import FitResult
 from common.training.losses import cross_entropy
 from common.training.plan import Plan, TrainingConfig
@@ -158,7 +158,7 @@ def test_evaluations_come_as_often_as_asked_and_at_the_end(
     steps = [line["step"] for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "score" in line]
     every = round(0.75 * result.steps / 2)
     assert steps == sorted({*range(every, result.steps + 1, every), result.steps})
-    assert len(verified_folder.steps(tmp_path / "run" / "checkpoints")) == config.keep_checkpoints
+    assert len(checkpoints.steps(tmp_path / "run" / "checkpoints")) == config.keep_checkpoints
 
 
 def test_part_of_an_epoch_is_trained_and_none_is_refused(examples: datasets.Dataset, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_gradient_that_is_not_finite_ends_before_the_weights_are_touched(
     kept = torch.load(folder / "bad_batch.pt", weights_only=True)
     assert len(seen) == 6
     assert all(torch.equal(batch["input_ids"], mine) for batch, mine in zip(kept, seen[4:], strict=True))
-    last = verified_folder.steps(folder / "checkpoints")[-1]
+    last = checkpoints.steps(folder / "checkpoints")[-1]
     assert last.name == "step-00000002"
     assert all(bool(weight.isfinite().all()) for weight in load_file(last / "trained.safetensors").values())
 
@@ -246,9 +246,7 @@ def test_a_scaler_of_gradients_skips_what_is_not_finite_by_itself(
 
     folder = tmp_path / "run"
     result = train(folder, examples, config=replace(CONFIG, keep_checkpoints=99), loss=loss)
-    weights = [
-        load_file(path / "trained.safetensors") for path in verified_folder.steps(folder / "checkpoints")
-    ]
+    weights = [load_file(path / "trained.safetensors") for path in checkpoints.steps(folder / "checkpoints")]
     assert len(weights) == result.steps == calls[0] > 3
     moved = [any(not torch.equal(a[name], b[name]) for name in a) for a, b in itertools.pairwise(weights)]
     assert moved == [False, *[True] * (result.steps - 2)]
@@ -356,7 +354,7 @@ def test_the_average_of_the_weights_is_evaluated_and_saved(
     train(tmp_path / "run", examples, config=config)
     after = [
         load_file(folder / "trained.safetensors")
-        for folder in verified_folder.steps(tmp_path / "run" / "checkpoints")
+        for folder in checkpoints.steps(tmp_path / "run" / "checkpoints")
     ]
     mean = {name: p.detach().clone() for name, p in tiny.model("bart", WORDS, DROPOUT).named_parameters()}
     averages = []

@@ -9,7 +9,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from common.models.logits import target_logits
-from common.tokenization.tokenizer import IGNORE, collate_causal, collate_seq2seq
+from common.tokenization.batches import IGNORE, collate_causal, collate_seq2seq
 from common.training.losses import cross_entropy, r_drop
 from tests.support import tiny
 

@@ -11,12 +11,13 @@ from peft import PeftModel
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, write_json
+from common.core.paths import run_folder
 from common.generation import engines, hf
 from common.generation.config import DecodingConfig
 from common.models import hub, pretrained
 from common.models.pretrained import PretrainedConfig, load_pretrained, source_record
 from common.models.storage import load_model, to_bfloat16_on_cpu
-from common.runs.record import read_record, run_folder
+from common.runs.record import read_record
 from common.training.merge import command, merge_run
 from tests.support import repository as repositories
 from tests.support import tiny

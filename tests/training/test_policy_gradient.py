@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from common.core.errors import UserError
-from common.training import reward
 from common.training.losses import cross_entropy
-from common.training.reward import policy_gradient, require_possible
+from common.training.policy_gradient import collate, policy_gradient, require_possible, visible
 from tests.support import tiny
 from tests.support.rewarded import NAN, apart, example, logprob
 
@@ -26,7 +25,7 @@ def test_the_loss_is_that_of_every_summary_alone(kind: str) -> None:
     model = tiny.loud(kind)
     if kind == "gemma3":
         assert model.config.sliding_window < 90 and "sliding_attention" in model.config.layer_types
-    found = policy_gradient(model, reward.collate(EXAMPLES, 0), 0.0)
+    found = policy_gradient(model, collate(EXAMPLES, 0), 0.0)
     wanted = sum(weight * cross_entropy(model, batch, 0.0) for weight, batch in apart(EXAMPLES))
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
     parameters = [p for name, p in model.named_parameters() if "layers" in name]
@@ -37,18 +36,18 @@ def test_the_loss_is_that_of_every_summary_alone(kind: str) -> None:
 def test_over_few_words_too() -> None:
     model = tiny.loud("qwen2")
     words = torch.tensor(sorted({token for one in EXAMPLES for token in one["target"]}))
-    found = policy_gradient(model, reward.collate(EXAMPLES, 0), 0.0, words)
+    found = policy_gradient(model, collate(EXAMPLES, 0), 0.0, words)
     wanted = sum(weight * cross_entropy(model, batch, 0.0, words) for weight, batch in apart(EXAMPLES))
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="smoothing"):
-        policy_gradient(model, reward.collate(EXAMPLES, 0), 0.1, words)
+        policy_gradient(model, collate(EXAMPLES, 0), 0.1, words)
 
 
 def test_no_summary_sees_another_nor_what_follows() -> None:
-    batch = reward.collate([example(3, [2, 2], [1.0, 1.0])], 0)
+    batch = collate([example(3, [2, 2], [1.0, 1.0])], 0)
     assert batch["segments"].tolist() == [[0, 0, 1, 1, 2, 2, -1, -1]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 2, 3, 0, 0]]
-    seen = reward.visible(batch["segments"], batch["position_ids"], None)[0, 0].int().tolist()
+    seen = visible(batch["segments"], batch["position_ids"], None)[0, 0].int().tolist()
     assert seen == [
         [1, 0, 0, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0, 0, 0],
@@ -59,7 +58,7 @@ def test_no_summary_sees_another_nor_what_follows() -> None:
         [1, 1, 0, 0, 0, 0, 1, 0],
         [1, 1, 0, 0, 0, 0, 1, 1],
     ]
-    windowed = reward.visible(batch["segments"], batch["position_ids"], 2)[0, 0].int().tolist()
+    windowed = visible(batch["segments"], batch["position_ids"], 2)[0, 0].int().tolist()
     assert windowed[3] == [0, 0, 1, 1, 0, 0, 0, 0]
     assert windowed[4] == [0, 1, 0, 0, 1, 0, 0, 0]  # position 2 sees position 1, far away in the row
 
@@ -77,7 +76,7 @@ def test_a_summary_that_became_far_likelier_or_unlikelier_counts_no_more(
     alone = [(w, logprob(model, batch)) for w, batch in apart(rows)]
     before = alone[3][1] - 6 * math.log1p(change)
     rows[1]["logprobs"] = [before, NAN]
-    found = policy_gradient(model, reward.collate(rows, 0), 0.0, clip=0.5)
+    found = policy_gradient(model, collate(rows, 0), 0.0, clip=0.5)
     wanted = -sum(w * value for place, (w, value) in enumerate(alone) if counts or place != 3)
     assert float(found.detach()) == pytest.approx(wanted, rel=1e-5)
 

@@ -12,8 +12,8 @@ import torch
 from accelerate.state import AcceleratorState
 from transformers import PreTrainedModel
 
-from common.core import verified_folder
 from common.core.errors import UserError
+from common.training import checkpoints
 from common.training.losses import cross_entropy
 from common.training.plan import TrainingConfig
 from tests.support.fitting import ending, falling_loss, train
@@ -112,7 +112,7 @@ def half_a_save(checkpoint: Path) -> None:
 
 
 def every_checkpoint(checkpoint: Path) -> None:
-    for path in verified_folder.steps(checkpoint.parent):
+    for path in checkpoints.steps(checkpoint.parent):
         flip_a_bit(path)
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
     folder = tmp_path / "run"
     with pytest.raises(CrashError):
         train(folder, examples, loss=crashing_loss(5))
-    saved = verified_folder.steps(folder / "checkpoints")
+    saved = checkpoints.steps(folder / "checkpoints")
     assert len(saved) == 2
     spoil, message = DAMAGES[damage]
     spoil(saved[-1])

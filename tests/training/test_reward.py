@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.core.errors import UserError
-from common.data.competition import Competition, load_competition
+from common.data.competition import Competition
+from common.data.competition_file import load_competition
 from common.data.rows import Row
 from common.runs.candidates import Candidate
 from common.runs.scoring import score
 from common.training import reward
-from common.training.reward import MAX_ADVANTAGE, RewardConfig, policy_gradient
+from common.training.policy_gradient import collate, policy_gradient
+from common.training.reward import MAX_ADVANTAGE, RewardConfig
 from tests.support import tiny
 from tests.support.rewarded import ROW, TOKENIZER, apart, example, logprob, made
 
@@ -26,9 +28,9 @@ pytestmark = pytest.mark.usefixtures("model_cache")
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"dialogues": -1}, "--dialogues -1: wanted 0"), ({"drawn": 0}, "--drawn 0: wanted 1"),
+    [({"dialogues": -1}, "--dialogues -1: wanted 0"), ({"sampled": 0}, "--sampled 0: wanted 1"),
      ({"agreement": 1.5}, "--agreement 1.5: wanted 0 to 1"),
-     ({"drawn_temperature": 0.0}, "--drawn-temperature 0.0: wanted more"), ({"kept": 3}, "--kept 3: wanted an even"),
+     ({"sampled_temperature": 0.0}, "--sampled-temperature 0.0: wanted more"), ({"kept": 3}, "--kept 3: wanted an even"),
      ({"kept": 0}, "--kept 0: wanted an even"), ({"worse_weight": -0.5}, "--worse-weight -0.5: wanted 0"),
      ({"reference_weight": 0.0}, "--reference-weight 0.0: wanted more"), ({"clip": 0.0}, "--clip 0.0: wanted more")],
 )  # fmt: skip
@@ -82,44 +84,46 @@ def test_best_and_worst_are_kept_each_text_once_and_the_reference() -> None:
 
 
 def test_middling_summaries_are_left_out_and_unknown_likelihoods_are_nan() -> None:
-    drawn = [candidate("가"), candidate("나", tokens=9), candidate("다", logprob=None)]
-    found = made(drawn, [60.0, 41.0, 20.0])
+    sampled = [candidate("가"), candidate("나", tokens=9), candidate("다", logprob=None)]
+    found = made(sampled, [60.0, 41.0, 20.0])
     assert texts_of(found) == ["가", "다", ROW.summaries[0]]
     assert [math.isnan(value) for value in found["logprobs"]] == [False, True, True]
-    found = made(drawn, [60.0, 20.0, 41.0])
+    found = made(sampled, [60.0, 20.0, 41.0])
     assert texts_of(found) == ["가", "나", ROW.summaries[0]]
     assert [math.isnan(value) for value in found["logprobs"]] == [False, True, True]
 
 
 def test_a_summary_that_was_cut_off_does_not_end() -> None:
-    drawn = [candidate("가"), candidate("나다라마바사", tokens=30)]
-    found = made(drawn, [60.0, 20.0])
+    sampled = [candidate("가"), candidate("나다라마바사", tokens=30)]
+    found = made(sampled, [60.0, 20.0])
     assert found["target"].count(TOKENIZER.eos_token_id) == 2  # the good one's and the reference's
     assert found["lengths"][1] == len(TOKENIZER.encode("나다라마바사", add_special_tokens=False))
 
 
 def test_where_all_are_alike_there_is_nothing_to_learn() -> None:
-    with pytest.raises(UserError, match=r"nothing to learn\. Sample them with a higher --drawn-temperature"):
+    with pytest.raises(
+        UserError, match=r"nothing to learn\. Sample them with a higher --sampled-temperature"
+    ):
         made([candidate(text) for text in TEXTS], [30.0] * 6)
 
 
 def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -> None:
     rows = tiny.rows(5)
-    drawn = {
+    sampled = {
         row.id: [candidate(row.summaries[0]), candidate(rows[0].summaries[0]), candidate("")] for row in rows
     }
-    found = reward.scores(rows, drawn, competition)
+    found = reward.scores(rows, sampled, competition)
     assert list(found) == [row.id for row in rows]
     for row in rows:
         alone = [
             score({row.id: one.text}, {row.id: row.summaries}, competition.dev_profile).headline
-            for one in drawn[row.id]
+            for one in sampled[row.id]
         ]
         assert found[row.id] == pytest.approx(alone)
     for agreement in (0.0, 0.25, 1.0):
-        worth = reward.rewards(found, drawn, competition, agreement)
+        worth = reward.rewards(found, sampled, competition, agreement)
         for row in rows:
-            texts = [one.text for one in drawn[row.id]]
+            texts = [one.text for one in sampled[row.id]]
             for place, own in enumerate(texts):
                 others = texts[:place] + texts[place + 1 :]
                 against = [
@@ -128,7 +132,7 @@ def test_scores_are_the_dev_profile_of_every_summary(competition: Competition) -
                 ]
                 wanted = (1 - agreement) * found[row.id][place] + agreement * float(np.mean(against))
                 assert worth[row.id][place] == pytest.approx(wanted)
-    assert reward.rewards({"a": [7.0]}, {"a": drawn[rows[0].id][:1]}, competition, 0.5) == {"a": [3.5]}
+    assert reward.rewards({"a": [7.0]}, {"a": sampled[rows[0].id][:1]}, competition, 0.5) == {"a": [3.5]}
     assert reward.summary({"a": [1.0, 3.0], "b": [2.0, 0.0]}) == {"greedy": 1.5, "mean": 1.5, "best": 2.5}
     with pytest.raises(UserError, match="'bare' has no reference summary"):
         reward.scores([Row("bare", "말", (), "")], {"bare": [candidate("가")]}, competition)
@@ -148,6 +152,6 @@ def test_what_is_rewarded_becomes_likelier() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     for _ in range(5):
         optimizer.zero_grad()
-        policy_gradient(model, reward.collate([one], 0), 0.0).backward()
+        policy_gradient(model, collate([one], 0), 0.0).backward()
         optimizer.step()
     assert logprob(model, good) - logprob(model, bad) > before + 1

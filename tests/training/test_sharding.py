@@ -12,9 +12,10 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from common.core import distributed, verified_folder
+from common.core import distributed
 from common.core.files import read_lines
 from common.models.storage import load_model
+from common.training import checkpoints
 from tests.support import REPOSITORY, tiny, worker
 
 pytestmark = pytest.mark.slow
@@ -139,7 +140,7 @@ def test_two_processes_resume_to_the_same_bits(
     together: tuple[Path, list[dict[str, Any]]], sharding: str, kind: str
 ) -> None:
     calm, killed = (together[0] / f"{sharding}-{kind}{which}" for which in ("", "-killed"))
-    assert len(verified_folder.steps(killed / "checkpoints")) == 2
+    assert len(checkpoints.steps(killed / "checkpoints")) == 2
     assert (calm / "best" / "model.safetensors").read_bytes() == (
         killed / "best" / "model.safetensors"
     ).read_bytes()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.core.errors import UserError
-from common.data.competition import load_competition
+from common.data.competition_file import load_competition
 from common.ensemble import cross_validation
 from common.ensemble.blend import pooled
 from common.ensemble.consensus import Consensus, _neighbours, agreement, scores, search, vote
@@ -21,7 +21,7 @@ from common.ensemble.features import features, names
 from common.ensemble.pool import choose
 from common.ensemble.recipe import Member, Recipe, read_recipe
 from common.ensemble.recombine import recombine
-from common.postprocess.rules import sentences
+from common.postprocess.sentences import sentences
 from common.rouge import corpus
 from common.runs.candidates import Candidate
 from tests.support import tiny
@@ -158,7 +158,7 @@ def recipe(**values: object) -> Recipe:
 
 
 def test_what_is_put_together_is_nobodys_and_no_evidence() -> None:
-    without, found = pooled(members(), TALK, recipe()), pooled(members(), TALK, recipe(fused=3))
+    without, found = pooled(members(), TALK, recipe()), pooled(members(), TALK, recipe(recombined=3))
     assert found.members == without.members == ("exp001", "exp002")
     assert found.owner[:, :4].tolist() == without.owner.tolist()
     assert set(found.owner[:, 4:].flat) == {2}
@@ -186,7 +186,7 @@ def test_of_few_candidates_nothing_is_put_together() -> None:
         }
     }
     few["exp001"]["b"] += [Candidate("영희는 간다. 철수는 온다.", None, 4), Candidate("잔다.", None, 1)]
-    found = pooled(few, TALK, recipe(members=(Member("exp001", 1.0),), fused=3, candidates=8))
+    found = pooled(few, TALK, recipe(members=(Member("exp001", 1.0),), recombined=3, candidates=8))
     assert found.texts[0] == ("철수는 우산을 산다. 둘은 만난다.",)
     assert len(found.texts[1]) == 4 + 3
 
@@ -201,7 +201,7 @@ def test_who_may_be_chosen_is_not_lost_with_a_copy() -> None:
 def test_where_nothing_can_be_put_together_nothing_changes() -> None:
     single = {run: {name: [Candidate(c.text.replace(". ", ", "), c.logprob, 3) for c in group] for name, group in by_id.items()}
               for run, by_id in members().items()}  # fmt: skip
-    without, found = pooled(single, TALK, recipe()), pooled(single, TALK, recipe(fused=3))
+    without, found = pooled(single, TALK, recipe()), pooled(single, TALK, recipe(recombined=3))
     assert found.texts == without.texts
     assert np.array_equal(found.utility, without.utility)
 
@@ -209,7 +209,7 @@ def test_where_nothing_can_be_put_together_nothing_changes() -> None:
 def test_the_search_may_shut_out_what_is_put_together() -> None:
     moves = {setting.hypotheses for setting in _neighbours(Consensus((1.0, 1.0)), 0.5, 3)}
     assert moves >= {(0, 1), (0, 2), (1, 2)}
-    found = pooled(members(), TALK, recipe(fused=3))
+    found = pooled(members(), TALK, recipe(recombined=3))
     for good in (0, 1, 2):
         target = np.where(found.owner == good, 90.0, 10.0) * found.mask
         known = agreement(found)
@@ -220,7 +220,7 @@ def test_the_search_may_shut_out_what_is_put_together() -> None:
 
 def test_a_run_whose_texts_may_not_be_chosen_still_lends_its_sentences() -> None:
     given = (Member("exp001", 1.0), Member("exp002", 2.0, choose=False))
-    asked = recipe(members=given, fused=9)
+    asked = recipe(members=given, recombined=9)
     assert asked.consensus.hypotheses == (0, 2)
     found = pooled(members(), TALK, asked)
     places = choose(scores(agreement(found), asked.consensus)).tolist()
@@ -231,7 +231,7 @@ def test_a_run_whose_texts_may_not_be_chosen_still_lends_its_sentences() -> None
 
 
 def test_the_best_member_is_always_a_run() -> None:
-    found = pooled(members(), TALK, recipe(fused=3))
+    found = pooled(members(), TALK, recipe(recombined=3))
     target = np.where(found.owner == 2, 90.0, np.where(found.owner == 1, 50.0, 10.0)) * found.mask
     columns = np.ones((*target.shape, 1))
     known = MeasuredPool(found, agreement(found), columns, target, tuple(tiny.rows(30, "dev", seed=3)), 0.999)
@@ -275,7 +275,7 @@ def test_blends_of_put_together_texts_are_reported(inferred: Path) -> None:
     write_recipe(inferred, "mbr")
     code, output = tiny.call(inferred, "common", "blend-report", *BLEND)
     assert code == 0, output
-    code, without = tiny.call(inferred, "common", "blend-report", *BLEND, "--fused=0")
+    code, without = tiny.call(inferred, "common", "blend-report", *BLEND, "--recombined=0")
     assert code == 0, without
     oracle, less = (float(re.search(r"(?m)^oracle +([0-9.]+)", text)[1]) for text in (output, without))  # type: ignore[index]
     assert oracle >= less
@@ -285,7 +285,7 @@ def test_blends_of_put_together_texts_are_reported(inferred: Path) -> None:
     assert heads[0][0] == heads[1][0]
     assert f"{heads[0][0]}, and up to 5 recombined texts for each dialogue" in output
     code, output = tiny.call(inferred, "common", "blend-report", *BLEND, "--candidates=3")
-    assert (code, "error: blend-report: fused = 5 needs candidates = 4 or more (now 3)" in output) == (
+    assert (code, "error: blend-report: recombined = 5 needs candidates = 4 or more (now 3)" in output) == (
         1,
         True,
     )
@@ -297,7 +297,7 @@ def test_blends_of_put_together_texts_are_submitted(inferred: Path, method: str)
     code, output = tiny.call(inferred, "common", "submit", *BLEND, "--force", "--json")
     assert code == 0, output
     entry = json.loads(output.splitlines()[-1])
-    assert entry["fused"] == 5
+    assert entry["recombined"] == 5
     assert [member["run"] for member in entry["members"]] == ["exp001", "exp001-other"]
     assert set(entry["dev"]) == {"exp001", "exp001-other", "blend", "floor"}
     assert len((inferred / "submissions" / "two.csv").read_text(encoding="utf-8").splitlines()) == 31
@@ -306,14 +306,14 @@ def test_blends_of_put_together_texts_are_submitted(inferred: Path, method: str)
 @pytest.mark.parametrize(
     ("method", "line", "message"),
     [
-        ("mbr", "fused = -1", "fused is -1; wanted a whole number of at least 0."),
-        ("mbr", "fused = true", "fused is True; wanted a whole number of at least 0."),
-        ("stack", "fused = 2.5", "fused is 2.5; wanted a whole number of at least 0."),
-        ("stack", "fused = 8", "fused = 8 needs candidates = 4 or more (now 1)"),
+        ("mbr", "recombined = -1", "recombined is -1; wanted a whole number of at least 0."),
+        ("mbr", "recombined = true", "recombined is True; wanted a whole number of at least 0."),
+        ("stack", "recombined = 2.5", "recombined is 2.5; wanted a whole number of at least 0."),
+        ("stack", "recombined = 8", "recombined = 8 needs candidates = 4 or more (now 1)"),
         (
             "vote",
-            "fused = 4",
-            'a vote cannot choose a text that no member wrote; remove "fused" or use method = "mbr".',
+            "recombined = 4",
+            'a vote cannot choose a text that no member wrote; remove "recombined" or use method = "mbr".',
         ),
     ],
 )
@@ -323,5 +323,5 @@ def test_a_recipe_that_cannot_be_is_refused(tmp_path: Path, method: str, line: s
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=re.escape(message)):
         read_recipe(path)
-    path.write_text(text.replace(line, "fused = 0"), encoding="utf-8")
-    assert read_recipe(path).fused == 0
+    path.write_text(text.replace(line, "recombined = 0"), encoding="utf-8")
+    assert read_recipe(path).recombined == 0

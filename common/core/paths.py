@@ -1,0 +1,40 @@
+"""Paths of what runs leave on disk, and the names that runs may have."""
+
+import os
+import re
+from pathlib import Path
+
+from common.core.errors import UserError
+from common.core.files import root
+
+
+def cache_folder() -> Path:
+    """Return the folder of converted models: KDS_MODEL_CACHE, or .cache/models in the repository (ignored by git)."""
+    override = os.environ.get("KDS_MODEL_CACHE")
+    return Path(override).expanduser().resolve() if override else root() / ".cache" / "models"
+
+
+MERGED = "merged"
+
+
+def merged_folder(competition_name: str, run: str) -> Path:
+    """Return the path of a run's merged model: outputs/COMPETITION/merged/RUN."""
+    return outputs(competition_name) / MERGED / run
+
+
+EXPERIMENT = re.compile(r"exp[0-9]{3}")
+RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]*)?")
+
+
+def outputs(competition: str, *, smoke: bool = False) -> Path:
+    """Return the folder of a competition's runs; smoke runs have a separate one."""
+    return root() / "outputs" / "smoke" / competition if smoke else root() / "outputs" / competition
+
+
+def run_folder(competition: str, run: str) -> Path:
+    """Return the folder of a run, which need not exist. Raises UserError for an invalid run name."""
+    if not RUN_NAME.fullmatch(run):
+        raise UserError(
+            f"run {run!r}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2."
+        )
+    return outputs(competition) / run

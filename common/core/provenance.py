@@ -1,0 +1,107 @@
+"""Provenance of a result: commit, code hashes, package versions, hardware."""
+
+import ast
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from common.core.files import root, sha256_file
+
+
+def code_hash(path: Path) -> str:
+    """Return the hex SHA-256 of a Python file's syntax tree; comments, docstrings and formatting do not change it.
+
+    For a file that is not valid Python it is the SHA-256 of the bytes.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return sha256_file(path)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body.pop(0)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def git_state() -> dict[str, Any]:
+    """Return the commit, and whether files differ from it; None for both outside a checkout.
+
+    The ledger and results/ do not count, because the commands write them themselves.
+    """
+
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(["git", *arguments], cwd=root(), capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    status = git("status", "--porcelain", "--", ".", ":!submissions/ledger.jsonl", ":!results")
+    return {"commit": commit, "dirty": None if commit is None else bool(status)}
+
+
+PLUMBING = {
+    "core/distributed.py",
+    "core/errors.py",
+    "core/files.py",
+    "core/locks.py",
+    "core/memory.py",
+    "core/paths.py",
+    "core/progress.py",
+    "core/provenance.py",
+    "core/text_table.py",
+    "core/torchrun.py",
+    "data/competition_rules.py",
+    "models/model_cards.py",
+    "runs/experiments.py",
+    "runs/record.py",
+    "runs/results.py",
+    "runs/run.py",
+    "runs/stage.py",
+    "runs/wandb_log.py",
+    "runs/wandb_mode.py",
+}  # these files do not affect results, so they are not part of a run's code hashes
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "bitsandbytes", "ctranslate2", "vllm", "datasets", "numpy", "numba",
+            "mecab-ko")  # fmt: skip
+
+
+def code_in_use(*, settings_too: bool) -> dict[str, str]:
+    """Return path → syntax hash of each imported file of common/ and experiments/ that can affect results.
+
+    Without `settings_too` config.py is left out, because training compares its settings by value.
+    """
+    folders = [root() / "common", root() / "experiments"]
+    plumbing = {root() / "common" / name for name in PLUMBING}
+    loaded = [Path(file) for m in list(sys.modules.values()) if (file := getattr(m, "__file__", None))]
+    own_files = sorted(
+        {path.resolve() for path in loaded if any(path.is_relative_to(folder) for folder in folders)}
+    )
+    return {
+        str(path.relative_to(root())): code_hash(path)
+        for path in own_files
+        if path not in plumbing and (settings_too or path.name != "config.py")
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed packages that can affect results."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def hardware() -> dict[str, Any]:
+    """Return the CPU architecture, the number of cores and, when torch is imported, the names of its GPUs."""
+    torch = sys.modules.get("torch")
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch else []
+    return {"machine": platform.machine(), "cores": os.cpu_count(), "gpus": gpus}

@@ -1,0 +1,78 @@
+"""The decoder interface: from sources as token ids to candidates, whichever engine computes them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from transformers import GenerationConfig as HFGenerationConfig
+from transformers import PreTrainedTokenizerFast
+
+from common.core.errors import UserError
+from common.generation.config import DecodingConfig
+from common.runs.candidates import Candidate
+
+Decoder = Callable[[Sequence[Sequence[int]], "DecodingConfig", int], list[list[Candidate]]]
+"""The interface of an engine for `generate`: (sources as token ids, settings, seed) → candidates of each source.
+
+`config.candidates` come first, best first, then `config.samples`."""
+
+
+def with_samples(decoder: Decoder) -> Decoder:
+    """Return a decoder that adds `config.samples` sampled candidates to the candidates of `decoder`."""
+
+    def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
+        found = decoder(sources, config, seed)
+        if config.samples:
+            sampling = replace(config, candidates=config.samples, temperature=config.samples_temperature)
+            sampled = decoder(sources, sampling, seed)
+            found = [first + second for first, second in zip(found, sampled, strict=True)]
+        return found
+
+    return run
+
+
+def require_beams(config: DecodingConfig) -> None:
+    """Raise UserError when beam search is asked for more candidates than it has beams."""
+    if not config.temperature and config.candidates > config.beams:
+        raise UserError(
+            f"--candidates {config.candidates} needs at least as many --beams (now {config.beams}), "
+            "or sampling with --temperature above 0."
+        )
+
+
+def end_tokens(checkpoint: HFGenerationConfig, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Return the ids of all tokens that end a summary: the tokenizer's end token, then those of the checkpoint.
+
+    They differ where an instruct model ends a turn with a token of its own (Gemma's <end_of_turn>).
+    """
+    eos = checkpoint.eos_token_id
+    more = [eos] if isinstance(eos, int) else eos or []
+    return list(dict.fromkeys([tokenizer.eos_token_id, *more]))
+
+
+def candidates_of(
+    generated: Sequence[Sequence[int]],
+    logprobs: Sequence[float],
+    tokenizer: PreTrainedTokenizerFast,
+    config: DecodingConfig,
+    ends: Sequence[int] = (),
+) -> list[list[Candidate]]:
+    """Return `config.candidates` candidates of each source from the token ids that an engine generated.
+
+    `generated` includes the end token, one of `ends`. Sampled candidates are sorted in descending order of mean
+    log-probability; those of a search keep its order.
+    """
+    # The tokenizer may not know the checkpoint's end tokens as special and would decode them as text.
+    bodies = [tokens[:-1] if tokens and tokens[-1] in ends else tokens for tokens in generated]
+    texts = tokenizer.batch_decode(bodies, skip_special_tokens=True)
+    flat = [
+        Candidate(text.strip(), logprob, len(tokens))
+        for text, logprob, tokens in zip(texts, logprobs, generated, strict=True)
+    ]
+    groups = [flat[i : i + config.candidates] for i in range(0, len(flat), config.candidates)]
+    if config.temperature > 0:
+        return [sorted(group, key=_by_mean_logprob, reverse=True) for group in groups]
+    return groups
+
+
+def _by_mean_logprob(candidate: Candidate) -> float:
+    return (candidate.logprob or 0.0) / max(1, candidate.tokens)

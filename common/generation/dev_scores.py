@@ -1,0 +1,85 @@
+"""Score greedy summaries of dev dialogues while a model trains."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common.core import distributed
+from common.data.competition import Competition
+from common.data.rows import Row
+from common.generation.config import DecodingConfig
+from common.generation.hf import decode
+from common.generation.resumable import batches
+from common.models.storage import for_evaluation
+from common.runs.candidates import Candidate
+from common.runs.scoring import score
+from common.tokenization.examples import sources
+from common.tokenization.layout import InputTemplate, LengthConfig, TemplateOf
+
+Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]]]
+"""(sources as token ids, settings) → candidates of each source."""
+
+
+def dev_evaluation(
+    competition: Competition,
+    rows: Sequence[Row],
+    tokenizer: PreTrainedTokenizerFast,
+    lengths: LengthConfig,
+    template: InputTemplate | TemplateOf,
+    decoding: DecodingConfig,
+    allowed_tokens: Collection[int] = (),
+) -> Callable[[PreTrainedModel], dict[str, float]]:
+    """Return a function that scores a model on the rows, as `dev_scores` does.
+
+    `allowed_tokens`: the allowed token ids, as in `decode`. With `decoding.merge`, a copy with merged adapters is scored.
+    """
+    scores = dev_scores(competition, rows, tokenizer, lengths, template, decoding)
+
+    def evaluate(model: PreTrainedModel) -> dict[str, float]:
+        scored = for_evaluation(model) if decoding.merge else model
+        return scores(
+            lambda given, config: decode(
+                scored, tokenizer, given, config, logprobs=False, allowed_tokens=allowed_tokens
+            )
+        )
+
+    return evaluate
+
+
+def dev_scores(
+    competition: Competition,
+    rows: Sequence[Row],
+    tokenizer: PreTrainedTokenizerFast,
+    lengths: LengthConfig,
+    template: InputTemplate | TemplateOf,
+    decoding: DecodingConfig,
+) -> Callable[[Write], dict[str, float]]:
+    """Return a function that takes a `Write` and returns the scores of its greedily decoded summaries of the rows.
+
+    The scores are `score` (the dev profile's headline), `rouge_sum` and `distinct` (the share of distinct summaries).
+    Only `max_new_tokens`, `no_repeat_ngram` and `tokens_at_once` of `decoding` are used.
+    Several processes share the rows; each gets the scores of all rows.
+    """
+    config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
+    inputs = sources(rows, tokenizer, lengths, template)
+    references = {row.id: row.summaries for row in rows}
+
+    def evaluate(write: Write) -> dict[str, float]:
+        groups = batches([len(ids) for ids in inputs.values()], config)
+        texts: list[tuple[str, str]] = []
+        for first in range(0, len(groups), distributed.count()):
+            mine = first + distributed.rank()
+            # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
+            names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]
+            found = write([inputs[name] for name in names], config)
+            if mine < len(groups):
+                texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
+        by_id = dict(distributed.gather(texts))
+        result = score(by_id, references, competition.dev_profile)
+        # The project's goals are on the scale of rouge101, and sweeps maximise it.
+        rouge_sum = score(by_id, references, "rouge101").headline
+        distinct = len(set(by_id.values())) / len(by_id)
+        return {"score": result.headline, "rouge_sum": rouge_sum, "distinct": distinct}
+
+    return evaluate

@@ -1,0 +1,63 @@
+"""Tell a model's architecture from its config.json, before any weights are loaded."""
+
+from pathlib import Path
+from typing import Literal
+
+from common.core.errors import UserError, first_line
+from common.core.files import read_json, shown
+
+Architecture = Literal["seq2seq", "causal"]
+DESCRIPTIONS = {"seq2seq": "an encoder-decoder", "causal": "a decoder-only language model"}
+# Ends of the names of model classes that cannot generate text.
+HEADLESS = ("ForMaskedLM", "ForPreTraining", "Classification", "ForQuestionAnswering")
+
+
+def architecture(folder: Path) -> Architecture:
+    """Return the architecture by config.json: "seq2seq" for an encoder-decoder, "causal" for a decoder-only model.
+
+    Raises UserError when transformers does not know the model type (custom code of a model is never run) or the model
+    cannot generate text.
+    """
+    from transformers import AutoConfig, __version__
+    from transformers.models.auto import configuration_auto, modeling_auto
+
+    path = folder / "config.json"
+    found = read_json(path)
+    kind = found.get("model_type")
+    if kind not in configuration_auto.CONFIG_MAPPING_NAMES:
+        custom = "; it has custom code (auto_map), which is never run" if "auto_map" in found else ""
+        raise UserError(
+            f"{shown(path)}: model_type {kind!r} is not known to transformers {__version__}{custom}. "
+            "Choose a model of a known architecture (BART, T5, mBART, Qwen2, Llama, Gemma3 …)."
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # config classes that check their values raise many types
+        raise UserError(
+            f"{shown(path)}: transformers {__version__} cannot read it ({first_line(error)}). Fix it, or choose "
+            "another --model."
+        ) from error
+    result: Architecture = "seq2seq" if config.is_encoder_decoder else "causal"
+    heads = found.get("architectures") or []
+    writers = (
+        modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+        if result == "seq2seq"
+        else modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    )
+    if kind not in writers or (heads and all(head.endswith(HEADLESS) for head in heads)):
+        raise UserError(
+            f"{shown(path)}: {', '.join(heads) or kind} cannot generate text; wanted {DESCRIPTIONS['seq2seq']} "
+            f"or {DESCRIPTIONS['causal']}. Choose another --model."
+        )
+    return result
+
+
+def require_architecture(folder: Path, wanted: Architecture) -> None:
+    """Raise UserError unless the folder holds a model of the `wanted` architecture."""
+    found = architecture(folder)
+    if found != wanted:
+        kind = read_json(folder / "config.json")["model_type"]
+        raise UserError(
+            f"{shown(folder)}: {kind} is {DESCRIPTIONS[found]} and cannot be used here; wanted {DESCRIPTIONS[wanted]}. "
+            "Choose another --model, or an experiment for this kind of model (`make list`)."
+        )

@@ -1,0 +1,120 @@
+"""Turn rows into token ids, and cut long dialogues by whole turns."""
+
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import datasets
+from transformers import PreTrainedTokenizerFast
+
+from common import prompts
+from common.core.errors import UserError
+from common.core.files import root, sha256_texts
+from common.core.provenance import code_hash
+from common.data import dialogue as data_dialogue
+from common.data.dialogue import clean, truncate
+from common.data.rows import Row
+from common.tokenization.layout import (
+    MIN_DIALOGUE_TOKENS,
+    InputTemplate,
+    LengthConfig,
+    TemplateOf,
+    template_of,
+)
+from common.tokenization.tokenizer import token_count
+
+
+@dataclass(frozen=True)
+class CutReport:
+    """Counts of dialogues and turns in one split, and of those that were cut because they did not fit."""
+
+    dialogues: int
+    dialogues_cut: int
+    turns: int
+    turns_cut: int
+
+
+def source_ids(
+    dialogue: str, tokenizer: PreTrainedTokenizerFast, lengths: LengthConfig, template: InputTemplate
+) -> tuple[list[int], int, int]:
+    """Return the token ids of a dialogue in its template, the number of turns cut, and the number of turns.
+
+    The ids fit the limit: the dialogue is cut, never the template. Raises UserError when the template alone is too long.
+    """
+    room = lengths.max_source_tokens - len(template.prefix) - len(template.suffix)
+    if room < MIN_DIALOGUE_TOKENS:
+        raise UserError(
+            f"instruction and examples take {len(template.prefix) + len(template.suffix)} tokens, which leaves {room} for the "
+            f"dialogue; raise --max-source-tokens (now {lengths.max_source_tokens}) or use fewer examples."
+        )
+    text = prompts.safe(dialogue) if template.safe else clean(dialogue)
+    cut = truncate(text, room, token_count(tokenizer))
+    # A "</s>" in a dialogue is text, not the end of the sequence.
+    ids = tokenizer.encode(cut.text, add_special_tokens=False, split_special_tokens=True)
+    return [*template.prefix, *ids, *template.suffix], cut.turns_cut, cut.turns
+
+
+def sources(
+    rows: Sequence[Row],
+    tokenizer: PreTrainedTokenizerFast,
+    lengths: LengthConfig,
+    template: InputTemplate | TemplateOf,
+) -> dict[str, list[int]]:
+    """Return the source token ids of every row, by row id, in the order of the rows."""
+    return {
+        row.id: source_ids(row.dialogue, tokenizer, lengths, template_of(template, row))[0] for row in rows
+    }
+
+
+def training_examples(
+    rows: Sequence[Row],
+    tokenizer: PreTrainedTokenizerFast,
+    lengths: LengthConfig,
+    template: InputTemplate | TemplateOf,
+    cache: Path | None = None,
+) -> tuple[datasets.Dataset, CutReport]:
+    """Return one example per summary of each row, and a count of what was cut.
+
+    Columns: `id`, `source` and `target` (token ids; the target ends with the end token). A row without a summary gives
+    one example with an empty target.
+    The memory-mapped result is kept in `cache` (default `.cache/tokenized`) under a hash of the rows, the tokenizer, the
+    lengths, the templates, and the code that cleans and cuts.
+    """
+    cache = cache or root() / ".cache" / "tokenized"
+    templates = [template_of(template, row) for row in rows]
+    rows_hash = sha256_texts(part for row in rows for part in (row.id, row.dialogue, *row.summaries))
+    frames_hash = sha256_texts(json.dumps(asdict(one)) for one in templates)
+    code = [code_hash(Path(file)) for file in (data_dialogue.__file__, __file__)]
+    content = [code, rows_hash, tokenizer.backend_tokenizer.to_str(), lengths.max_source_tokens, frames_hash]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
+    folder = cache / key
+    if not folder.exists():
+        records = []
+        for row, row_template in zip(rows, templates, strict=True):
+            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_template)
+            for summary in row.summaries or ("",):
+                target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
+                target = [*row_template.target_prefix, *target, tokenizer.eos_token_id] if summary else []
+                records.append(
+                    {"id": row.id, "source": source, "target": target, "turns_cut": turns_cut, "turns": turns}
+                )
+        datasets.disable_progress_bars()
+        staging = cache / f".{key}.{random.SystemRandom().getrandbits(32):08x}"
+        datasets.Dataset.from_list(records).save_to_disk(staging)
+        try:
+            staging.rename(folder)
+        except OSError:  # another process was faster and wrote the same files
+            shutil.rmtree(staging, ignore_errors=True)
+    dataset = datasets.load_from_disk(folder)
+    cuts = dict(zip(dataset["id"], zip(dataset["turns_cut"], dataset["turns"], strict=True), strict=True))
+    report = CutReport(
+        dialogues=len(cuts),
+        dialogues_cut=sum(cut > 0 for cut, _ in cuts.values()),
+        turns=sum(turns for _, turns in cuts.values()),
+        turns_cut=sum(cut for cut, _ in cuts.values()),
+    )
+    return dataset.remove_columns(["turns_cut", "turns"]), report

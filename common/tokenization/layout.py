@@ -1,0 +1,137 @@
+"""Lay out a model's input: prefix, dialogue, suffix, and what precedes the summary."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from transformers import PreTrainedTokenizerFast
+
+from common import prompts
+from common.core.errors import UserError
+from common.data.rows import Row
+from common.prompts import Prompt, PromptConfig, shot_index
+from common.tokenization.tokenizer import token_count
+
+MIN_DIALOGUE_TOKENS = 8  # less room than this for the dialogue means that the settings are wrong
+
+
+@dataclass(frozen=True)
+class LengthConfig:
+    """Length limits."""
+
+    max_source_tokens: int = 512
+    """Most tokens of a source, instruction included; longer dialogues lose whole turns from the middle."""
+
+
+@dataclass(frozen=True)
+class InputTemplate:
+    """The input template: token ids around the dialogue and before the summary, such as special tokens or instructions."""
+
+    prefix: tuple[int, ...] = ()
+    """Token ids before the dialogue."""
+    suffix: tuple[int, ...] = ()
+    """Token ids after the dialogue: the end of the source, or the start of a causal model's answer."""
+    target_prefix: tuple[int, ...] = ()
+    """Token ids before the summary, such as mBART's language."""
+    safe: bool = False
+    """Whether the dialogue must be escaped, so that it cannot imitate the template (`prompts.safe`)."""
+    shots_dropped: int = 0
+    """Number of examples left out so that the whole dialogue fits."""
+
+
+TemplateOf = Callable[[Row], InputTemplate]
+"""Row → its input template; the examples in a few-shot prompt differ from row to row."""
+
+
+def seq2seq_template(tokenizer: PreTrainedTokenizerFast, language: str | None = None) -> InputTemplate:
+    """Return the input template of an encoder-decoder: the tokens that its tokenizer adds around a text.
+
+    When the tokenizer adds none, the template is its start and end token.
+    `language`: the language token, such as ko_KR, that a multilingual tokenizer (mBART) needs before source and summary.
+    Raises UserError when the tokenizer does not know the language.
+    """
+    if language is not None:
+        if language not in tokenizer.get_vocab():
+            raise UserError(
+                f"language {language!r} is not a token of {tokenizer.name_or_path!r}; wanted a language token such as "
+                "mBART's ko_KR. Change the language or the model."
+            )
+        language_id = tokenizer.convert_tokens_to_ids(language)
+        return InputTemplate((language_id,), (tokenizer.eos_token_id,), (language_id,))
+    bare = tokenizer.encode("가", add_special_tokens=False)
+    full = tokenizer.encode("가")
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare and len(full) > len(bare):
+            return InputTemplate(tuple(full[:start]), tuple(full[start + len(bare) :]))
+    begin = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+    return InputTemplate(begin, (tokenizer.eos_token_id,))
+
+
+def text_template(tokenizer: PreTrainedTokenizerFast, prefix: str, suffix: str) -> InputTemplate:
+    """Return a causal model's input template from the texts before and after the dialogue.
+
+    It begins with the start token if the tokenizer adds one. The two texts are encoded separately from the dialogue,
+    whose tokens therefore do not depend on them.
+    """
+    start = tokenizer.encode("", add_special_tokens=True)[:1]
+    ids = [tokenizer.encode(text, add_special_tokens=False) for text in (prefix, suffix)]
+    return InputTemplate((*start, *ids[0]), tuple(ids[1]))
+
+
+def chat_template(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> InputTemplate:
+    """Return the input template of an instruct model: what its chat template renders around the prompt's dialogue.
+
+    Raises UserError when the tokenizer has no chat template.
+    """
+    if not tokenizer.chat_template:
+        raise UserError(
+            f"{tokenizer.name_or_path!r} has no chat template: it is a base model. Use an instruct model, or train "
+            "this one without a chat template as exp010 does."
+        )
+    rendered = tokenizer.apply_chat_template(prompt.chat(), tokenize=False, add_generation_prompt=True)
+    ids = [tokenizer.encode(text, add_special_tokens=False) for text in prompts.split(rendered)]
+    return InputTemplate(tuple(ids[0]), tuple(ids[1]), safe=True)
+
+
+def chat_templates(
+    tokenizer: PreTrainedTokenizerFast,
+    config: PromptConfig,
+    lengths: LengthConfig,
+    train: Sequence[Row],
+    others: Sequence[Row],
+    near_copy: float,
+) -> InputTemplate | TemplateOf:
+    """Return the input template of the configured prompt; with shots, a function that makes one for each row.
+
+    The examples of a row are chosen from `train`. The least similar ones are dropped until the whole dialogue fits or no
+    example is left.
+    `others`: the rows of dev and test, which are never used as examples.
+    `near_copy`: the competition's similarity from which a row of `train` is too similar to the dialogue to be an example.
+    Raises UserError as `prompts.shot_index` does.
+    """
+    if not config.shots:
+        return chat_template(tokenizer, prompts.prompt(config=config))
+    index = shot_index(train, forbidden=others, near_copy=near_copy)
+    made: dict[Row, InputTemplate] = {}
+
+    def template(row: Row) -> InputTemplate:
+        if row not in made:
+            shots = index.select(row, config.shots).shots
+            needed = max(MIN_DIALOGUE_TOKENS, token_count(tokenizer)(prompts.safe(row.dialogue)))
+            for dropped in range(len(shots) + 1):  # the least similar examples come first
+                one = chat_template(tokenizer, prompts.prompt(shots[dropped:], config))
+                if needed <= lengths.max_source_tokens - len(one.prefix) - len(one.suffix):
+                    break
+            made[row] = replace(one, shots_dropped=dropped)
+        return made[row]
+
+    return template
+
+
+def shots_dropped(template: InputTemplate | TemplateOf, rows: Sequence[Row]) -> dict[str, int]:
+    """Return the number of dropped examples (`shots`) and of the dialogues concerned (`dialogues`), for a run's notes."""
+    counts = [template_of(template, row).shots_dropped for row in rows]
+    return {"shots": sum(counts), "dialogues": sum(count > 0 for count in counts)}
+
+
+def template_of(template: InputTemplate | TemplateOf, row: Row) -> InputTemplate:
+    return template if isinstance(template, InputTemplate) else template(row)

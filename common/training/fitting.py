@@ -1,0 +1,114 @@
+"""Train an experiment's model on its rows and record the result."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from common.core.files import sha256_texts
+from common.core.paths import MERGED as MERGED
+from common.data.rows import Row
+from common.generation.decoder import end_tokens
+from common.generation.dev_scores import dev_evaluation
+from common.generation.inference import InferSettings, require_context
+from common.models.pretrained import PretrainedConfig
+from common.models.storage import save_model
+from common.runs.run import Run
+from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.tokenization.examples import training_examples
+from common.tokenization.layout import InputTemplate, TemplateOf
+from common.tokenization.tokenizer import require_ids, tokens_in
+from common.training import loop
+from common.training.losses import Batch, cross_entropy
+from common.training.plan import TrainingConfig
+
+
+class TrainSettings(InferSettings, Protocol):
+    """The settings that training needs, those of decoding included."""
+
+    dev_rows: int
+    training: TrainingConfig
+
+
+def fit(
+    run: Run[Any],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    template: InputTemplate | TemplateOf,
+    *,
+    base: PretrainedConfig | None = None,
+    rows: Sequence[Row] | None = None,
+    loss: Callable[..., torch.Tensor] = cross_entropy,
+    vocabulary_texts: Iterable[str] = (),
+    examples: Dataset | None = None,
+    collate: Callable[..., Batch] | None = None,
+) -> None:
+    """Train on the competition's rows and record the best checkpoint by ROUGE of decoded dev summaries.
+
+    `base`: the pretrained weights that an adapter is trained on.
+    `rows`: training rows to use instead of the split's own.
+    `examples`: a data set to train on instead of the rows. `collate`: makes its batches; takes the examples and `pad`.
+    `vocabulary_texts`: when given, the loss only allows the tokens of these texts and of the training examples; `loss` must then
+    take `allowed_tokens`. Pass the same texts to `engines.decoder`. Decoding also allows each dialogue's own tokens, and under
+    FSDP all tokens.
+    Raises UserError as `require_context` and `training.fit` do.
+    """
+    config: TrainSettings = run.config
+    own, dev = run.split("train").rows, run.split("dev").rows
+    require_ids(tokenizer)
+    require_context(model.config, config)
+    if source := getattr(model, "base_source", None):
+        run.notes["base"] = source
+        _note_origin(run, Path(source["model"]))
+    examples_hash = ""
+    if examples is None:
+        chosen = own if rows is None else rows
+        examples, run.notes["train_cuts"] = training_examples(chosen, tokenizer, config.lengths, template)
+    else:
+        examples_hash = sha256_texts(map(str, examples))
+    allowed = sorted(_allowed_tokens(model, tokenizer, vocabulary_texts, examples))
+    if collate is None:
+        causal = not model.config.is_encoder_decoder
+        collate = collate_causal if causal else collate_seq2seq
+    result = loop.fit(
+        model,
+        examples,
+        partial(collate, pad=tokenizer.pad_token_id),
+        dev_evaluation(
+            run.competition,
+            dev[: config.dev_rows],
+            tokenizer,
+            config.lengths,
+            template,
+            config.decoding,
+            allowed,
+        ),
+        config.training,
+        run.folder,
+        seed=config.seed,
+        # Include the decoding settings, because scores of summaries that were decoded differently are not comparable.
+        fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}"
+        f"{'-merged' if config.decoding.merge else ''}{examples_hash}",
+        save_best=lambda best, folder, weights: save_model(best, tokenizer, folder, base, weights),
+        loss=partial(loss, allowed_tokens=torch.as_tensor(allowed, device=model.device)) if allowed else loss,
+        follow=run.tracker.follow,
+    )
+    run.finish(result=result)
+
+
+def _note_origin(run: Run[Any], base: Path) -> None:
+    """Mark this run stale when the run changes that `make merge` made its base from, if that run still exists."""
+    if base.parent.name == MERGED and (run.folder.with_name(base.name) / "best").exists():
+        run.uses_run(run.folder.with_name(base.name))
+
+
+def _allowed_tokens(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], examples: Dataset
+) -> set[int]:
+    found = tokens_in(tokenizer, texts)
+    ends = end_tokens(model.generation_config, tokenizer)
+    return found.union(ends, *examples["source"], *examples["target"]) if found else found
