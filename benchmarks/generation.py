@@ -104,7 +104,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model, tokenizer, sources, data = prepared(options.rows)
     sides: dict[str, Callable[[Any, Any, list[list[int]]], list[str]]] = {
-        "common.generation.resumable": ours, "plain loop of generate": loop, "Seq2SeqTrainer.predict": predict,
+        "common.generation": ours, "plain loop of generate": loop, "Seq2SeqTrainer.predict": predict,
     }  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     texts: dict[str, list[str]] = {}
@@ -116,11 +116,11 @@ def main() -> None:
             print(name, f"{seconds[name][-1]:.1f} s", flush=True)
     body = []
     for name, taken in seconds.items():
-        ratios = [b / a for a, b in zip(seconds["common.generation.resumable"], taken, strict=True)]
-        same = sum(a == b for a, b in zip(texts["common.generation.resumable"], texts[name], strict=True))
+        ratios = [b / a for a, b in zip(seconds["common.generation"], taken, strict=True)]
+        same = sum(a == b for a, b in zip(texts["common.generation"], texts[name], strict=True))
         shown = (
             "–"
-            if name == "common.generation.resumable"
+            if name == "common.generation"
             else f"{statistics.median(ratios):.1f}× ({min(ratios):.1f}–{max(ratios):.1f})"
         )
         body.append(

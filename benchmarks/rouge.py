@@ -210,8 +210,8 @@ import json, resource, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced
-from common.rouge import engine, corpus
-engine.warm_up()
+from common.rouge import compiled, corpus
+compiled.warm_up()
 pool = spliced(real_summaries() or daily_talk_summaries(), 5000)
 n = {count}
 predictions = [pool[k % 5000][1] for k in range(n)]
@@ -237,8 +237,8 @@ COMPILE = """
 import sys, time
 sys.path[:0] = {path!r}
 begin = time.perf_counter()
-from common.rouge import engine
-engine.warm_up()
+from common.rouge import compiled
+compiled.warm_up()
 print(time.perf_counter() - begin)
 """
 

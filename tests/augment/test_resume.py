@@ -72,10 +72,10 @@ def test_a_killed_model_goes_on_and_ends_with_the_same_rows(talk: Path) -> None:
 
 SLOW = f"""
 import time
-from common import competition
 from common.augment.making import Job, augment
 from common.augment.settings import settings
-from common.config import override
+from common.core.config import override
+from common.data.competition_file import load_competition
 
 def slow(texts, source, target):
     time.sleep(0.05)
@@ -84,7 +84,7 @@ def slow(texts, source, target):
     return list(texts)
 
 config, overrides = override(settings("back_translation"), ["--rows-at-once=2"])
-augment(Job(competition.load("daily_talk"), "back_translation", "cut", 50, config, overrides), translator=slow)
+augment(Job(load_competition("daily_talk"), "back_translation", "cut", 50, config, overrides), translator=slow)
 """
 
 

@@ -113,7 +113,7 @@ def test_any_flipped_bit_is_noticed(tmp_path: Path) -> None:
 CRASHING = """
 import os, signal, sys
 from pathlib import Path
-from common import checkpoints
+from common.core import verified_folder
 
 folder, moment = Path(sys.argv[1]), int(sys.argv[2])
 calls = 0
@@ -127,7 +127,7 @@ def rename(self, target):
     return real(self, target)
 
 Path.rename = rename
-checkpoints.save(folder, lambda staging: (staging / "state.txt").write_text("new") and None)
+verified_folder.save(folder, lambda staging: (staging / "state.txt").write_text("new") and None)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -166,7 +166,8 @@ def test_a_crash_around_the_renames_leaves_the_old_or_the_new(tmp_path: Path, mo
 SAVING = """
 import sys
 from pathlib import Path
-from common import checkpoints
+from common.core import verified_folder
+from common.training import checkpoints
 
 folder = Path(sys.argv[1])
 number = 0
@@ -175,9 +176,9 @@ while True:
     def write(staging):
         for name in "abc":
             (staging / name).write_text(f"{number}\\n" * 2000)
-    checkpoints.save(folder, write)
+    verified_folder.save(folder, write)
     newest = checkpoints.step_folder(folder.parent / "steps", number)
-    checkpoints.save(newest, write)
+    verified_folder.save(newest, write)
     checkpoints.prune(folder.parent / "steps", newest, 2)
 """
 

@@ -83,10 +83,10 @@ from dataclasses import asdict
 from pathlib import Path
 import torch
 import vllm
-import common.engines.saved
-from common.engines import decoder
-from common.errors import UserError
-from common.decoding import DecodingConfig
+import common.models.storage
+from common.core.errors import UserError
+from common.generation.config import DecodingConfig
+from common.generation.engines import decoder
 torch.cuda.is_available = lambda: True  # once everything is imported
 
 def answer(folder, sources, settings):

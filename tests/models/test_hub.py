@@ -123,7 +123,7 @@ def test_without_a_network_the_refusal_is_quick(tmp_path: Path) -> None:
     assert "HF_HUB_OFFLINE forbids" in Home(tmp_path, endpoint).refusal("team/tiny", HF_HUB_OFFLINE="1")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, never answers
         home = Home(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
-        line = home.refusal("team/tiny", before="from common import hub; hub.SECONDS = 0.3\n")
+        line = home.refusal("team/tiny", before="from common.models import hub; hub.SECONDS = 0.3\n")
         assert "cannot be reached (ReadTimeout)" in line
 
 

@@ -156,7 +156,7 @@ def test_the_tokens_are_those_of_the_package_and_a_killed_conversion_leaves_noth
 
     cache = tmp_path / "models"
     dying = "import os, torch\ntorch.nn.Module.to = lambda *_: os.kill(os.getpid(), 9)\n"
-    command = [sys.executable, "-c", f"{dying}from common import hub\nhub.locate('{NAME}')"]
+    command = [sys.executable, "-c", f"{dying}from common.models import hub\nhub.locate('{NAME}')"]
     environment = {**os.environ, "KDS_MODEL_CACHE": str(cache)}
     done = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False

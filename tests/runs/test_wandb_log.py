@@ -217,7 +217,7 @@ def test_texts_stay_at_home_unless_asked_for(
 def test_a_failing_wandb_stops_nothing(repository: Path, how: str) -> None:
     words = ["experiments.exp001.infer", "--competition=talk", "--track=online"]
     shutil.copytree(REPOSITORY / "common", repository / "common")
-    code = "import common.wandb_log as w, sys, runpy; w.INIT_SECONDS = 2.0"
+    code = "import common.runs.wandb_log as w, sys, runpy; w.INIT_SECONDS = 2.0"
     if how == "killed":
         code += (
             "; import psutil; begin = w.Tracker._begin\n"

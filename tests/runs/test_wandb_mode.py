@@ -65,8 +65,8 @@ def test_the_mode_is_chosen_before_a_run_begins(
     )
     (tmp_path / "netrc").chmod(0o600)
     code = (
-        "import sys; from common import wandb_log; from common.errors import UserError\n"
-        f"try: print(wandb_log.mode({asked!r}, smoke={smoke}))\n"
+        "import sys; from common.core.errors import UserError; from common.runs.wandb_mode import tracking_mode\n"
+        f"try: print(tracking_mode({asked!r}, smoke={smoke}))\n"
         "except UserError as error: print(error)\n"
         "print('wandb' in sys.modules)"
     )

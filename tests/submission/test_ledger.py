@@ -30,7 +30,7 @@ def test_an_absent_ledger_is_empty(path: Path) -> None:
 
 def test_two_processes_lose_and_tear_nothing(path: Path) -> None:
     code = (
-        "import sys\nfrom common import ledger\n"
+        "import sys\nfrom common.submission import ledger\n"
         "for n in range(30): ledger.append({'id': sys.argv[1] + str(n), 'time': 't', 'text': '가' * 3000})"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("a", "b")]

@@ -142,7 +142,7 @@ def test_a_member_that_cannot_be_trained_stops_the_submit(
     edit(
         repository / "experiments/exp001/train.py",
         "import write_json",
-        "import write_json\nfrom common.errors import UserError",
+        "import write_json\nfrom common.core.errors import UserError",
     )
     refused(repository, "exp001: train failed (see above)", missing="train")
     assert "error: no" in capfd.readouterr().err

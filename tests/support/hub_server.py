@@ -132,8 +132,8 @@ def pickled(value: Any, folder: Path, legacy: bool = False) -> bytes:
 
 LOCATE = """
 import json, sys
-from common import hub
-from common.errors import UserError
+from common.core.errors import UserError
+from common.models import hub
 try:
     source = hub.locate(*sys.argv[1:])
 except UserError as error:

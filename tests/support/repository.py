@@ -68,7 +68,7 @@ CONFIG = '''"""{name}'s settings."""
 
 from dataclasses import dataclass
 
-from common.postprocess import PostprocessConfig
+from common.postprocess.rules import PostprocessConfig
 
 TITLE = "{name} of the tests"
 MODEL = "none"
@@ -83,28 +83,32 @@ class Config:
 '''
 TRAIN = '''"""{name}, train."""
 
-from common import checkpoints, tracking
-from common.files import write_json
+from common.core import verified_folder
+from common.core.files import write_json
+from common.runs import Run, main
 from experiments.{name}.config import Config
 
 
-def train(run: tracking.Run[Config]) -> None:
+def train(run: Run[Config]) -> None:
     rows = len(run.split("train").rows)
-    checkpoints.save(run.folder / "best", lambda folder: write_json(folder / "m.json", [run.config.turn, rows]))
+    verified_folder.save(run.folder / "best", lambda folder: write_json(folder / "m.json", [run.config.turn, rows]))
     run.finish()
 
 
 if __name__ == "__main__":
-    tracking.main("train", __file__, Config(), Config(), train)
+    main("train", __file__, Config(), Config(), train)
 '''
 INFER = '''"""{name}, infer."""
 
-from common import candidates, files, predictions, rows, tracking
-from common.candidates import Candidate
+from common.core import files
+from common.data import rows
+from common.postprocess import predictions
+from common.runs import Run, candidates, main
+from common.runs.candidates import Candidate
 from experiments.{name}.config import Config
 
 
-def infer(run: tracking.Run[Config]) -> None:
+def infer(run: Run[Config]) -> None:
     turn, _ = files.read_json(run.folder / "best" / "m.json")
     given = files.root() / "texts.json"  # a test's own texts by id, as they are
     own = files.read_json(given) if given.exists() else {{}}
@@ -122,7 +126,7 @@ def infer(run: tracking.Run[Config]) -> None:
 
 
 if __name__ == "__main__":
-    tracking.main("infer", __file__, Config(), Config(), infer)
+    main("infer", __file__, Config(), Config(), infer)
 '''
 RECIPE = """competition = "talk"
 method = "vote"
