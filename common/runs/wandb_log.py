@@ -43,7 +43,7 @@ class Tracker:
     """The connection of one run folder to W&B. Does nothing when off; an error of W&B only causes one warning."""
 
     folder: Path
-    tracking_mode: Mode = "off"
+    mode: Mode = "off"
     texts: bool = False
     """Whether the table of dev samples contains the texts; in online mode they are uploaded."""
     _run: Any = field(default=None, repr=False)
