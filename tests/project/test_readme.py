@@ -168,12 +168,6 @@ def test_the_readmes_list_every_target(name: str) -> None:
     assert makefile_targets() - {"help", LEAVING} == listed
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_links_lead_somewhere(name: str) -> None:
-    folder = (REPOSITORY / name).parent
-    assert [link for link in links(read(name)) if not (folder / link.partition("#")[0]).exists()] == []
-
-
 def test_the_architecture_page_is_true_of_the_code() -> None:
     text = read("docs/architecture.md")
     rooms = dict(re.findall(r"(?m)^\| `([a-z]+)` \| (.+?) \|$", text))
