@@ -75,8 +75,10 @@ def exists(dotted: str) -> bool:
         )
         if module is None:
             continue
-        code, rest = module.read_text(encoding="utf-8"), parts[count:]
-        return not rest or re.search(rf"(?m)^(def |class |from .*import .*\b|    (?=\w+,$))?{rest[0]}\b", code) is not None
+        if count == len(parts):
+            return True
+        defined = rf"(?m)^(def |class |from .*import .*\b|    (?=\w+,$))?{parts[count]}\b"
+        return re.search(defined, module.read_text(encoding="utf-8")) is not None
     return False
 
 
