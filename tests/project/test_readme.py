@@ -17,18 +17,14 @@ import pytest
 
 from common.cli import commands as common_commands
 from common.core.config import override
+from tests.support import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.ko.md")
 DOCUMENTS = sorted(
     str(path.relative_to(REPOSITORY))
     for pattern in ("*.md", "docs/*.md", "experiments/*/README.md", "competitions/*/README.md")
     for path in REPOSITORY.glob(pattern)
-    if path.name != "log.md"  # its commands are those of their time
 )
-RESULTS_TO_COME = "results"  # `make results` and `results/` are documented before they exist
-LOG_TO_COME = "log/README.md"  # the log becomes a folder
-LEAVING = "soup"  # not documented any more, and to be removed
 # Options of train and infer that are not settings of an experiment, and whether a value follows.
 RUN_OPTIONS = {
     "--competition": True,
@@ -139,12 +135,12 @@ def test_every_command_shown_exists_and_takes_its_settings(name: str, recording:
             continue
         words = shlex.split(command)
         targets = [word for word in words[1:] if "=" not in word]
-        assert set(targets) <= makefile_targets() | {RESULTS_TO_COME}, command
+        assert set(targets) <= makefile_targets(), command
         known = set(re.search(r"(?m)^SETTINGS := (.*)$", read("Makefile"))[1].split())
         assert {word.partition("=")[0] for word in words[1:] if "=" in word} <= known | {"PYTHON"}, command
         # The name of a command stands for the command with any settings.
         complete = len(words) > 2 or targets in (["demo"], ["submit"], ["leaderboard"], ["blend-report"])
-        if complete and targets != [RESULTS_TO_COME]:
+        if complete:
             for arguments in calls(recording, command):
                 if arguments[:2] == ["-m", "common"]:
                     require_parsed(arguments[2:])
@@ -168,22 +164,13 @@ def test_both_readmes_show_the_same_commands_links_and_figures() -> None:
 @pytest.mark.parametrize("name", READMES)
 def test_the_readmes_list_every_target(name: str) -> None:
     listed = {command.split()[1] for command in shown_commands(read(name)) if re.fullmatch(r"make [a-z-]+", command)}  # fmt: skip
-    assert makefile_targets() - {"help", LEAVING} == listed - {RESULTS_TO_COME}
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_links_lead_somewhere(name: str) -> None:
-    folder = (REPOSITORY / name).parent
-    missing = [link for link in links(read(name)) if not (folder / link.partition("#")[0]).exists()]
-    assert [link for link in missing if not link.endswith(LOG_TO_COME)] == []
+    assert makefile_targets() - {"help", "soup"} == listed  # soups are about to be removed
 
 
 def test_the_architecture_page_is_true_of_the_code() -> None:
     text = read("docs/architecture.md")
     rooms = dict(re.findall(r"(?m)^\| `([a-z]+)` \| (.+?) \|$", text))
     assert rooms
-    if not (REPOSITORY / "common" / "core").is_dir():
-        pytest.skip("the code is not in its rooms yet")
     found = {path.parent.name for path in (REPOSITORY / "common").glob("*/__init__.py")}
     assert set(rooms) == found
     for room, sentence in rooms.items():
