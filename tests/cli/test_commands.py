@@ -37,7 +37,7 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
         (("score", "--predictions", "none.csv"), 1, ("none.csv: not there",)),
         (("score", "--predictions", "x", "--split", "train"), 2, ("'train' is not one of 'dev', 'test'",)),
         (("submit", "--blend", "../talk"), 1, ("wanted the name of a file in submissions/",)),
-        (("submit", "--blend", "none"), 1, ("submissions/none.toml: not there", "recipes here: talk")),
+        (("submit", "--blend", "none"), 1, ("submissions/none.toml: file not found", "recipes here: talk")),
         (("submit", "--missing", "yes"), 2, ("'yes' is not one of 'stop', 'train'",)),
         (("lb", "--id", "abc", "--public", "70"), 1, ("nothing was submitted yet; first run: make submit",)),
         (("lb", "--id", "abc", "--public", "high"), 2, ("'high' is not a valid float",)),

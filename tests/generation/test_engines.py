@@ -12,8 +12,7 @@ from transformers import PreTrainedModel
 
 from common.core.config import plain
 from common.core.errors import UserError
-from common.generation import decoder as generation_decoder
-from common.generation import engines
+from common.generation import engines, hf
 from common.generation.config import DecodingConfig
 from common.generation.decoder import candidates_of
 from common.generation.hf import decode, sequence_logprobs
@@ -57,7 +56,7 @@ def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
         kept.update(generated=generated, scores=scores)
         return collect(generated, scores, *rest)
 
-    monkeypatch.setattr(generation_decoder, "candidates_of", spy)
+    monkeypatch.setattr(hf, "candidates_of", spy)
     torch.manual_seed(0)
     if kind == "mbart":  # its tokenizer knows no tags, so summaries are longer
         config = replace(config, max_new_tokens=60)
@@ -98,7 +97,7 @@ def test_only_words_of_the_texts_given_and_of_the_dialogue_are_written(
         written.extend(token for tokens in generated for token in tokens)
         return collect(generated, *rest)
 
-    monkeypatch.setattr(generation_decoder, "candidates_of", spy)
+    monkeypatch.setattr(hf, "candidates_of", spy)
     known = {words.eos_token_id}.union(*words(texts).input_ids, *sources)
     for given, inside in ((texts, True), ([], False)):
         written.clear()

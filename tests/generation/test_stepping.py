@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
 
-from common.generation import decoder, kv_cache, stepping
+from common.generation import hf, kv_cache, stepping
 from common.generation.config import DecodingConfig
 from common.generation.decoder import end_tokens
 from common.generation.hf import decode, hf_decoder
@@ -141,7 +141,7 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
     window = getattr(model.config, "sliding_window", None) or 64
     assert window < 90
     monkeypatch.setattr(kv_cache, "ROOM", 7)
-    monkeypatch.setattr(decoder, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
+    monkeypatch.setattr(hf, "end_tokens", lambda *_: list(range(0, 400, 23)))  # many an end
     inputs = [list(range(5, 5 + length)) for length in (window - 20, 90, 7)]
     found = []
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
         wanted = DecodingConfig(candidates=4, temperature=1.5, top_p=1.0, max_new_tokens=40)
         found.append(decode(model.double().eval(), tokenizer, inputs, wanted))
         monkeypatch.setattr(
-            kv_cache, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
+            stepping, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
         )
     lengths = {c.tokens for group in found[0] for c in group}
     assert found[0] == found[1] and len(lengths) > 4

@@ -93,7 +93,7 @@ def test_merging_a_model_without_adapters_changes_nothing() -> None:
 def test_what_is_evaluated_on_a_cpu_has_its_adapters_merged_and_what_is_trained_stays(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("common.models.pretrained.computes_in_bf16", lambda: False)
+    monkeypatch.setattr("common.models.storage.computes_in_bf16", lambda: False)
     model, _ = adapted(base_of(kind), LORA)
     teach(model, 5)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -103,7 +103,7 @@ def test_what_is_evaluated_on_a_cpu_has_its_adapters_merged_and_what_is_trained_
     assert isinstance(model, PeftModel)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) and parameter.requires_grad == ("lora_" in name)
-    monkeypatch.setattr("common.models.pretrained.computes_in_bf16", lambda: True)
+    monkeypatch.setattr("common.models.storage.computes_in_bf16", lambda: True)
     assert {p.dtype for p in for_evaluation(model).parameters()} == {torch.bfloat16}
 
 

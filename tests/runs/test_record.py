@@ -258,7 +258,7 @@ def test_a_file_where_the_runs_should_be(repository: Path, capsys: pytest.Captur
 
 def test_a_run_in_use_is_left_alone(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train = repository / EXPERIMENT / "train.py"
-    nested = "    try:\n        tracking.main('infer', __file__, Config(), Config(), train)\n" \
+    nested = "    try:\n        main('infer', __file__, Config(), Config(), train)\n" \
              "    except SystemExit as end:\n        print('SECOND', end.code)\n    run.finish()\n"  # fmt: skip
     edit(train, "    run.finish()\n", nested)
     assert stage(capsys, repository, "exp001", "train", "--restart") == ""

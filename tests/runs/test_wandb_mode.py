@@ -121,6 +121,6 @@ def test_no_experiment_has_a_secret_among_its_settings() -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no run folder"):
+    with pytest.raises(UserError, match=r"not a run folder"):
         wandb_log.upload(tmp_path, "offline", texts=False)
     assert [f.name for f in fields(Tracker)][:3] == ["folder", "mode", "texts"]

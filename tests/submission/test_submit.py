@@ -16,7 +16,7 @@ from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.rouge import pairwise
 from common.submission import ledger
-from common.submission import members as submission_members
+from common.submission import submit as submission_submit
 from common.submission.members import require_fresh
 from common.submission.submit import member_candidates, submit_blend
 from tests.support import repository as repositories
@@ -167,7 +167,7 @@ def test_two_at_once(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ended.append(subprocess.run(command, capture_output=True, text=True, check=False))
         return original(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(submission_members, "require_fresh", meanwhile)
+    monkeypatch.setattr(submission_submit, "require_fresh", meanwhile)
     submit(repository)
     [second] = ended
     assert second.returncode == 1

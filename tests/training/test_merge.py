@@ -14,7 +14,7 @@ from common.core.files import read_json, write_json
 from common.core.paths import run_folder
 from common.generation import engines, hf
 from common.generation.config import DecodingConfig
-from common.models import hub, pretrained
+from common.models import hub, storage
 from common.models.pretrained import PretrainedConfig, load_pretrained, source_record
 from common.models.storage import load_model, to_bfloat16_on_cpu
 from common.runs.record import read_record
@@ -91,13 +91,13 @@ def test_what_cannot_be_merged_is_refused(repository: Path, run: str, message: s
 
 
 def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
     for computes, kind, wanted in (
         (True, "gemma3", torch.bfloat16),
         (False, "gemma3", torch.float32),
         (True, "bart", torch.float32),
     ):
-        monkeypatch.setattr(pretrained, "computes_in_bf16", lambda computes=computes: computes)
+        monkeypatch.setattr(storage, "computes_in_bf16", lambda computes=computes: computes)
         config = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
         assert to_bfloat16_on_cpu(load_pretrained(config, frozen=True)[0]).dtype == wanted
 
@@ -105,8 +105,8 @@ def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: 
 @torch.no_grad()
 def test_in_16_bits_distant_tokens_are_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """The very same as weights that are loaded in 16 bits, whose rotary frequencies stay in 32."""
-    monkeypatch.setattr(pretrained, "device", lambda: torch.device("cpu"))
-    monkeypatch.setattr(pretrained, "computes_in_bf16", lambda: True)
+    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(storage, "computes_in_bf16", lambda: True)
     config = PretrainedConfig(model="tiny:gemma3", dtype="float32")
     lighter = to_bfloat16_on_cpu(load_pretrained(config, frozen=True)[0])
     loaded, _ = load_pretrained(replace(config, dtype="bfloat16"), frozen=True)
@@ -120,8 +120,8 @@ def test_in_16_bits_distant_tokens_are_where_they_were(monkeypatch: pytest.Monke
 def test_what_decodes_is_merged_and_light_when_asked(
     repository: Path, monkeypatch: pytest.MonkeyPatch, merge: bool
 ) -> None:
-    monkeypatch.setattr(pretrained, "device", lambda: torch.device("cpu"))
-    monkeypatch.setattr(pretrained, "computes_in_bf16", lambda: True)
+    monkeypatch.setattr(storage, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(storage, "computes_in_bf16", lambda: True)
     seen: list[object] = []
     monkeypatch.setattr(hf, "hf_decoder", lambda model, *_: seen.append(model))
     engines.decoder(run_folder("daily_talk", "exp010") / "best", DecodingConfig(merge=merge))
