@@ -9,7 +9,7 @@ from typing import Literal
 from common.core.errors import UserError
 from common.core.files import shown
 
-PROFILES = ("korouge", "rouge101", "leaderboard", "google")
+PROFILE_NAMES = ("korouge", "rouge101", "leaderboard", "google")
 NEAR_COPY = 0.15
 """Default similarity from which two dialogues count as near-copies; `[rules] near_copy` overrides it.
 

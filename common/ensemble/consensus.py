@@ -66,7 +66,7 @@ def agreement(pool: Pool) -> Agreement:
     lengths = np.zeros((dialogues, n))
     for row, texts in enumerate(pool.texts):
         logs = np.log([len(text) for text in texts])
-        lengths[row, : len(texts)] = logs - np.median(logs[pool.said[row, : len(texts)]])
+        lengths[row, : len(texts)] = logs - np.median(logs[pool.from_members[row, : len(texts)]])
     return Agreement(utility, share, lengths.astype(np.float32), pool.owner)
 
 

@@ -42,7 +42,7 @@ class Pool:
         return self.owner >= 0
 
     @property
-    def said(self) -> NDArray[np.bool_]:
+    def from_members(self) -> NDArray[np.bool_]:
         """Return where there is a candidate of a member, (dialogues, n): only agreement with these is evidence."""
         return self.mask & (self.owner < len(self.members))
 

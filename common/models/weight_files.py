@@ -13,7 +13,7 @@ from common.core.files import read_json
 READ = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
 # Subfolders hold copies for other frameworks.
 SKIPPED = ("*/*", "*.index.json", "adapter_*", "flax_*", "tf_*")
-TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
+TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 CARD = "README.md"
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 
@@ -33,7 +33,7 @@ def defect_of(folder: Path, weights: str = SAFE) -> str | None:
         return "no config.json"
     names = file_names(folder)
     if not has_tokenizer(names):
-        return f"no tokenizer ({', '.join(TOKENIZERS)})"
+        return f"no tokenizer ({', '.join(TOKENIZER_FILES)})"
     needed = _needed(folder, weights)
     missing = [name for name in needed if name not in names]
     if missing:
@@ -54,7 +54,7 @@ def _needed(folder: Path, weights: str) -> list[str]:
 
 
 def has_tokenizer(names: Collection[str]) -> bool:
-    return any(fnmatch(name, pattern) for name in names for pattern in TOKENIZERS)
+    return any(fnmatch(name, pattern) for name in names for pattern in TOKENIZER_FILES)
 
 
 def _opens(path: Path) -> bool:

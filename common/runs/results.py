@@ -14,7 +14,7 @@ from common.core.errors import UserError
 from common.core.files import root, shown, write_json
 from common.runs import experiments
 from common.runs.record import read_record
-from common.runs.scoring import Report
+from common.runs.scoring import ScoreReport
 
 HASH = 12  # hexadecimal digits kept of a sha256
 
@@ -81,7 +81,9 @@ class Result:
     """First digits of the sha256 of each data file, by path."""
 
 
-def from_record(folder: Path, settings: Mapping[str, Any], dev: Report, test: Report | None) -> Result:
+def from_record(
+    folder: Path, settings: Mapping[str, Any], dev: ScoreReport, test: ScoreReport | None
+) -> Result:
     """Return the result of a finished run from its run.json and its score reports.
 
     `settings` are those that differ from the experiment's defaults.
@@ -107,7 +109,7 @@ def from_record(folder: Path, settings: Mapping[str, Any], dev: Report, test: Re
     )
 
 
-def _by_profile(report: Report) -> dict[str, ProfileScore]:
+def _by_profile(report: ScoreReport) -> dict[str, ProfileScore]:
     found = {}
     for score in report.scores:
         key = next(key for key in score.metrics if key.endswith(f"/{score.headline_key}"))

@@ -169,7 +169,7 @@ def test_an_index_is_drawn_as_often_as_it_weighs(weights: list[int]) -> None:
     counts = torch.bincount(blocks, minlength=len(weights))
     assert torch.allclose(counts.double(), rows[0].double() * count / sum(weights), atol=1.0)
     torch.manual_seed(0)
-    drawn = stepping.draw(rows)
+    drawn = stepping.sample_indices(rows)
     assert drawn.max() < len(weights) and all(weights[int(i)] > 0 for i in drawn)
     mean = float((torch.arange(len(weights)) * rows[0]).sum() / rows[0].sum())
     spread_of = float(((torch.arange(len(weights)) - mean) ** 2 * rows[0]).sum() / rows[0].sum()) ** 0.5

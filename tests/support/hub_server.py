@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from common.models.hub import Source
+from common.models.hub import ModelSource
 from tests.support import REPOSITORY
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -165,13 +165,13 @@ class Home:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         )  # fmt: skip
 
-    def locate(self, *words: str, before: str = "", **environment: str) -> Source:
+    def locate(self, *words: str, before: str = "", **environment: str) -> ModelSource:
         """What locate gives in a process of its own."""
         process = self.start(*words, before=before, **environment)
         output, errors = process.communicate(timeout=100)
         assert process.returncode == 0, errors
         folder, name, commit = json.loads(output)
-        return Source(Path(folder), name, commit)
+        return ModelSource(Path(folder), name, commit)
 
     def refusal(self, *words: str, before: str = "", **environment: str) -> str:
         """The one line that locate refuses with."""
