@@ -16,6 +16,14 @@ from common.data.near_copies import CopyIndex, grams
 from common.data.rows import Row
 from common.rouge import corpus
 
+_BARE = re.compile(
+    r"person\s*[0-9]|phone\s?number|date\s?of\s?birth|passport\s?number|card\s?number|person\s?name|car\s?number",
+    re.IGNORECASE,
+)
+_LOOP = re.compile(r"(.{2,30}?)\1{3,}|(.)\2{11,}", re.DOTALL)
+_HANGUL = re.compile("[가-힣ㄱ-ㆎ]")  # "ㅋㅋ" is Korean too
+_NUMBER = re.compile(r"[0-9]+")
+
 
 @dataclass(frozen=True)
 class GuardConfig:
@@ -51,14 +59,6 @@ class Case:
 
 
 Guard = Callable[[Case, GuardConfig], str]
-
-_BARE = re.compile(
-    r"person\s*[0-9]|phone\s?number|date\s?of\s?birth|passport\s?number|card\s?number|person\s?name|car\s?number",
-    re.IGNORECASE,
-)
-_LOOP = re.compile(r"(.{2,30}?)\1{3,}|(.)\2{11,}", re.DOTALL)
-_HANGUL = re.compile("[가-힣ㄱ-ㆎ]")  # "ㅋㅋ" is Korean too
-_NUMBER = re.compile(r"[0-9]+")
 
 
 def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> list[Case]:

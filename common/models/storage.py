@@ -37,6 +37,7 @@ from common.models.pretrained import (
 from common.tokenization.tokenizer import load_tokenizer
 
 BASE = "base.json"
+ADAPTER = "adapter_config.json"
 
 
 def save_model(
@@ -191,9 +192,6 @@ def to_bfloat16_on_cpu(model: PreTrainedModel) -> PreTrainedModel:
         for parameter in model.parameters():
             parameter.data = parameter.data.to(torch.bfloat16)
     return model
-
-
-ADAPTER = "adapter_config.json"
 
 
 def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
