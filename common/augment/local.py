@@ -1,4 +1,4 @@
-"""Methods without a model: exchange speakers, drop small talk. Pure functions of a row, settings and a seed."""
+"""Make rows without a model: exchange speakers, drop small talk. Pure functions of a row, settings and a seed."""
 
 import random
 import re

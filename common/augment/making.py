@@ -1,4 +1,4 @@
-"""`make augment`: sample parents, make products (resumable), apply the guards, write the rows with their provenance."""
+"""Make augmented rows (`make augment`): sample parents, make products (resumable), apply the guards, write the rows."""
 
 import hashlib
 import json

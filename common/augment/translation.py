@@ -1,4 +1,4 @@
-"""Back-translation turn by turn: tags are never sent to the translator, and every tag keeps its place."""
+"""Translate dialogues to another language and back, turn by turn; tags are never sent and keep their places."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Paths of what runs leave on disk, and the names that runs may have."""
+"""Return the paths of runs, merged models and converted models, and define the names that runs may have."""
 
 import os
 import re

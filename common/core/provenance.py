@@ -1,4 +1,4 @@
-"""Provenance of a result: commit, code hashes, package versions, hardware."""
+"""Record where a result comes from: commit, hashes of the code, package versions, hardware."""
 
 import ast
 import hashlib

@@ -127,9 +127,9 @@ class Competition:
     goals_metric: str
     rules: tuple[str, ...]
     forbidden_sources: tuple[str, ...]
-    """Data that must not be used for an entry; `common.rules` rejects models and files that name one of them."""
+    """Data that must not be used for an entry; `competition_rules` rejects models and files that name one of them."""
     near_copy: float
-    """Similarity (`prompts.copies`, greater than 0, at most 1) from which two dialogues count as near-copies: for
+    """Similarity (`near_copies.similarity`, greater than 0, at most 1) from which two dialogues count as near-copies: for
     shots, augmented rows, folds and the leaks report."""
 
     @property

@@ -156,7 +156,7 @@ def _csv(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> 
 
 
 def _wrong_header(header: Sequence[str], wanted: Sequence[str], others: bool) -> str | None:
-    """Return what is wrong with the header of a CSV; None when it is correct."""
+    """Return the fault of a CSV header as a message; None when it is correct."""
     if len(set(header)) != len(header):
         return f"the header has a duplicate column: {_quoted(header)}"
     parts = []

@@ -26,7 +26,7 @@ class Blended:
     """The texts that a recipe's method chose."""
 
     dev: Texts
-    """By id. A method that learns chooses each text with what it learned on the other folds."""
+    """By id. A method that learns chooses each dev text with what it learned on the other folds."""
     test: Texts
     choice: Mapping[str, float]
     """Shares of the test dialogues, in [0, 1]: candidates all alike, candidates all different, tied votes."""
@@ -68,7 +68,7 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
 def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     """Return the members' candidates and, if the recipe asks for them, texts recombined from them.
 
-    A dialogue with fewer than `recipes.ENOUGH` different candidates gets no recombined texts.
+    A dialogue with fewer than `recipe.ENOUGH` different candidates gets no recombined texts.
     Raises UserError when the members differ in their ids.
     """
 

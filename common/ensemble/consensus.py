@@ -1,4 +1,4 @@
-"""Weighted consensus over a whole pool at once, and the search for its weights; no pair of texts is scored twice."""
+"""Choose by weighted consensus over a whole pool at once, and search its weights; no pair of texts is scored twice."""
 
 import math
 from dataclasses import dataclass, replace

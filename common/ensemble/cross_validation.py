@@ -1,4 +1,4 @@
-"""Nested cross-validation of ways to choose: their expected score, with the selection as part of the procedure."""
+"""Estimate the score of ways to choose by nested cross-validation, with the selection as part of the procedure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class MeasuredPool:
     target: Floats
     """(dialogues, n): dev ROUGE of every candidate; 0 for padding."""
     rows: tuple[Row, ...]
-    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
+    """The dialogues; near-copies are always in the same fold (`common.data.folds`)."""
     near_copy: float = NEAR_COPY
     """Similarity from which two dialogues count as one."""
 

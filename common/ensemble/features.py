@@ -1,4 +1,4 @@
-"""Features of a candidate that need no reference: the columns that stacking and ranking learn from."""
+"""Compute features of candidates that need no reference: the columns that stacking and ranking learn from."""
 
 import re
 from collections import Counter

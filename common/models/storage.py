@@ -100,7 +100,7 @@ def load_model(
 def load_merged(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load the model saved in a folder with merged adapters, in the precision that decodes fastest.
 
-    Raises UserError as `load_model` does, and for a base with a few bits per weight as `merge_adapters` does.
+    Raises UserError as `load_model` and `merge_adapters` do.
     """
     model, tokenizer = load_model(folder, quantization="none")
     return to_bfloat16_on_cpu(merge_adapters(model)), tokenizer

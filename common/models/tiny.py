@@ -1,4 +1,4 @@
-"""Tiny random models for smoke runs: one for each architecture of the experiments, saved as the hub serves models."""
+"""Create tiny random models for smoke runs, one for each architecture of the experiments, saved as the hub serves them."""
 
 from collections.abc import Callable
 from pathlib import Path

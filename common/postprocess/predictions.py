@@ -1,4 +1,4 @@
-"""Last steps of every inference: write post-processed predictions, score them on dev, record them."""
+"""Finish an inference: write post-processed predictions, score them on dev, record them."""
 
 import logging
 from collections.abc import Mapping, Sequence

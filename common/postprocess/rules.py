@@ -1,4 +1,4 @@
-"""Post-processing: named, ordered, pure text rules that fix what a model wrote and leave good text unchanged."""
+"""Fix model output with named, ordered, pure text rules that leave good text unchanged."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

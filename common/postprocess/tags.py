@@ -52,8 +52,8 @@ def tag_repair(text: str) -> str:
     Tags are repaired as `dialogue.repair_tags` does, and never invented. A particle is joined only when it stands
     alone as a word. 이 also means "this": it is joined before another tag or a plain predicate ("#Person1# 이 늦었다"),
     and kept apart before anything else ("#Person1# 이 문제를", "#Person1# 이 문제를 제기했다": both readings are possible). 가 and
-    의 are kept apart at the end of the text; 도 and 만 there and before a number or unit ("만 20세"); 은 before things made
-    of silver ("은 반지").
+    의 are kept apart at the end of the text; 도 and 만 there and before a number or unit ("만 20세"); 은 before objects
+    made of silver ("은 반지").
     """
     repaired = repair_tags(text)
     while True:

@@ -1,4 +1,4 @@
-"""Results as data: one small JSON file for each run in results/, to be committed with git. Never imports torch."""
+"""Write and read results: one small JSON file for each run in results/, to be committed. Never imports torch."""
 
 import json
 import math
@@ -140,7 +140,7 @@ def _stage(entry: Mapping[str, Any]) -> Stage:
 
 
 def _portable(value: Any) -> Any:
-    """A setting's value without this machine's folders: the file is committed."""
+    """Return a setting's value without this machine's folders, because the file is committed."""
     if isinstance(value, list):
         return [_portable(entry) for entry in value]
     if not isinstance(value, str) or not Path(value).is_absolute():

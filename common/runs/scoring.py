@@ -1,4 +1,4 @@
-"""Readable scores: predictions against references by id, next to floors and signs of collapse."""
+"""Score predictions against references by id, and report floors and signs of collapse beside the scores."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ def example_scores(
 def score(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
 ) -> MeanScores:
-    """Return mean scores over the references' ids. Raises UserError as `examples` does."""
+    """Return mean scores over the references' ids. Raises UserError as `example_scores` does."""
     result = example_scores(predictions, references, profile, mode)
     metrics = {key: float(value) for key, value in result.keyed().items()}
     return MeanScores(profile, result.headline_key, float(result.headline), metrics)
@@ -133,7 +133,7 @@ def compare_predictions(
     b: Mapping[str, str],
     only: Sequence[str] | None,
 ) -> list[Compared]:
-    """Return both paired tests of b against a, per profile headline. Raises UserError as `examples` does."""
+    """Return both paired tests of b against a, per profile headline. Raises UserError as `example_scores` does."""
     references = read_references(competition, split)
     found = []
     for name in only or profiles(competition):

@@ -157,7 +157,7 @@ def tables(found: LeaksReport) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def advice(found: LeaksReport) -> list[str]:
-    """Return one line for each kind of copy: what it means and what is done about it."""
+    """Return one line for each kind of copy: its meaning and the remedy."""
     by_pair = {(one.first, one.second): one for one in found.overlaps}
     dev, test = by_pair["train", "dev"], by_pair["train", "test"]
     made = [one for one in found.overlaps if one.second.startswith(FOLDER)]
@@ -182,7 +182,7 @@ def require_clean(members: Sequence[str], competition: Competition) -> None:
     """Raise UserError when a run breaks the competition's rules or was trained on copies of dev or test rows.
 
     The augmented rows that a run was trained on are compared with dev and test again. The errors are those of
-    `rules.require_stage` and `augment.read`, and one for a run whose augmented rows have changed since its training.
+    `competition_rules.require_stage` and `augmented_rows.read`, and one for a run whose augmented rows have changed since its training.
     """
     used: dict[str, tuple[str, str]] = {}
     for run in members:

@@ -1,4 +1,4 @@
-"""The state that training carries from step to step, and how checkpoints store it."""
+"""Hold the state that training carries from step to step, and store it in checkpoints."""
 
 import math
 from collections.abc import Iterator, Mapping
