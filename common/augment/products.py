@@ -36,13 +36,11 @@ def read_products(path: Path) -> dict[str, Product | str]:
     found: dict[str, Product | str] = {}
     for line in read_lines(path):
         for name, made in line.items():
-            found[name] = (
-                made
-                if isinstance(made, str)
-                else Product(
-                    made["dialogue"], tuple(made["summaries"]), tuple(made["removed"]), made["exchanged"]
-                )
-            )
+            if isinstance(made, str):
+                found[name] = made
+            else:
+                texts = tuple(made["summaries"]), tuple(made["removed"])
+                found[name] = Product(made["dialogue"], *texts, made["exchanged"])
     return found
 
 

@@ -57,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run scored, and what it takes to make it again."""
+    """The scores of a run, and the settings, code and data that produced them."""
 
     run: str
     experiment: str

@@ -1,4 +1,7 @@
-"""Run one stage of an experiment, from the command line to the exit code."""
+"""Run one stage of an experiment, from the command line to the exit code.
+
+In this order: read options and settings, lock the run's folder, check the rules, decide whether there is work, work.
+"""
 
 import argparse
 import logging
