@@ -1,8 +1,8 @@
 """Write folders atomically and verify them later.
 
-`save` lets a function fill a staging folder, hashes its files into a manifest, flushes them to disk and renames the folder.
-`problem` and `fingerprint` compare a folder with its manifest; `build_once` writes a folder only when it is missing or
-damaged.
+`save` lets a function fill a staging folder, hashes its files into a manifest, flushes them to disk and renames the
+folder. `problem` and `fingerprint` compare a folder with its manifest; `build_once` writes a folder only when it is
+missing or damaged.
 """
 
 import logging

@@ -129,8 +129,8 @@ class Competition:
     forbidden_sources: tuple[str, ...]
     """Data that must not be used for an entry; `competition_rules` rejects models and files that name one of them."""
     near_copy: float
-    """Similarity (`near_copies.similarity`, greater than 0, at most 1) from which two dialogues count as near-copies: for
-    shots, augmented rows, folds and the leaks report."""
+    """Similarity (`near_copies.similarity`, greater than 0, at most 1) from which two dialogues count as near-copies:
+    for shots, augmented rows, folds and the leaks report."""
 
     @property
     def tags(self) -> tuple[str, ...]:

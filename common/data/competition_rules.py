@@ -40,7 +40,7 @@ def require_allowed(
     """Raise UserError when a model in the settings is forbidden; the message starts with `where`.
 
     A model is forbidden when it was trained on another competition's rows, or when its name, model card or config.json
-    names a forbidden source. `declared` holds the sources that each model names, as `model_cards.declared` returns them.
+    names a forbidden source. `declared`: the sources that each model names, by `model_cards.declared`.
     """
     for key, name in models_of(settings).items():
         if source := forbidden_source_in(_inside(name), competition.forbidden_sources):

@@ -43,7 +43,7 @@ class Pool:
 
     @property
     def from_members(self) -> NDArray[np.bool_]:
-        """Return where there is a candidate of a member, (dialogues, n); recombined texts are no evidence of agreement."""
+        """Return where there is a member's candidate, (dialogues, n); recombined texts are no evidence of agreement."""
         return self.mask & (self.owner < len(self.members))
 
     def of(self, member: str) -> Ints:

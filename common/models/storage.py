@@ -167,7 +167,7 @@ def merge_adapters(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a copy of a model in training, as `load_merged` would load it; the model itself where a copy is not worth it.
+    """Return a copy of a model in training, as `load_merged` would load it, or the model itself.
 
     Only a causal model with adapters on a CPU is copied: a decoding step takes several times as long with adapters there.
     """

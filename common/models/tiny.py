@@ -1,4 +1,4 @@
-"""Create tiny random models for smoke runs, one for each architecture of the experiments, saved as the hub serves them."""
+"""Create tiny random models for smoke runs, one for each architecture of the experiments, in the hub's format."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -181,8 +181,9 @@ def advice(found: LeaksReport) -> list[str]:
 def require_clean(members: Sequence[str], competition: Competition) -> None:
     """Raise UserError when a run breaks the competition's rules or was trained on copies of dev or test rows.
 
-    The augmented rows that a run was trained on are compared with dev and test again. The errors are those of
-    `competition_rules.require_stage` and `augmented_rows.read`, and one for a run whose augmented rows have changed since its training.
+    The augmented rows that a run was trained on are compared with dev and test again. Raises UserError as
+    `competition_rules.require_stage` and `augmented_rows.read` do, and when a run's augmented rows have changed since
+    its training.
     """
     used: dict[str, tuple[str, str]] = {}
     for run in members:

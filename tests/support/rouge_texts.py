@@ -80,7 +80,7 @@ def made_up(count: int = 400, seed: int = 7) -> list[str]:
 
 
 def spliced(texts: list[str], count: int, seed: int = 11) -> list[tuple[str, str]]:
-    """Return pairs (target, prediction): the prediction is part of the target with a passage of another text inserted."""
+    """Return pairs (target, prediction): the prediction is part of the target with part of another text inserted."""
     rng = random.Random(seed)
     pairs = []
     for _ in range(count):

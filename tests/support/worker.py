@@ -88,7 +88,7 @@ def scored() -> datasets.Dataset:
 def evaluation(
     tokenizer: PreTrainedTokenizerFast, template: InputTemplate
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """Return the real evaluation with batches of two or three dialogues and short summaries; its score is called rouge."""
+    """Return the real evaluation in batches of two or three dialogues, with short summaries; its score is called rouge."""
     rows = tiny.rows(7, "dev", seed=4)
     short = DecodingConfig(max_new_tokens=12, tokens_at_once=200)
     real = dev_evaluation(load_competition("daily_talk"), rows, tokenizer, LENGTHS, template, short)
