@@ -102,7 +102,9 @@ def test_words_that_nobody_used_are_never_written(
     temperature: float, layers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when their logits were -inf in the model, whose output layer is whole again afterwards."""
-    monkeypatch.setattr(stepping, "sample_indices", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1))
+    monkeypatch.setattr(
+        stepping, "sample_indices", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1)
+    )
     config = PretrainedConfig(model="tiny:gemma3", dtype="float32")
     model, tokenizer = load_pretrained(config, frozen=False)
     if layers == "adapters":
@@ -184,7 +186,9 @@ def test_sampling_draws_from_the_nucleus_that_transformers_keeps(
     warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(0.7)(None, logits.clone()))
     wanted = warped.softmax(-1)
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr(stepping, "sample_indices", lambda weights: seen.append(weights) or torch.zeros(50).long())
+    monkeypatch.setattr(
+        stepping, "sample_indices", lambda weights: seen.append(weights) or torch.zeros(50).long()
+    )
     chosen = stepping.sampler(0.7, top_p)(logits)
     kept = seen[0] / seen[0].sum(-1, keepdim=True)
     assert torch.allclose(kept.sort(-1).values, wanted.sort(-1).values, atol=1e-12)
