@@ -178,7 +178,7 @@ def main() -> None:
                 if side == "ours"
                 else "1×"
             )
-            body.append([kind, "common.training.fit" if side == "ours" else side, f"{middle['tokens_per_second']:.0f}",
+            body.append([kind, "common.training.loop.fit" if side == "ours" else side, f"{middle['tokens_per_second']:.0f}",
                          ratio, f"{middle['peak']:.0f} MB", f"{middle['loss']:.3f}"])  # fmt: skip
     head = [
         "model",

@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Define fixtures that tests of several rooms use."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ import pytest
 from tests.support import REPOSITORY
 from tests.support import repository as repositories
 
-# Two workers and what they start, each with a thread for every core, wait for one another more than they compute; the
-# workers begin after this, so numpy and torch have not looked yet.
+# With a thread for every core, two workers and the processes they start slow each other down. The workers start after
+# this line, so numpy and torch have not read the variables yet.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYTHONPATH"] = str(
     REPOSITORY
@@ -24,7 +24,7 @@ hypothesis.settings.load_profile("untimed")
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository root of its own, with the competition.toml files and no data; KDS_ROOT names it."""
+    """A new repository root with the competition.toml files and no data; KDS_ROOT names it."""
     root = tmp_path / "repository"
     for source in sorted((REPOSITORY / "competitions").glob("*/competition.toml")):
         target = root / "competitions" / source.parent.name / source.name
@@ -36,7 +36,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of one's own for tiny and converted models."""
+    """A new folder for tiny and converted models."""
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDS_MODEL_CACHE", str(folder))

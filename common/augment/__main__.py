@@ -1,4 +1,4 @@
-"""`python -m common.augment`, which `make augment` runs in a separate process because a translator imports torch."""
+"""Run `make augment` in a process of its own (`python -m common.augment`), because a translator imports torch."""
 
 import logging
 import sys

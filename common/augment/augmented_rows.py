@@ -1,4 +1,4 @@
-"""Augmented rows on disk: their paths, and functions that write them and read them back with all checks."""
+"""Write augmented rows to disk, and read them back with all checks."""
 
 import csv
 import io
@@ -58,7 +58,7 @@ class AugmentedRow:
     fold: int
     """Fold of its parent."""
     similarity: float
-    """Similarity of its dialogue to the parent's, in [0, 1]: `prompts.copies.similarity`."""
+    """Similarity of its dialogue to the parent's, in [0, 1]: `near_copies.similarity`."""
     rouge: float
     """ROUGE-L F1 of its dialogue's words against the parent's, in [0, 1]."""
 

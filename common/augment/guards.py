@@ -1,4 +1,4 @@
-"""The guards for the products of every method: pure functions that return "" or "reason: what was found"."""
+"""Check the products of every method: pure functions that return "" or "reason: what was found"."""
 
 import re
 import unicodedata
@@ -16,13 +16,21 @@ from common.data.near_copies import CopyIndex, grams
 from common.data.rows import Row
 from common.rouge import corpus
 
+_BARE = re.compile(
+    r"person\s*[0-9]|phone\s?number|date\s?of\s?birth|passport\s?number|card\s?number|person\s?name|car\s?number",
+    re.IGNORECASE,
+)
+_LOOP = re.compile(r"(.{2,30}?)\1{3,}|(.)\2{11,}", re.DOTALL)
+_HANGUL = re.compile("[가-힣ㄱ-ㆎ]")  # "ㅋㅋ" is Korean too
+_NUMBER = re.compile(r"[0-9]+")
+
 
 @dataclass(frozen=True)
 class GuardConfig:
     """Limits for a product compared with its parent; the competition sets the limit for dev, test and other folds."""
 
     lowest_similarity: float = 0.05
-    """Minimum similarity to the parent (`prompts.copies.similarity`), 0 to 1; below it the product tells another story."""
+    """Minimum similarity to the parent (`near_copies.similarity`), 0 to 1; below it the product tells another story."""
     highest_similarity: float = 0.95
     """Maximum similarity to the parent, 0 to 1; above it the product is a copy."""
     lowest_rouge: float = 0.3
@@ -45,20 +53,12 @@ class Case:
     """The parent with cleaned texts."""
     product: Product
     similarity: float
-    """Similarity of the dialogues, in [0, 1]: `prompts.copies.similarity`."""
+    """Similarity of the dialogues, in [0, 1]: `near_copies.similarity`."""
     rouge: float
     """ROUGE-L F1 of the dialogues' words without speaker prefixes, in [0, 1]."""
 
 
 Guard = Callable[[Case, GuardConfig], str]
-
-_BARE = re.compile(
-    r"person\s*[0-9]|phone\s?number|date\s?of\s?birth|passport\s?number|card\s?number|person\s?name|car\s?number",
-    re.IGNORECASE,
-)
-_LOOP = re.compile(r"(.{2,30}?)\1{3,}|(.)\2{11,}", re.DOTALL)
-_HANGUL = re.compile("[가-힣ㄱ-ㆎ]")  # "ㅋㅋ" is Korean too
-_NUMBER = re.compile(r"[0-9]+")
 
 
 def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> list[Case]:
@@ -209,7 +209,7 @@ def repetition(case: Case, _: GuardConfig) -> str:
     """Reject a text that repeats a phrase four times in a row (a character twelve times) if the parent's does not."""
     for before, after in _texts(case):
         if _LOOP.search(after) and not _LOOP.search(before):
-            return "repetition: one thing four times in a row"
+            return "repetition: a phrase four times in a row"
     return ""
 
 
@@ -233,7 +233,7 @@ def unchanged(case: Case, config: GuardConfig) -> str:
 
 
 def other_story(case: Case, config: GuardConfig) -> str:
-    """Reject a dialogue that shares too few letters or words with the parent's to tell the same story."""
+    """Reject a dialogue that shares too few letters or words with the parent's, and so tells another story."""
     if case.similarity < config.lowest_similarity:
         return f"other_story: similarity {case.similarity:.3f}"
     return f"other_story: ROUGE-L {case.rouge:.3f}" if case.rouge < config.lowest_rouge else ""

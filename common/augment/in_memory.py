@@ -1,4 +1,4 @@
-"""Augmentation in memory: rows of the local methods, filtered by the same guards, without files."""
+"""Augment in memory: make rows by the local methods and filter them by the same guards, without files."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Methods without a model: exchange speakers, drop small talk. Pure functions of a row, settings and a seed."""
+"""Make rows without a model: exchange speakers, drop small talk. Pure functions of a row, settings and a seed."""
 
 import random
 import re
@@ -99,7 +99,7 @@ def sentence_drop(row: Row, config: SentenceDropConfig, seed: int) -> Product | 
     """
     turns = parse(clean(row.dialogue))
     summary_words = _summary_words(row.summaries)
-    parts = [sentences(turn.text) for turn in turns]
+    parts = [turn_sentences(turn.text) for turn in turns]
     droppable = [
         (place, number)
         for place in range(1, len(turns) - 1)
@@ -119,7 +119,7 @@ def sentence_drop(row: Row, config: SentenceDropConfig, seed: int) -> Product | 
     return Product(render(kept), tuple(map(clean, row.summaries)))
 
 
-def sentences(text: str) -> list[str]:
+def turn_sentences(text: str) -> list[str]:
     """Return the sentences of a turn, split after . ! ? … ~ and spaces."""
     return _SENTENCE.split(text)
 

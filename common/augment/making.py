@@ -1,4 +1,4 @@
-"""`make augment`: sample parents, make products (resumable), apply the guards, write the rows with their provenance."""
+"""Make augmented rows (`make augment`): sample parents, make products (resumable), apply the guards, write the rows."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from common.augment.augmented_rows import RECORD, REJECTED, ROWS, AugmentedRow
 from common.augment.guards import near_forbidden
 from common.augment.judging import Judgement, judge
 from common.augment.methods import Method, product_settings
-from common.augment.products import Product
+from common.augment.products import Product, read_products
 from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
 from common.core.config import plain
@@ -26,7 +26,6 @@ from common.core.errors import UserError
 from common.core.files import (
     append_line,
     read_json,
-    read_lines,
     remove_incomplete_line,
     root,
     sha256_file,
@@ -71,7 +70,7 @@ class Made:
 
 
 def augment(job: Job, *, restart: bool = False, translator: Translator | None = None) -> Made:
-    """Make the rows of a job and write rows.csv, rejected.csv and run.json to `files.folder`.
+    """Make the rows of a job and write rows.csv, rejected.csv and run.json to `augmented_rows.folder`.
 
     An interrupted job resumes and ends with the same rows. After a change of the guards existing products are judged
     again; other settings of the method need `restart` or another name. `translator` replaces the model (for tests).
@@ -197,7 +196,7 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _produce(chosen: Method, parents: Sequence[Row], path: Path, retry: bool) -> dict[str, Product | str]:
     """Return, by parent id, the product or the reason why there is none; each batch is saved as one line."""
-    done = _products(path)
+    done = read_products(path)
     if retry:
         done = {name: made for name, made in done.items() if isinstance(made, Product)}
     size = chosen.batch or max(1, len(parents))
@@ -217,20 +216,6 @@ def _produce(chosen: Method, parents: Sequence[Row], path: Path, retry: bool) ->
             bar.update(len(rows))
     bar.close()
     return done
-
-
-def _products(path: Path) -> dict[str, Product | str]:
-    found: dict[str, Product | str] = {}
-    for line in read_lines(path):
-        for name, made in line.items():
-            found[name] = (
-                made
-                if isinstance(made, str)
-                else Product(
-                    made["dialogue"], tuple(made["summaries"]), tuple(made["removed"]), made["exchanged"]
-                )
-            )
-    return found
 
 
 def provenance(

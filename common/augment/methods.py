@@ -1,4 +1,4 @@
-"""Methods as functions from rows to products, with everything their results depend on."""
+"""Provide each method as a function from rows to products, with everything its results depend on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

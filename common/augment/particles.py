@@ -1,4 +1,4 @@
-"""Korean particles after a speaker tag: their form depends on how its number is pronounced (1 일, 2 이)."""
+"""Fix Korean particles after a speaker tag: their form depends on how its number is pronounced (1 일, 2 이)."""
 
 import re
 

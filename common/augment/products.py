@@ -1,9 +1,11 @@
-"""The product that a method makes from one row, before the guards."""
+"""Define the product that a method makes from one row, read saved products, and prepare their texts for the guards."""
 
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
+from common.core.files import read_lines
 from common.data.dialogue import Turn, parse, tags
 
 FIRST, SECOND = "#Person1#", "#Person2#"
@@ -24,6 +26,22 @@ class Product:
     def expected(self, text: str) -> Counter[str]:
         """Return the tags expected in the product for a text of the parent, before removals."""
         return Counter(tags(exchange(text) if self.exchanged else text))
+
+
+def read_products(path: Path) -> dict[str, Product | str]:
+    """Return the saved products by parent id, or the reason why there is none; {} when the file is missing.
+
+    Raises UserError as `files.read_lines` does.
+    """
+    found: dict[str, Product | str] = {}
+    for line in read_lines(path):
+        for name, made in line.items():
+            if isinstance(made, str):
+                found[name] = made
+            else:
+                texts = tuple(made["summaries"]), tuple(made["removed"])
+                found[name] = Product(made["dialogue"], *texts, made["exchanged"])
+    return found
 
 
 def exchange(text: str) -> str:

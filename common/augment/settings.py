@@ -1,4 +1,4 @@
-"""The methods and their settings. Heavy or networked methods are imported only on use."""
+"""Define the methods and their settings. Heavy or networked methods are imported only on use."""
 
 from dataclasses import dataclass, field
 from typing import Any

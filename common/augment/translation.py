@@ -1,10 +1,10 @@
-"""Back-translation turn by turn: tags are never sent to the translator, and every tag keeps its place."""
+"""Translate dialogues to another language and back, turn by turn; tags are never sent and keep their places."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from common.augment.local import sentences
+from common.augment.local import turn_sentences
 from common.augment.products import Product
 from common.data.dialogue import TAG, Turn, clean, parse, render
 from common.data.rows import Row
@@ -110,7 +110,7 @@ def pieces(text: str, inner_tags: InnerTags) -> list[tuple[str, bool]]:
     if inner_tags == "split":
         parts = _runs(text.split(" "), lambda word: bool(TAG.search(word)))
     else:
-        parts = _runs(sentences(text), lambda sentence: bool(TAG.search(sentence)))
+        parts = _runs(turn_sentences(text), lambda sentence: bool(TAG.search(sentence)))
     return [(part, not TAG.search(part) and _has_words(part)) for part in parts]
 
 

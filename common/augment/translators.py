@@ -1,4 +1,4 @@
-"""Translation with m2m100, NLLB or mBART-50, through transformers or CTranslate2. Imports torch."""
+"""Translate with m2m100, NLLB or mBART-50, through transformers or CTranslate2. Imports torch."""
 
 import logging
 import re

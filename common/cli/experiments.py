@@ -21,6 +21,13 @@ from common.runs.results import read_results
 from common.submission import leaderboard
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+GPUS = click.option(
+    "--gpus", default=1, type=click.IntRange(1), help="Number of processes on this machine, one for each GPU."
+)
+NODES = click.option(
+    "--nodes",
+    help="torchrun options for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
+)
 
 
 @click.command("list")
@@ -73,15 +80,6 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
         launcher = ["-m", "common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
     module = f"experiments.{name}.{stage}"
     os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
-
-
-GPUS = click.option(
-    "--gpus", default=1, type=click.IntRange(1), help="Number of processes on this machine, one for each GPU."
-)
-NODES = click.option(
-    "--nodes",
-    help="torchrun options for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
-)
 
 
 @click.command(context_settings=PASS_ON)

@@ -248,7 +248,7 @@ def lb(submission_id: str, public: float | None, private: float | None) -> None:
 @click.option("--competition", "competition_name", help="Default: the active one.")
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")
 def results_command(competition_name: str | None, markdown: bool) -> None:
-    """Every committed or local result of a competition, best dev score first."""
+    """List every committed or local result of a competition, best dev score first."""
     chosen = load_competition(competition_name or active_competition())
     table = leaderboard.results(read_results(chosen.name), chosen.dev_profile)
     if len(table) == 1:

@@ -13,6 +13,7 @@ from common.core.errors import UserError
 T = TypeVar("T")
 RENAMED = {"drawn": "sampled", "drawn_temperature": "sampled_temperature"}
 """Last part of a setting's old name → that of its present name, for scripts that still use the old one."""
+_TYPE_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
 def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
@@ -26,9 +27,6 @@ def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
         else:
             leaves[f"{prefix}{field.name}"] = (hints[field.name], value)
     return leaves
-
-
-_TYPE_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
 def _type_name(hint: Any) -> str:

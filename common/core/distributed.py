@@ -1,4 +1,4 @@
-"""Several processes of one training or inference, started by torchrun: rank, waiting for each other, sharing results."""
+"""Coordinate the processes that torchrun started: rank, waiting for each other, sharing results."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The exception for errors that the user can fix."""
+"""Define the exception for errors that the user can fix, and shorten messages of other errors."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""Write files atomically, read and append JSON and JSON Lines, hash files, find the repository's root."""
+"""Find the repository's root, write files atomically, read and append JSON and JSON Lines, and hash files."""
 
 import hashlib
 import json
@@ -24,6 +24,11 @@ def shown(path: Path) -> str:
         return str(path.resolve().relative_to(root()))
     except ValueError:
         return str(path)
+
+
+def existing_parent(path: Path) -> Path:
+    """Return the path itself if it exists, else its nearest parent that exists."""
+    return path if path.exists() else existing_parent(path.parent)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -144,7 +149,3 @@ def sha256_texts(texts: Iterable[str]) -> str:
         data = text.encode("utf-8")
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
-
-
-def existing_parent(path: Path) -> Path:
-    return path if path.exists() else existing_parent(path.parent)

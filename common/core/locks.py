@@ -1,4 +1,4 @@
-"""Locks on folders: one process writes, others stop with one line."""
+"""Lock a folder, so that one process writes and every other one stops with a message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,10 @@ from common.core.files import shown
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock inside this context; create the folder first if necessary.
+
+    Raises UserError when another process holds the lock or the folder cannot be written.
+    """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         folder.mkdir(parents=True, exist_ok=True)

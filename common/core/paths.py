@@ -1,4 +1,4 @@
-"""Paths of what runs leave on disk, and the names that runs may have."""
+"""Return the paths of runs, merged models and converted models, and define the names that runs may have."""
 
 import os
 import re
@@ -7,6 +7,10 @@ from pathlib import Path
 from common.core.errors import UserError
 from common.core.files import root
 
+EXPERIMENT = re.compile(r"exp[0-9]{3}")
+RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]*)?")
+MERGED = "merged"
+
 
 def cache_folder() -> Path:
     """Return the folder of converted models: KDS_MODEL_CACHE, or .cache/models in the repository (ignored by git)."""
@@ -14,16 +18,9 @@ def cache_folder() -> Path:
     return Path(override).expanduser().resolve() if override else root() / ".cache" / "models"
 
 
-MERGED = "merged"
-
-
 def merged_folder(competition_name: str, run: str) -> Path:
     """Return the path of a run's merged model: outputs/COMPETITION/merged/RUN."""
     return outputs(competition_name) / MERGED / run
-
-
-EXPERIMENT = re.compile(r"exp[0-9]{3}")
-RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]*)?")
 
 
 def outputs(competition: str, *, smoke: bool = False) -> Path:

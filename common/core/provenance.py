@@ -1,4 +1,4 @@
-"""Provenance of a result: commit, code hashes, package versions, hardware."""
+"""Record where a result comes from: commit, hashes of the code, package versions, hardware."""
 
 import ast
 import hashlib
@@ -11,6 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from common.core.files import root, sha256_file
+
+PLUMBING = {
+    "core/distributed.py",
+    "core/errors.py",
+    "core/files.py",
+    "core/locks.py",
+    "core/memory.py",
+    "core/paths.py",
+    "core/progress.py",
+    "core/provenance.py",
+    "core/text_table.py",
+    "core/torchrun.py",
+    "data/competition_rules.py",
+    "models/model_cards.py",
+    "runs/experiments.py",
+    "runs/record.py",
+    "runs/results.py",
+    "runs/run.py",
+    "runs/stage.py",
+    "runs/wandb_log.py",
+    "runs/wandb_mode.py",
+}  # these files do not affect results, so they are not part of a run's code hashes
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "bitsandbytes", "ctranslate2", "vllm", "datasets", "numpy", "numba",
+            "mecab-ko")  # fmt: skip
 
 
 def code_hash(path: Path) -> str:
@@ -44,31 +68,6 @@ def git_state() -> dict[str, Any]:
     commit = git("rev-parse", "HEAD")
     status = git("status", "--porcelain", "--", ".", ":!submissions/ledger.jsonl", ":!results")
     return {"commit": commit, "dirty": None if commit is None else bool(status)}
-
-
-PLUMBING = {
-    "core/distributed.py",
-    "core/errors.py",
-    "core/files.py",
-    "core/locks.py",
-    "core/memory.py",
-    "core/paths.py",
-    "core/progress.py",
-    "core/provenance.py",
-    "core/text_table.py",
-    "core/torchrun.py",
-    "data/competition_rules.py",
-    "models/model_cards.py",
-    "runs/experiments.py",
-    "runs/record.py",
-    "runs/results.py",
-    "runs/run.py",
-    "runs/stage.py",
-    "runs/wandb_log.py",
-    "runs/wandb_mode.py",
-}  # these files do not affect results, so they are not part of a run's code hashes
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "bitsandbytes", "ctranslate2", "vllm", "datasets", "numpy", "numba",
-            "mecab-ko")  # fmt: skip
 
 
 def code_in_use(*, settings_too: bool) -> dict[str, str]:

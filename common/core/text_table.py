@@ -1,4 +1,4 @@
-"""Text tables for the terminal."""
+"""Format rows as a table for the terminal."""
 
 from collections.abc import Sequence
 

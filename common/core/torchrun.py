@@ -1,4 +1,4 @@
-"""torchrun for `make … gpus=N`: run one command in several processes, without torchrun's own error report."""
+"""Run torchrun for `make … gpus=N`: one command in several processes, without torchrun's own error report."""
 
 import logging
 import signal

@@ -1,4 +1,9 @@
-"""Save folders atomically (stage, hash, fsync, rename), verify them, and find the newest intact checkpoint."""
+"""Write folders atomically and verify them later.
+
+`save` lets a function fill a staging folder, hashes its files into a manifest, flushes them to disk and renames the
+folder. `problem` and `fingerprint` compare a folder with its manifest; `build_once` writes a folder only when it is
+missing or damaged.
+"""
 
 import logging
 import os
@@ -59,48 +64,11 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     return fingerprint
 
 
-def staging_folder(folder: Path) -> Path:
-    """Return the path of the staging folder that `save` fills before renaming it to `folder`."""
-    return folder.with_name(f".staging-{folder.name}")
-
-
-def _restore_interrupted(folder: Path) -> None:
-    """Undo a replacement that a crash interrupted between its two renames."""
-    old = folder.with_name(f".old-{folder.name}")
-    if old.exists() and not folder.exists():
-        old.rename(folder)
-
-
-def problem(folder: Path) -> str | None:
-    """Return what is wrong with a saved folder (a missing, extra or changed file), or None when it is intact."""
-    try:
-        manifest = read_json(folder / MANIFEST)
-    except UserError as error:
-        return str(error)
-    for name, expected in manifest.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{shown(path)} is missing"
-        if sha256_file(path) != expected:
-            return f"{shown(path)} has changed since it was saved"
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = str(path.relative_to(folder))
-        if name not in manifest and name != MANIFEST:
-            return f"{shown(path)} was added after it was saved"
-    return None
-
-
-def fingerprint(folder: Path) -> str:
-    """Return the sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
-    _restore_interrupted(folder)
-    damage = problem(folder)
-    if damage:
-        raise UserError(f"{shown(folder)} cannot be used: {damage}. Train again to replace it.")
-    return sha256_file(folder / MANIFEST)
-
-
 def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
-    """Return `folder`, verified; let `write` fill it first when it is missing or damaged, in one process at a time."""
+    """Return `folder`, verified; when it is missing or damaged, let `write` fill it first, in one process at a time.
+
+    Raises the UserError of `write`, or one that names the free disk space when writing fails.
+    """
     if folder.exists() and problem(folder) is None:
         return folder
 
@@ -129,3 +97,43 @@ def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
             "the same command again."
         ) from error
     return folder
+
+
+def problem(folder: Path) -> str | None:
+    """Return the damage of a saved folder (a missing, extra or changed file) as one line; None when it is intact."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except UserError as error:
+        return str(error)
+    for name, expected in manifest.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{shown(path)} is missing"
+        if sha256_file(path) != expected:
+            return f"{shown(path)} has changed since it was saved"
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = str(path.relative_to(folder))
+        if name not in manifest and name != MANIFEST:
+            return f"{shown(path)} was added after it was saved"
+    return None
+
+
+def fingerprint(folder: Path) -> str:
+    """Return the sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
+    _restore_interrupted(folder)
+    damage = problem(folder)
+    if damage:
+        raise UserError(f"{shown(folder)} cannot be used: {damage}. Train again to replace it.")
+    return sha256_file(folder / MANIFEST)
+
+
+def staging_folder(folder: Path) -> Path:
+    """Return the path of the staging folder that `save` fills before renaming it to `folder`."""
+    return folder.with_name(f".staging-{folder.name}")
+
+
+def _restore_interrupted(folder: Path) -> None:
+    """Undo a replacement that a crash interrupted between its two renames."""
+    old = folder.with_name(f".old-{folder.name}")
+    if old.exists() and not folder.exists():
+        old.rename(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.data import tables
 from common.data.competition import Competition, FileSpec
-from common.data.tables import Record, Source, Table, source_of
+from common.data.tables import FileOrigin, Record, Table, source_of
 
 # A cell with nothing but white space, zero-width characters and Hangul fillers looks empty, so it counts as empty.
 _VISIBLE = re.compile("[^\\s\u115f\u1160\u200b-\u200f\u2060\u3164\ufeff\uffa0]")
@@ -47,7 +47,7 @@ def check(competition: Competition, kind: str, path: Path, label: str | None = N
     Raises UserError for errors that would lose or misplace a row. Everything else is a counted warning.
     """
     spec = competition.files[kind]
-    source = Source(label, competition.obtain) if label else source_of(path, competition.obtain)
+    source = FileOrigin(label, competition.obtain) if label else source_of(path, competition.obtain)
     table, data = tables.load(path, source, spec.columns)
     warnings = Warnings()
     if table.blank_lines:
@@ -74,7 +74,7 @@ def read_columns(competition: Competition, kind: str) -> tuple[str, ...]:
     return dialogue + answers
 
 
-def _ids(table: Table, competition: Competition, spec: FileSpec, source: Source) -> None:
+def _ids(table: Table, competition: Competition, spec: FileSpec, source: FileOrigin) -> None:
     column = competition.columns.id
     seen: dict[str, int] = {}
     for record in table.records:
@@ -92,7 +92,7 @@ def _ids(table: Table, competition: Competition, spec: FileSpec, source: Source)
         seen[value] = record.line
 
 
-def _cells(table: Table, competition: Competition, kind: str, source: Source) -> None:
+def _cells(table: Table, competition: Competition, kind: str, source: FileOrigin) -> None:
     columns = read_columns(competition, kind)
     index = competition.submission.index if kind == "sample" else None
     for number, record in enumerate(table.records):
@@ -107,7 +107,7 @@ def _cells(table: Table, competition: Competition, kind: str, source: Source) ->
 
 
 def _count(
-    table: Table, competition: Competition, spec: FileSpec, source: Source, warnings: Warnings
+    table: Table, competition: Competition, spec: FileSpec, source: FileOrigin, warnings: Warnings
 ) -> None:
     found = len(table.records)
     if not found:
@@ -182,6 +182,6 @@ def check_same_ids(competition: Competition, kind: str, this: Checked, test: Che
     lacking, extra = sorted(wanted - mine), sorted(mine - wanted)
     parts = [f"lacks {len(lacking)} ids of the test file ({', '.join(lacking[:3])})"] if lacking else []
     parts += [f"has {len(extra)} ids too many ({', '.join(extra[:3])})"] if extra else []
-    source = Source(this.table.label, competition.obtain)
+    source = FileOrigin(this.table.label, competition.obtain)
     problem = f"the {kind} does not match {test.table.label}: it {' and '.join(parts)}"
     raise source.error(None, problem, "Take both files from the same release")

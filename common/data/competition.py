@@ -9,7 +9,7 @@ from typing import Literal
 from common.core.errors import UserError
 from common.core.files import shown
 
-PROFILES = ("korouge", "rouge101", "leaderboard", "google")
+PROFILE_NAMES = ("korouge", "rouge101", "leaderboard", "google")
 NEAR_COPY = 0.15
 """Default similarity from which two dialogues count as near-copies; `[rules] near_copy` overrides it.
 
@@ -127,10 +127,10 @@ class Competition:
     goals_metric: str
     rules: tuple[str, ...]
     forbidden_sources: tuple[str, ...]
-    """Data that must not be used for an entry; `common.rules` rejects models and files that name one of them."""
+    """Data that must not be used for an entry; `competition_rules` rejects models and files that name one of them."""
     near_copy: float
-    """Similarity (`prompts.copies`, greater than 0, at most 1) from which two dialogues count as near-copies: for
-    shots, augmented rows, folds and the leaks report."""
+    """Similarity (`near_copies.similarity`, greater than 0, at most 1) from which two dialogues count as near-copies:
+    for shots, augmented rows, folds and the leaks report."""
 
     @property
     def tags(self) -> tuple[str, ...]:

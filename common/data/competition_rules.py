@@ -40,7 +40,7 @@ def require_allowed(
     """Raise UserError when a model in the settings is forbidden; the message starts with `where`.
 
     A model is forbidden when it was trained on another competition's rows, or when its name, model card or config.json
-    names a forbidden source. `declared` holds the sources that each model names, as `cards.declared` returns them.
+    names a forbidden source. `declared`: the sources that each model names, by `model_cards.declared`.
     """
     for key, name in models_of(settings).items():
         if source := forbidden_source_in(_inside(name), competition.forbidden_sources):
@@ -74,8 +74,8 @@ def _refusal(competition: Competition, where: str, found: str, source: str) -> U
 def require_stage(competition: Competition, where: str, stage: Mapping[str, Any]) -> None:
     """Raise UserError when the record of a stage breaks the present rules; the message starts with `where`.
 
-    It does when the run belongs to another competition, read another competition's rows, used a forbidden model or
-    file, or used a higher near-copy threshold than the competition has now.
+    A record breaks them when the run belongs to another competition, read another competition's rows, used a forbidden
+    model or file, or used a higher near-copy threshold than the competition has now.
     """
     if stage["competition"] != competition.name:
         raise UserError(

@@ -16,8 +16,8 @@ def folds(
 
     The fold of a row depends only on the set of rows, not on their order. Near-copies form groups transitively, and
     the sizes of two folds differ by at most the size of the largest group. `near_copy` is the similarity
-    (`prompts.copies`, greater than 0, at most 1) from which two dialogues count as near-copies. `index` is the index
-    of the rows' dialogues, if the caller already has it.
+    (`near_copies.similarity`, greater than 0, at most 1) from which two dialogues count as near-copies. `index` is the
+    index of the rows' dialogues, if the caller already has it.
     Raises UserError when k is below 2, an id occurs twice, or the rows form fewer than k groups.
     Source of the balancing: Graham 1969, "Bounds on Multiprocessing Timing Anomalies" (longest first).
     """

@@ -1,4 +1,4 @@
-"""Near-copies: the similarity of two dialogues' letters, and groups of copies."""
+"""Find near-copies: measure the similarity of two dialogues' letters, and group copies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -30,7 +30,7 @@ SplitName = Literal["train", "dev", "test"]
 
 @dataclass(frozen=True)
 class Row:
-    """One dialogue with its text exactly as in the file; `common.dialogue.clean` cleans it."""
+    """One dialogue with its text exactly as in the file; `common.data.dialogue.clean` cleans it."""
 
     id: str
     dialogue: str

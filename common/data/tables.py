@@ -37,7 +37,7 @@ class Table:
     blank_lines: int
 
 
-class Source:
+class FileOrigin:
     """A file's name in messages, and the command that gets the file again."""
 
     def __init__(self, label: str, obtain: str | None) -> None:
@@ -53,7 +53,7 @@ class Source:
         return UserError(f"{where}: {problem}. {self.fix(what)}")
 
 
-def read_bytes(path: Path, source: Source) -> bytes:
+def read_bytes(path: Path, source: FileOrigin) -> bytes:
     """Return the file's bytes. Raises UserError when the file is missing, a folder, unreadable or empty."""
     try:
         data = path.read_bytes()
@@ -67,7 +67,7 @@ def read_bytes(path: Path, source: Source) -> bytes:
     return data
 
 
-def decode(data: bytes, source: Source) -> str:
+def decode(data: bytes, source: FileOrigin) -> str:
     """Return UTF-8 text without its byte order mark.
 
     Raises UserError for CP949, UTF-16, other invalid bytes and NUL bytes; the message says which.
@@ -113,7 +113,7 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _csv_rows(text: str, source: Source) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(text: str, source: FileOrigin) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the number of its first line; a blank line gives []. Only "\\n" ends a line."""
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
     while True:
@@ -138,7 +138,7 @@ def _csv_rows(text: str, source: Source) -> Iterator[tuple[int, list[str]]]:
         yield line, row
 
 
-def _csv(text: str, source: Source, wanted: Sequence[str], others: bool) -> Table:
+def _csv(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> Table:
     rows = _csv_rows(text, source)
     line, header = next(((line, row) for line, row in rows if row), (1, []))
     if problem := _wrong_header(header, wanted, others):
@@ -156,7 +156,7 @@ def _csv(text: str, source: Source, wanted: Sequence[str], others: bool) -> Tabl
 
 
 def _wrong_header(header: Sequence[str], wanted: Sequence[str], others: bool) -> str | None:
-    """Return what is wrong with the header of a CSV; None when it is correct."""
+    """Return the fault of a CSV header as a message; None when it is correct."""
     if len(set(header)) != len(header):
         return f"the header has a duplicate column: {_quoted(header)}"
     parts = []
@@ -192,7 +192,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def _json_lines(text: str, source: Source, wanted: Sequence[str], others: bool) -> Table:
+def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> Table:
     records, blank = [], 0
     lines = text.split("\n")  # not splitlines: U+2028 may stand inside a string
     for number, line in enumerate(lines, 1):
@@ -231,7 +231,7 @@ def _json_lines(text: str, source: Source, wanted: Sequence[str], others: bool) 
     return Table(source.label, (), tuple(records), blank)
 
 
-def load(path: Path, source: Source, wanted: Sequence[str], others: bool = False) -> tuple[Table, bytes]:
+def load(path: Path, source: FileOrigin, wanted: Sequence[str], others: bool = False) -> tuple[Table, bytes]:
     """Return the parsed file and its bytes; a .jsonl file is read as JSON Lines, any other as a CSV with a header.
 
     The file must have the `wanted` columns in any order; additional columns are allowed only with `others`.
@@ -242,6 +242,6 @@ def load(path: Path, source: Source, wanted: Sequence[str], others: bool = False
     return read(decode(data, source), source, wanted, others), data
 
 
-def source_of(path: Path, obtain: str | None) -> Source:
+def source_of(path: Path, obtain: str | None) -> FileOrigin:
     """Return the source of a file under the path that messages print for it."""
-    return Source(shown(path), obtain)
+    return FileOrigin(shown(path), obtain)

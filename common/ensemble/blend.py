@@ -8,7 +8,7 @@ import numpy as np
 from common.data.competition import Competition
 from common.data.rows import SplitName, read_references, read_split
 from common.ensemble.consensus import agreement, scores, vote
-from common.ensemble.cross_validation import METHODS, MeasuredPool, out_of_fold
+from common.ensemble.cross_validation import CHOICE_METHODS, MeasuredPool, out_of_fold
 from common.ensemble.features import features
 from common.ensemble.neighbours import neighbours
 from common.ensemble.pool import Floats, Ints, Pool, choose, duplicate_members, pool
@@ -26,7 +26,7 @@ class Blended:
     """The texts that a recipe's method chose."""
 
     dev: Texts
-    """By id. A method that learns chooses each text with what it learned on the other folds."""
+    """By id. A method that learns chooses each dev text with what it learned on the other folds."""
     test: Texts
     choice: Mapping[str, float]
     """Shares of the test dialogues, in [0, 1]: candidates all alike, candidates all different, tied votes."""
@@ -43,7 +43,7 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
     test = {member.run: test[member.run] for member in recipe.members}
     if recipe.learns:
         known, unseen = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
-        method = METHODS[recipe.method]
+        method = CHOICE_METHODS[recipe.method]
         dev_pool, test_pool = known.pool, unseen.pool
         on_dev, on_test = out_of_fold(known, method), choose(method(known)(unseen))
         ties = 0.0
@@ -54,8 +54,8 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
             _choose_by_weights(recipe, test_pool),
         )
     groups = [
-        [text for text, said in zip(texts, row, strict=False) if said]
-        for texts, row in zip(test_pool.texts, test_pool.said.tolist(), strict=True)
+        [text for text, real in zip(texts, row, strict=False) if real]
+        for texts, row in zip(test_pool.texts, test_pool.from_members.tolist(), strict=True)
     ]
     choice = {
         "tied": ties,
@@ -68,7 +68,7 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
 def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     """Return the members' candidates and, if the recipe asks for them, texts recombined from them.
 
-    A dialogue with fewer than `recipes.ENOUGH` different candidates gets no recombined texts.
+    A dialogue with fewer than `recipe.ENOUGH` different candidates gets no recombined texts.
     Raises UserError when the members differ in their ids.
     """
 

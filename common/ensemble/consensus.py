@@ -1,4 +1,4 @@
-"""Weighted consensus over a whole pool at once, and the search for its weights; no pair of texts is scored twice."""
+"""Choose by weighted consensus over a whole pool at once, and search its weights; no pair of texts is scored twice."""
 
 import math
 from dataclasses import dataclass, replace
@@ -66,7 +66,7 @@ def agreement(pool: Pool) -> Agreement:
     lengths = np.zeros((dialogues, n))
     for row, texts in enumerate(pool.texts):
         logs = np.log([len(text) for text in texts])
-        lengths[row, : len(texts)] = logs - np.median(logs[pool.said[row, : len(texts)]])
+        lengths[row, : len(texts)] = logs - np.median(logs[pool.from_members[row, : len(texts)]])
     return Agreement(utility, share, lengths.astype(np.float32), pool.owner)
 
 

@@ -1,4 +1,4 @@
-"""Nested cross-validation of ways to choose: their expected score, with the selection as part of the procedure."""
+"""Estimate the score of ways to choose by nested cross-validation, with the selection as part of the procedure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class MeasuredPool:
     target: Floats
     """(dialogues, n): dev ROUGE of every candidate; 0 for padding."""
     rows: tuple[Row, ...]
-    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
+    """The dialogues; near-copies are always in the same fold (`common.data.folds`)."""
     near_copy: float = NEAR_COPY
     """Similarity from which two dialogues count as one."""
 
@@ -134,7 +134,7 @@ def automatic(known: MeasuredPool) -> Chooser:
     return PLAIN[max(inner, key=lambda name: inner[name])](known)
 
 
-METHODS: Mapping[str, Method] = {**PLAIN, "auto": automatic}
+CHOICE_METHODS: Mapping[str, Method] = {**PLAIN, "auto": automatic}
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def verdicts(known: MeasuredPool, methods: Mapping[str, Method] | None = None, s
     oracle = float(np.where(known.pool.mask, known.target, -np.inf).max(axis=1).mean())
     single = float(per_member[best].mean())
     found, chosen = [], {}
-    for name, method in (methods or METHODS).items():
+    for name, method in (methods or CHOICE_METHODS).items():
         chosen[name] = out_of_fold(known, method)
         values = known.target[rows, chosen[name]]
         gap = oracle - single

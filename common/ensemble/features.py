@@ -1,4 +1,4 @@
-"""Features of a candidate that need no reference: the columns that stacking and ranking learn from."""
+"""Compute features of candidates that need no reference: the columns that stacking and ranking learn from."""
 
 import re
 from collections import Counter
@@ -65,14 +65,14 @@ def features(pool: Pool, dialogues: Mapping[str, str], tokenizer: str = "mecab")
     analysed = iter(analyser.tokenize_all(flat))
     sources = analyser.tokenize_all([clean(dialogues[name]) for name in pool.ids])
     for row, (name, texts) in enumerate(zip(pool.ids, pool.texts, strict=True)):
-        source = Source(clean(dialogues[name]), sources[row])
+        source = AnalysedDialogue(clean(dialogues[name]), sources[row])
         for place, text in enumerate(texts):
             found[row, place, : len(OF_TEXT)] = source.columns(text, next(analysed))
     found[:, :, len(OF_TEXT) :] = _of_pool(pool)
     return found * pool.mask[:, :, None]
 
 
-class Source:
+class AnalysedDialogue:
     """A dialogue, analysed once for all its candidates."""
 
     def __init__(self, dialogue: str, morphemes: Sequence[str]) -> None:
@@ -116,7 +116,7 @@ def _without_tags(text: str) -> str:
 def _of_pool(pool: Pool) -> Floats:
     """Return the columns that compare a candidate with the members' other candidates for its dialogue."""
     n = pool.owner.shape[1]
-    others = pool.said[:, None, :] & ~np.eye(n, dtype=bool)
+    others = pool.from_members[:, None, :] & ~np.eye(n, dtype=bool)
     elsewhere = others & (pool.owner[:, :, None] != pool.owner[:, None, :])
     columns = [
         *np.moveaxis(_mean(pool.utility, others), 2, 0),
@@ -126,7 +126,7 @@ def _of_pool(pool: Pool) -> Floats:
         of_member = others & (pool.owner == number)[:, None, :]
         columns.append(_mean(pool.utility, of_member).mean(axis=2))
     lengths = np.array([[len(t) for t in texts] + [0] * (n - len(texts)) for texts in pool.texts], float)
-    median = np.array([np.median(row[said]) for row, said in zip(lengths, pool.said, strict=True)])
+    median = np.array([np.median(row[own]) for row, own in zip(lengths, pool.from_members, strict=True)])
     columns.append(lengths / np.maximum(1, median)[:, None])
     columns += [np.nan_to_num(pool.logprob), ~np.isnan(pool.logprob), pool.place == 0]
     columns += [pool.owner == number for number in range(len(pool.members) + 1)]

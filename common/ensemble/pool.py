@@ -1,4 +1,4 @@
-"""Candidates of several members, pooled by dialogue, with everything needed to choose among them."""
+"""Pool the candidates of several members by dialogue, with everything needed to choose among them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from common.runs.candidates import Candidate
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 COPY_SIMILARITY = 0.95
-"""Mean similarity of two members' predictions (`prompts.copies`) from which they count as one member."""
+"""Mean similarity of two members' predictions (`near_copies.similarity`) from which they count as one member."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Pool:
         return self.owner >= 0
 
     @property
-    def said(self) -> NDArray[np.bool_]:
-        """Return where there is a candidate of a member, (dialogues, n): only agreement with these is evidence."""
+    def from_members(self) -> NDArray[np.bool_]:
+        """Return where there is a member's candidate, (dialogues, n); recombined texts are no evidence of agreement."""
         return self.mask & (self.owner < len(self.members))
 
     def of(self, member: str) -> Ints:

@@ -47,7 +47,7 @@ def blend_report(recipe: Recipe, competition: Competition, members: Members) -> 
     return BlendReport(
         competition.dev_profile,
         len(rows),
-        int(measured.pool.said.sum()),
+        int(measured.pool.from_members.sum()),
         copies,
         cross_validation.verdicts(measured),
         {

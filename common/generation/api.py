@@ -1,4 +1,4 @@
-"""Summaries from an API: dialogues become requests, and answers become candidates."""
+"""Get summaries from an API: make requests from dialogues, and candidates from answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

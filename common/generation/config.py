@@ -1,4 +1,4 @@
-"""Decoding: its settings, the interface of an engine, and the conversion of generated tokens to candidates."""
+"""Define the settings of decoding, and the grid of settings to try on dev."""
 
 from dataclasses import dataclass, replace
 from itertools import product

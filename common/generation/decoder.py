@@ -1,4 +1,4 @@
-"""The decoder interface: from sources as token ids to candidates, whichever engine computes them."""
+"""Define the interface of an engine, and turn generated token ids into candidates, whichever engine computed them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Engines that decode a saved model, behind one function; each is imported only when it is chosen."""
+"""Choose the engine that decodes a saved model; each engine is imported only when it is chosen."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The engine hf: decoding with transformers, which is always installed."""
+"""Decode with transformers, which is always installed (engine hf)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace

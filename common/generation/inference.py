@@ -1,4 +1,4 @@
-"""The stages that all trained experiments share: train and record, decode and score."""
+"""Infer with a trained model: decode dev and test, post-process, and score dev."""
 
 import logging
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def infer(
 
     Each of several templates (prompts) adds its candidates to a dialogue; the prediction is the best of the first template.
     With `run.dev_only` only the dev scores of the first template are recorded, computed as during training.
-    Raises UserError as `require_context` and `generation.generate` do.
+    Raises UserError as `require_context` and `resumable.generate` do.
     """
     config: InferSettings = run.config
     _prepare(run)

@@ -1,4 +1,4 @@
-"""A KV cache with preallocated room, so that appending a token copies only that token.
+"""Preallocate room in a KV cache, so that appending a token copies only that token.
 
 transformers' DynamicCache copies the whole cache at every step, which takes most of a step of a small model.
 """

@@ -143,18 +143,18 @@ def sampler(temperature: float, top_p: float) -> Callable[[torch.Tensor], torch.
     def choose(logits: torch.Tensor) -> torch.Tensor:
         logits = logits / temperature
         if top_p >= 1:
-            return draw(logits.softmax(-1))
+            return sample_indices(logits.softmax(-1))
         ordered, indices = logits.sort(-1, descending=True)
         probabilities = ordered.softmax(-1)
         before = probabilities.cumsum(-1) - probabilities
-        return indices.gather(1, draw(probabilities.masked_fill(before >= top_p, 0.0)).unsqueeze(1)).squeeze(
-            1
-        )
+        return indices.gather(
+            1, sample_indices(probabilities.masked_fill(before >= top_p, 0.0)).unsqueeze(1)
+        ).squeeze(1)
 
     return choose
 
 
-def draw(weights: torch.Tensor) -> torch.Tensor:
+def sample_indices(weights: torch.Tensor) -> torch.Tensor:
     """Sample one index per row of `weights` [rows, n], in proportion to the weights.
 
     It inverts the cumulative distribution in two steps. `torch.multinomial` generates n random numbers per row, which

@@ -149,7 +149,7 @@ def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, ends
         top_p=config.top_p if config.temperature else 1.0,
         max_tokens=config.max_new_tokens,
         seed=seed % 2**62 + number * config.candidates,  # vLLM adds i for sample i
-        ignore_eos=True,  # only the tokens of `decoding.end_tokens` end a summary
+        ignore_eos=True,  # only the tokens of `decoder.end_tokens` end a summary
         stop_token_ids=list(ends),
         logprobs=0,  # 0: only those of the chosen tokens
         detokenize=False,

@@ -1,4 +1,4 @@
-"""Paid answers on disk: one SQLite file that several processes share and that survives a kill at any moment."""
+"""Keep paid answers on disk: one SQLite file that several processes share and that survives a kill at any moment."""
 
 import contextlib
 import hashlib
@@ -171,7 +171,7 @@ class Cache:
         if time.monotonic() - self._synced < _SYNC or not self._syncing.acquire(blocking=False):
             return
         try:
-            with contextlib.suppress(OSError):  # the next commit reports what is wrong with the disk
+            with contextlib.suppress(OSError):  # the next commit reports the error of the disk
                 log = os.open(f"{self.path}-wal", os.O_RDONLY)
                 try:
                     os.fsync(log)

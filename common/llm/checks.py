@@ -1,4 +1,4 @@
-"""Checks of answers: small pure functions that name a fault in Korean, because the model reads the message."""
+"""Check answers with small pure functions that name a fault in Korean, because the model reads the message."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Ask questions: first the cache, then the endpoint."""
+"""Answer requests from the cache, and ask the endpoint for the others."""
 
 import logging
 import threading

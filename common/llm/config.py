@@ -1,4 +1,4 @@
-"""Settings of an endpoint, and the requests it gets."""
+"""Define the settings of an endpoint and the requests it gets, and check them."""
 
 import ipaddress
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Client of Context7's public HTTP API: search libraries by name, get passages of their newest documentation.
+"""Call Context7's public HTTP API: search libraries by name, get passages of their newest documentation.
 
 Source: https://context7.com/docs/api-guide and docs/openapi.json of github.com/upstash/context7.
 """
@@ -185,10 +185,10 @@ def _get(
 
 def _refusal(status: int, answer: Any, config: Context7Config) -> UserError:
     """Return the error for a status, with the server's message and a hint."""
-    said, error, moved = (
+    message, error, moved = (
         " ".join(_string(answer, name, "").split())[:200] for name in ("message", "error", "redirectUrl")
     )
-    what = f"Context7 ({config.base_url}) answered {status}" + (f" ({said})" if said else "")
+    what = f"Context7 ({config.base_url}) answered {status}" + (f" ({message})" if message else "")
     get_key = "CONTEXT7_API_KEY (free at https://context7.com/dashboard)"
     if status == 429:
         hint = "" if config.key else f", or set {get_key}"

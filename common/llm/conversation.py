@@ -1,4 +1,4 @@
-"""The conversation of one request: the question, and a second one that names the fault of a bad answer."""
+"""Hold the conversation of one request: ask the question, then a stricter one that names the fault of a bad answer."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Blocking work with a deadline for the whole of it."""
+"""Run blocking work in a thread, with a deadline for all of it."""
 
 import queue
 import threading

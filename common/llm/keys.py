@@ -1,4 +1,4 @@
-"""The API key: read from the environment or .env, and redacted from everything that is shown or stored."""
+"""Read the API key from the environment or .env, and redact it from everything that is shown or stored."""
 
 import functools
 import os

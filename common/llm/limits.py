@@ -1,4 +1,4 @@
-"""Rate limits and budget, shared by all workers of a run."""
+"""Enforce the rate limits and the budget that all workers of a run share."""
 
 import math
 import threading
@@ -39,7 +39,7 @@ def cost(config: LLMConfig, prompt_tokens: int, completion_tokens: int) -> float
 
 def _per_minute(count: int) -> tuple[InMemoryBucket, Limiter]:
     bucket = InMemoryBucket([Rate(count, Duration.MINUTE)])
-    # The library's cleanup thread would outlive the run by seconds, so `Pace.wait` removes old items itself.
+    # The library's cleanup thread would outlive the run by seconds, so `RateLimits.wait` removes old items itself.
     return bucket, Limiter(SingleBucketFactory(bucket, schedule_leak=False))
 
 

@@ -1,4 +1,4 @@
-"""A small chat-completions server on 127.0.0.1, for smoke runs without a network."""
+"""Serve chat completions on 127.0.0.1, for smoke runs without a network."""
 
 import hashlib
 import json

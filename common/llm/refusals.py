@@ -1,4 +1,4 @@
-"""Answers other than 200: whether another attempt may help, and what the user reads if none does."""
+"""Turn an HTTP status other than 200 into an error: one that another attempt may fix, or one that the user must fix."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Results of asking: answers, the usage of a run, and the estimate of one."""
+"""Define the results of asking: answers, the usage of a run, and the estimate of one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One call over HTTP: it ends in an answer, a fault that another attempt may fix, or an error that stops the run."""
+"""Make one call over HTTP: it ends in an answer, a fault that may be retried, or an error that stops the run."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The workers of one run: they share its limits, its budget and its end."""
+"""Run the workers that answer requests: they share limits and budget, and an error of one stops all."""
 
 import logging
 import queue
@@ -136,7 +136,7 @@ def _worker(
                 _work(shared, connection, requests, job)
     except StoppedError:
         return
-    except BaseException as error:  # `work_off` raises it again in the caller's thread
+    except BaseException as error:  # `answer_all` raises it again in the caller's thread
         shared.fail(error)
     finally:
         end.set()

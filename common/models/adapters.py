@@ -1,4 +1,4 @@
-"""LoRA adapters: which layers they adapt in each architecture, and trained tokens for speaker tags."""
+"""Add LoRA adapters: choose the layers to adapt in each architecture, and train tokens for speaker tags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

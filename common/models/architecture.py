@@ -1,4 +1,4 @@
-"""Tell a model's architecture from its config.json, before any weights are loaded."""
+"""Read a model's architecture from its config.json, before any weights are loaded."""
 
 from pathlib import Path
 from typing import Literal

@@ -24,7 +24,7 @@ from common.models.weight_files import (
     READ,
     SAFE,
     SKIPPED,
-    TOKENIZERS,
+    TOKENIZER_FILES,
     defect_of,
     file_names,
     has_tokenizer,
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """The place of a model that was found."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Source:
     """The hub's commit, 40 hex digits; None for a local folder and for the offline model."""
 
 
-def locate(name: str, revision: str | None = None, kind: Architecture | None = None) -> Source:
+def locate(name: str, revision: str | None = None, kind: Architecture | None = None) -> ModelSource:
     """Return the model's local folder with config, tokenizer and safetensors; download or convert it if necessary.
 
     `name`: a folder (absolute, or relative to the working directory or the repository), a hub id "owner/name", or
@@ -69,10 +69,12 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     Raises UserError with one line when the model is not available: what was found and what to do.
     """
     if name in OFFLINE:
-        return Source(build_once(cache_folder() / name.removeprefix("offline:"), OFFLINE[name]), name, None)
+        return ModelSource(
+            build_once(cache_folder() / name.removeprefix("offline:"), OFFLINE[name]), name, None
+        )
     folder = _local(name)
     if folder is not None:
-        return Source(_loadable(folder), name, None)
+        return ModelSource(_loadable(folder), name, None)
     if Path(name).parent.name == MERGED:
         run, competition = Path(name).name, Path(name).parent.parent.name
         raise UserError(
@@ -148,17 +150,17 @@ def _loadable(folder: Path) -> Path:
     )
 
 
-def _from_hub(name: str, revision: str | None, kind: Architecture | None) -> Source:
+def _from_hub(name: str, revision: str | None, kind: Architecture | None) -> ModelSource:
     folder = _cached(name, revision)
     if folder is None and revision and re.fullmatch(r"[0-9a-f]{40}", revision):
         converted = _converted(name, revision)  # the pickled original may have been deleted
         if verified_folder.problem(converted) is None:
-            return Source(converted, name, revision)
+            return ModelSource(converted, name, revision)
     folder = folder or _download(name, revision, kind)
     commit = folder.name
     if defect_of(folder) is not None:
         folder = convert(folder, _converted(name, commit))
-    return Source(folder, name, commit)
+    return ModelSource(folder, name, commit)
 
 
 def _converted(name: str, commit: str) -> Path:
@@ -229,7 +231,7 @@ def _check_files(name: str, files: Collection[str], all_files: Collection[str]) 
         what = "it has no tokenizer"
     listing = ", ".join(sorted(all_files)[:6]) + (" …" if len(all_files) > 6 else "")
     raise UserError(
-        f"hub model {name}: {what}; wanted config.json, a tokenizer ({', '.join(TOKENIZERS)}) and {SAFE} or "
+        f"hub model {name}: {what}; wanted config.json, a tokenizer ({', '.join(TOKENIZER_FILES)}) and {SAFE} or "
         f"{PICKLED} (or their shards), found {listing or 'nothing'}. Choose another model."
     )
 

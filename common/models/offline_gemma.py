@@ -1,4 +1,4 @@
-"""A language model that needs no hub: google/gemma-3-270m (base), from a PyPI package."""
+"""Write a language model that needs no hub: google/gemma-3-270m (base), from a PyPI package."""
 
 import logging
 from importlib import import_module

@@ -25,7 +25,7 @@ from common.core.files import sha256_file
 from common.core.memory import advise_when_out_of_memory
 from common.models import architecture, hub
 from common.models.architecture import Architecture, require_architecture
-from common.models.hub import PINNED, Source, is_local
+from common.models.hub import PINNED, ModelSource, is_local
 from common.models.tiny import PREFIX, tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
@@ -117,7 +117,7 @@ def load_pretrained(
     return model, pretrained_tokenizer(source.folder)
 
 
-def source_record(source: Source) -> dict[str, str | None]:
+def source_record(source: ModelSource) -> dict[str, str | None]:
     """Return what identifies the weights: name, commit, the sha256 of config.json and `weights_sha256`."""
     return {
         "model": source.name,
@@ -132,7 +132,7 @@ def set_language(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, lan
     model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(language)
 
 
-def locate(config: PretrainedConfig, kind: Architecture | None = None) -> Source:
+def locate(config: PretrainedConfig, kind: Architecture | None = None) -> ModelSource:
     """Return where the weights are, after downloading or creating them if necessary.
 
     `kind`: download only a model of this architecture.
@@ -144,7 +144,7 @@ def locate(config: PretrainedConfig, kind: Architecture | None = None) -> Source
             "or give the model's hub id: --model owner/name."
         )
     if config.model.startswith(PREFIX):
-        return Source(tiny(config.model), config.model, None)
+        return ModelSource(tiny(config.model), config.model, None)
     return hub.locate(config.model, config.revision or PINNED.get(config.model), kind)
 
 

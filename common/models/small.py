@@ -1,4 +1,4 @@
-"""Small models with random weights, for training from scratch."""
+"""Build small models with random weights, for training from scratch."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Save a model for inference and load it again: all weights, or an adapter with a reference to its base."""
+"""Save a model for inference, find its files, and load it: all weights, or an adapter with a reference to its base."""
 
 import copy
 from dataclasses import asdict, replace
@@ -37,6 +37,7 @@ from common.models.pretrained import (
 from common.tokenization.tokenizer import load_tokenizer
 
 BASE = "base.json"
+ADAPTER = "adapter_config.json"
 
 
 def save_model(
@@ -96,23 +97,34 @@ def load_model(
     return model.to(device()).eval(), tokenizer
 
 
-def _on_base(
-    folder: Path, tokenizer: PreTrainedTokenizerFast, together: bool, changes: dict[str, Any]
-) -> PreTrainedModel:
-    config, source = recorded_base(folder)
-    config = replace(config, gradient_checkpointing=False)
-    if device().type == "cpu" and config.quantization == "none":
-        changes = {"dtype": "float32"} | changes  # for merging adapters; `lighter` converts to 16 bits later
-    if "model" in changes:
-        changes = {"revision": None} | changes  # the recorded revision belongs to the recorded model
-    model, _ = load_pretrained(replace(config, **changes), frozen=True, together=together)
-    require_same_base(folder, source, model.base_source)
-    grow_embeddings(model, tokenizer)
-    if (folder / GENERATION_CONFIG_NAME).exists():  # it has the start token of a summary
-        model.generation_config = GenerationConfig.from_pretrained(folder)
-    if not (folder / "adapter_config.json").exists():
-        return model.eval()
-    return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
+def load_merged(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Load the model saved in a folder with merged adapters, in the precision that decodes fastest.
+
+    Raises UserError as `load_model` and `merge_adapters` do.
+    """
+    model, tokenizer = load_model(folder, quantization="none")
+    return to_bfloat16_on_cpu(merge_adapters(model)), tokenizer
+
+
+def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
+    """Return the folder of the weights, downloaded if necessary, and the settings of the base if they belong to one.
+
+    Raises UserError when the base cannot be found or is not the one that the adapter was trained on.
+    """
+    if not (folder / BASE).exists():
+        return folder, None
+    config, wanted = recorded_base(folder)
+    source = locate(config)
+    require_same_base(folder, wanted, source_record(source))
+    return source.folder, config
+
+
+def generation_config(folder: Path, weights: Path) -> GenerationConfig:
+    """Load the generation config of a saved model (start and end tokens), from its folder or else from its weights."""
+    for place in (folder, weights):
+        if (place / GENERATION_CONFIG_NAME).exists():
+            return GenerationConfig.from_pretrained(place)
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(weights, trust_remote_code=False))
 
 
 def recorded_base(folder: Path) -> tuple[PretrainedConfig, dict[str, str | None]]:
@@ -154,17 +166,8 @@ def merge_adapters(model: PreTrainedModel) -> PreTrainedModel:
     return model.merge_and_unload()
 
 
-def load_merged(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Load the model saved in a folder with merged adapters, in the precision that decodes fastest.
-
-    Raises UserError as `load` does.
-    """
-    model, tokenizer = load_model(folder, quantization="none")
-    return to_bfloat16_on_cpu(merge_adapters(model)), tokenizer
-
-
 def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a copy of a model in training, as `whole` would load it; the model itself where a copy is not worth it.
+    """Return a copy of a model in training, as `load_merged` would load it, or the model itself.
 
     Only a causal model with adapters on a CPU is copied: a decoding step takes several times as long with adapters there.
     """
@@ -193,25 +196,20 @@ def to_bfloat16_on_cpu(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-ADAPTER = "adapter_config.json"
-
-
-def weights(folder: Path) -> tuple[Path, PretrainedConfig | None]:
-    """Return the folder of the weights, downloaded if necessary, and the settings of the base if they belong to one.
-
-    Raises UserError when the base cannot be found or is not the one that the adapter was trained on.
-    """
-    if not (folder / BASE).exists():
-        return folder, None
-    config, wanted = recorded_base(folder)
-    source = locate(config)
-    require_same_base(folder, wanted, source_record(source))
-    return source.folder, config
-
-
-def generation_config(folder: Path, weights: Path) -> GenerationConfig:
-    """Load the generation config of a saved model (start and end tokens), from its folder or else from its weights."""
-    for place in (folder, weights):
-        if (place / GENERATION_CONFIG_NAME).exists():
-            return GenerationConfig.from_pretrained(place)
-    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(weights, trust_remote_code=False))
+def _on_base(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, together: bool, changes: dict[str, Any]
+) -> PreTrainedModel:
+    config, source = recorded_base(folder)
+    config = replace(config, gradient_checkpointing=False)
+    if device().type == "cpu" and config.quantization == "none":
+        changes = {"dtype": "float32"} | changes  # for merging adapters; `to_bfloat16_on_cpu` converts later
+    if "model" in changes:
+        changes = {"revision": None} | changes  # the recorded revision belongs to the recorded model
+    model, _ = load_pretrained(replace(config, **changes), frozen=True, together=together)
+    require_same_base(folder, source, model.base_source)
+    grow_embeddings(model, tokenizer)
+    if (folder / GENERATION_CONFIG_NAME).exists():  # it has the start token of a summary
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    if not (folder / ADAPTER).exists():
+        return model.eval()
+    return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()

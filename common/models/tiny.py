@@ -1,4 +1,4 @@
-"""Tiny random models for smoke runs: one for each architecture of the experiments, saved as the hub serves models."""
+"""Create tiny random models for smoke runs, one for each architecture of the experiments, in the hub's format."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +40,25 @@ _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_ENCODER_DECODER = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 2048,
+}
+_DECODER = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
 
 
 def tiny(name: str) -> Path:
@@ -84,27 +103,6 @@ def _ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
     }
-
-
-_ENCODER_DECODER = {
-    "d_model": 32,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 64,
-    "decoder_ffn_dim": 64,
-    "max_position_embeddings": 2048,
-}
-_DECODER = {
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "max_position_embeddings": 8192,
-    "tie_word_embeddings": True,
-}
 
 
 def _bart(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:

@@ -1,4 +1,4 @@
-"""Select and check the files that a model folder or hub repository needs."""
+"""Select, check and hash the weight, config and tokenizer files of a model folder or hub repository."""
 
 import hashlib
 import json
@@ -13,106 +13,18 @@ from common.core.files import read_json
 READ = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
 # Subfolders hold copies for other frameworks.
 SKIPPED = ("*/*", "*.index.json", "adapter_*", "flax_*", "tf_*")
-TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
+TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 CARD = "README.md"
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+SAMPLE = 4096
+"""Number of bytes read at the start and at the end of every tensor.
+
+This is enough because fine-tuning changes almost all values of a matrix that it trains."""
 
 
 def weight_files(folder: Path) -> list[Path]:
     """Return the safetensors files of a located model that from_pretrained reads, in order of their names."""
     return [folder / name for name in _needed(folder, SAFE)]
-
-
-def file_names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
-
-
-def defect_of(folder: Path, weights: str = SAFE) -> str | None:
-    """Return why a folder cannot be loaded, or None. Safetensors files are opened, so a truncated one is found."""
-    if not (folder / "config.json").exists():
-        return "no config.json"
-    names = file_names(folder)
-    if not has_tokenizer(names):
-        return f"no tokenizer ({', '.join(TOKENIZERS)})"
-    needed = _needed(folder, weights)
-    missing = [name for name in needed if name not in names]
-    if missing:
-        found = sorted(
-            name for name in names if name.endswith((".bin", ".gguf", ".h5", ".msgpack", ".safetensors"))
-        )
-        return f"no {missing[0]}" + (f" (found {', '.join(found[:3])})" if found else "")
-    broken = [name for name in needed if name.endswith(".safetensors") and not _opens(folder / name)]
-    return f"{broken[0]} is damaged or truncated" if broken else None
-
-
-def _needed(folder: Path, weights: str) -> list[str]:
-    """Return the names of the files that hold the weights: one file, or the shards in its index."""
-    index = folder / f"{weights}.index.json"
-    if (folder / weights).exists() or not index.exists():
-        return [weights]
-    return sorted(set(read_json(index)["weight_map"].values()))
-
-
-def has_tokenizer(names: Collection[str]) -> bool:
-    return any(fnmatch(name, pattern) for name in names for pattern in TOKENIZERS)
-
-
-def _opens(path: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np"):
-            return True
-    except (SafetensorError, OSError):
-        return False
-
-
-# --- the hub
-
-
-def wanted(files: Collection[str]) -> list[str]:
-    """Return the files of a repository that from_pretrained needs, sorted: config, tokenizer, and one set of weights.
-
-    The weights are safetensors if there are any, else *.bin. Code, weights of other frameworks and copies in subfolders
-    are never included.
-    """
-    weights = weight_names(files, SAFE) or pickled_names(files)
-    return sorted({*config_files(files), *weights})
-
-
-def config_files(files: Collection[str]) -> list[str]:
-    return [
-        name
-        for name in files
-        if any(fnmatch(name, pattern) for pattern in READ)
-        and not any(fnmatch(name, pattern) for pattern in SKIPPED)
-    ]
-
-
-def weight_names(files: Collection[str], whole: str) -> list[str]:
-    """Return the file named `whole`, or its shards and their index; [] when the repository has neither."""
-    if whole in files:
-        return [whole]
-    stem, suffix = whole.split(".")
-    shards = [name for name in files if re.fullmatch(rf"{stem}-\d+-of-\d+\.{suffix}", name)]
-    index = f"{whole}.index.json"
-    return sorted([index, *shards]) if shards and index in files else []
-
-
-def pickled_names(files: Collection[str]) -> list[str]:
-    return weight_names(files, PICKLED)
-
-
-def is_complete(folder: Path) -> bool:
-    return defect_of(folder) is None or (
-        bool(pickled_names(file_names(folder))) and defect_of(folder, PICKLED) is None
-    )
-
-
-SAMPLE = 4096
-"""Number of bytes read at the start and at the end of every tensor.
-
-This is enough because fine-tuning changes almost all values of a matrix that it trains."""
 
 
 def weights_sha256(folder: Path) -> str:
@@ -134,3 +46,95 @@ def weights_sha256(folder: Path) -> str:
                     file.seek(place)
                     digest.update(file.read(min(SAMPLE, end - start)))
     return digest.hexdigest()
+
+
+def defect_of(folder: Path, weights: str = SAFE) -> str | None:
+    """Return why a model cannot be loaded from a folder; None when it can.
+
+    `weights`: name of the weights when they are one file, SAFE or PICKLED. Safetensors files are opened, so a truncated
+    one is found.
+    """
+    if not (folder / "config.json").exists():
+        return "no config.json"
+    names = file_names(folder)
+    if not has_tokenizer(names):
+        return f"no tokenizer ({', '.join(TOKENIZER_FILES)})"
+    needed = _needed(folder, weights)
+    missing = [name for name in needed if name not in names]
+    if missing:
+        found = sorted(
+            name for name in names if name.endswith((".bin", ".gguf", ".h5", ".msgpack", ".safetensors"))
+        )
+        return f"no {missing[0]}" + (f" (found {', '.join(found[:3])})" if found else "")
+    broken = [name for name in needed if name.endswith(".safetensors") and not _opens(folder / name)]
+    return f"{broken[0]} is damaged or truncated" if broken else None
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder holds everything needed to load a model, whose weights may be pickled."""
+    return defect_of(folder) is None or (
+        bool(pickled_names(file_names(folder))) and defect_of(folder, PICKLED) is None
+    )
+
+
+def wanted(files: Collection[str]) -> list[str]:
+    """Return the files that from_pretrained needs from a repository, sorted: config, tokenizer, and one set of weights.
+
+    The weights are safetensors if there are any, else *.bin. Code, weights of other frameworks and copies in subfolders
+    are never included.
+    """
+    weights = weight_names(files, SAFE) or pickled_names(files)
+    return sorted({*config_files(files), *weights})
+
+
+def weight_names(files: Collection[str], whole: str) -> list[str]:
+    """Return the name `whole` if it is among `files`, else its shards and their index, sorted; [] without either."""
+    if whole in files:
+        return [whole]
+    stem, suffix = whole.split(".")
+    shards = [name for name in files if re.fullmatch(rf"{stem}-\d+-of-\d+\.{suffix}", name)]
+    index = f"{whole}.index.json"
+    return sorted([index, *shards]) if shards and index in files else []
+
+
+def pickled_names(files: Collection[str]) -> list[str]:
+    """Return the names of the pickled weights: one file, or its shards and their index; [] without any."""
+    return weight_names(files, PICKLED)
+
+
+def config_files(files: Collection[str]) -> list[str]:
+    """Return the config and tokenizer files among the names, in the given order."""
+    return [
+        name
+        for name in files
+        if any(fnmatch(name, pattern) for pattern in READ)
+        and not any(fnmatch(name, pattern) for pattern in SKIPPED)
+    ]
+
+
+def has_tokenizer(names: Collection[str]) -> bool:
+    """Return whether one of the file names is that of a tokenizer."""
+    return any(fnmatch(name, pattern) for name in names for pattern in TOKENIZER_FILES)
+
+
+def file_names(folder: Path) -> list[str]:
+    """Return the names of everything in a folder, in no particular order."""
+    return [path.name for path in folder.iterdir()]
+
+
+def _needed(folder: Path, weights: str) -> list[str]:
+    """Return the names of the files that hold the weights: one file, or the shards in its index."""
+    index = folder / f"{weights}.index.json"
+    if (folder / weights).exists() or not index.exists():
+        return [weights]
+    return sorted(set(read_json(index)["weight_map"].values()))
+
+
+def _opens(path: Path) -> bool:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np"):
+            return True
+    except (SafetensorError, OSError):
+        return False

@@ -1,4 +1,4 @@
-"""Last steps of every inference: write post-processed predictions, score them on dev, record them."""
+"""Finish an inference: write post-processed predictions, score them on dev, record them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from common.runs import scoring
 from common.runs.candidates import Candidate
 from common.runs.results import from_record, write_result
 from common.runs.run import Run
-from common.runs.scoring import Report
+from common.runs.scoring import ScoreReport
 
 log = logging.getLogger(__name__)
 SPLITS: tuple[SplitName, ...] = ("dev", "test")
@@ -59,7 +59,7 @@ def finish(run: Run[Any], files: Sequence[Path]) -> None:
     log.info("result written to %s; commit it with git.", shown(write_result(result)))
 
 
-def _test_report(run: Run[Any]) -> Report | None:
+def _test_report(run: Run[Any]) -> ScoreReport | None:
     competition = run.competition
     if "solution" not in competition.files or not competition.path("solution").exists():
         return None

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from common.core.errors import UserError
 from common.postprocess.sentences import CLOSERS
 
-# --- repetition ---
-
 _WORD = re.compile(r"\S+\s*")
 _SHORT_LOOP = 4
 

@@ -1,4 +1,4 @@
-"""Report of `make postprocess`: tables of the trials on a run's dev candidates, and the settings that dev supports."""
+"""Report the trials of `make postprocess` on a run's dev candidates, and the settings that dev supports."""
 
 from collections.abc import Sequence
 from dataclasses import fields

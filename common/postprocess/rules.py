@@ -1,4 +1,4 @@
-"""Post-processing: named, ordered, pure text rules that fix what a model wrote and leave good text unchanged."""
+"""Fix model output with named, ordered, pure text rules that leave good text unchanged."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,8 @@ from common.postprocess.tags import tag_repair
 from common.runs.candidates import Candidate
 
 Rule = Callable[[str], str]
+_BOUNDS = ("repetition_words", "max_characters")
+"""Settings of rules. `min_characters` is not one of them, because it selects among candidates."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,6 @@ class PostprocessConfig:
     """Longer text is cut to whole sentences within this length; at least 1. 95 % of real summaries are under 144."""
     min_characters: int = 0
     """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first."""
-
-
-_BOUNDS = ("repetition_words", "max_characters")
-"""Settings of rules. `min_characters` is not one of them, because it selects among candidates."""
 
 
 # --- characters and spaces ---

@@ -29,7 +29,7 @@ def search(task: Task, own: PostprocessConfig) -> SearchReport:
 
     A change is advised if both paired tests find it better, at a level of 5 % over all changes together after Holm's
     correction.
-    Raises UserError when there are too few dialogues for folds, and as `postprocess.prediction` does.
+    Raises UserError when there are too few dialogues for folds, and as `rules.prediction` does.
     Source of the correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
     """
     # Folds come first, because a run with too few dialogues fails here.

@@ -10,9 +10,6 @@ from common.data.dialogue import TAG
 
 CLOSERS = "\"'”’)]」』》"
 
-
-# --- length ---
-
 _QUOTED = re.compile(
     r"\"[^\"]*\"|“[^”]*”|‘[^’]*’|「[^」]*」|『[^』]*』|《[^》]*》|\([^()]*\)|(?<![A-Za-z0-9])'[^']*'(?![A-Za-z])"
 )
@@ -21,6 +18,10 @@ _ABBREVIATION = re.compile(
     r"(?:^|[^A-Za-z])(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|No|vs|etc|Mt|Gen|Rep|Sen|[A-Za-z]|(?:[A-Za-z]\.)+[A-Za-z])$"
 )
 _QUOTING = re.compile(r"(?:이?라고|이?라는|이?라며|이?라면서|하고|하며|라던|고\b)")
+_CLAUSE = re.compile(
+    r"(?:(?<![0-9]),|(?:지만|으며|하며|되며|면서|는데|은데|인데|으나|니까|므로|[아어해여워와]서|려고|도록|거나|다가|자마자|으면|하면|다면|"
+    r"(?<![다라냐자광창사중최참경신재보장])고(?!\s+(?:있|싶|계시|말))),?)(?=\s)"
+)
 
 
 def _sentence_ends(text: str) -> Iterator[int]:
@@ -51,12 +52,6 @@ def sentences(text: str) -> list[str]:
     cuts = [0, *_sentence_ends(text), len(text)]
     parts = (text[start:end].strip() for start, end in pairwise(cuts))
     return [part for part in parts if part]
-
-
-_CLAUSE = re.compile(
-    r"(?:(?<![0-9]),|(?:지만|으며|하며|되며|면서|는데|은데|인데|으나|니까|므로|[아어해여워와]서|려고|도록|거나|다가|자마자|으면|하면|다면|"
-    r"(?<![다라냐자광창사중최참경신재보장])고(?!\s+(?:있|싶|계시|말))),?)(?=\s)"
-)
 
 
 def _clause_or_word_cut(text: str, limit: int) -> int:

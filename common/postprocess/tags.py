@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 
 from common.data.dialogue import TAG, repair_tags
 
-# --- speaker tags ---
-
 _CASE = "에게서|에게|에서|에|께서|께|한테서|한테|으로부터|로부터|으로서|로서|으로써|로써|으로|로|부터|까지|이랑|랑|처럼|마저|조차"
 _PARTICLE = re.compile(
     rf"(?P<tag>{TAG.pattern})\s+"
@@ -16,18 +14,6 @@ _PARTICLE = re.compile(
 # A predicate in plain form ("늦었다", "온다", "없다") has ㄴ, ㅄ or ㅆ at the end of its second-last syllable; a noun
 # such as "바다" does not.
 _FINAL_CONSONANTS = frozenset({4, 18, 20})
-
-
-def _is_predicate(word: str) -> bool:
-    word = word.rstrip(".?!…\"'”’")
-    return (
-        len(word) >= 2
-        and word[-1] == "다"
-        and "가" <= word[-2] <= "힣"
-        and (ord(word[-2]) - 0xAC00) % 28 in _FINAL_CONSONANTS
-    )
-
-
 _NUMERAL_OR_UNIT = re.compile(
     r"[0-9]|(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무|스물|서른|마흔|쉰|[일이삼사오육칠팔구십백천]+)"
     r"(?:살|세|명|개|년|달|번|시간|가지|원|달러)|(?:원|명|개|년|살|세|번|달러|시간|이틀|사흘|나흘|하루)(?:\W|$|[이가을를은는의도만에])"
@@ -43,6 +29,16 @@ _KEEP_APART: Mapping[str, Callable[[str], bool]] = {
 """Particles that are also words ("이 문제", "만 20세", "은 반지") → test of the next word: true keeps the particle apart."""
 
 
+def _is_predicate(word: str) -> bool:
+    word = word.rstrip(".?!…\"'”’")
+    return (
+        len(word) >= 2
+        and word[-1] == "다"
+        and "가" <= word[-2] <= "힣"
+        and (ord(word[-2]) - 0xAC00) % 28 in _FINAL_CONSONANTS
+    )
+
+
 def _attach(match: re.Match[str]) -> str:
     keep_apart = _KEEP_APART.get(match["particle"])
     if keep_apart and keep_apart(match["next"]):
@@ -56,8 +52,8 @@ def tag_repair(text: str) -> str:
     Tags are repaired as `dialogue.repair_tags` does, and never invented. A particle is joined only when it stands
     alone as a word. 이 also means "this": it is joined before another tag or a plain predicate ("#Person1# 이 늦었다"),
     and kept apart before anything else ("#Person1# 이 문제를", "#Person1# 이 문제를 제기했다": both readings are possible). 가 and
-    의 are kept apart at the end of the text; 도 and 만 there and before a number or unit ("만 20세"); 은 before things made
-    of silver ("은 반지").
+    의 are kept apart at the end of the text; 도 and 만 there and before a number or unit ("만 20세"); 은 before objects
+    made of silver ("은 반지").
     """
     repaired = repair_tags(text)
     while True:

@@ -1,4 +1,4 @@
-"""Results of trying post-processing rules on dev."""
+"""Define the results of trying post-processing rules on dev."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Task:
     """A run's dev candidates and everything needed to score them."""
 
     rows: Sequence[Row]
-    """The dialogues; near-copies are always in the same fold (`common.folds`)."""
+    """The dialogues; near-copies are always in the same fold (`common.data.folds`)."""
     candidates: Sequence[Sequence[str]]
     """The raw texts of every row, best first."""
     references: Mapping[str, Sequence[str]]

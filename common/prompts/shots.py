@@ -1,4 +1,4 @@
-"""Few-shot selection: the solved dialogues most similar to the question, without near-copies of it."""
+"""Select few-shot examples: the solved dialogues most similar to the question, without near-copies of it."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -47,7 +47,7 @@ class ShotIndex:
     def select(self, query: Row | str, k: int) -> Selection:
         """Return at most k shots for a dialogue, ranked by BM25 over morphemes; equal scores are ordered by id.
 
-        Excluded are the row with the query's id, its near-copies and the near-copies of those, and rows that are
+        Excluded are the row with the query's id, its near-copies, the near-copies of its near-copies, and rows that are
         near-copies of a better shot. Raises UserError if k is negative.
         """
         return self.select_all([query], k)[0]
@@ -92,7 +92,7 @@ def shot_index(
     """Return an index over the train rows that have a summary.
 
     `forbidden` are the rows of dev and test, whose ids must not be among `rows`. `near_copy` is the similarity in (0, 1]
-    (`copies.similarity`) from which two dialogues count as copies.
+    (`near_copies.similarity`) from which two dialogues count as copies.
     Raises UserError for a forbidden or repeated id, if no row has a summary, and as `get_tokenizer` does.
     """
     if not 0 < near_copy <= 1:

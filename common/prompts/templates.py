@@ -1,4 +1,4 @@
-"""Chat prompts from the text files of this folder, with a placeholder for the dialogue."""
+"""Make chat prompts from the text files of this folder, with a placeholder for the dialogue."""
 
 import re
 from collections.abc import Sequence

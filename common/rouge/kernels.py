@@ -1,4 +1,4 @@
-"""Compiled counting: the algorithms of ``exact.py`` on 64-bit words and arrays of token ids.
+"""Count overlaps in compiled code: the algorithms of ``pure_python.py`` on 64-bit words and arrays of token ids.
 
 Importing this module imports numba (about half a second), so ``counting.py`` loads it only when the work is worth it.
 Every function releases the GIL and stores its machine code on disk; where no folder is writable, each process

@@ -1,4 +1,4 @@
-"""Compiled counting for the ``rouge`` 1.0.1 profile: sets, and the union of backtracked LCSs.
+"""Count overlaps of the ``rouge`` 1.0.1 profile in compiled code: sets, and the union of backtracked LCSs.
 
 Imported only together with ``kernels.py``.
 """
@@ -51,7 +51,7 @@ def count_rouge101(
 
     Sentence s begins at token ``sentences[s]``; text t has the sentences from ``sentence_offsets[t]`` up to
     ``sentence_offsets[t + 1]``. The LCS keeps one row of bits per hypothesis prefix and walks back through them,
-    breaking ties as the package does (see ``exact.lcs_tokens_rouge101``).
+    breaking ties as the package does (see ``pure_python.lcs_tokens_rouge101``).
     """
     in_ref = np.full(vocabulary, -1, np.int64)  # the last reference (or pair) that touched the token
     in_hyp = np.full(vocabulary, -1, np.int64)

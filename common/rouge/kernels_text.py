@@ -1,4 +1,4 @@
-"""Compiled tokenization: turn many texts into interned token ids; a hash alone never decides equality.
+"""Tokenize in compiled code: turn many texts into interned token ids; a hash alone never decides equality.
 
 Imported only together with ``kernels.py``.
 """

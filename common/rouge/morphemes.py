@@ -1,4 +1,4 @@
-"""Morphemes by mecab-ko or Kiwi, cached on disk.
+"""Split texts into morphemes by mecab-ko or Kiwi, and cache them on disk.
 
 Analysis takes a hundred times longer than the counting that follows, and the same summaries are scored again and
 again, so tokens are stored in one SQLite file per analyser version. The file is only a cache: an entry is used only

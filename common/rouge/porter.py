@@ -1,4 +1,4 @@
-"""The Porter stemmer with NLTK's extensions, which both korouge-score and rouge_score use for ``use_stemmer``.
+"""Stem English words by Porter's algorithm with NLTK's extensions, as both reference packages do for ``use_stemmer``.
 
 It is implemented here so that scoring does not need NLTK.
 """

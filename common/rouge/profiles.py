@@ -1,4 +1,4 @@
-"""The four ROUGE profiles, by name. Scores of different profiles are not comparable: see docs/rouge.md."""
+"""Define the four ROUGE profiles by name. Scores of different profiles are not comparable: see docs/rouge.md."""
 
 from dataclasses import dataclass
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Overlap counts on Python integers: no compiler, no arrays, correct for any length.
+"""Count overlaps on Python integers: no compiler, no arrays, correct for any length.
 
 The compiled kernels in ``kernels.py`` run the same algorithms on 64-bit words. This module serves small calls (where
 loading a compiler would cost more than the work), ``RougeScorer`` and ``Rouge101``, and the kernels are tested

@@ -1,4 +1,4 @@
-"""Candidate summaries on disk, one JSON line per dialogue. Blending reads them; no model is needed."""
+"""Read and write candidate summaries, one JSON line per dialogue. Blending reads them; no model is needed."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -57,7 +57,7 @@ def _changed_runs(checkpoints: dict[str, str]) -> list[str]:
         if train is None:
             reasons.append(f"run {name} is gone")
         elif train["checkpoint"] != expected:
-            reasons.append(f"run {name} was trained anew")
+            reasons.append(f"run {name} was trained again")
         else:
             reasons += [f"run {name}: {reason}" for reason in stale_training(root() / name)]
     return reasons

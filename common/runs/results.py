@@ -1,4 +1,4 @@
-"""Results as data: one small JSON file for each run in results/, to be committed with git. Never imports torch."""
+"""Write and read results: one small JSON file for each run in results/, to be committed. Never imports torch."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from common.core.errors import UserError
 from common.core.files import root, shown, write_json
 from common.runs import experiments
 from common.runs.record import read_record
-from common.runs.scoring import Report
+from common.runs.scoring import ScoreReport
 
 HASH = 12  # hexadecimal digits kept of a sha256
 
@@ -57,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run scored, and what it takes to make it again."""
+    """The scores of a run, and the settings, code and data that produced them."""
 
     run: str
     experiment: str
@@ -81,7 +81,9 @@ class Result:
     """First digits of the sha256 of each data file, by path."""
 
 
-def from_record(folder: Path, settings: Mapping[str, Any], dev: Report, test: Report | None) -> Result:
+def from_record(
+    folder: Path, settings: Mapping[str, Any], dev: ScoreReport, test: ScoreReport | None
+) -> Result:
     """Return the result of a finished run from its run.json and its score reports.
 
     `settings` are those that differ from the experiment's defaults.
@@ -107,7 +109,7 @@ def from_record(folder: Path, settings: Mapping[str, Any], dev: Report, test: Re
     )
 
 
-def _by_profile(report: Report) -> dict[str, ProfileScore]:
+def _by_profile(report: ScoreReport) -> dict[str, ProfileScore]:
     found = {}
     for score in report.scores:
         key = next(key for key in score.metrics if key.endswith(f"/{score.headline_key}"))
@@ -138,7 +140,7 @@ def _stage(entry: Mapping[str, Any]) -> Stage:
 
 
 def _portable(value: Any) -> Any:
-    """A setting's value without this machine's folders: the file is committed."""
+    """Return a setting's value without this machine's folders, because the file is committed."""
     if isinstance(value, list):
         return [_portable(entry) for entry in value]
     if not isinstance(value, str) or not Path(value).is_absolute():

@@ -1,4 +1,4 @@
-"""Run one stage of an experiment, from its command line to its record in run.json."""
+"""Define the running stage of an experiment, which notes everything its result depends on in run.json."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ class Run(Generic[C]):
     """If true, inference only notes the dev score of greedy summaries, as in training, and writes no files."""
     notes: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, list[str]] = field(default_factory=dict)
-    """The sources that the models in the config declare (`cards.declared`)."""
+    """The sources that the models in the config declare (`model_cards.declared`)."""
     started: float = field(default_factory=time.time)
 
     def split(self, name: SplitName) -> Split:

@@ -1,4 +1,4 @@
-"""Readable scores: predictions against references by id, next to floors and signs of collapse."""
+"""Score predictions against references by id, and report floors and signs of collapse beside the scores."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ CONSTANTS_TRIED = 400  # number of sentences tried as the same answer to every d
 
 
 @dataclass(frozen=True)
-class Score:
+class MeanScores:
     """One profile's mean scores of a set of predictions."""
 
     profile: str
@@ -57,10 +57,10 @@ class Floor:
 
 
 @dataclass(frozen=True)
-class Report:
+class ScoreReport:
     """Everything that `make score` prints."""
 
-    scores: tuple[Score, ...]
+    scores: tuple[MeanScores, ...]
     floors: dict[str, Floor]
     """By profile."""
     diagnostics: Diagnostics
@@ -96,17 +96,17 @@ def example_scores(
 
 def score(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
-) -> Score:
-    """Return mean scores over the references' ids. Raises UserError as `examples` does."""
+) -> MeanScores:
+    """Return mean scores over the references' ids. Raises UserError as `example_scores` does."""
     result = example_scores(predictions, references, profile, mode)
     metrics = {key: float(value) for key, value in result.keyed().items()}
-    return Score(profile, result.headline_key, float(result.headline), metrics)
+    return MeanScores(profile, result.headline_key, float(result.headline), metrics)
 
 
-def with_intervals(result: CorpusScores) -> Score:
+def with_intervals(result: CorpusScores) -> MeanScores:
     """Return mean scores with the 95 % bootstrap interval of each."""
     found = {f"{result.label}/{key}": bootstrap_interval(v) for key, v in result.per_example.items()}
-    return Score(
+    return MeanScores(
         result.profile,
         result.headline_key,
         float(result.headline),
@@ -133,7 +133,7 @@ def compare_predictions(
     b: Mapping[str, str],
     only: Sequence[str] | None,
 ) -> list[Compared]:
-    """Return both paired tests of b against a, per profile headline. Raises UserError as `examples` does."""
+    """Return both paired tests of b against a, per profile headline. Raises UserError as `example_scores` does."""
     references = read_references(competition, split)
     found = []
     for name in only or profiles(competition):
@@ -229,7 +229,7 @@ def report(
     split: SplitName,
     predictions: Mapping[str, str],
     only: Sequence[str] | None = None,
-) -> Report:
+) -> ScoreReport:
     """Return scores in every profile (or those of `only`), floors and diagnostics of predictions on a split.
 
     Raises UserError when the split has no references here, or ids do not match.
@@ -238,14 +238,14 @@ def report(
     references = read_references(competition, split)
     chosen = tuple(only or profiles(competition))
     mode = competition.leaderboard_references
-    return Report(
+    return ScoreReport(
         scores=tuple(with_intervals(example_scores(predictions, references, name, mode)) for name in chosen),
         floors={name: found for name, found in floors(competition, split).items() if name in chosen},
         diagnostics=diagnose(predictions, rows),
     )
 
 
-def table(report: Report) -> str:
+def table(report: ScoreReport) -> str:
     """Return the report as aligned lines: every metric with its interval, the floors, then the diagnostics."""
     lines = [
         f"{'metric':<58} {'score':>8}  {'95 % interval':<18} {'floor: one sentence':>20} {'first turns':>12}"

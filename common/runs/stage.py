@@ -1,4 +1,7 @@
-"""Run one stage of an experiment, from the command line to the exit code."""
+"""Run one stage of an experiment, from the command line to the exit code.
+
+In this order: read options and settings, lock the run's folder, check the rules, decide whether there is work, work.
+"""
 
 import argparse
 import logging
@@ -61,8 +64,8 @@ def main(
     Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny settings, takes
     seconds), --restart (train: move the old run aside first), --renew (train: the same, but only when the old run is
     stale or has other settings), --dry-run (stages that cost money: print `estimate` and exit without changing the
-    record), --track off|auto|offline|online (W&B, see common/runs/wandb_log.py). Every other --name sets a scalar of the
-    config.
+    record), --track off|auto|offline|online (W&B, see common/runs/wandb_mode.py). Every other --name sets a
+    scalar of the config.
     """
     level = logging.WARNING if distributed.rank() else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)

@@ -119,7 +119,7 @@ class Tracker:
 
     @property
     def _score_key(self) -> str:
-        """The W&B name of `score`, with profile and tokenizer, because competitions share a project.
+        """Return the W&B name of `score`, with profile and tokenizer, because competitions share a project.
 
         It starts with "greedy/", because training decodes greedily and maybe only some dev rows; the scores of the
         final predictions start with "dev/".
@@ -188,7 +188,7 @@ class Tracker:
 
 
 def tracker(folder: Path, asked: str, *, smoke: bool) -> Tracker:
-    """Return the tracker of a new run. Raises UserError as `mode` does.
+    """Return the tracker of a new run. Raises UserError as `tracking_mode` does.
 
     Texts are logged only when "offline" or "online" was asked for explicitly, never with "auto".
     """
@@ -198,7 +198,7 @@ def tracker(folder: Path, asked: str, *, smoke: bool) -> Tracker:
 def upload(folder: Path, asked: str, *, texts: bool) -> None:
     """Log the present state of a run folder to W&B.
 
-    Raises UserError when it is not a run folder, when W&B fails or is off, and as `mode` does.
+    Raises UserError when it is not a run folder, when W&B fails or is off, and as `tracking_mode` does.
     """
     if "train" not in read_record(folder):
         raise UserError(

@@ -58,7 +58,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Report:
+class LeaksReport:
     """The content of the report that `make leaks` prints."""
 
     competition: str
@@ -76,7 +76,7 @@ class IndexedRows:
     letters: tuple[str, ...]
 
 
-def report(competition: Competition) -> Report:
+def report(competition: Competition) -> LeaksReport:
     """Return the copies between the competition's splits, in every augmented file, and inside train and dev.
 
     An augmented row is not compared with the group of near-copies of its parent: it is meant to resemble its parent.
@@ -97,7 +97,7 @@ def report(competition: Competition) -> Report:
         overlaps += [overlap(other, splits[other], name, rows, near_copy) for other in ("dev", "test")]
         overlaps.append(overlap("train", splits["train"], name, rows, near_copy, related))
     inside = tuple(_groups(name, splits[name], found) for name, found in grouped.items())
-    return Report(competition.name, near_copy, tuple(overlaps), inside)
+    return LeaksReport(competition.name, near_copy, tuple(overlaps), inside)
 
 
 def indexed(rows: Sequence[Row]) -> IndexedRows:
@@ -142,7 +142,7 @@ def _groups(name: str, indexed_rows: IndexedRows, found: Sequence[frozenset[str]
     return Groups(name, len(indexed_rows.rows), repeated, len(sizes), sum(sizes), max(sizes, default=1))
 
 
-def tables(found: Report) -> tuple[list[list[str]], list[list[str]]]:
+def tables(found: LeaksReport) -> tuple[list[list[str]], list[list[str]]]:
     """Return two tables, each a header and its rows: copies between sets, and groups inside them; ids only, no text."""
     between = [["set", "rows", "compared with", "exact copies", "near-copies", "most similar pairs"]]
     for one in found.overlaps:
@@ -156,8 +156,8 @@ def tables(found: Report) -> tuple[list[list[str]], list[list[str]]]:
     return between, inside
 
 
-def advice(found: Report) -> list[str]:
-    """Return one line for each kind of copy: what it means and what is done about it."""
+def advice(found: LeaksReport) -> list[str]:
+    """Return one line for each kind of copy: its meaning and the remedy."""
     by_pair = {(one.first, one.second): one for one in found.overlaps}
     dev, test = by_pair["train", "dev"], by_pair["train", "test"]
     made = [one for one in found.overlaps if one.second.startswith(FOLDER)]
@@ -181,8 +181,9 @@ def advice(found: Report) -> list[str]:
 def require_clean(members: Sequence[str], competition: Competition) -> None:
     """Raise UserError when a run breaks the competition's rules or was trained on copies of dev or test rows.
 
-    The augmented rows that a run was trained on are compared with dev and test again. The errors are those of
-    `rules.require_stage` and `augment.read`, and one for a run whose augmented rows have changed since its training.
+    The augmented rows that a run was trained on are compared with dev and test again. Raises UserError as
+    `competition_rules.require_stage` and `augmented_rows.read` do, and when a run's augmented rows have changed since
+    its training.
     """
     used: dict[str, tuple[str, str]] = {}
     for run in members:

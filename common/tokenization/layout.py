@@ -1,4 +1,4 @@
-"""Lay out a model's input: prefix, dialogue, suffix, and what precedes the summary."""
+"""Make input templates: the token ids before and after a dialogue, and those before its summary."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class LengthConfig:
 
 @dataclass(frozen=True)
 class InputTemplate:
-    """The input template: token ids around the dialogue and before the summary, such as special tokens or instructions."""
+    """Token ids around the dialogue and before the summary, such as special tokens or instructions."""
 
     prefix: tuple[int, ...] = ()
     """Token ids before the dialogue."""
@@ -134,4 +134,5 @@ def shots_dropped(template: InputTemplate | TemplateOf, rows: Sequence[Row]) -> 
 
 
 def template_of(template: InputTemplate | TemplateOf, row: Row) -> InputTemplate:
+    """Return the input template of a row: the one that all rows share, or the row's own."""
     return template if isinstance(template, InputTemplate) else template(row)

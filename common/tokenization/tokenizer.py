@@ -1,4 +1,4 @@
-"""Tokenization: train a byte-level BPE, build sources that keep whole turns, cache examples, and make batches."""
+"""Train and load tokenizers, count tokens, and find the tokens of given texts."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path

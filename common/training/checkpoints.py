@@ -1,4 +1,4 @@
-"""Step checkpoints of a training: find the newest intact one, delete old ones."""
+"""Find a training's newest intact step checkpoint, and delete old ones."""
 
 import logging
 import re

@@ -55,7 +55,7 @@ def fit(
     `vocabulary_texts`: when given, the loss only allows the tokens of these texts and of the training examples; `loss` must then
     take `allowed_tokens`. Pass the same texts to `engines.decoder`. Decoding also allows each dialogue's own tokens, and under
     FSDP all tokens.
-    Raises UserError as `require_context` and `training.fit` do.
+    Raises UserError as `require_context` and `loop.fit` do.
     """
     config: TrainSettings = run.config
     own, dev = run.split("train").rows, run.split("dev").rows

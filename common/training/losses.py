@@ -1,4 +1,4 @@
-"""Losses of a model on a batch, each a sum over the target tokens in nats."""
+"""Compute the losses of a model on a batch, each a sum over the target tokens in nats."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
-"""`make merge`: merge a run's adapters into the weights of its base, which gives a complete model.
+"""Merge a run's adapters into the weights of its base (`make merge`), which gives a complete model.
 
 It can be trained further (with new adapters, as in ReLoRA, Lialin et al. 2023), served or passed on.
-`python -m common.merging` runs in a separate process because models import torch.
+It runs in a separate process (`python -m common.training.merge`), because models import torch.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def merge_run(competition_name: str, run: str) -> Path:
-    """Merge the adapters of the run's best checkpoint and return the folder of the merged model (see `folder`).
+    """Merge the adapters of the run's best checkpoint and return the folder of the merged model (see `merged_folder`).
 
     Merging happens in float32; the result is saved in the precision of the base's files.
     Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed, or

@@ -35,11 +35,11 @@ def sample_summaries(
     config: RewardConfig,
     vocabulary_texts: Iterable[str] = (),
 ) -> Dataset:
-    """Return the model's own summaries of training dialogues with their rewards, as `reward.examples` for `stages.fit`.
+    """Return examples for `fitting.fit`: the model's own summaries of training dialogues, weighted by their rewards.
 
     The summaries are kept in train/candidates.jsonl of the run's folder, so that a killed run resumes there.
-    Raises UserError as `reward.require_possible`, `generation.generate` and `reward.examples` do, and when the run has
-    already trained on summaries that were sampled with other settings.
+    Raises UserError as `require_possible`, `resumable.generate` and `scored_examples` do, and when the run has already
+    trained on summaries that were sampled with other settings.
     """
     settings: TrainSettings = run.config
     rows = run.split("train").rows

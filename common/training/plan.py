@@ -1,4 +1,4 @@
-"""Settings of the optimisation, and the plan of which rows each optimizer step takes."""
+"""Define the settings of the optimisation, and plan which rows each optimizer step takes."""
 
 import random
 from collections.abc import Iterator

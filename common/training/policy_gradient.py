@@ -1,4 +1,4 @@
-"""Policy-gradient loss over a model's own summaries and their scores."""
+"""Learn from the scores of a model's own summaries: make examples and batches, and compute the policy-gradient loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,7 +45,7 @@ def scored_examples(
     - `logprobs`: log-probability of each summary when it was sampled; nan where unknown, which is the reference or a
       text that encodes to another number of tokens than were sampled.
 
-    `rewards`: the result of the function `rewards`. A dialogue whose summaries are all alike keeps only its reference.
+    `rewards`: as `reward.rewards` returns them. A dialogue whose summaries are all alike keeps only its reference.
     Raises UserError when this is true of every dialogue.
     """
     records = []

@@ -1,4 +1,4 @@
-"""Save the training state and resume from it."""
+"""Save the training state in a checkpoint, and resume from the newest intact one."""
 
 import json
 import logging

@@ -1,7 +1,4 @@
-"""Learning from the scores of a model's own summaries: rewards, advantages, batches and the policy-gradient loss.
-
-A dialogue and all its summaries form one row, so that the model reads the dialogue once. No summary attends to another.
-"""
+"""Score a model's own summaries of training dialogues, and compute their rewards and advantages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sharding with FSDP2 for models too large for one device: weights, gradients and optimizer state."""
+"""Shard weights, gradients and optimizer state with FSDP2, for models too large for one device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The state that training carries from step to step, and how checkpoints store it."""
+"""Hold the state that training carries from step to step, and store it in checkpoints."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -26,9 +26,11 @@ class Progress:
     loss_steps: int = 0
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the values that a checkpoint stores."""
         return asdict(self)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the values that `state_dict` returned."""
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -63,9 +65,11 @@ class MovingAverage:
                 parameter.data.copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the values that a checkpoint stores."""
         return {"steps": self.steps, "average": self.average}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the values that `state_dict` returned."""
         self.steps = state["steps"]
         for mean, value in zip(self.average, state["average"], strict=True):
             mean.copy_(value)

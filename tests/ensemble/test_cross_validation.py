@@ -12,8 +12,8 @@ from common.data.rows import Row
 from common.ensemble import learned
 from common.ensemble.consensus import Consensus, agreement, scores
 from common.ensemble.cross_validation import (
+    CHOICE_METHODS,
     FOLDS,
-    METHODS,
     PLAIN,
     MeasuredPool,
     out_of_fold,
@@ -67,7 +67,7 @@ def test_chance_is_not_taken_for_a_gain(alike: MeasuredPool) -> None:
     """With every dialogue's scores shuffled among its candidates nothing can be learned."""
     above = 0
     for seed in range(2):
-        for verdict in verdicts(shuffled(alike, seed), PLAIN if seed else METHODS).methods:
+        for verdict in verdicts(shuffled(alike, seed), PLAIN if seed else CHOICE_METHODS).methods:
             # The best member of a shuffle is best by luck, so nobody should pass it.
             assert verdict.against_best.difference < 1.5, verdict
             above += verdict.against_best.low > 0
@@ -76,18 +76,18 @@ def test_chance_is_not_taken_for_a_gain(alike: MeasuredPool) -> None:
 
 def test_a_choice_is_never_learned_from_its_own_dialogue(alike: MeasuredPool) -> None:
     """Each fold's targets may change at will without moving that fold's choices."""
-    before = out_of_fold(alike, METHODS["stack"])
+    before = out_of_fold(alike, CHOICE_METHODS["stack"])
     rng = np.random.default_rng(0)
     fold = np.array(list(folds.folds(alike.rows, FOLDS, NEAR_COPY).values()))
     target = alike.target.copy()
     target[fold == 2] = rng.random((int((fold == 2).sum()), target.shape[1])) * 100
-    after = out_of_fold(replace(alike, target=target), METHODS["stack"])
+    after = out_of_fold(replace(alike, target=target), CHOICE_METHODS["stack"])
     assert np.array_equal(before[fold == 2], after[fold == 2])
     assert not np.array_equal(before, after)
 
 
 def test_the_automatic_choice_is_judged_with_its_selection(unequal: MeasuredPool) -> None:
-    found = verdicts(unequal, {"auto": METHODS["auto"]}).methods[0]
+    found = verdicts(unequal, {"auto": CHOICE_METHODS["auto"]}).methods[0]
     assert found.score > 0
     assert found.against_best.low >= -0.5
 
@@ -111,9 +111,9 @@ def test_a_member_that_is_there_five_times_changes_nothing(rows: list[Row]) -> N
 def test_one_member_equal_candidates_and_one_dialogue(rows: list[Row]) -> None:
     few = rows[:40]
     alone = measured(few, {"exp001": {row.id: [Candidate(CONSTANT, None, 9)] for row in few}})
-    for name, method in METHODS.items():
+    for name, method in CHOICE_METHODS.items():
         assert (out_of_fold(alone, method) == 0).all(), name
-    assert set(METHODS) == {*PLAIN, "auto"}
+    assert set(CHOICE_METHODS) == {*PLAIN, "auto"}
     assert verdicts(alone, PLAIN).methods[0].gap_closed == 0
     with pytest.raises(UserError, match="folds"):
         verdicts(measured(rows[:1], {"exp001": {rows[0].id: [Candidate(CONSTANT, None, 9)]}}))

@@ -163,7 +163,7 @@ def test_what_is_put_together_is_nobodys_and_no_evidence() -> None:
     assert found.owner[:, :4].tolist() == without.owner.tolist()
     assert set(found.owner[:, 4:].flat) == {2}
     assert (found.place[:, 4:] > 0).all()
-    assert (found.said == (found.owner < 2)).all()
+    assert (found.from_members == (found.owner < 2)).all()
     # What the members' candidates are worth to each other does not change, whatever a search may try.
     for weights in ((1.0, 2.0), (0.0, 1.0)):
         setting = Consensus(weights, length=0.3)

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from common.ensemble.cross_validation import METHODS
+from common.ensemble.cross_validation import CHOICE_METHODS
 from tests.support import tiny
 
 
@@ -25,7 +25,7 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     blend = ["--competition=daily_talk", "--blend=two"]
     code, output = tiny.call(root, "common", "blend-report", *blend)
     assert code == 0, output
-    for name in (*METHODS, "oracle", "exp001-other"):
+    for name in (*CHOICE_METHODS, "oracle", "exp001-other"):
         assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
     assert "daily_talk dev: 30 dialogues" in output
     assert "exp001-twin has the same predictions as exp001: the two count as one member." in output

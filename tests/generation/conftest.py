@@ -14,7 +14,7 @@ from common.tokenization.batches import collate_causal, collate_seq2seq
 from common.tokenization.layout import LengthConfig
 from common.training.losses import cross_entropy
 from tests.support import decoding, tiny
-from tests.support.engines import MBART, WORDS, frame_of, saved, taught
+from tests.support.engines import MBART, WORDS, saved, taught, template_of
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def place(folder: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def bart(folder: Path) -> Path:
     model = tiny.model("bart", WORDS)
-    return saved(taught(model, WORDS, frame_of(model, WORDS)), WORDS, folder / "bart")
+    return saved(taught(model, WORDS, template_of(model, WORDS)), WORDS, folder / "bart")
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def mbart(folder: Path) -> Path:
         patch.setenv("KDS_ROOT", str(folder))
         model, words = load_pretrained(MBART, frozen=False)
     set_language(model, words, "ko_KR")
-    return saved(taught(model, words, frame_of(model, words, "ko_KR"), 40), words, folder / "mbart")
+    return saved(taught(model, words, template_of(model, words, "ko_KR"), 40), words, folder / "mbart")
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +55,14 @@ def adapted(folder: Path) -> Path:
         model, words = load_pretrained(MBART, frozen=True)
         torch.manual_seed(0)
         model = add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
-        model = taught(model, words, frame_of(model, words, "ko_KR"), 40)
+        model = taught(model, words, template_of(model, words, "ko_KR"), 40)
         return saved(model, words, folder / "adapted", MBART)
 
 
 @pytest.fixture(scope="session")
 def qwen2(folder: Path) -> Path:
     model = tiny.model("qwen2", WORDS)
-    return saved(taught(model, WORDS, frame_of(model, WORDS)), WORDS, folder / "qwen2")
+    return saved(taught(model, WORDS, template_of(model, WORDS)), WORDS, folder / "qwen2")
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def taught_models() -> dict[str, PreTrainedModel]:
     found = {}
     for kind in decoding.KINDS:
         rows = tiny.rows(24)
-        sources = examples.sources(rows, decoding.WORDS, LengthConfig(120), decoding.FRAMES[kind])
+        sources = examples.sources(rows, decoding.WORDS, LengthConfig(120), decoding.TEMPLATES[kind])
         batch = [
             tiny.example(sources[r.id], [*decoding.WORDS.encode(r.summaries[0]), decoding.EOS]) for r in rows
         ]

@@ -30,10 +30,10 @@ from tests.support.engines import (
     SAMPLED,
     WORDS,
     ct2_of,
-    frame_of,
     saved,
     sources_of,
     taught,
+    template_of,
 )
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -44,7 +44,7 @@ def both(
 ) -> tuple[list[list[Candidate]], list[list[Candidate]]]:
     """What hf and ctranslate2 make of the same sources."""
     model, words = load_model(folder)
-    sources = sources_of(words, frame_of(model, words, language))
+    sources = sources_of(words, template_of(model, words, language))
     other, tokenizer = engines.decoder(folder, ct2_of(config, weights))
     assert tokenizer.get_vocab() == words.get_vocab()
     return decode(model, words, sources, config), other(sources, config, 1)
@@ -108,11 +108,11 @@ def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -
     model, words = load_pretrained(base, frozen=True)
     torch.manual_seed(0)
     model = add_lora(model, words, LoRAConfig(rank=16, alpha=64, dropout=0.0, targets=("all",)))
-    taught(model, words, frame_of(model, words, "ko_KR"), 40)
+    taught(model, words, template_of(model, words, "ko_KR"), 40)
     folder = saved(model, words, place / "quantized", base)
     decoder, _ = engines.decoder(folder, replace(GREEDY, merge=True))
     other, _ = engines.decoder(folder, ct2_of(GREEDY))
-    sources = sources_of(words, frame_of(model, words, "ko_KR"))
+    sources = sources_of(words, template_of(model, words, "ko_KR"))
     expected, found = decoder(sources, GREEDY, 1), other(sources, GREEDY, 1)
     assert [group[0].text for group in found] == [group[0].text for group in expected]
 

@@ -15,7 +15,7 @@ from common.runs.scoring import score
 from common.tokenization import examples
 from common.tokenization.layout import LengthConfig
 from tests.support import tiny
-from tests.support.decoding import FRAMES, GREEDY, KINDS, WORDS, greedy_by_hand, plain
+from tests.support.decoding import GREEDY, KINDS, TEMPLATES, WORDS, greedy_by_hand, plain
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -38,8 +38,8 @@ def test_the_dev_evaluation_scores_greedy_summaries(
 
     monkeypatch.setattr(dev_scores, "decode", watched)
     for kind in KINDS:
-        evaluate = dev_evaluation(chosen, rows, WORDS, LengthConfig(120), FRAMES[kind], decoding, every)
-        sources = examples.sources(rows, WORDS, LengthConfig(120), FRAMES[kind])
+        evaluate = dev_evaluation(chosen, rows, WORDS, LengthConfig(120), TEMPLATES[kind], decoding, every)
+        sources = examples.sources(rows, WORDS, LengthConfig(120), TEMPLATES[kind])
         written = {
             name: greedy_by_hand(taught_models[kind], source, size, 14)
             if size

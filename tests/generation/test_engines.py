@@ -17,7 +17,7 @@ from common.generation.config import DecodingConfig
 from common.generation.decoder import candidates_of
 from common.generation.hf import decode, sequence_logprobs
 from common.models.storage import load_model
-from tests.support.engines import BEAM, GREEDY, SAMPLED, WORDS, ct2_of, frame_of, sources_of
+from tests.support.engines import BEAM, GREEDY, SAMPLED, WORDS, ct2_of, sources_of, template_of
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -48,7 +48,7 @@ def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, config: DecodingConfig
 ) -> None:
     model, words = load_model(request.getfixturevalue(kind))
-    sources = sources_of(words, frame_of(model, words, "ko_KR" if kind in ("mbart", "adapted") else None))
+    sources = sources_of(words, template_of(model, words, "ko_KR" if kind in ("mbart", "adapted") else None))
     kept: dict[str, Any] = {}
     collect: Callable[..., Any] = candidates_of
 
@@ -78,7 +78,7 @@ def test_log_probabilities_summed_on_the_way_are_those_of_a_second_pass(
 
 def test_hf_is_the_engine_unless_another_is_chosen(qwen2: Path) -> None:
     model, words = load_model(qwen2)
-    sources = sources_of(words, frame_of(model, words), 5)
+    sources = sources_of(words, template_of(model, words), 5)
     decoder, _ = engines.decoder(qwen2, GREEDY)
     assert decoder(sources, GREEDY, 1) == decode(model, words, sources, GREEDY)
 
@@ -87,7 +87,7 @@ def test_only_words_of_the_texts_given_and_of_the_dialogue_are_written(
     qwen2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, words = load_model(qwen2)
-    sources = sources_of(words, frame_of(model, words), 5)
+    sources = sources_of(words, template_of(model, words), 5)
     texts = ["#Person1#은 우산을 산다.", "비가 온다."]
     config = replace(GREEDY, candidates=3, temperature=3.0, top_p=1.0)
     written: list[int] = []

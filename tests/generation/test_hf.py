@@ -15,11 +15,11 @@ from common.generation.hf import decode, sequence_logprobs
 from tests.support.decoding import (
     BEAM,
     EOS,
-    FRAMES,
     GREEDY,
     KINDS,
     PAD,
     SAMPLED,
+    TEMPLATES,
     WORDS,
     by_hand,
     greedy_by_hand,
@@ -109,9 +109,9 @@ def test_only_generated_ngrams_are_not_repeated(
     config = replace(GREEDY, no_repeat_ngram=size, max_new_tokens=20)
     # One prompt holds every token there is: if prompts counted, nothing could be said after it.
     everything = (
-        [*range(3, len(WORDS)), *FRAMES[kind].suffix][-250:]
+        [*range(3, len(WORDS)), *TEMPLATES[kind].suffix][-250:]
         if kind == "bart"
-        else [*range(3, len(WORDS)), *FRAMES[kind].suffix]
+        else [*range(3, len(WORDS)), *TEMPLATES[kind].suffix]
     )
     sources = [everything, *sources_of(kind, 3).values()]
     found = decode(model, WORDS, sources, config)

@@ -51,7 +51,7 @@ def test_texts_that_have_ended_leave_the_batch(
     model, sources = taught_models["qwen2"], list(sources_of("qwen2", 12).values())
     config = replace(GREEDY, temperature=temperature, top_p=1.0)
     # Every text its own numbers, whichever rows are left.
-    monkeypatch.setattr(stepping, "draw", lambda weights: (weights.cumsum(-1) < 0.6).sum(-1))
+    monkeypatch.setattr(stepping, "sample_indices", lambda weights: (weights.cumsum(-1) < 0.6).sum(-1))
     rows: list[int] = []
     hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: rows.append(len(ids[0])))
     found = decode(model, WORDS, sources, config)
@@ -102,7 +102,9 @@ def test_words_that_nobody_used_are_never_written(
     temperature: float, layers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when their logits were -inf in the model, whose output layer is whole again afterwards."""
-    monkeypatch.setattr(stepping, "draw", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1))
+    monkeypatch.setattr(
+        stepping, "sample_indices", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1)
+    )
     config = PretrainedConfig(model="tiny:gemma3", dtype="float32")
     model, tokenizer = load_pretrained(config, frozen=False)
     if layers == "adapters":
@@ -169,7 +171,7 @@ def test_an_index_is_drawn_as_often_as_it_weighs(weights: list[int]) -> None:
     counts = torch.bincount(blocks, minlength=len(weights))
     assert torch.allclose(counts.double(), rows[0].double() * count / sum(weights), atol=1.0)
     torch.manual_seed(0)
-    drawn = stepping.draw(rows)
+    drawn = stepping.sample_indices(rows)
     assert drawn.max() < len(weights) and all(weights[int(i)] > 0 for i in drawn)
     mean = float((torch.arange(len(weights)) * rows[0]).sum() / rows[0].sum())
     spread_of = float(((torch.arange(len(weights)) - mean) ** 2 * rows[0]).sum() / rows[0].sum()) ** 0.5
@@ -184,7 +186,9 @@ def test_sampling_draws_from_the_nucleus_that_transformers_keeps(
     warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(0.7)(None, logits.clone()))
     wanted = warped.softmax(-1)
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr(stepping, "draw", lambda weights: seen.append(weights) or torch.zeros(50).long())
+    monkeypatch.setattr(
+        stepping, "sample_indices", lambda weights: seen.append(weights) or torch.zeros(50).long()
+    )
     chosen = stepping.sampler(0.7, top_p)(logits)
     kept = seen[0] / seen[0].sum(-1, keepdim=True)
     assert torch.allclose(kept.sort(-1).values, wanted.sort(-1).values, atol=1e-12)

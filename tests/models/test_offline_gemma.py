@@ -19,7 +19,7 @@ from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.paths import cache_folder
 from common.models import architecture, hub, offline_gemma
-from common.models.hub import Source
+from common.models.hub import ModelSource
 from common.models.offline_gemma import GGUF_SHA256, INSTALL, POSITIONS
 from tests.support import REPOSITORY
 
@@ -164,6 +164,6 @@ def test_the_tokens_are_those_of_the_package_and_a_killed_conversion_leaves_noth
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (cache / offline_gemma.NAME).exists()
     monkeypatch.setenv("KDS_MODEL_CACHE", str(cache))
-    assert hub.locate(NAME) == Source(cache / offline_gemma.NAME, NAME, None)
+    assert hub.locate(NAME) == ModelSource(cache / offline_gemma.NAME, NAME, None)
     assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == [offline_gemma.NAME]
     shutil.rmtree(cache)

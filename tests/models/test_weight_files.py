@@ -8,13 +8,13 @@ import pytest
 
 from common.core.errors import UserError
 from common.models import hub, weight_files
-from common.models.hub import Source
+from common.models.hub import ModelSource
 from tests.support.hub_server import FAKES, Original, written
 
 
 def test_a_local_folder_is_itself(original: Original, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = written(here / "my" / "model", original.safe)
-    assert hub.locate("my/model") == Source(folder, "my/model", None)
+    assert hub.locate("my/model") == ModelSource(folder, "my/model", None)
     assert hub.locate(str(folder)).folder == folder
     elsewhere = here / "elsewhere"
     (elsewhere / "my" / "model").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Prompt templates: nothing in a dialogue gets out of its frame."""
+"""Prompt templates: no dialogue can pass for a part of its prompt."""
 
 import json
 import subprocess
@@ -152,7 +152,7 @@ def test_nothing_leaves_its_frame(dialogue: str, other: str, summary: str, style
     shots = [row("train_0", other, f"{summary}요약한다.")]
     made = prompt(shots, config)
     model = prompt([row("train_0", "가", "나")], config)
-    # However hostile the texts, roles and frames are those of a harmless prompt.
+    # However hostile the texts, roles and templates are those of a harmless prompt.
     for hurt, harmless in ((made.chat(dialogue), model.chat("가")), (made.chat(), model.chat())):
         assert [m["role"] for m in hurt] == [m["role"] for m in harmless]
         for one, two in zip(hurt, harmless, strict=True):

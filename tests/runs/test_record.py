@@ -187,7 +187,7 @@ def test_an_unfinished_stage_is_the_one_reason(repository: Path) -> None:
     assert needs_training(repository / "outputs/talk/exp009")
 
 
-# The stages' own manners (common.tracking)
+# Stages: what is done twice, resumed or refused (common.runs.stage)
 
 
 def test_training_twice_does_nothing_and_restart_keeps_the_old_run(

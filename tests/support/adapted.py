@@ -1,4 +1,4 @@
-"""Adapters on tiny models, and what they learn by heart."""
+"""Train adapters on tiny models until they reproduce one example."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +28,7 @@ KINDS = ("bart", "mbart", "qwen2", "gemma3")
 GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=12)
 LORA = LoRAConfig(rank=8, alpha=16, dropout=0.0)
 SOURCES = [[7, 8, 9, 10, 11], [14], [20, 21, 22]]
-LESSON: Lesson = ([30, 31, 32, 33], [40, 41, 42, 43, 44])  # what adapters learn by heart
+LESSON: Lesson = ([30, 31, 32, 33], [40, 41, 42, 43, 44])  # the example that adapters learn to reproduce
 
 
 def base_of(kind: str, **settings: Any) -> PretrainedConfig:
@@ -36,7 +36,7 @@ def base_of(kind: str, **settings: Any) -> PretrainedConfig:
 
 
 def louder(kind: str) -> Path:
-    """A tiny model with larger weights: a fresh one's are so small that adapters can hardly say anything."""
+    """Return a tiny model with larger weights: adapters have almost no effect on its small initial weights."""
     folder = tiny_folder(f"tiny:{kind}")
     loud = folder.with_name(f"loud-{kind}")
     if not loud.exists():
@@ -69,7 +69,7 @@ def batch_of(model: PreTrainedModel, pairs: Any) -> dict[str, torch.Tensor]:
 def teach(
     model: PreTrainedModel, steps: int = 40, rate: float = 3e-2, lesson: Lesson = LESSON
 ) -> list[float]:
-    """Train by heart; the losses a token."""
+    """Train until the model reproduces the lesson; return the loss per token of every step."""
     batch = batch_of(model, [lesson])
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0
@@ -102,13 +102,13 @@ def written(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, lesson: 
 
 
 class CrashError(Exception):
-    """Stands for whatever ends a process."""
+    """Simulates the end of a process."""
 
 
 def fitted(
     folder: Path, base: PretrainedConfig, steps: int = 16, dropout: float = 0.0, crash_at: int = 99
 ) -> tuple[PeftModel, PreTrainedTokenizerFast, list[float]]:
-    """Adapters trained by the real loop, evaluated by generation after every second step."""
+    """Return adapters trained by the real loop, evaluated by generation after every second step."""
     folder.mkdir(exist_ok=True)
     model, tokenizer = adapted(base, LoRAConfig(rank=8, alpha=16, dropout=dropout, targets=("all",)))
     calls = [0]

@@ -16,13 +16,13 @@ from common.data.rows import Row
 SYNONYMS = {"어디서": "어느 곳에서", "좋아요": "좋습니다", "같이": "함께", "모두": "다들", "봐요": "만나요"}
 
 
-def job(method: str, *words: str, n: int | None = None, name: str = "", comp: str = "daily_talk") -> Job:
-    config, overrides = override(defaults(method), words)
+def job(method: str, *arguments: str, n: int | None = None, name: str = "", comp: str = "daily_talk") -> Job:
+    config, overrides = override(defaults(method), arguments)
     return Job(load_competition(comp), method, name or method, n, config, overrides)
 
 
 def polite(texts: Sequence[str], source: str, target: str) -> list[str]:
-    """A translator by hand that says the same otherwise."""
+    """Replace words by synonyms, in place of a translation."""
     out = []
     for text in texts:
         for old, new in SYNONYMS.items() if target == "ko" else ():

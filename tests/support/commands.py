@@ -1,4 +1,4 @@
-"""Commands of `python -m common` and `make`, run in a repository."""
+"""Run commands of `python -m common` and `make` in a repository."""
 
 import os
 import re
@@ -18,15 +18,15 @@ def started(repository: Path, *command: str, **variables: str) -> Ended:
     )
 
 
-def make(repository: Path, *words: str, **variables: str) -> Ended:
-    """`make` with the repository's Makefile in the repository; what is set up counts as up to date."""
+def make(repository: Path, *arguments: str, **variables: str) -> Ended:
+    """Run `make` in the repository; its setup targets count as up to date."""
     venv = Path(sys.prefix)
     options = ["-f", str(REPOSITORY / "Makefile"), f"VENV={venv}", "-o", str(venv / "ready")]
-    return started(repository, "make", *options, *words, **variables)
+    return started(repository, "make", *options, *arguments, **variables)
 
 
 def failed(ended: Ended, *parts: str, code: int = 1) -> None:
-    """One error message that holds every part, nothing on stdout, no traceback."""
+    """Check for one error message with every part, nothing on stdout and no traceback."""
     assert ended.returncode == code, ended
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr

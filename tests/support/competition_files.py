@@ -1,4 +1,4 @@
-"""The files of a competition of a few rows."""
+"""Write the files of a competition with a few rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +87,7 @@ def change(tiny: Competition, kind: str, old: str, new: str) -> None:
 
 
 def refusal(call: Callable[[], object], *parts: str) -> str:
-    """The message of the UserError, which holds every part."""
+    """Return the message of the UserError; it must contain every part."""
     with pytest.raises(UserError) as caught:
         call()
     message = str(caught.value)
@@ -97,7 +97,7 @@ def refusal(call: Callable[[], object], *parts: str) -> str:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file and folder below, hidden ones too."""
+    """Return every file and folder below, including hidden ones."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
         for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""A Context7 that a loopback server plays: its two endpoints, its refusals, its faults."""
+"""Serve a fake Context7 on this machine: two endpoints, refusals and faults."""
 
 import json
 import re
@@ -75,7 +75,7 @@ source: https://hf.co/docs/g
 
 @dataclass
 class Server:
-    """What the loopback server answers, and the requests it has seen."""
+    """The answers of the loopback server, and the requests that it received."""
 
     search: Any = field(default_factory=lambda: SEARCH)
     context: Any = field(default_factory=lambda: CONTEXT)
@@ -132,12 +132,12 @@ def config(server: Server, key: str = "", retries: int = 2) -> Context7Config:
 
 
 def cached(root: Path) -> list[Path]:
-    """Every file under the root, those half-written too."""
+    """Return every file under the root, including incomplete ones."""
     return sorted(path for path in root.rglob("*") if path.is_file())
 
 
 def age(root: Path, days: float) -> str:
-    """Make the one cached answer that old; its day."""
+    """Make the only cached answer that old, and return its day."""
     [path] = cached(root)
     value = json.loads(path.read_text(encoding="utf-8"))
     value["asked"] = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")

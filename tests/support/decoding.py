@@ -1,4 +1,4 @@
-"""Settings, sources and plain decoders to compare decoding with."""
+"""Provide settings, sources and simple reference decoders for tests of decoding."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from tests.support import tiny
 WORDS = tiny.tokenizer()
 EOS, PAD = WORDS.eos_token_id, WORDS.pad_token_id
 KINDS = ("bart", "qwen2")
-FRAMES = {"bart": InputTemplate(suffix=(EOS,)), "qwen2": InputTemplate(suffix=(WORDS.bos_token_id,))}
+TEMPLATES = {"bart": InputTemplate(suffix=(EOS,)), "qwen2": InputTemplate(suffix=(WORDS.bos_token_id,))}
 GREEDY = DecodingConfig(candidates=1, beams=1, max_new_tokens=24)
 BEAM = DecodingConfig(candidates=3, beams=4, max_new_tokens=24)
 SAMPLED = DecodingConfig(candidates=3, beams=1, temperature=1.3, top_p=0.9, max_new_tokens=12)
 
 
 def sources_of(kind: str, count: int = 7, seed: int = 5) -> dict[str, list[int]]:
-    return examples.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), FRAMES[kind])
+    return examples.sources(tiny.rows(count, "test", seed), WORDS, LengthConfig(120), TEMPLATES[kind])
 
 
 def until_end(ids: list[int]) -> list[int]:
@@ -30,7 +30,7 @@ def until_end(ids: list[int]) -> list[int]:
 
 @torch.no_grad()
 def plain(model: PreTrainedModel, source: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-    """What `model.generate` gives for one source alone, without any padding before it."""
+    """Return the result of `model.generate` for one source alone, without padding."""
     causal = not model.config.is_encoder_decoder
     out = model.generate(
         input_ids=torch.tensor([source]),
@@ -52,7 +52,7 @@ def plain(model: PreTrainedModel, source: Sequence[int], config: DecodingConfig)
 
 @torch.no_grad()
 def next_logits(model: PreTrainedModel, source: Sequence[int], generated: Sequence[int]) -> torch.Tensor:
-    """The logits of the token after `generated`, by a whole forward pass without padding or cache."""
+    """Return the logits of the token after `generated`, from a full forward pass without padding or cache."""
     if model.config.is_encoder_decoder:
         start = [model.config.decoder_start_token_id, *generated]
         return model(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([start])).logits[0, -1]
@@ -60,14 +60,14 @@ def next_logits(model: PreTrainedModel, source: Sequence[int], generated: Sequen
 
 
 def by_hand(model: PreTrainedModel, source: Sequence[int], target: Sequence[int]) -> float:
-    """log p(target | source), token after token."""
+    """Return log p(target | source), summed over one forward pass per token."""
     return sum(
         float(next_logits(model, source, target[:i]).log_softmax(-1)[token]) for i, token in enumerate(target)
     )
 
 
 def banned(generated: list[int], size: int) -> set[int]:
-    """Tokens that would repeat an n-gram of what was generated."""
+    """Return the tokens that would repeat an n-gram of the generated tokens."""
     last = generated[len(generated) - size + 1 :]
     if len(generated) < size - 1:
         return set()

@@ -1,4 +1,4 @@
-"""Models taught a little, to decode with several engines."""
+"""Train tiny models briefly, to decode them with several engines."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,32 +29,41 @@ def ct2_of(config: DecodingConfig, weights: Any = "float32") -> DecodingConfig:
     return replace(config, engine="ctranslate2", ct2_weights=weights)
 
 
-def frame_of(
-    model: PreTrainedModel, words: PreTrainedTokenizerFast, language: str | None = None
+def template_of(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, language: str | None = None
 ) -> InputTemplate:
     if model.config.is_encoder_decoder:
-        return seq2seq_template(words, language) if language else InputTemplate(suffix=(words.eos_token_id,))
-    return InputTemplate(suffix=(words.bos_token_id,))
+        return (
+            seq2seq_template(tokenizer, language)
+            if language
+            else InputTemplate(suffix=(tokenizer.eos_token_id,))
+        )
+    return InputTemplate(suffix=(tokenizer.bos_token_id,))
 
 
-def sources_of(words: PreTrainedTokenizerFast, template: InputTemplate, count: int = ROWS) -> list[list[int]]:
-    return list(examples.sources(tiny.rows(count, "test", 5), words, LengthConfig(120), template).values())
+def sources_of(
+    tokenizer: PreTrainedTokenizerFast, template: InputTemplate, count: int = ROWS
+) -> list[list[int]]:
+    return list(
+        examples.sources(tiny.rows(count, "test", 5), tokenizer, LengthConfig(120), template).values()
+    )
 
 
 def taught(
-    model: PreTrainedModel, words: PreTrainedTokenizerFast, template: InputTemplate, steps: int = 25
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, template: InputTemplate, steps: int = 25
 ) -> PreTrainedModel:
-    """The model after a few steps, so that summaries end and no two tokens are nearly alike."""
+    """Train the model for a few steps, so that summaries end and no two tokens have almost equal logits."""
     rows = tiny.rows(ROWS)
-    sources = examples.sources(rows, words, LengthConfig(120), template)
+    sources = examples.sources(rows, tokenizer, LengthConfig(120), template)
     batch = [
         tiny.example(
-            sources[r.id], [*template.target_prefix, *words.encode(r.summaries[0]), words.eos_token_id]
+            sources[r.id],
+            [*template.target_prefix, *tokenizer.encode(r.summaries[0]), tokenizer.eos_token_id],
         )
         for r in rows
     ]
     collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
-    tensors = collate(batch, pad=words.pad_token_id)
+    tensors = collate(batch, pad=tokenizer.pad_token_id)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     model.train()
     for _ in range(steps):
@@ -66,7 +75,10 @@ def taught(
 
 
 def saved(
-    model: PreTrainedModel, words: PreTrainedTokenizerFast, folder: Path, base: PretrainedConfig | None = None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    base: PretrainedConfig | None = None,
 ) -> Path:
-    verified_folder.save(folder, lambda staging: save_model(model, words, staging, base))
+    verified_folder.save(folder, lambda staging: save_model(model, tokenizer, staging, base))
     return folder

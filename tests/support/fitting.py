@@ -1,4 +1,4 @@
-"""Small trainings."""
+"""Run small trainings."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,14 +32,14 @@ CONFIG = TrainingConfig(epochs=3, tokens_per_batch=512, learning_rate=3e-3, warm
 
 
 def batch_of(examples: datasets.Dataset, kind: str, count: int) -> dict[str, torch.Tensor]:
-    """The first examples as one batch."""
+    """Return the first examples as one batch."""
     some = examples[:count]
     pairs = zip(some["source"], some["target"], strict=True)
     return COLLATE[kind]([tiny.example(s, t) for s, t in pairs], pad=WORDS.pad_token_id)
 
 
 def falling_loss(examples: datasets.Dataset, kind: str) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """An evaluation without generation: the negative loss on some examples."""
+    """Return an evaluation without generation: the negative loss on some examples."""
     batch = batch_of(examples, kind, 4)
 
     @torch.no_grad()
@@ -73,7 +73,7 @@ def train(
 
 
 def ending(folder: Path) -> dict[str, bytes]:
-    """What training left, to the byte: best model, last weights and optimizer, metrics."""
+    """Return the bytes that training wrote: best model, last weights and optimizer, metrics."""
     last = checkpoints.steps(folder / "checkpoints")[-1]
     files = [folder / "best" / "model.safetensors", last / "trained.safetensors", last / "optimizer.bin"]
     found = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files}

@@ -1,4 +1,4 @@
-"""A row, its paraphrase and any row, for the tests of guards and methods."""
+"""Provide a row, its paraphrase and random rows, for the tests of guards and methods."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""A hub that a loopback server plays, and processes that look for models in it."""
+"""Serve a fake hub on this machine, and run processes that look for models in it."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from common.models.hub import Source
+from common.models.hub import ModelSource
 from tests.support import REPOSITORY
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -31,7 +31,7 @@ FAKES = {
 
 @dataclass
 class Hub:
-    """What the loopback server serves, and the requests it has seen."""
+    """The files that the loopback server serves, and the requests that it received."""
 
     repositories: dict[str, dict[str, bytes]]
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Hub:
     url: str = ""
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body, as huggingface.co answers."""
+        """Return status, headers and body as huggingface.co does."""
         path = path.split("?")[0]
         found = re.fullmatch(
             r"/(api/models/)?([\w.-]+/[\w.-]+)(?:/(revision|tree|resolve)/([^/]+)(/.+)?)?", path
@@ -72,12 +72,12 @@ class Hub:
 
 @contextmanager
 def served(hub_: Hub) -> Iterator[Hub]:
-    """The hub, answering on a port of its own meanwhile."""
+    """Serve the hub on a free port inside this context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             hub_.requests.append(f"{self.command} {self.path}")
-            if "/team/" in self.path:  # huggingface_hub asks for other things too
+            if "/team/" in self.path:  # huggingface_hub sends other requests too
                 hub_.tokens.add(self.headers.get("Authorization", ""))
             status, headers, body = hub_.answer(self.path)
             self.send_response(status)
@@ -149,14 +149,14 @@ class Home:
     folder: Path
     endpoint: str
 
-    def start(self, *words: str, before: str = "", **environment: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, before: str = "", **environment: str) -> "subprocess.Popen[str]":
         kept = {
             n: v
             for n, v in os.environ.items()
             if not n.startswith(("HF_", "KDS_")) and "proxy" not in n.lower()
         }
         return subprocess.Popen(
-            [sys.executable, "-c", before + LOCATE, *words],
+            [sys.executable, "-c", before + LOCATE, *arguments],
             cwd=REPOSITORY,
             env={
                 **kept, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(self.folder / "hf"), "OMP_NUM_THREADS": "1",
@@ -165,17 +165,17 @@ class Home:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         )  # fmt: skip
 
-    def locate(self, *words: str, before: str = "", **environment: str) -> Source:
-        """What locate gives in a process of its own."""
-        process = self.start(*words, before=before, **environment)
+    def locate(self, *arguments: str, before: str = "", **environment: str) -> ModelSource:
+        """Return the result of `hub.locate` in a separate process."""
+        process = self.start(*arguments, before=before, **environment)
         output, errors = process.communicate(timeout=100)
         assert process.returncode == 0, errors
         folder, name, commit = json.loads(output)
-        return Source(Path(folder), name, commit)
+        return ModelSource(Path(folder), name, commit)
 
-    def refusal(self, *words: str, before: str = "", **environment: str) -> str:
-        """The one line that locate refuses with."""
-        process = self.start(*words, before=before, **environment)
+    def refusal(self, *arguments: str, before: str = "", **environment: str) -> str:
+        """Return the only line of the error of `hub.locate`."""
+        process = self.start(*arguments, before=before, **environment)
         output, errors = process.communicate(timeout=100)
         assert process.returncode == 1, output + errors
         (line,) = errors.splitlines()
@@ -184,7 +184,7 @@ class Home:
         return line
 
     def models(self) -> list[str]:
-        """What is in the folder of converted models, locks left out."""
+        """Return the names in the folder of converted models, without locks."""
         folder = self.folder / "models"
         return sorted(p.name for p in folder.iterdir() if p.suffix != ".lock") if folder.exists() else []
 
@@ -202,8 +202,8 @@ def names(folder: Path) -> set[str]:
 DYING = """
 import os, safetensors.torch
 real = safetensors.torch.save_file
-def save_file(*words, **more):
-    real(*words, **more)
+def save_file(*arguments, **more):
+    real(*arguments, **more)
     os.kill(os.getpid(), 9)
 safetensors.torch.save_file = save_file
 """

@@ -17,7 +17,7 @@ from tests.support import llm_world
 
 
 def ask(settings: dict[str, Any]) -> None:
-    """Ask, write the answers to settings["out"] and what came of it to stdout."""
+    """Ask, write the answers to settings["out"] and the outcome to stdout."""
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     if "largest_file" in settings:  # a disk that is full
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -31,7 +31,7 @@ def ask(settings: dict[str, Any]) -> None:
 
 
 def child(settings: dict[str, Any]) -> int:
-    """Exit code of one client; its output goes to files."""
+    """Run one client and return its exit code; its output goes to files."""
     os.environ["KDS_ROOT"] = str(Path(settings["out"]).parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     for number, name in ((1, "stdout"), (2, "stderr")):

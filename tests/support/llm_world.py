@@ -1,4 +1,4 @@
-"""Dialogues, questions, settings and scripted faults for the tests of common/llm."""
+"""Provide dialogues, questions, settings and scripted faults for the tests of common/llm."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ TAGS = ("#Person1#", "#Person2#")
 
 
 def dialogue(number: int) -> str:
-    """An invented dialogue, another one for each number."""
+    """Return an invented dialogue, a different one for each number."""
     place, thing = PLACES[number % 7], THINGS[number % 9]
     return (
         f"#Person1#: {place}에서 {thing} 파는 거 봤어요? 번호표가 {number}번까지 나갔대요.\n"
@@ -31,29 +31,29 @@ def dialogue(number: int) -> str:
 
 
 def ask_about(text: str, key: str = "row_0", sample: int = 0) -> Request:
-    """The question for one dialogue, as `common.prompts` frames it."""
+    """Return the question for one dialogue, as `common.prompts` writes it."""
     messages = tuple(Message(**m) for m in prompts.prompt().chat(text))  # type: ignore[arg-type]
     return Request(key, messages, sample)
 
 
 def questions(count: int) -> list[Request]:
-    """Questions about so many dialogues."""
+    """Return questions about so many dialogues."""
     return [ask_about(dialogue(number), f"row_{number}") for number in range(count)]
 
 
 def check(count: int) -> Check:
-    """The check of summaries for `questions(count)`."""
+    """Return the check of summaries for `questions(count)`."""
     names = [f"row_{number}" for number in range(count)]
     return summary_check(dict.fromkeys(names, TAGS), {n: dialogue(i) for i, n in enumerate(names)})
 
 
 def no_check(_: Request, __: str) -> str:
-    """Every answer is good."""
+    """Accept every answer."""
     return ""
 
 
 def config(url: str, **changes: Any) -> LLMConfig:
-    """Settings that wait for nothing; the key is in the environment variable LLM_TEST_KEY."""
+    """Return settings without waiting times; the key is in the environment variable LLM_TEST_KEY."""
     made = LLMConfig(base_url=url, model="tester-1", key_name="LLM_TEST_KEY", temperature=0.0, longest_wait=0.05,
                          requests_per_minute=10**6, tokens_per_minute=10**9, connect_timeout=5.0, read_timeout=20.0)  # fmt: skip
     return replace(made, **changes)
@@ -95,7 +95,7 @@ class Faults:
 
 
 def stored(path: Path) -> dict[str, str]:
-    """The answers' texts in a cache file, by hash."""
+    """Return the texts of the answers in a cache file, by hash."""
     connection = sqlite3.connect(path)
     try:
         return dict(connection.execute("SELECT hash, text FROM answers"))
@@ -104,11 +104,11 @@ def stored(path: Path) -> dict[str, str]:
 
 
 def bytes_under(folder: Path) -> bytes:
-    """Every byte of every file below a folder, their names too."""
+    """Return the bytes and the names of all files below a folder."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return b"".join(str(path).encode() + path.read_bytes() for path in files)
 
 
 def spellings(secret: str) -> list[bytes]:
-    """How a secret may be written."""
+    """Return the ways to write a secret."""
     return [secret.encode(), json.dumps(secret)[1:-1].encode(), secret.encode()[:12], secret.encode()[-12:]]

@@ -1,4 +1,4 @@
-"""Candidates of invented members."""
+"""Provide candidates of invented members."""
 
 import random
 
@@ -18,7 +18,7 @@ CONSTANT = "#Person1#과 #Person2#는 함께 이야기를 나눈다."
 
 
 def texts_of(row: Row, error: float, rng: random.Random, count: int) -> list[Candidate]:
-    """Summaries with that share of their words wrong."""
+    """Return summaries in which this share of the words is wrong."""
     made = []
     for _ in range(count):
         words = [w if rng.random() > error else rng.choice(tiny.THINGS) for w in row.summaries[0].split()]

@@ -144,7 +144,7 @@ def _csv(path: Path, header: str, rows: list[list[str]]) -> None:
 
 
 def build(root: Path) -> None:
-    """Data, experiments and a recipe under `root`; nothing is trained yet."""
+    """Write data, experiments and a recipe under `root`, without training anything."""
     data = root / "competitions" / "talk" / "data"
     data.mkdir(parents=True)
     (data.parent / "competition.toml").write_text(TOML, encoding="utf-8")
@@ -170,14 +170,14 @@ def build(root: Path) -> None:
     (root / "submissions" / "talk.toml").write_text(RECIPE, encoding="utf-8")
 
 
-def stage(root: Path, experiment: str, name: str, *words: str) -> None:
-    """Run `python -m experiments.EXPERIMENT.NAME WORDS` inside this process. SystemExit when it fails."""
+def stage(root: Path, experiment: str, name: str, *arguments: str) -> None:
+    """Run `python -m experiments.EXPERIMENT.NAME ARGUMENTS` inside this process. SystemExit when it fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDS_ROOT", str(root))
         patch.syspath_prepend(str(root))
         patch.setattr(sys, "dont_write_bytecode", True)
         file = root / "experiments" / experiment / f"{name}.py"
-        patch.setattr(sys, "argv", [str(file), *words])
+        patch.setattr(sys, "argv", [str(file), *arguments])
         _forget()
         try:
             runpy.run_path(str(file), run_name="__main__")
@@ -191,7 +191,7 @@ def _forget() -> None:
 
 
 def copy(template: Path, root: Path) -> Path:
-    """A copy to change: run records name paths relative to the root, so a copy is as fresh as the original."""
+    """Return a copy that may be changed; run records contain relative paths, so the copy's runs are not stale."""
     shutil.copytree(template, root)
     return root
 

@@ -1,4 +1,4 @@
-"""Summaries with scores."""
+"""Provide training examples with several scored summaries."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def example(source: int, lengths: list[int], weights: list[float], seed: int = 0
 
 
 def apart(examples: list[dict[str, Any]]) -> Iterator[tuple[float, dict[str, torch.Tensor]]]:
-    """Each summary behind its source alone, with its weight."""
+    """Yield the weight of each summary, and a batch with only this summary after its source."""
     for one in examples:
         start = 0
         for length, weight in zip(one["lengths"], one["weights"], strict=True):
@@ -48,8 +48,8 @@ TOKENIZER = tiny.tokenizer()
 ROW = Row("train_0", "#Person1#: 우산 어디서 살까요?", ("시장에서 우산을 산다.",), "")
 
 
-def made(drawn: list[Candidate], scores: list[float], **changes: Any) -> dict[str, Any]:
+def made(sampled: list[Candidate], scores: list[float], **changes: Any) -> dict[str, Any]:
     config = replace(RewardConfig(), **changes)
     sources = {ROW.id: [5, 6, 7]}
-    (found,) = scored_examples([ROW], sources, {ROW.id: drawn}, {ROW.id: scores}, TOKENIZER, config, 30)
+    (found,) = scored_examples([ROW], sources, {ROW.id: sampled}, {ROW.id: scores}, TOKENIZER, config, 30)
     return dict(found)

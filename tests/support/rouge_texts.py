@@ -1,4 +1,4 @@
-"""Texts for the ROUGE tests: real ones where this machine has them, awkward ones always."""
+"""Provide texts for the ROUGE tests: difficult ones, and real ones if this machine has them."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ UNRELATED = [
 
 @cache
 def real_summaries() -> list[str]:
-    """Summaries of the real Korean dev and train rows; empty when this machine has none."""
+    """Return summaries of the real Korean dev and train rows; [] when this machine has none."""
     found: list[str] = []
     for name in ("dev", "train"):
         path = REAL_DATA / "dialogue_summarization" / f"{name}.csv"
@@ -38,7 +38,7 @@ def real_summaries() -> list[str]:
 
 @cache
 def daily_talk_summaries() -> list[str]:
-    """Summaries of the committed sample competition, every column whose name begins with "summary"."""
+    """Return the summaries of the committed sample competition, from every column whose name starts with "summary"."""
     found: list[str] = []
     for path in sorted((REPOSITORY / "competitions" / "daily_talk" / "data").glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
@@ -49,7 +49,7 @@ def daily_talk_summaries() -> list[str]:
 
 @cache
 def english_summaries() -> list[str]:
-    """Summaries of real English dialogues; empty when this machine has none."""
+    """Return summaries of real English dialogues; [] when this machine has none."""
     path = REAL_DATA / "dialogsum_en" / "test.jsonl"
     if not path.is_file():
         return []
@@ -60,7 +60,7 @@ def english_summaries() -> list[str]:
 
 @cache
 def made_up(count: int = 400, seed: int = 7) -> list[str]:
-    """Random texts over small alphabets, so that repeats, ties and crossings abound; some of several lines."""
+    """Return random texts over small alphabets, with many repeats, ties and crossings; some have several lines."""
     rng = random.Random(seed)
     alphabets = [
         "가나다",
@@ -80,7 +80,7 @@ def made_up(count: int = 400, seed: int = 7) -> list[str]:
 
 
 def spliced(texts: list[str], count: int, seed: int = 11) -> list[tuple[str, str]]:
-    """Pairs of (target, prediction): the prediction is part of the target with part of another text put in."""
+    """Return pairs (target, prediction): the prediction is part of the target with part of another text inserted."""
     rng = random.Random(seed)
     pairs = []
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Competitions that forbid sources, and runs that break the rule."""
+"""Make competitions that forbid sources, and runs that break this rule."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def forbid(root: Path, *sources: str, near_copy: float = 0.15) -> None:
 
 
 def with_model(root: Path) -> None:
-    """Give exp001 a setting that names a model; it stays as it is otherwise."""
+    """Give exp001 a setting that names a model, and change nothing else."""
     path = root / "experiments" / "exp001" / "config.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(
@@ -37,10 +37,10 @@ def with_model(root: Path) -> None:
     )
 
 
-def refused(root: Path, stage: str, *words: str) -> str:
-    """What a stage of exp001 is refused with."""
+def refused(root: Path, stage: str, *arguments: str) -> str:
+    """Return the error message of a stage of exp001."""
     with pytest.raises(SystemExit) as caught:
-        repositories.stage(root, "exp001", stage, *words)
+        repositories.stage(root, "exp001", stage, *arguments)
     assert str(caught.value).startswith("error: ")
     return str(caught.value)
 
@@ -51,7 +51,7 @@ def submit(root: Path, **options: Any) -> Submitted:
 
 
 def made(root: Path, *rows: AugmentedRow, name: str = "swap", **values: Any) -> Path:
-    """Rows on disk as make augment leaves them."""
+    """Write rows as `make augment` does."""
     folder = root / "outputs" / "talk" / "augmented" / name
     augmented_rows.write(folder / ROWS, rows)
     record = {

@@ -1,4 +1,4 @@
-"""The server of `common.llm.loopback` with scripted answers, delays and faults, and a record of its requests."""
+"""Serve `common.llm.loopback` with scripted answers, delays and faults, and record the requests."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from common.llm.loopback import answer_text
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it arrived."""
+    """One request."""
 
     number: int
     """Its number among all requests, from 1."""
@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """How the server answers one call; the defaults are a good answer without delay."""
+    """The server's answer to one call; the defaults are a good answer without delay."""
 
     status: int = 200
     text: str | None = None
@@ -42,7 +42,7 @@ class Reply:
     delay: float = 0.0
     """Seconds from the request's arrival until the answer begins."""
     drop: Literal["", "before", "inside", "header"] = ""
-    """Where to close the connection: before the answer, inside its body, or inside its headers."""
+    """Position at which the connection is closed: before the answer, inside its body, or inside its headers."""
     drip: float = 0.0
     """Seconds between two bytes of the body; with drop "header", between two bytes of endless headers."""
 
@@ -53,7 +53,7 @@ Script = Callable[[Call], Reply | None]
 
 @dataclass
 class Server:
-    """A running server: its URL and what it has received."""
+    """A running server: its URL and the requests that it received."""
 
     url: str = ""
     received: Counter[str] = field(default_factory=Counter)

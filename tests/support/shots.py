@@ -1,4 +1,4 @@
-"""Rows to choose shots from."""
+"""Provide rows to choose shots from."""
 
 from hypothesis import strategies as st
 
@@ -13,7 +13,7 @@ TALKS = {
 }  # fmt: skip
 ROWS = tuple(Row(key, talk, (summary,), "") for key, (talk, summary) in TALKS.items())
 
-# train_0 told again: no long run of letters is the same
+# train_0 in other words: no long run of letters is the same
 RETOLD = Row(
     "train_9",
     "#Person1#: 나 우산을 버스에 두고 내렸나 봐.\n#Person2#: 분실물 센터에 전화해 봤니?\n#Person1#: 아직이야. 번호를 모르거든.",

@@ -1,4 +1,4 @@
-"""Recipes and submits in the repository made for a test."""
+"""Write recipes and submit in the repository made for a test."""
 
 from pathlib import Path
 
@@ -33,13 +33,13 @@ def submit(
 
 
 def state(repository: Path) -> dict[str, bytes]:
-    """Everything in submissions/ that counts."""
+    """Return the content of submissions/ without locks."""
     folder = repository / "submissions"
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.suffix != ".lock"}
 
 
 def refused(repository: Path, *parts: str, **options: object) -> str:
-    """The message of a submit that is refused and changes nothing."""
+    """Return the error message of a submit, which must change nothing."""
     before = state(repository)
     with pytest.raises(UserError) as caught:
         submit(repository, **options)  # type: ignore[arg-type]
@@ -54,5 +54,5 @@ def solo(method: str = "vote", more: str = "") -> str:
 
 
 def lines_of(path: Path) -> list[str]:
-    """Lines of a CSV file with their ends."""
+    """Return the lines of a CSV file with their line ends."""
     return path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""Tiny rows, tokenizers and models, and a repository with little data, for the tests of the rooms that use torch."""
+"""Provide tiny rows, tokenizers and models, and a repository with little data, for tests that use torch."""
 
 import csv
 import io
@@ -53,7 +53,7 @@ SHORT = [*SETTINGS, "--epochs=1", "--max-new-tokens=8", "--beams=2", "--candidat
 
 
 def rows(count: int, prefix: str = "train", seed: int = 0) -> list[Row]:
-    """Dialogues of two to five turns whose summary says what was bought, where and when."""
+    """Return dialogues of two to five turns; the summary names the purchase, the place and the time."""
     rng = random.Random(seed)
     made = []
     for number in range(count):
@@ -71,21 +71,21 @@ def rows(count: int, prefix: str = "train", seed: int = 0) -> list[Row]:
 
 
 def tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
-    """A tokenizer learned from a few rows."""
+    """Return a tokenizer trained on a few rows."""
     texts = [text for row in rows(40) for text in (row.dialogue, *row.summaries)]
     return train_bpe(texts, vocabulary, TAGS)
 
 
 def model(
-    kind: str, words: PreTrainedTokenizerFast, size: SmallModelConfig = SIZE, seed: int = 0
+    kind: str, tokenizer: PreTrainedTokenizerFast, size: SmallModelConfig = SIZE, seed: int = 0
 ) -> PreTrainedModel:
-    """A random "bart" or "qwen2", always the same one for a seed."""
+    """Return a random "bart" or "qwen2", the same one for the same seed."""
     torch.manual_seed(seed)
-    return {"bart": small_bart, "qwen2": small_qwen2}[kind](size, words)
+    return {"bart": small_bart, "qwen2": small_qwen2}[kind](size, tokenizer)
 
 
 def loud(kind: str) -> PreTrainedModel:
-    """A tiny pretrained model in float64, with larger weights than a fresh one's, so that logits differ."""
+    """Return a tiny pretrained model in float64, with weights large enough for clearly different logits."""
     model, _ = load_pretrained(PretrainedConfig(model=f"tiny:{kind}"), frozen=False)
     torch.manual_seed(1)
     with torch.no_grad():
@@ -101,8 +101,11 @@ def _write(path: Path, header: Sequence[str], cells: Sequence[Sequence[str]]) ->
 
 
 def repository(root: Path, train_rows: int = 60, other_rows: int = 6) -> Path:
-    """A copy of common/ and experiments/ with a daily_talk of little data, ready to run commands in."""
-    for folder in ("common", "experiments"):  # compiled kernels come along, so that numba need not start anew
+    """Copy common/ and experiments/ and a daily_talk with few rows to a folder, to run commands there."""
+    for folder in (
+        "common",
+        "experiments",
+    ):  # with the compiled kernels, so that numba does not compile them again
         shutil.copytree(REPOSITORY / folder, root / folder)
     talk = root / "competitions" / "daily_talk"
     (talk / "data").mkdir(parents=True)
@@ -129,13 +132,13 @@ def repository(root: Path, train_rows: int = 60, other_rows: int = 6) -> Path:
     return root
 
 
-def start(root: Path, *words: str) -> "subprocess.Popen[str]":
-    """`python -m WORDS` in a repository, its output kept."""
+def start(root: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start `python -m ARGUMENTS` in a repository and capture its output."""
     environment = {
         name: value for name, value in os.environ.items() if name not in ("KDS_ROOT", "PYTHONPATH")
     }
     return subprocess.Popen(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", *arguments],
         cwd=root,
         env=environment | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -145,42 +148,42 @@ def start(root: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
-def run(root: Path, *words: str) -> tuple[int, str]:
-    """Exit code and output of `python -m WORDS` in a repository."""
-    process = start(root, *words)
+def run(root: Path, *arguments: str) -> tuple[int, str]:
+    """Return exit code and output of `python -m ARGUMENTS` in a repository."""
+    process = start(root, *arguments)
     output, _ = process.communicate()
     return process.returncode, output
 
 
 class _ReplacedError(Exception):
-    """Stands for os.execv: a command becomes `python -m WORDS`."""
+    """Replaces os.execv: the command becomes `python -m ARGUMENTS`."""
 
 
 def _replaced(_: str, command: list[str]) -> None:
     raise _ReplacedError(command[2:])
 
 
-def _module(root: Path, *words: str) -> None:
-    """Run `python -m WORDS` inside this process."""
-    if words[0] == "common":
+def _module(root: Path, *arguments: str) -> None:
+    """Run `python -m ARGUMENTS` inside this process."""
+    if arguments[0] == "common":
         try:
-            cli.commands(list(words[1:]), prog_name="python -m common")
+            cli.commands(list(arguments[1:]), prog_name="python -m common")
         except UserError as error:
             sys.exit(f"error: {error}")
         except _ReplacedError as replaced:
             _module(root, *replaced.args[0])
-    elif words[0].startswith("experiments."):
-        stages.stage(root, *words[0].split(".")[1:], *words[1:])
+    elif arguments[0].startswith("experiments."):
+        stages.stage(root, *arguments[0].split(".")[1:], *arguments[1:])
     else:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", list(words))
-            runpy.run_module(words[0], run_name="__main__")
+            patch.setattr(sys, "argv", list(arguments))
+            runpy.run_module(arguments[0], run_name="__main__")
 
 
-def call(root: Path, *words: str) -> tuple[int, str]:
-    """What `run` returns, from inside this process: no interpreter starts and no library is loaded again.
+def call(root: Path, *arguments: str) -> tuple[int, str]:
+    """Return the same as `run`, but without a new process: no interpreter starts and no library is loaded again.
 
-    Signals, several processes and what a crash leaves need a process of their own: `run`.
+    Tests of signals, of several processes and of crashes need a new process: `run`.
     """
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -191,12 +194,11 @@ def call(root: Path, *words: str) -> tuple[int, str]:
         patch.setattr(os, "execv", _replaced)
         patch.setattr(logger, "level", logging.INFO)
         logger.addHandler(handler)
-        AcceleratorState._reset_state(
-            reset_partial_state=True
-        )  # accelerate chooses a precision once a process
+        # accelerate chooses a precision only once per process
+        AcceleratorState._reset_state(reset_partial_state=True)
         code: Any = 0
         try:
-            _module(root, *words)
+            _module(root, *arguments)
         except SystemExit as ended:
             code = ended.code
         finally:
@@ -209,5 +211,5 @@ def call(root: Path, *words: str) -> tuple[int, str]:
 
 
 def example(source: Sequence[int], target: Sequence[int]) -> dict[str, Any]:
-    """What collate functions take."""
+    """Return an example as collate functions need it."""
     return {"source": list(source), "target": list(target)}

@@ -1,4 +1,4 @@
-"""Processes whose environment has a W&B key."""
+"""Start processes with a W&B key in their environment."""
 
 import os
 import subprocess
@@ -8,11 +8,11 @@ from pathlib import Path
 
 KEY = "canary0123456789canary0123456789canary01"
 SECRET = "secret-canary-8d1f"
-WANTED = ("WANDB_", "KDS_", "NETRC", "PYTHONPATH")  # what this machine's environment must not decide
+WANTED = ("WANDB_", "KDS_", "NETRC", "PYTHONPATH")  # variables of this machine that must not affect the tests
 
 
 def environment(root: Path, **values: str) -> dict[str, str]:
-    """A user's environment with a home of their own, who has a key and another secret."""
+    """Return the environment of a user with a new home folder, a W&B key and another secret."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(WANTED)}
     return (
         kept
@@ -21,13 +21,13 @@ def environment(root: Path, **values: str) -> dict[str, str]:
     )
 
 
-def start(root: Path, *words: str, **values: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-m", *words], cwd=root, env=environment(root, **values),
+def start(root: Path, *arguments: str, **values: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-m", *arguments], cwd=root, env=environment(root, **values),
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")  # fmt: skip
 
 
-def run(root: Path, *words: str, **values: str) -> tuple[int, str]:
-    process = start(root, *words, **values)
+def run(root: Path, *arguments: str, **values: str) -> tuple[int, str]:
+    process = start(root, *arguments, **values)
     output, _ = process.communicate()
     return process.returncode, output
 

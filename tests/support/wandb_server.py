@@ -1,4 +1,4 @@
-"""A stand-in for W&B's server, on this machine: keeps what runs send, and resumes them."""
+"""Serve a fake W&B on this machine: it stores everything that runs send, and resumes runs."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Server:
-    """What was sent: the history rows and summary of each run by id, and every byte."""
+    """Everything that was sent: the history rows and summary of each run by id, and all bytes."""
 
     def __init__(self, *, refuses: bool) -> None:
         self.refuses = refuses
@@ -22,7 +22,7 @@ class Server:
         self.received: list[bytes] = []
 
     def rows(self, run: str) -> list[dict[str, Any]]:
-        """The history of a run, W&B's own columns left out."""
+        """Return the history of a run without W&B's own columns."""
         found = [json.loads(line) for line in self.history.get(run, [])]
         return [{name: value for name, value in row.items() if not name.startswith("_")} for row in found]
 
@@ -77,7 +77,7 @@ class Server:
 
 @contextmanager
 def serve(*, refuses: bool = False) -> Iterator[Server]:
-    """A running server; with `refuses` it knows no key."""
+    """Yield a running server; with `refuses` it rejects every key."""
     server = Server(refuses=refuses)
 
     class Handler(BaseHTTPRequestHandler):
@@ -120,7 +120,7 @@ def serve(*, refuses: bool = False) -> Iterator[Server]:
 
     class Quiet(ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None:
-            """A killed client breaks its connection off."""
+            """Ignore a killed client, which closes its connection early."""
 
     listening = Quiet(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{listening.server_port}"

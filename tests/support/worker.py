@@ -1,4 +1,4 @@
-"""What each process of a group does in tests/training/test_sharding.py: torchrun starts this file."""
+"""Train and decode in each process of a group; tests/training/test_sharding.py starts this file with torchrun."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ from common.training.policy_gradient import collate, policy_gradient
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()
-FRAMES = {
+TEMPLATES = {
     "bart": InputTemplate(suffix=(WORDS.eos_token_id,)),
     "qwen2": InputTemplate(suffix=(WORDS.bos_token_id,)),
 }
@@ -48,7 +48,7 @@ LENGTHS = LengthConfig(120)
 CONFIG = TrainingConfig(epochs=2, tokens_per_batch=60, learning_rate=3e-3, warmup=0.0, max_gradient_norm=0.5,
                         precision="no", ema=0.9, evaluate_every=2.0)  # fmt: skip
 SHARDED = replace(CONFIG, sharding="fsdp")
-# One epoch of five batches in steps of four and one, in which the weights stay: every step's gradient as it arrives.
+# One epoch of five batches in steps of four and one; the weights do not change, so the gradients can be compared.
 STILL = replace(CONFIG, epochs=1, accumulation=2, learning_rate=0.0, max_gradient_norm=1e9, ema=0.0)
 DECODING = {
     "beam": DecodingConfig(candidates=2, beams=3, max_new_tokens=10, tokens_at_once=500),
@@ -56,23 +56,23 @@ DECODING = {
 }
 
 
-OTHERWISE = ("words", "scores")
-"""Losses besides the plain one: over few words, and of summaries by their scores, several to a row."""
+OTHERWISE = ("allowed", "scores")
+"""Other losses: over few allowed tokens, and over several scored summaries per row."""
 FEW = torch.tensor(sorted({*range(5, 60), WORDS.eos_token_id}))
 
 
 class CrashError(Exception):
-    """Stands for whatever ends a process."""
+    """Simulates the end of a process."""
 
 
 def examples() -> datasets.Dataset:
-    """Ten rows in five batches of unlike token counts: two processes have an idle one in the last step."""
+    """Return ten rows in five batches of different sizes: of two processes, one is idle in the last step."""
     rows = [tiny.example([5 + n] * (20 - n), [40 + n] * (n + 1) + [WORDS.eos_token_id]) for n in range(10)]
     return datasets.Dataset.from_list(rows)
 
 
 def scored() -> datasets.Dataset:
-    """The same, each target two summaries; of odd rows the second is unlearnt."""
+    """Return the same rows with two summaries per target; in odd rows the second has a negative weight."""
     rows = [
         {
             **row,
@@ -86,12 +86,12 @@ def scored() -> datasets.Dataset:
 
 
 def evaluation(
-    words: PreTrainedTokenizerFast, template: InputTemplate
+    tokenizer: PreTrainedTokenizerFast, template: InputTemplate
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """The real one, in batches of two or three dialogues and with short summaries; its score is called rouge."""
+    """Return the real evaluation in batches of two or three dialogues, with short summaries; its score is called rouge."""
     rows = tiny.rows(7, "dev", seed=4)
     short = DecodingConfig(max_new_tokens=12, tokens_at_once=200)
-    real = dev_evaluation(load_competition("daily_talk"), rows, words, LENGTHS, template, short)
+    real = dev_evaluation(load_competition("daily_talk"), rows, tokenizer, LENGTHS, template, short)
     return lambda model: {"rouge" if name == "score" else name: value for name, value in real(model).items()}
 
 
@@ -103,21 +103,21 @@ def train(
     lora: bool = False,
     otherwise: str = "",
 ) -> dict[str, Any]:
-    """Train; the saved weights, and what the model was while it learned. `otherwise`: one of OTHERWISE."""
+    """Train, and return the result, the gradients and how the model was sharded. `otherwise`: one of OTHERWISE."""
     folder.mkdir(parents=True, exist_ok=True)
-    words, base = WORDS, None
+    tokenizer, base = WORDS, None
     if lora:
         base = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-        model, words = load_pretrained(base, frozen=True)
+        model, tokenizer = load_pretrained(base, frozen=True)
         torch.manual_seed(0)
-        model = add_lora(model, words, LoRAConfig(rank=4, dropout=0.0, targets=("all",)))
+        model = add_lora(model, tokenizer, LoRAConfig(rank=4, dropout=0.0, targets=("all",)))
     else:
         model = tiny.model(kind, WORDS, SIZE)
     seen: dict[str, Any] = {"kinds": [], "steps": 0}
 
     def evaluate(now: PreTrainedModel) -> dict[str, float]:
         seen["steps"] += 1
-        return evaluation(words, FRAMES[kind])(now) | {"score": float(seen["steps"])}
+        return evaluation(tokenizer, TEMPLATES[kind])(now) | {"score": float(seen["steps"])}
 
     calls = [0]
 
@@ -148,13 +148,13 @@ def train(
     result = fit(
         model,
         scored() if otherwise == "scores" else examples(),
-        partial(collate if otherwise == "scores" else COLLATE[kind], pad=words.pad_token_id),
+        partial(collate if otherwise == "scores" else COLLATE[kind], pad=tokenizer.pad_token_id),
         evaluate,
         config,
         folder,
         seed=1,
         fingerprint="f",
-        save_best=lambda best, into, weights: save_model(best, words, into, base, weights),
+        save_best=lambda best, into, weights: save_model(best, tokenizer, into, base, weights),
         loss=loss,
     )
     hook.remove()
@@ -172,7 +172,7 @@ def train(
 def candidates(kind: str, folder: Path, name: str) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     model = tiny.model(kind, WORDS, SIZE, seed=3).eval()
-    inputs = sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, FRAMES[kind])
+    inputs = sources(tiny.rows(9, "test", seed=5), WORDS, LENGTHS, TEMPLATES[kind])
     decoder = hf_decoder(model, WORDS)
     return resumable.generate(decoder, inputs, DECODING[name], folder / f"{name}.jsonl", key="k", seed=1)
 

@@ -35,7 +35,7 @@ PIECES = st.one_of(
     ),
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
-FRAME = InputTemplate(suffix=(WORDS.eos_token_id,))
+TEMPLATE = InputTemplate(suffix=(WORDS.eos_token_id,))
 
 
 def encode(text: str) -> list[int]:
@@ -132,13 +132,13 @@ def test_a_source_fits_and_keeps_its_frame_and_its_tags(
 
 def test_the_last_turn_stays_when_the_middle_goes() -> None:
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(40)]
-    ids, cut, turns = source_ids("\n".join(lines), WORDS, LengthConfig(100), FRAME)
+    ids, cut, turns = source_ids("\n".join(lines), WORDS, LengthConfig(100), TEMPLATE)
     kept = WORDS.decode(ids[:-1]).split("\n")
     assert (kept[0], kept[-1], turns) == (lines[0], lines[-1], 40)
     assert kept.count(MARKER) == 1
     assert set(kept) - {MARKER} <= set(lines)
     assert cut == 40 - (len(kept) - 1)
-    assert examples.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), FRAME) == {
+    assert examples.sources([Row("a", "\n".join(lines), (), "")], WORDS, LengthConfig(100), TEMPLATE) == {
         "a": ids
     }
 
@@ -176,10 +176,10 @@ def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> N
     lines = [f"#Person{1 + i % 2}#: {i}번째로 하는 말입니다." for i in range(20)]
     long = Row("long", "\n".join(lines), ("긴 요약",), "")
     silent = Row("silent", "#Person1#: 여보세요?", (), "")
-    found, report = training_examples([short, long, silent], WORDS, LengthConfig(80), FRAME, tmp_path)
+    found, report = training_examples([short, long, silent], WORDS, LengthConfig(80), TEMPLATE, tmp_path)
     assert found["id"] == ["short", "short", "long", "silent"]
     assert sorted(found.column_names) == ["id", "source", "target"]
-    assert found["source"][0] == [*encode(short.dialogue), *FRAME.after] == found["source"][1]
+    assert found["source"][0] == [*encode(short.dialogue), *TEMPLATE.suffix] == found["source"][1]
     assert len(found["source"][2]) <= 80
     assert found["target"][:3] == [
         [*encode(text), WORDS.eos_token_id] for text in ("첫째 요약", "둘째 #Person1# 요약", "긴 요약")
@@ -192,23 +192,23 @@ def test_examples_hold_every_summary_and_count_what_was_cut(tmp_path: Path) -> N
 
 def test_examples_are_cached_until_something_that_decides_them_changes(tmp_path: Path) -> None:
     rows = tiny.rows(5)
-    first, report = training_examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
+    first, report = training_examples(rows, WORDS, LengthConfig(64), TEMPLATE, tmp_path)
     (folder,) = tmp_path.iterdir()
     # Put another content under the same key: whoever reads the cache finds it.
     marked = datasets.load_from_disk(folder).map(lambda _: {"target": [1, 2, 3]})
     marked.save_to_disk(tmp_path / "marked")
     folder.rename(tmp_path / "aside")
     (tmp_path / "marked").rename(folder)
-    again, same_report = training_examples(rows, WORDS, LengthConfig(64), FRAME, tmp_path)
+    again, same_report = training_examples(rows, WORDS, LengthConfig(64), TEMPLATE, tmp_path)
     assert again["target"] == [[1, 2, 3]] * 5
     assert same_report == report
 
     others = [Row("train_0", rows[0].dialogue, ("다른 요약",), ""), *rows[1:]]
     asked = {
-        "rows": training_examples(others, WORDS, LengthConfig(64), FRAME, tmp_path),
-        "order": training_examples(rows[::-1], WORDS, LengthConfig(64), FRAME, tmp_path),
-        "tokenizer": training_examples(rows, tiny.tokenizer(330), LengthConfig(64), FRAME, tmp_path),
-        "length": training_examples(rows, WORDS, LengthConfig(63), FRAME, tmp_path),
+        "rows": training_examples(others, WORDS, LengthConfig(64), TEMPLATE, tmp_path),
+        "order": training_examples(rows[::-1], WORDS, LengthConfig(64), TEMPLATE, tmp_path),
+        "tokenizer": training_examples(rows, tiny.tokenizer(330), LengthConfig(64), TEMPLATE, tmp_path),
+        "length": training_examples(rows, WORDS, LengthConfig(63), TEMPLATE, tmp_path),
         "template": training_examples(
             rows, WORDS, LengthConfig(64), InputTemplate(suffix=(WORDS.bos_token_id,)), tmp_path
         ),
