@@ -28,7 +28,6 @@ DOCUMENTS = sorted(
 )
 RESULTS_TO_COME = "results"  # `make results` and `results/` are documented before they exist
 LOG_TO_COME = "log/README.md"  # the log becomes a folder
-LEAVING = "soup"  # not documented any more, and to be removed
 # Options of train and infer that are not settings of an experiment, and whether a value follows.
 RUN_OPTIONS = {
     "--competition": True,
@@ -168,7 +167,7 @@ def test_both_readmes_show_the_same_commands_links_and_figures() -> None:
 @pytest.mark.parametrize("name", READMES)
 def test_the_readmes_list_every_target(name: str) -> None:
     listed = {command.split()[1] for command in shown_commands(read(name)) if re.fullmatch(r"make [a-z-]+", command)}  # fmt: skip
-    assert makefile_targets() - {"help", LEAVING} == listed - {RESULTS_TO_COME}
+    assert makefile_targets() - {"help"} == listed - {RESULTS_TO_COME}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
