@@ -10,7 +10,7 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # Settings reach the shell as environment variables and are never inserted into a recipe. The literal value is
 # used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force runs markdown
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown
 $(foreach setting,$(SETTINGS),$(eval override $(setting) := $$(value $(setting))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
@@ -56,9 +56,6 @@ train: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [track=off|online] [restar
 
 infer: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [smoke=1] [args=…]: predict dev and test, score dev
 	@$(call need,exp,exp=exp002)read -ra arguments <<< "$$args"; $(COMMON) infer $(SEVERAL) "$$exp" $(OPTIONS) "$${arguments[@]}"
-
-soup: setup ## runs="expNNN expNNN-b" run=expNNN-soup [method=uniform|greedy] [comp=NAME] [restart=1] [args="--dev-rows 200"]: average trained runs
-	@$(call need,runs,runs="exp003 exp003-b" run=exp003-soup)$(call need,run,runs="exp003 exp003-b" run=exp003-soup)read -ra arguments <<< "$$args"; $(COMMON) soup --runs "$$runs" --run "$$run" $${method:+--method "$$method"} $${comp:+--competition "$$comp"} $(if $(call on,restart),--restart) "$${arguments[@]}"
 
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
 	@$(call need,run,run=exp010)$(COMMON) merge "$$run" $${comp:+--competition "$$comp"}
@@ -117,4 +114,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	$(error there is no target $@; run make to list all targets)
 
-.PHONY: help setup demo data leaks use list results train infer soup merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format
+.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format

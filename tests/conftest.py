@@ -60,23 +60,3 @@ def repository(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     root = repositories.copy(trained, tmp_path / "repository")
     monkeypatch.setenv("KDS_ROOT", str(root))
     return root
-
-
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with two trained runs of exp002, exp002 and exp002-b; to be copied, never changed."""
-    from tests.support import tiny  # torch, which light tests need not wait for
-
-    root = tiny.repository(tmp_path_factory.mktemp("pair") / "repository", train_rows=40, other_rows=6)
-    (root / ".active-competition").write_text("daily_talk\n", encoding="utf-8")
-    repositories.stage(root, "exp002", "train", *tiny.SHORT)
-    repositories.stage(root, "exp002", "train", *tiny.SHORT, "--run=exp002-b", "--learning-rate=0.002")
-    return root
-
-
-@pytest.fixture
-def trained_pair(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the repository with two trained runs; KDS_ROOT names it."""
-    root = repositories.copy(pair, tmp_path / "repository")
-    monkeypatch.setenv("KDS_ROOT", str(root))
-    return root

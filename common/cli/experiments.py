@@ -1,4 +1,4 @@
-"""Commands for experiments: list, train, infer, soup, merge, smoke, new."""
+"""Commands for experiments: list, train, infer, merge, smoke, new."""
 
 import json
 import os
@@ -104,27 +104,6 @@ def train(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -
 def infer(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Predict dev and test with a trained experiment and score dev. The options are those of train."""
     _run("infer", name, gpus, nodes, arguments)
-
-
-@click.command(context_settings=PASS_ON)
-@click.option("--runs", "names", required=True, help="Trained runs of one experiment: 'exp003 exp003-b'.")
-@click.option("--run", required=True, help="The run to make, such as exp003-soup.")
-@click.option("--method", type=click.Choice(["uniform", "greedy"]), default="uniform", show_default=True)
-@click.option("--competition", help="Default: the active one.")
-@click.option("--restart", is_flag=True, help="Move a run of that name aside first.")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def soup(
-    names: str, run: str, method: str, competition: str | None, restart: bool, arguments: tuple[str, ...]
-) -> None:
-    """Average the weights of runs into a new run, which infers like any.
-
-    uniform: all of them; greedy: in order of their dev scores each that does not make the soup's dev score fall
-    (Wortsman et al. 2022). More arguments: --dev-rows N and decoding settings.
-    """
-    words = ["--soup", names, "--soup-method", method, "--run", run]
-    words += ["--competition", competition] if competition else []
-    words += ["--restart"] if restart else []
-    _run("infer", run.split("-")[0], 1, None, (*words, *arguments))
 
 
 @click.command(context_settings=PASS_ON)

@@ -35,9 +35,6 @@ class DecodingConfig:
     """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; evaluations in training do it too."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
-    average_with: tuple[str, ...] = ()
-    """hf: other runs of the same vocabulary that decode together with this one, each token by the geometric mean of
-    all distributions; they read what this run's infer makes of a dialogue."""
     vllm_gpus: int = 1
     """Number of GPUs over which vllm shards the model."""
 

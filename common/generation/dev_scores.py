@@ -12,13 +12,9 @@ from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.generation.resumable import batches
 from common.models.storage import for_evaluation
-from common.runs.candidates import Candidate
 from common.runs.scoring import score
 from common.tokenization.examples import sources
 from common.tokenization.layout import InputTemplate, LengthConfig, TemplateOf
-
-Write = Callable[[Sequence[Sequence[int]], DecodingConfig], list[list[Candidate]]]
-"""(sources as token ids, settings) → candidates of each source."""
 
 
 def dev_evaluation(
@@ -30,49 +26,28 @@ def dev_evaluation(
     decoding: DecodingConfig,
     allowed_tokens: Collection[int] = (),
 ) -> Callable[[PreTrainedModel], dict[str, float]]:
-    """Return a function that scores a model on the rows, as `dev_scores` does.
-
-    `allowed_tokens`: the allowed token ids, as in `decode`. With `decoding.merge`, a copy with merged adapters is scored.
-    """
-    scores = dev_scores(competition, rows, tokenizer, lengths, template, decoding)
-
-    def evaluate(model: PreTrainedModel) -> dict[str, float]:
-        scored = for_evaluation(model) if decoding.merge else model
-        return scores(
-            lambda given, config: decode(
-                scored, tokenizer, given, config, logprobs=False, allowed_tokens=allowed_tokens
-            )
-        )
-
-    return evaluate
-
-
-def dev_scores(
-    competition: Competition,
-    rows: Sequence[Row],
-    tokenizer: PreTrainedTokenizerFast,
-    lengths: LengthConfig,
-    template: InputTemplate | TemplateOf,
-    decoding: DecodingConfig,
-) -> Callable[[Write], dict[str, float]]:
-    """Return a function that takes a `Write` and returns the scores of its greedily decoded summaries of the rows.
+    """Return a function that returns the scores of a model's greedily decoded summaries of the rows.
 
     The scores are `score` (the dev profile's headline), `rouge_sum` and `distinct` (the share of distinct summaries).
-    Only `max_new_tokens`, `no_repeat_ngram` and `tokens_at_once` of `decoding` are used.
+    Only `max_new_tokens`, `no_repeat_ngram`, `tokens_at_once` and `merge` of `decoding` are used; with `merge`, a copy
+    with merged adapters is scored.
+    `allowed_tokens`: the allowed token ids, as in `decode`.
     Several processes share the rows; each gets the scores of all rows.
     """
     config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
     inputs = sources(rows, tokenizer, lengths, template)
     references = {row.id: row.summaries for row in rows}
 
-    def evaluate(write: Write) -> dict[str, float]:
+    def evaluate(model: PreTrainedModel) -> dict[str, float]:
+        scored = for_evaluation(model) if decoding.merge else model
         groups = batches([len(ids) for ids in inputs.values()], config)
         texts: list[tuple[str, str]] = []
         for first in range(0, len(groups), distributed.count()):
             mine = first + distributed.rank()
             # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
             names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]
-            found = write([inputs[name] for name in names], config)
+            found = decode(scored, tokenizer, [inputs[name] for name in names], config,
+                           logprobs=False, allowed_tokens=allowed_tokens)  # fmt: skip
             if mine < len(groups):
                 texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
         by_id = dict(distributed.gather(texts))

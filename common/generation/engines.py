@@ -20,10 +20,6 @@ def decoder(
     Only the engine hf without beam search uses it.
     Raises UserError when the engine is not installed, lacks its hardware, or does not support the model or settings.
     """
-    if decoding.average_with:
-        from common.generation import averaged
-
-        return averaged.decoder(folder, decoding)
     if decoding.engine == "ctranslate2":
         from common.generation import ctranslate2
 

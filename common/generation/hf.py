@@ -25,7 +25,6 @@ from common.generation import stepping
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder, candidates_of, end_tokens, require_beams, with_samples
 from common.generation.stepping import Generated
-from common.models.averaging import Averaged, empty_cache
 from common.models.logits import target_logits
 from common.runs.candidates import Candidate
 from common.tokenization.batches import IGNORE, collate_causal, collate_seq2seq
@@ -205,8 +204,6 @@ def _by_generate(
     causal = not model.config.is_encoder_decoder
     pad = tokenizer.pad_token_id
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    if isinstance(model, Averaged):
-        inputs["past_key_values"] = empty_cache(model)  # `generate` would make one for a single model
     start = ids.shape[1] if causal else 1  # the generated tokens follow the padded prompt or the start token
     blocking = [_NoRepeatOfGenerated(config.no_repeat_ngram, start)] if config.no_repeat_ngram else []
     summing = logprobs and (config.temperature > 0 or config.beams == 1)

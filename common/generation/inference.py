@@ -9,10 +9,9 @@ from transformers import PreTrainedConfig as ModelConfig
 
 from common.core import distributed
 from common.core.errors import UserError
-from common.generation import averaged, resumable
+from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder
-from common.generation.dev_scores import dev_scores
 from common.models import storage
 from common.postprocess import predictions
 from common.postprocess.predictions import SPLITS
@@ -49,18 +48,9 @@ def require_context(model: ModelConfig, config: InferSettings) -> None:
         )
 
 
-def _prepare(run: Run[Any]) -> None:
-    """Record which other runs decode together with this one.
-
-    Raises UserError when a dialogue or summary may be too long for a model.
-    """
-    config: InferSettings = run.config
-    others = averaged.others(run.folder, config.decoding.average_with)
-    for folder in others:
-        run.uses_run(folder)
-    for folder in (run.folder, *others):
-        weights, _ = storage.weights(folder / "best")
-        require_context(AutoConfig.from_pretrained(weights, trust_remote_code=False), config)
+def _require_context_of_saved(run: Run[Any]) -> None:
+    weights, _ = storage.weights(run.folder / "best")
+    require_context(AutoConfig.from_pretrained(weights, trust_remote_code=False), run.config)
 
 
 def infer(
@@ -73,14 +63,10 @@ def infer(
     """Write candidates of dev and test, post-processed predictions and dev scores.
 
     Each of several templates (prompts) adds its candidates to a dialogue; the prediction is the best of the first template.
-    With `run.dev_only` only the dev scores of the first template are recorded, computed as during training.
     Raises UserError as `require_context` and `resumable.generate` do.
     """
     config: InferSettings = run.config
-    _prepare(run)
-    if run.dev_only:
-        run.notes["dev"] = _dev_scores(run, decoder, tokenizer, templates[0])
-        return
+    _require_context_of_saved(run)
     files = []
     for split in SPLITS:
         rows = run.split(split).rows
@@ -104,16 +90,6 @@ def infer(
     predictions.finish(run, files)
 
 
-def _dev_scores(
-    run: Run[Any], decoder: Decoder, tokenizer: PreTrainedTokenizerFast, template: InputTemplate | TemplateOf
-) -> dict[str, float]:
-    """Return the scores of greedy summaries of the first `dev_rows` dev dialogues, as training evaluates them."""
-    config: InferSettings = run.config
-    rows = run.split("dev").rows[: run.config.dev_rows]
-    evaluate = dev_scores(run.competition, rows, tokenizer, config.lengths, template, config.decoding)
-    return evaluate(lambda given, greedy: decoder(given, greedy, config.seed))
-
-
 def best_decoding(
     run: Run[Any],
     decoder: Decoder,
@@ -126,9 +102,7 @@ def best_decoding(
     The best of many dev scores is optimistic, not a fair estimate; the note therefore holds the number of settings tried.
     """
     config: InferSettings = run.config
-    if run.dev_only:  # these scores use greedy decoding, so there is nothing to choose
-        return config.decoding
-    _prepare(run)
+    _require_context_of_saved(run)
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
     inputs = examples.sources(rows, tokenizer, config.lengths, template)

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from common.generation.kv_cache import repeat_with_room
-from common.models.averaging import Caches, empty_cache
 from common.models.logits import limited_vocabulary
 
 Warp = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -62,11 +61,10 @@ def generate(
     if vocabulary is not None:
         stops = torch.searchsorted(vocabulary, stops)
     with _output_of(model, vocabulary) as output:
-        kv_cache = empty_cache(model)
+        kv_cache = DynamicCache(config=model.config)
         positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
         logits = output(input_ids, attention_mask, positions, kv_cache).repeat_interleave(copies, 0)
-        for cache in kv_cache.each if isinstance(kv_cache, Caches) else [kv_cache]:
-            repeat_with_room(cache, copies)
+        repeat_with_room(kv_cache, copies)
         mask = attention_mask.repeat_interleave(copies, 0)
         position = positions[:, -1:].repeat_interleave(copies, 0)
         rows = torch.arange(len(logits), device=logits.device)  # index of the text in each row of the batch

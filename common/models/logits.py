@@ -9,7 +9,6 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
-from common.models.averaging import Averaged, mean_log_probabilities
 from common.tokenization.batches import IGNORE
 
 
@@ -24,9 +23,6 @@ def target_logits(
     Raises ValueError when a target is not allowed.
     """
     inner = getattr(model, "module", model)  # the model itself, without the wrapper for several processes
-    if isinstance(inner, Averaged):
-        found = [target_logits(one, batch, allowed_tokens) for one in inner.models]
-        return mean_log_probabilities([logits for logits, _ in found]), found[0][1]
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     labels = batch["labels"]
     wanted = labels != IGNORE
@@ -59,7 +55,7 @@ def limited_vocabulary(
     still computes all logits and the function selects the allowed ones: when the layer is trained, is not a plain
     linear layer, is sharded, or when the model adds something to its result (BART).
     """
-    fixed = isinstance(model, Averaged | FSDPModule) or model.config.is_encoder_decoder
+    fixed = isinstance(model, FSDPModule) or model.config.is_encoder_decoder
     head: Any = None if fixed else model.get_output_embeddings()
     trained = torch.is_grad_enabled() and type(head) is nn.Linear and head.weight.requires_grad
     if allowed_tokens is None or type(head) is not nn.Linear or trained:

@@ -63,17 +63,6 @@ def _changed_runs(checkpoints: dict[str, str]) -> list[str]:
     return reasons
 
 
-def soup_command(train: dict[str, Any], run: str) -> str | None:
-    """The make command that makes a soup again, from the record of its train stage; None for a run that was trained."""
-    if (soup := train.get("soup")) is None:
-        return None
-    arguments = f' args="{" ".join(soup["arguments"])}"' if soup["arguments"] else ""
-    return (
-        f'make soup runs="{" ".join(soup["ingredients"])}" run={run} method={soup["method"]} '
-        f"comp={train['competition']} restart=1{arguments}"
-    )
-
-
 def stale_training(folder: Path) -> list[str]:
     """Return why the training is stale: changed code, data or checkpoint; [] when it is not, or was never started."""
     train = read_record(folder).get("train")
@@ -89,12 +78,12 @@ def stale_training(folder: Path) -> list[str]:
     return reasons
 
 
-def require_trained(folder: Path, where: str = "") -> None:
-    """Raise UserError unless the run's training has finished; the message starts with `where`."""
+def require_trained(folder: Path) -> None:
+    """Raise UserError unless the run's training has finished."""
     if read_record(folder).get("train", {}).get("status") != "finished":
         option = f" run={folder.name}" if "-" in folder.name else ""
         raise UserError(
-            f"{where}{shown(folder)} has not been trained; first run: make exp={folder.name.split('-')[0]} train{option}"
+            f"{shown(folder)} has not been trained; first run: make exp={folder.name.split('-')[0]} train{option}"
         )
 
 

@@ -40,8 +40,6 @@ class Run(Generic[C]):
     tracker: Tracker
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
-    dev_only: bool = False
-    """If true, inference only notes the dev score of greedy summaries, as in training, and writes no files."""
     notes: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, list[str]] = field(default_factory=dict)
     """The sources that the models in the config declare (`model_cards.declared`)."""

@@ -23,7 +23,7 @@ from common.core.paths import RUN_NAME
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
-from common.runs.record import changed_code, read_record, soup_command, stale_stage, stale_training
+from common.runs.record import changed_code, read_record, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
 from common.runs.wandb_mode import sweep_run
 
@@ -45,8 +45,6 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--renew", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--track", default="auto")
-    parser.add_argument("--soup")
-    parser.add_argument("--soup-method", default="uniform")
     return parser.parse_known_args(argv)
 
 
@@ -85,10 +83,7 @@ def main(
             raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
         chosen = load_competition(options.competition or active_competition())
         folder = paths.outputs(chosen.name, smoke=options.smoke) / name
-        if options.soup is not None and (stage != "infer" or options.smoke or distributed.count() > 1):
-            raise UserError('--soup: make a soup with: make soup runs="exp002 exp002-b" run=exp002-soup')
-        # Only the first process tracks; a soup has no metrics.
-        asked = "off" if distributed.rank() or options.soup is not None else options.track
+        asked = "off" if distributed.rank() else options.track  # only the first process tracks
         tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
         run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
         if options.dry_run:
@@ -104,11 +99,7 @@ def main(
             work(run)
             return
         with locked_run(folder), tracker:
-            if options.soup is not None:
-                from common.runs import soups  # torch, which not every experiment needs
-
-                soups.make(run, options.soup.split(), options.soup_method, work, restart=options.restart)
-            elif stage == "train":
+            if stage == "train":
                 _begin_training(run, options.restart, options.renew, work)
             else:
                 _begin_inference(run, work)
@@ -153,11 +144,6 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         shutil.rmtree(run.folder)
         run.folder.mkdir()
     before = read_record(run.folder).get("train")
-    if command := soup_command(before or {}, run.folder.name):
-        raise UserError(
-            f"{shown(run.folder)} is a soup and cannot be trained; make it anew with: {command}, "
-            f"or train under another name: run={run.experiment}-NAME."
-        )
     outdated = renew and before and (changed_settings(run, before) or stale_training(run.folder))
     if before and (restart or outdated):
         set_aside(run.folder)
@@ -196,9 +182,8 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     stale = stale_stage(before)
     if stale:
         log.warning(
-            "the checkpoint is stale: %s. make submit will reject it; %s.",
+            "the checkpoint is stale: %s. make submit will reject it; train it again with restart=1.",
             "; ".join(stale),
-            soup_command(before, run.folder.name) or "train it again with restart=1",
         )
     run._write("running")
     distributed.gather([True])

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from common.core.errors import UserError
 from common.core.files import root
@@ -18,7 +17,6 @@ from common.runs.experiments import require_experiment
 from common.runs.record import (
     needs_training,
     read_record,
-    soup_command,
     stage_command,
     stale_reasons,
     stale_training,
@@ -53,34 +51,16 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         folder = run_folder(recipe.competition, run)
         train, infer = (stage_command(run, stage, folder, comp) for stage in ("train", "infer"))
         train += " restart=1" if stale_training(folder) else ""
-        train = _soup(run, folder) or train
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
         lines.append(f"    run: {f'{train} && ' if needs_training(folder) else ''}{infer}")
-        if not (needs_training(folder) or _soup(run, folder)) and any(
-            "/config.py " in reason for reason in reasons
-        ):
+        if not needs_training(folder) and any("/config.py " in reason for reason in reasons):
             lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
     lines.append(
         "or run them all with: make submit missing=train"
         + ("" if unfinished else ", or accept them with: stale=ok")
     )
     return "\n".join(lines)
-
-
-def _soup(run: str, folder: Path) -> str | None:
-    """The commands that make a soup anew, those of its ingredients that must be trained first; None if it is none."""
-    train = read_record(folder).get("train", {})
-    if (again := soup_command(train, run)) is None:
-        return None
-    comp = f" comp={train['competition']}"
-    others = [folder.with_name(name) for name in train["soup"]["ingredients"]]
-    first = [
-        _soup(other.name, other) or stage_command(other.name, "train", other, comp) + " restart=1"
-        for other in others
-        if needs_training(other)
-    ]
-    return " && ".join([*first, again])
 
 
 def _renewing(run: str, competition: Competition) -> list[list[str]]:
@@ -90,16 +70,12 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
     """
     experiment = run.split("-")[0]
     require_experiment(experiment)
-    folder = run_folder(competition.name, run)
-    before = read_record(folder)
+    before = read_record(run_folder(competition.name, run))
     if run != experiment and not before:
         raise UserError(
             f"{run}: no record of its settings, so it cannot be trained automatically; run: "
             f'make exp={experiment} train run={run} args="…" && make exp={experiment} infer run={run}'
         )
-
-    if (soup := _soup(run, folder)) and needs_training(folder):
-        raise UserError(f"{run}: missing=train cannot make a soup; run: {soup} && make submit missing=train")
 
     def command(stage: str, *more: str) -> list[str]:
         last = before.get(stage, {})
@@ -114,7 +90,7 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
         several = ["--gpus", str(last.get("processes", 1))]
         return [sys.executable, "-m", "common", stage, *several, experiment, *arguments]
 
-    return [command("infer")] if soup else [command("train", "--renew"), command("infer")]
+    return [command("train", "--renew"), command("infer")]
 
 
 def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:

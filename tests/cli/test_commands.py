@@ -74,7 +74,6 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "augment",
         "leaks",
         "postprocess",
-        "soup",
         "merge",
     ]
     top = common(repository, "--help")

@@ -164,7 +164,7 @@ def test_both_readmes_show_the_same_commands_links_and_figures() -> None:
 @pytest.mark.parametrize("name", READMES)
 def test_the_readmes_list_every_target(name: str) -> None:
     listed = {command.split()[1] for command in shown_commands(read(name)) if re.fullmatch(r"make [a-z-]+", command)}  # fmt: skip
-    assert makefile_targets() - {"help", "soup"} == listed  # soups are about to be removed
+    assert makefile_targets() - {"help"} == listed
 
 
 def test_the_architecture_page_is_true_of_the_code() -> None:

@@ -175,6 +175,21 @@ def test_what_does_not_count_leaves_a_run_fresh(repository: Path) -> None:
     assert stale_reasons(repository / RUN) == []
 
 
+def test_a_run_is_stale_with_the_run_it_was_made_from(repository: Path) -> None:
+    record, other = read_record(repository / RUN), "outputs/talk/exp002"
+    record["train"]["runs"] = {other: read_record(repository / other)["train"]["checkpoint"]}
+    (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert stale_reasons(repository / RUN) == []
+    edit(repository / "experiments/exp002/train.py", "rows = len", "rows = 0 * len")
+    changed = f"run {other}: code experiments/exp002/train.py has changed"
+    assert stale_reasons(repository / RUN) == [changed]
+    edit(repository / other / "run.json", record["train"]["runs"][other], "0" * 64)
+    assert stale_reasons(repository / RUN) == [f"run {other} was trained anew"]
+    shutil.rmtree(repository / other)
+    assert stale_reasons(repository / RUN) == [f"run {other} is gone"]
+    assert needs_training(repository / RUN)
+
+
 def test_an_unfinished_stage_is_the_one_reason(repository: Path) -> None:
     record = read_record(repository / RUN)
     for name in ("infer", "train"):

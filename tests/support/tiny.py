@@ -49,7 +49,6 @@ SETTINGS = [
     "--evaluate-every=0.5",
     "--checkpoint-minutes=0.00001",
 ]
-SHORT = [*SETTINGS, "--epochs=1", "--max-new-tokens=8", "--beams=2", "--candidates=2", "--samples=0"]
 
 
 def rows(count: int, prefix: str = "train", seed: int = 0) -> list[Row]:
