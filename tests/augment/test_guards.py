@@ -115,7 +115,7 @@ def test_no_guard_of_the_list_is_untested() -> None:
         "broken_tag": "broken_tags",
         "summary_length": "length",
         "summary_numbers": "numbers",
-        "copy": "copied",
+        "copy": "unchanged",
     }
     assert {mine.get(wanted, wanted) for wanted in CASES} == names
 

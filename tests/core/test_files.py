@@ -37,7 +37,7 @@ def test_root_follows_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     assert shown(tmp_path / "a" / "b.csv") == "a/b.csv"
     assert shown(Path("/elsewhere/b.csv")) == "/elsewhere/b.csv"
     monkeypatch.delenv("KDS_ROOT")
-    assert (root() / "common" / "files.py").is_file()
+    assert (root() / "common" / "core" / "files.py").is_file()
 
 
 def test_text_is_written_as_given_and_readable_by_all(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ BLEND = ("--competition=daily_talk", "--blend=two")
 
 def write_recipe(root: Path, method: str) -> None:
     (root / "submissions" / "two.toml").write_text(
-        f'competition = "daily_talk"\nmethod = "{method}"\ncandidates = 4\nfused = 5\n'
+        f'competition = "daily_talk"\nmethod = "{method}"\ncandidates = 4\nrecombined = 5\n'
         'members = [{ run = "exp001" }, { run = "exp001-other" }]\n',
         encoding="utf-8",
     )

@@ -33,7 +33,7 @@ def test_the_dev_evaluation_scores_greedy_summaries(
         model: PreTrainedModel, tokenizer: Any, given: list[list[int]], *rest: Any, **how: Any
     ) -> Any:
         at_once.append(len(given) * (max(map(len, given)) + 14))
-        assert how["words"] == every
+        assert how["allowed_tokens"] == every
         return decode(model, tokenizer, given, *rest, **how)
 
     monkeypatch.setattr(dev_scores, "decode", watched)

@@ -83,10 +83,10 @@ def test_shots_are_each_rows_own_and_never_its_copy() -> None:
     config = PromptConfig(shots=2)
     templates = chat_templates(tokenizer, config, LengthConfig(4000), train, dev, 0.9)
     assert not isinstance(templates, InputTemplate)
-    texts = [tokenizer.decode(templates(row).before) for row in dev]
+    texts = [tokenizer.decode(templates(row).prefix) for row in dev]
     assert "베낀 요약" not in texts[0]
     assert all(text.count("<|im_start|>assistant") == 2 for text in texts)
-    with pytest.raises(UserError, match="one of the dev and test rows"):
+    with pytest.raises(UserError, match="belongs to dev or test"):
         chat_templates(tokenizer, config, LengthConfig(4000), [*train, dev[0]], dev, 0.9)
 
 
@@ -102,7 +102,7 @@ def test_the_least_similar_shots_give_way_to_the_dialogue(
     bare = chat_template(qwen, prompts.prompt())
     whole = token_count(qwen)(prompts.safe(row.dialogue))
     room = max(MIN_DIALOGUE_TOKENS, whole)
-    lengths = LengthConfig(len(bare.before) + len(bare.after) + max(room + spare, 25))
+    lengths = LengthConfig(len(bare.prefix) + len(bare.suffix) + max(room + spare, 25))
     templates = chat_templates(qwen, config, lengths, train, [row], 1.0)
     template = templates if isinstance(templates, InputTemplate) else templates(row)
     dropped, chosen = template.shots_dropped, shot_index(train, near_copy=1.0).select(row, shots).shots
@@ -116,7 +116,7 @@ def test_the_least_similar_shots_give_way_to_the_dialogue(
     assert cut == 0 or dropped == len(chosen)
     if dropped:  # not one more than had to go
         larger = framed(chosen[dropped - 1 :])
-        assert len(larger.before) + len(larger.after) + room > lengths.max_source_tokens
+        assert len(larger.prefix) + len(larger.suffix) + room > lengths.max_source_tokens
     counted = shots_dropped(templates, [row, row])
     assert counted == {"shots": 2 * dropped, "dialogues": 2 * (dropped > 0)}
 

@@ -118,7 +118,7 @@ def test_a_source_fits_and_keeps_its_frame_and_its_tags(
         ids, cut, turns = source_ids(text, WORDS, LengthConfig(limit), template)
     except UserError as error:
         room = limit - before - after
-        assert room < MIN_DIALOGUE_TOKENS or "Raise the limit of the source length to" in str(error)
+        assert room < MIN_DIALOGUE_TOKENS or "Raise the maximum source length to" in str(error)
         return
     assert len(ids) <= limit
     assert (tuple(ids[:before]), tuple(ids[len(ids) - after :])) == (template.prefix, template.suffix)

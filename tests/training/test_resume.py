@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(
     with caplog.at_level(logging.INFO, logger="common"):
         train(folder, examples)
     warnings = [
-        record.getMessage() for record in caplog.records if record.name == "common.core.verified_folder"
+        record.getMessage() for record in caplog.records if record.name == "common.training.checkpoints"
     ]
     if message:
         assert warnings[0].startswith(f"skipping checkpoint {saved[-1].name}")
