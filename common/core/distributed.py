@@ -75,6 +75,20 @@ def gpu() -> int | None:
     return number
 
 
+def leave() -> None:
+    """Close the group of processes, if one was formed, once every process has made this call.
+
+    A process that exits while its group is open can be aborted by a thread of the group that still runs.
+    """
+    if count() == 1:
+        return
+    import torch.distributed
+
+    if torch.distributed.is_initialized():
+        wait()
+        torch.distributed.destroy_process_group()
+
+
 def _state() -> Any:
     """Return accelerate's state of the process group, which the first call creates.
 

@@ -65,6 +65,20 @@ def main(
     record), --track off|auto|offline|online (W&B, see common/runs/wandb_mode.py). Every other --name sets a
     scalar of the config.
     """
+    _quiet_libraries()
+    try:
+        _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
+        distributed.leave()
+    except UserError as error:
+        if distributed.rank():
+            time.sleep(ERROR_DELAY)
+            sys.exit(f"error: process {distributed.rank()}: {error}")
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; run the same command again to resume from the last checkpoint.")
+
+
+def _quiet_libraries() -> None:
     level = logging.WARNING if distributed.rank() else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     for logger in ("accelerate", "datasets", "filelock", "httpx"):
@@ -74,42 +88,45 @@ def main(
         logging.getLogger(logger).setLevel(logging.ERROR)
     # peft uses a deprecated name of transformers.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-    experiment = Path(file).resolve().parent.name
-    try:
-        options, rest = _arguments(sys.argv[1:])
-        settings, overrides = override(smoke if options.smoke else config, rest)
-        name = options.run or sweep_run(experiment) or experiment
-        if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-            raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
-        chosen = load_competition(options.competition or active_competition())
-        folder = paths.outputs(chosen.name, smoke=options.smoke) / name
-        asked = "off" if distributed.rank() else options.track  # only the first process tracks
-        tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
-        run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
-        if options.dry_run:
-            _dry_run(run, estimate)
-            return
-        if (
-            distributed.rank()
-        ):  # only the first process writes to the folder; it also tells the others whether there is work
-            if not any(distributed.gather([False])):
-                return
-            if stage == "infer":
-                apply_training_overrides(run, read_record(folder).get("train", {}))
-            work(run)
-            return
+
+
+def _run(
+    stage: str,
+    experiment: str,
+    config: C,
+    smoke: C,
+    work: Callable[[Run[C]], None],
+    estimate: Callable[[Run[C]], str] | None,
+) -> None:
+    options, rest = _arguments(sys.argv[1:])
+    settings, overrides = override(smoke if options.smoke else config, rest)
+    name = options.run or sweep_run(experiment) or experiment
+    if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
+        raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
+    chosen = load_competition(options.competition or active_competition())
+    folder = paths.outputs(chosen.name, smoke=options.smoke) / name
+    asked = "off" if distributed.rank() else options.track  # only the first process tracks
+    tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
+    run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
+    if options.dry_run:
+        _dry_run(run, estimate)
+    elif distributed.rank():
+        _follow_first(run, work)
+    else:
         with locked_run(folder), tracker:
             if stage == "train":
                 _begin_training(run, options.restart, options.renew, work)
             else:
                 _begin_inference(run, work)
-    except UserError as error:
-        if distributed.rank():
-            time.sleep(ERROR_DELAY)
-            sys.exit(f"error: process {distributed.rank()}: {error}")
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; run the same command again to resume from the last checkpoint.")
+
+
+def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
+    """Work along with the first process, which alone writes to the folder and says whether there is work."""
+    if not any(distributed.gather([False])):
+        return
+    if run.stage == "infer":
+        apply_training_overrides(run, read_record(run.folder).get("train", {}))
+    work(run)
 
 
 def locked_run(folder: Path) -> AcquireReturnProxy:

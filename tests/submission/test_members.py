@@ -102,10 +102,12 @@ def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path)
     record["train"]["processes"] = 2
     (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
     # The checkpoint is the first process's to write, and stale in any case.
-    save = "checkpoints.save(run.folder"
-    edit(repository / "experiments/exp001/train.py", save, f"processes.rank() or {save}")
+    save = "verified_folder.save(run.folder"
+    edit(repository / "experiments/exp001/train.py", save, f"distributed.rank() or {save}")
     edit(
-        repository / "experiments/exp001/train.py", "import checkpoints, ", "import checkpoints, processes, "
+        repository / "experiments/exp001/train.py",
+        "core import verified_folder",
+        "core import distributed, verified_folder",
     )
     refused(repository, "run: make exp=exp001 train gpus=2 restart=1 && make exp=exp001 infer\n")
     assert submit(repository, text=solo(), missing="train").entry["stale"] == {}
