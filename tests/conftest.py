@@ -43,6 +43,15 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def fresh_precision() -> Iterator[None]:
+    """Let the next test choose a precision: accelerate keeps the first one for the whole process."""
+    from accelerate.state import AcceleratorState
+
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository (tests/support/repository.py) whose two experiments are trained and inferred; to be copied, never changed."""

@@ -7,23 +7,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState
 
 from common.training import checkpoints
 from tests.support import repository as repositories
 from tests.support import tiny
 from tests.support.fitting import ending
 
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_precision")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """LoRA adapters on tiny models of every architecture that experiments use."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from peft import PeftModel
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -16,22 +14,9 @@ from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.storage import load_model, merge_adapters, save_model
 from tests.support.adapted import GREEDY, KINDS, adapted, base_of, logits_of, louder, teach, written
 
+pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")
+
 TAGS = ("#Person1#", "#Person2#", "#PhoneNumber#")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.parametrize("targets", ["attention", "all"])

@@ -2,14 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
@@ -28,22 +26,9 @@ from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_temp
 from tests.support import tiny
 from tests.support.adapted import GREEDY, KINDS, SOURCES, adapted, base_of, logits_of, louder, written
 
+pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")
+
 HARDWARE = sys.modules["common.models.pretrained"]  # the package has a function of that name
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_a_tiny_model_that_does_not_exist_is_answered_with_those_that_do() -> None:

@@ -2,12 +2,10 @@
 
 import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from peft import PeftModel
 
 from common.core.errors import UserError
@@ -27,22 +25,9 @@ from tests.support.adapted import (
     written,
 )
 
+pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")
+
 PACKS = torch.cpu._is_avx512_bf16_supported()  # processors on which bitsandbytes packs 4-bit weights
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.parametrize(

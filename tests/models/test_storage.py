@@ -2,12 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
@@ -18,20 +16,7 @@ from common.models.tiny import tiny as tiny_folder
 from common.models.weight_files import weights_sha256
 from tests.support.adapted import LORA, adapted, base_of, logits_of, louder, teach
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")
 
 
 def test_an_adapter_without_its_base_is_refused(tmp_path: Path) -> None:

@@ -1,29 +1,12 @@
 """The layout of inputs is the one a pretrained tokenizer produces."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from accelerate.state import AcceleratorState
 
 from common.tokenization import examples
 from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template, text_template
 from tests.support import tiny
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")
 
 
 def test_a_bart_frame_is_what_its_tokenizer_puts_around() -> None:

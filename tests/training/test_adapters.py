@@ -1,13 +1,11 @@
 """fit() with adapters: small checkpoints, the same bits after a crash, evaluations that decode as the run does."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
@@ -21,20 +19,7 @@ from common.tokenization.layout import LengthConfig, text_template
 from tests.support import tiny
 from tests.support.adapted import GREEDY, LORA, CrashError, adapted, base_of, fitted, logits_of
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_MODEL_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")
 
 
 @pytest.mark.parametrize("kind", ["bart", "gemma3"])

@@ -1,11 +1,8 @@
 """The loss is torch's own; padding and the rest of the batch do not change it."""
 
-from collections.abc import Iterator
-
 import datasets
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from torch.nn import functional
 
 from common.tokenization.batches import IGNORE
@@ -13,12 +10,7 @@ from common.training.losses import cross_entropy
 from tests.support import tiny
 from tests.support.fitting import COLLATE, KINDS, WORDS, batch_of
 
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_precision")
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])

@@ -3,7 +3,6 @@
 import itertools
 import math
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import datasets
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import PreTrainedModel
@@ -30,12 +28,7 @@ from common.training.plan import Plan, TrainingConfig
 from tests.support import tiny
 from tests.support.fitting import CONFIG, DROPOUT, KINDS, WORDS, ending, falling_loss, train
 
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_precision")
 
 
 # ---- what is optimised

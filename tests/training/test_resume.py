@@ -2,14 +2,13 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from transformers import PreTrainedModel
 
 from common.core.errors import UserError
@@ -18,16 +17,11 @@ from common.training.losses import cross_entropy
 from common.training.plan import TrainingConfig
 from tests.support.fitting import ending, falling_loss, train
 
+pytestmark = pytest.mark.usefixtures("fresh_precision")
+
 
 class CrashError(Exception):
     """Stands for whatever ends a process."""
-
-
-@pytest.fixture(autouse=True)
-def precision_is_chosen_anew() -> Iterator[None]:
-    """accelerate settles the precision once a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def crashing_loss(calls: int) -> Callable[..., torch.Tensor]:
