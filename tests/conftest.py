@@ -22,6 +22,11 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # a deadline wou
 hypothesis.settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow tests first, so that no worker begins a long file when the other is done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A new repository root with the competition.toml files and no data; KDS_ROOT names it."""

@@ -1,12 +1,10 @@
 """Augmentation that is killed or finds a full disk goes on later and ends with the same rows."""
 
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from common.augment import making
 from common.core.errors import UserError
 from tests.support import REPOSITORY
 from tests.support.augmenting import SYNONYMS, job, polite, record
+from tests.support.disk import full_disk
 
 
 def killed(command: Sequence[str], products: Path, lines: int) -> bytes:
@@ -109,21 +108,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(
     assert len(augment.read("daily_talk", "cut")) == cut.kept
 
 
-@contextmanager
-def small_disk(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-
-
 def test_a_full_disk_is_one_message_and_the_run_goes_on_later(talk: Path) -> None:
     with (
-        small_disk(3000),
+        full_disk(3000),
         pytest.raises(UserError, match=r"augmented/turn_drop.*(cannot be written|writing failed)"),
     ):
         making.augment(job("turn_drop"))

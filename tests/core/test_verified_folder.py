@@ -1,14 +1,12 @@
 """Saved folders are whole, old or new, whatever happens; nothing damaged is taken for intact."""
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from common.core.files import read_json, sha256_file
 from common.training import checkpoints
 from common.training.checkpoints import newest_intact
 from tests.support import REPOSITORY
+from tests.support.disk import full_disk
 
 
 def writing(text: str) -> Callable[[Path], None]:
@@ -200,17 +199,6 @@ def test_kill_9_amid_saving_always_leaves_an_intact_one(tmp_path: Path) -> None:
         assert newest.name == f"step-{int(number):08d}"
         assert len(checkpoints.steps(steps)) <= 3
         shutil.rmtree(steps)
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes meanwhile: the system refuses, as it does on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def no_space(staging: Path) -> None:
