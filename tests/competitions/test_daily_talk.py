@@ -53,6 +53,7 @@ def test_the_near_duplicate_check_finds_a_planted_one(dialogues: list[tuple[str,
     assert index.similarity(generator.shingles(changed)) >= generator.SIMILAR
 
 
+@pytest.mark.slow
 def test_the_generator_writes_the_committed_bytes(
     talk: Competition, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_committee_weighs_its_members_alike_whatever_their_scale(monkeypatch: 
     assert not learned.committee(Examples(columns, np.zeros((2, 3)), mask))(columns).any()
 
 
+@pytest.mark.slow
 def test_chance_is_not_taken_for_a_gain(alike: MeasuredPool) -> None:
     """With every dialogue's scores shuffled among its candidates nothing can be learned."""
     above = 0

@@ -176,6 +176,7 @@ def _module(root: Path, *arguments: str) -> None:
     else:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", list(arguments))
+            patch.delitem(sys.modules, f"{arguments[0]}.__main__", raising=False)
             runpy.run_module(arguments[0], run_name="__main__")
 
 
