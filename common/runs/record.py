@@ -10,6 +10,9 @@ from common.core.files import read_json, root, sha256_file, shown
 from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
 
+NAMED = 3
+"""Number of code files that a reason names one by one."""
+
 
 def read_record(folder: Path) -> dict[str, Any]:
     """Return the content of run.json by stage; {} when there is no such file. Raises UserError when it is invalid."""
@@ -34,8 +37,17 @@ def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:
 
 
 def changed_code(hashes: dict[str, str]) -> list[str]:
-    """Return one printable reason for each recorded code file that has changed or is gone."""
-    return _changed(hashes, "code", code_hash)
+    """Return one printable reason for each recorded code file that has changed or is gone.
+
+    When more than NAMED files are gone, as after a move of the modules, one reason stands for all of them.
+    """
+    gone = [name for name in hashes if not (root() / name).is_file()]
+    if len(gone) <= NAMED:
+        return _changed(hashes, "code", code_hash)
+    return [
+        f"it was made by an older layout of the code: {len(gone)} of its {len(hashes)} code files were moved or "
+        f"removed since ({', '.join(gone[:NAMED])}, …)"
+    ]
 
 
 def stale_stage(stage: dict[str, Any]) -> list[str]:

@@ -184,7 +184,7 @@ def test_a_run_is_stale_with_the_run_it_was_made_from(repository: Path) -> None:
     changed = f"run {other}: code experiments/exp002/train.py has changed"
     assert stale_reasons(repository / RUN) == [changed]
     edit(repository / other / "run.json", record["train"]["runs"][other], "0" * 64)
-    assert stale_reasons(repository / RUN) == [f"run {other} was trained anew"]
+    assert stale_reasons(repository / RUN) == [f"run {other} was trained again"]
     shutil.rmtree(repository / other)
     assert stale_reasons(repository / RUN) == [f"run {other} is gone"]
     assert needs_training(repository / RUN)
@@ -278,3 +278,18 @@ def test_a_run_in_use_is_left_alone(repository: Path, capsys: pytest.CaptureFixt
     edit(train, "    run.finish()\n", nested)
     assert stage(capsys, repository, "exp001", "train", "--restart") == ""
     assert "SECOND error: outputs/talk/exp001 is in use by another process" in capsys.readouterr().out
+
+
+def test_a_run_of_an_older_layout_is_stale_for_one_reason(repository: Path) -> None:
+    """Its modules have moved, so that every recorded file is gone: not forty reasons but one."""
+    record = read_record(repository / RUN)
+    for stage in ("train", "infer"):
+        record[stage]["code"] = {f"common/old{number}.py": "0" for number in range(40)} | record[stage][
+            "code"
+        ]
+    (repository / RUN / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    files = len(record["train"]["code"])
+    reasons = stale_reasons(repository / RUN)
+    assert f"older layout of the code: 40 of its {files} code files" in reasons[0]
+    assert "(common/old0.py, common/old1.py, common/old2.py, …)" in reasons[0]
+    assert len(reasons) == 2  # train's and infer's, which recorded other numbers of files
