@@ -202,6 +202,7 @@ def small_repository(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_the_first_submission_works_as_it_is_written(tmp_path: Path) -> None:
     root, venv = small_repository(tmp_path / "repository"), Path(sys.prefix)
     environment = {n: v for n, v in os.environ.items() if n not in ("KDS_ROOT", "PYTHONPATH", "MAKEFLAGS")}
