@@ -77,7 +77,7 @@ def test_smoke_names_the_experiment_that_fails(tmp_path: Path) -> None:
     assert tiny.run(root, "common", "smoke", "exp001") == (0, "exp001: train and infer run\n")
     # What ran is on record, in a process of its own: the rooms' code and the experiment's.
     record = json.loads((root / "outputs/smoke/daily_talk/exp001/run.json").read_text(encoding="utf-8"))
-    assert {"experiments/exp001/infer.py", "experiments/exp001/config.py", "common/dialogue.py"} <= set(
+    assert {"experiments/exp001/infer.py", "experiments/exp001/config.py", "common/data/dialogue.py"} <= set(
         record["infer"]["code"]
     )
     file = root / "experiments" / "exp001" / "infer.py"
