@@ -17,6 +17,7 @@ import pytest
 
 from common.cli import commands as common_commands
 from common.core.config import override
+from common.runs.results import read_results
 from tests.support import REPOSITORY
 
 READMES = ("README.md", "README.ko.md")
@@ -159,6 +160,16 @@ def test_both_readmes_show_the_same_commands_links_and_figures() -> None:
         ]
     numbers = [re.findall(r"\d+\.\d\d", text.partition("| exp001 |")[2]) for text in (english, korean)]
     assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_table_of_experiments_has_the_measured_scores(name: str) -> None:
+    rows = dict(re.findall(r"(?m)^\| (exp\d{3}) \|.*\| ([^|]+) \|$", read(name)))
+    measured = [r for r in read_results("dialogue_summarization") if r.run == r.experiment]
+    assert measured
+    for result in measured:
+        assert f"{result.dev['leaderboard'].score:.2f}" in rows[result.run]
+        assert f"{result.dev['leaderboard'].floor:.2f}" in read(name)
 
 
 @pytest.mark.parametrize("name", READMES)
