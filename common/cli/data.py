@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from common.cli.options import AS_JSON, COMPETITION
 from common.core.errors import UserError
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
@@ -48,8 +49,8 @@ def use(name: str) -> None:
 
 
 @click.command("leaks")
-@click.option("--competition", "name", help="Default: the active competition.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@COMPETITION
+@AS_JSON
 def leaks_command(name: str | None, as_json: bool) -> None:
     """Show the ids of copies and near-copies between train, dev, test and augmented rows."""
     chosen = load_competition(name or active_competition())

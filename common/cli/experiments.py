@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from common.cli.options import AS_JSON
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.paths import EXPERIMENT
@@ -31,7 +32,7 @@ NODES = click.option(
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 def list_experiments(as_json: bool) -> None:
     """List every experiment: title, model, needs, last dev score on the active competition.
 

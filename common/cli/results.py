@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT
 from common.core.errors import UserError
 from common.core.files import root, shown, write_text
 from common.core.paths import run_folder
@@ -18,7 +19,6 @@ from common.ensemble.recipe import Recipe, read_recipe, require_enough
 from common.ensemble.report import advice, blend_report, tables
 from common.postprocess import report, search
 from common.postprocess.report import rules_alone, rules_inside
-from common.rouge import PROFILES
 from common.runs import scoring
 from common.runs.results import read_results
 from common.runs.scoring import compare_predictions, per_example_csv
@@ -38,16 +38,10 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
     type=click.Path(path_type=Path),
     help="CSV with an id and a summary column.",
 )
-@click.option("--competition", "name", help="Default: the active competition.")
-@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
-@click.option(
-    "--profile",
-    "only",
-    type=click.Choice(sorted(PROFILES)),
-    multiple=True,
-    help="Default: all profiles that suit the competition.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@COMPETITION
+@SPLIT
+@PROFILE
+@AS_JSON
 @click.option(
     "--per-example",
     "table",
@@ -85,16 +79,10 @@ def score(
     type=click.Path(path_type=Path),
     help="Predictions CSV that may be better.",
 )
-@click.option("--competition", "name", help="Default: the active competition.")
-@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
-@click.option(
-    "--profile",
-    "only",
-    type=click.Choice(sorted(PROFILES)),
-    multiple=True,
-    help="Default: all profiles that suit the competition.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@COMPETITION
+@SPLIT
+@PROFILE
+@AS_JSON
 def compare(
     first: Path, second: Path, name: str | None, split: SplitName, only: tuple[str, ...], as_json: bool
 ) -> None:
@@ -136,7 +124,7 @@ def compare(
     is_flag=True,
     help="Submit even if dev does not show that the blend is better than its best member.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 def submit(
     competition_name: str | None,
     name: str | None,
@@ -216,7 +204,7 @@ def _recipe(chosen: Competition, name: str | None) -> Recipe:
 
 @click.command("leaderboard")
 @click.option("--competition", "competition_name", help="Default: the active competition.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
     """Show every submission of a competition, and the members of the newest one."""
     chosen = load_competition(competition_name or active_competition())
@@ -264,7 +252,7 @@ def results_command(competition_name: str | None, markdown: bool) -> None:
 
 @click.command()
 @click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
-@click.option("--competition", "name", help="Default: the active competition.")
+@COMPETITION
 def postprocess(run: str, name: str | None) -> None:
     """Measure on dev what each post-processing rule and a fitted length change in a run's score."""
     chosen = load_competition(name or active_competition())

@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+import click
+
+from common.rouge import PROFILES
+
+COMPETITION = click.option("--competition", "name", help="Default: the active competition.")
+SPLIT = click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
+PROFILE = click.option(
+    "--profile",
+    "only",
+    type=click.Choice(sorted(PROFILES)),
+    multiple=True,
+    help="Default: all profiles that suit the competition.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
