@@ -57,7 +57,7 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         if not needs_training(folder) and any("/config.py " in reason for reason in reasons):
             lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
     lines.append(
-        "or run them all with: make submit missing=train"
+        f"or run them all with: make submit blend={recipe.name} missing=train"
         + ("" if unfinished else ", or accept them with: stale=ok")
     )
     return "\n".join(lines)
