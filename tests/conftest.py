@@ -50,9 +50,10 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def fresh_precision() -> Iterator[None]:
-    """Let the next test choose a precision: accelerate keeps the first one for the whole process."""
+    """Let this test and the next choose a precision: accelerate keeps the first one for the whole process."""
     from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state(reset_partial_state=True)  # what a test of another file may have left
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
