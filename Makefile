@@ -96,7 +96,7 @@ leaderboard: setup ## show every submission with its dev, local test and leaderb
 lb: setup ## id=ID public=SCORE [private=SCORE]: record the scores from the site's leaderboard
 	@$(call need,id,id=ID public=71.5)$(COMMON) lb --id "$$id" $${public:+--public "$$public"} $${private:+--private "$$private"}
 
-test: setup ## run the fast tests, which cover every room (3 to 4 min on two cores)
+test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
 check: setup ## check format, lint, types and import rules, and run all tests, as CI does
