@@ -10,10 +10,13 @@ from pathlib import Path
 
 from common.data import tables
 from common.data.competition import Competition, FileSpec
+from common.data.dialogue import clean
+from common.data.repairs import ESCAPED, HTML, MAY_BE_TAG, odd_tag, repair_breaks, repair_tags
 from common.data.tables import FileOrigin, Record, Table, source_of
 
 # A cell with nothing but white space, zero-width characters and Hangul fillers looks empty, so it counts as empty.
 _VISIBLE = re.compile("[^\\s\u115f\u1160\u200b-\u200f\u2060\u3164\ufeff\uffa0]")
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -127,23 +130,28 @@ def _count(
 
 
 def _turns(dialogue: str, speaker: re.Pattern[str]) -> tuple[bool, bool]:
-    """Return whether a line has no speaker, and whether a turn starts in the middle of a line."""
+    """Return whether a line has no speaker, and whether a turn starts in the middle of a line, both as models read it."""
     lines = [line.lstrip() for line in dialogue.split("\n")]
-    return (
-        any(not speaker.match(line) for line in lines),
-        any(speaker.search(line, 1) for line in lines),
-    )
+    if all(speaker.match(line) and not speaker.search(line, 1) for line in lines):
+        return False, False
+    lines = clean(dialogue).split("\n")
+    written = sum(not line.isspace() for line in repair_breaks(dialogue.strip()).splitlines() if line)
+    return any(not speaker.match(line) for line in lines), len(lines) > written
 
 
 def _oddities(table: Table, competition: Competition, kind: str, warnings: Warnings) -> None:
+    """Count what is odd in the texts. Models read the texts after `dialogue.clean`, which repairs most of it."""
     columns = competition.columns
     known = "|".join(map(re.escape, competition.tags))
     tag = re.compile(f"(?:{known})|(#\\w{{1,40}}#)")  # group 1: an undeclared tag
+    declared = re.compile(known)
     speaker = re.compile(f"(?:{'|'.join(map(re.escape, competition.speakers))}):")
     read = read_columns(competition, kind)
     for record in table.records:
         fname = record.cells[columns.id]
         text = "\n".join(record.cells[column] for column in read)
+        if fname != fname.strip() or _INVISIBLE.search(fname):
+            warnings.add("id with spaces or invisible characters", repr(fname[:60]))
         if "\r" in text:
             warnings.add("carriage return in a cell", fname)
         if _CONTROL.search(text):
@@ -152,8 +160,17 @@ def _oddities(table: Table, competition: Competition, kind: str, warnings: Warni
             warnings.add("replacement character", fname)
         if not unicodedata.is_normalized("NFC", text):
             warnings.add("not NFC", fname)
-        if unknown := next((match[1] for match in tag.finditer(text) if match[1]), None):
-            warnings.add("unknown tag", f"{unknown} in {fname}")
+        if _INVISIBLE.search(text):
+            warnings.add("invisible character", fname)
+        if match := ESCAPED.search(text):
+            warnings.add("escaped character", f"{match[0]} in {fname}")
+        if match := HTML.search(text):
+            warnings.add("HTML", f"{match[0]} in {fname}")
+        if MAY_BE_TAG.search(declared.sub("", text)):
+            if odd := odd_tag(text):
+                warnings.add("tag in another form", f'"{odd[:40]}" in {fname}')
+            if unknown := next((match[1] for match in tag.finditer(repair_tags(text)) if match[1]), None):
+                warnings.add("unknown tag", f"{unknown} in {fname}")
         if (
             columns.topic in record.cells
             and kind in ("train", "dev")

@@ -6,42 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common.core.errors import UserError
+from common.data.repairs import repair_breaks, repair_speakers, repair_tags
 
 TAG = re.compile(r"#[A-Za-z]+[0-9]*#")
 
 MARKER = "…"
 """The line that replaces the turns that `truncate` left out."""
-
-_NAMES = (
-    "PhoneNumber",
-    "Address",
-    "DateOfBirth",
-    "PassportNumber",
-    "CardNumber",
-    "PersonName",
-    "Email",
-    "CarNumber",
-    "SSN",
-)
-_CANONICAL = {name.lower(): name for name in _NAMES}
-_SPACE = r"[^\S\n]{0,3}"
-_PERSON = r"[Pp](?:erson|ERSON)"
-_PERSON_NUMBER = rf"{_PERSON}{_SPACE}[0-9０-９]{{1,3}}"
-_NAME = "(?:" + "|".join([_PERSON_NUMBER, *(rf"(?i:{name})" for name in _NAMES)]) + ")"
-_HASH = "[#＃]"
-_OPENS_NEXT = rf"{_SPACE}{_NAME}{_SPACE}{_HASH}"
-_EXTRA = rf"(?:{_HASH}{{1,4}}(?!{_SPACE}{_NAME}|[A-Za-z]))?"
-_FOREIGN = rf"#[A-Za-z]+[0-9]*#(?!{_NAME}#)"
-
-# The regex scans from left to right and consumes the hashes of each tag that it matches, so the "#" that ends one
-# tag is never read as the start of the next.
-_VARIANT = re.compile(
-    rf"(?P<surely>{_HASH}{{1,4}}(?P<a>{_NAME}){_HASH}{_EXTRA})"
-    rf"|(?P<foreign>{_FOREIGN})"
-    rf"|(?P<spaced>{_HASH}{{1,4}}{_SPACE}(?P<b>{_NAME}){_SPACE}{_HASH}(?!{_OPENS_NEXT}|{_SPACE}{_PERSON_NUMBER}){_EXTRA})"
-    rf"|(?P<no_end>{_HASH}{{1,4}}(?P<c>{_PERSON}[0-9０-９]{{1,3}})(?![A-Za-z0-9０-９_#＃]))"
-    rf"|(?P<no_start>(?<![A-Za-z0-9_#＃])(?P<d>{_PERSON}[0-9０-９]{{1,3}}){_HASH}(?![#＃]|{_SPACE}{_NAME}))"
-)
 
 _LINE_BREAK = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
@@ -93,43 +63,18 @@ def visible(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-def _repaired(match: re.Match[str]) -> str:
-    if match["foreign"]:
-        return match[0]
-    name = next(match[key] for key in "abcd" if match[key])
-    name = re.sub(r"\s", "", name)
-    if known := _CANONICAL.get(name.lower()):
-        return f"#{known}#"
-    return f"#Person{unicodedata.normalize('NFKC', name[6:])}#"
-
-
-def repair_tags(text: str) -> str:
-    """Return the text with repaired tags: "# Person1 #", "#person1#", "＃Person1＃", "##Person1#", "#Person1은".
-
-    Only the names that the competition uses are repaired, and only where the text is unambiguous: a missing "#" is
-    added only to PersonN ("#Email 주소" may be a hashtag), "#Person1#Person2#" stays as it is, and a word without
-    any "#" never becomes a tag.
-    """
-    # A repaired "#" can make the next one unambiguous, so repeat until nothing changes. Ordinary text needs one pass;
-    # the limit keeps malicious text from looping.
-    for _ in range(16):
-        repaired = _VARIANT.sub(_repaired, text)
-        if repaired == text:
-            break
-        text = repaired
-    return text
-
-
 def clean(text: str) -> str:
     """Return the cleaned text of a dialogue or a summary; training and inference both use it.
 
-    The result is in NFC. Line breaks are "\\n", without blank lines or spaces around them. Invisible characters are
-    removed. Each run of spaces (also NBSP, tabs, Hangul fillers) becomes one space. Tags are repaired (`repair_tags`).
-    "#Person1# :" becomes "#Person1#: " and starts a new line even if the line break was missing. Idempotent.
+    The result is in NFC. Line breaks are "\\n", also those that were written as `<br>` or as a backslash and n
+    (`repair_breaks`), without blank lines or spaces around them. Invisible characters are removed. Each run of spaces
+    (also NBSP, tabs, Hangul fillers) becomes one space. Tags and speakers are repaired (`repair_tags`,
+    `repair_speakers`). "#Person1# :" becomes "#Person1#: " and starts a new line even if the line break was missing.
+    Idempotent. References are scored as they are in the file, never cleaned.
     """
     text = visible(_LINE_BREAK.sub("\n", text))
     text = _SPACES.sub(" ", _FILLER.sub(" ", text))
-    text = repair_tags(text)
+    text = repair_tags(repair_speakers(repair_breaks(text)))
     text = _SPEAKER_COLON.sub(r"\1: ", text)
     text = _INNER_SPEAKER.sub(lambda match: f"\n{match['speaker']}" if match["speaker"] else match[0], text)
     return _LINE_SPACE.sub("\n", text).strip(" \n")

@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from common.data.dialogue import TAG, repair_tags, tags, visible
+from common.data.dialogue import TAG, tags, visible
+from common.data.repairs import repair_tags
 from common.llm.config import Request
 from common.llm.keys import REDACTED
 from common.prompts import Message, safe
@@ -40,7 +41,7 @@ def tidy(text: str) -> str:
 
     Removed: invisible characters, a leading <think>…</think>, a code fence around the whole, a label at the start
     ("요약:", "**요약문**", "Summary:"), and quotes or bold marks around the whole if they do not occur inside. Broken tags
-    are repaired (`dialogue.repair_tags`). Anything else that does not belong is left for the checks to report.
+    are repaired (`repairs.repair_tags`). Anything else that does not belong is left for the checks to report.
     """
     text = visible(text).replace("\r\n", "\n").replace("\r", "\n").strip()
     while True:

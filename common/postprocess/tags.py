@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 
-from common.data.dialogue import TAG, repair_tags
+from common.data.dialogue import TAG
+from common.data.repairs import repair_tags
 
 _CASE = "에게서|에게|에서|에|께서|께|한테서|한테|으로부터|로부터|으로서|로서|으로써|로써|으로|로|부터|까지|이랑|랑|처럼|마저|조차"
 _PARTICLE = re.compile(
@@ -49,7 +50,7 @@ def _attach(match: re.Match[str]) -> str:
 def tag_repair(text: str) -> str:
     """Return the text with complete tags and the particle joined to them: "# Person1 # 은" → "#Person1#은".
 
-    Tags are repaired as `dialogue.repair_tags` does, and never invented. A particle is joined only when it stands
+    Tags are repaired as `repairs.repair_tags` does, and never invented. A particle is joined only when it stands
     alone as a word. 이 also means "this": it is joined before another tag or a plain predicate ("#Person1# 이 늦었다"),
     and kept apart before anything else ("#Person1# 이 문제를", "#Person1# 이 문제를 제기했다": both readings are possible). 가 and
     의 are kept apart at the end of the text; 도 and 만 there and before a number or unit ("만 20세"); 은 before objects

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.data.competition import Competition
+from common.data.dialogue import clean
 from common.data.import_files import import_data
 from common.data.rows import read_references, read_split, sample_ids
 from tests.support.competition_files import (
@@ -189,6 +190,21 @@ def test_a_line_separator_inside_a_string_ends_no_line(lines: Callable[[str], Co
         ("우산 가져", "우산\x0b가져", "control character", "dev_0"),
         (",날씨\n", ",\n", "empty topic", "dev_0"),
         ("\ndev_1", "\n\ndev_1", "blank line", "1, skipped"),
+        ("가져왔어?\n", "가져왔어?\\n", "escaped character", "\\n in dev_0"),
+        ("가져왔어?\n", "가져왔어?\\r\\n", "escaped character", "\\r\\n in dev_0"),
+        ("우산 가져", "우산을\\n 가져", "escaped character", "\\n in dev_0"),
+        ("우산 가져", "우산을\\t가져", "escaped character", "\\t in dev_0"),
+        ("가져왔어?\n", "가져왔어?<br/>", "HTML", "<br/> in dev_0"),
+        ("우산 가져", "우산 &amp; 장화 가져", "HTML", "&amp; in dev_0"),
+        ("\n#Person2#: 아니", "\n사람2#: 아니", "tag in another form", '"사람2#" in dev_0'),
+        ("\n#Person2#: 아니", "\n사람2: 아니", "tag in another form", '"사람2:" in dev_0'),
+        ("\n#Person2#: 아니", "\n# Person 2 #: 아니", "tag in another form", '"# Person 2 #" in dev_0'),
+        (SUMMARY, "#사람2#는 왔다.", "tag in another form", '"#사람2#" in dev_0'),
+        (SUMMARY, "＃Person2＃는 왔다.", "tag in another form", '"＃Person2＃" in dev_0'),
+        (SUMMARY, "#person2#는 왔다.", "tag in another form", '"#person2#" in dev_0'),
+        ("우산 가져", "우\u200b산 가져", "invisible character", "dev_0"),
+        (SUMMARY, f"\ufeff{SUMMARY}", "invisible character", "dev_0"),
+        ("\n#Person2#: 아니", "\n#Person2# 아니", "line without a speaker", "dev_0"),
     ],
 )
 def test_an_oddity_is_counted_with_an_example(
@@ -211,6 +227,28 @@ def test_carriage_returns_stay_in_the_text(tiny: Competition) -> None:
 def test_a_part_of_train_is_a_counted_warning(tiny: Competition) -> None:
     assert read_split(tiny, "train").warnings == {"row count": 1}
     assert "2 rows, 4 in the organisers' file" in read_split(tiny, "train").warning_examples[0]
+
+
+@pytest.mark.parametrize("start", ["#Person2# :", "#Person2#:  ", "#Person2#:", " #Person2#： "])
+def test_spaces_around_the_colon_of_a_speaker_are_no_oddity(tiny: Competition, start: str) -> None:
+    change(tiny, "dev", "\n#Person2#: 아니", f"\n{start}아니")
+    dev = read_split(tiny, "dev")
+    assert dev.warnings == {}
+    assert clean(dev.rows[0].dialogue) == TALK.strip('"')
+
+
+def test_an_id_that_only_looks_right_is_counted(tiny: Competition) -> None:
+    change(tiny, "test", "test_2,", "test_2\u200b,")
+    test = read_split(tiny, "test")
+    assert test.warning_examples == ("id with spaces or invisible characters: 'test_2\\u200b'",)
+
+
+def test_a_reference_is_scored_as_it_is_written(tiny: Competition) -> None:
+    """Only what models read is repaired."""
+    odd = "#사람2#는\u200b 우산을 잊었다.\\n끝."
+    change(tiny, "dev", SUMMARY, odd)
+    assert read_references(tiny, "dev")["dev_0"] == (odd,)
+    assert clean(odd) == "#Person2#는 우산을 잊었다.\n끝."
 
 
 def test_a_declared_tag_and_a_space_before_a_turn_are_no_oddity(tiny: Competition) -> None:

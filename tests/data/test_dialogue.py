@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.core.errors import UserError
-from common.data.dialogue import MARKER, TAG, Turn, clean, parse, render, repair_tags, tags, truncate
+from common.data.dialogue import MARKER, TAG, Turn, clean, parse, render, tags, truncate
+from common.data.repairs import odd_tag, repair_tags
 from tests.support import REAL_DATA
 
 REAL = REAL_DATA / "dialogue_summarization"
@@ -19,6 +20,7 @@ PIECES = (
     "#Person1#", "#Person2#:", "# Person1 #", "#person3#", "＃Person2＃", "##Person1#", "#Person1", "Person2#", "Person",
     "#PhoneNumber#", "# email #", "#Foo#", "#", "＃", ":", "：", " ", "  ", "\u00a0", "\u3164", "\t", "\n", "\r\n", "\r",
     "\u2028", "\u200b", "\ufeff", "\x07", "\u1112", "\u1161", "\u11ab", "e\u0301", "\u0301", "12", "１", "안녕", "은", "네.",
+    "#사람1#", "사람2#", "#사람1", "사람 2", "Ｐｅｒｓｏｎ", "\\n", "\\r\\n", "\\", "n", "<br>", "[", "]", "<", ">",
     "…", "\"", "(", "a", "\ud800",
 )  # fmt: skip
 messy = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
@@ -56,6 +58,22 @@ lengths: st.SearchStrategy[Callable[[str], int]] = st.sampled_from((len, by_piec
         ("#Person1#은 #Person5#에게 묻는다", "#Person1#은 #Person5#에게 묻는다"),
         ("\"#Person1#: 이런 식\"", "\"#Person1#: 이런 식\""),
         ("#Person1#Person2#: 네", "#Person1#Person2#: 네"),
+        # speakers in other forms
+        ("#Person1#: 안녕\n사람2#: 네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("#Person1#: 안녕\n사람2: 네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("사람 1 : 안녕\n#사람2: 네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("Person1: 안녕\n[Person 2]: 네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("#Person1:# 안녕", "#Person1#: 안녕"),
+        ("#Person1#: 안녕.사람2#: 네", "#Person1#: 안녕.\n#Person2#: 네"),
+        ("#Person1#: 사람2: 라고 적혔어", "#Person1#: 사람2: 라고 적혔어"),
+        # line breaks that were written out
+        ("#Person1#: 안녕\\n#Person2#: 네\\n", "#Person1#: 안녕\n#Person2#: 네"),
+        ("#Person1#: 안녕 \\r\\n사람2#: 네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("#Person1#: 안녕\\\\n #Person2#: 네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("#Person1#: 안녕.\\n잘 지내?", "#Person1#: 안녕.\n잘 지내?"),
+        ("#Person1#: Hi.\\nHow are you?", "#Person1#: Hi.\nHow are you?"),
+        ("#Person1#: 안녕<br>#Person2#: 네<BR />응", "#Person1#: 안녕\n#Person2#: 네\n응"),
+        ("#Person1#: C:\\new 폴더에 \\n을 써", "#Person1#: C:\\new 폴더에 \\n을 써"),
         ("", ""),
         (" \n ", ""),
     ],
@@ -74,6 +92,9 @@ def test_clean(raw: str, wanted: str) -> None:
         ("#Person12", "#Person12#"),
         ("# phonenumber #로", "#PhoneNumber#로"),
         ("#Person１#", "#Person1#"),
+        ("#PErson1#은 ＃Ｐｅｒｓｏｎ２＃와", "#Person1#은 #Person2#와"),
+        ("#사람1#과 # 사람 2 #는 #인물3#을", "#Person1#과 #Person2#는 #Person3#을"),
+        ("#사람1은 화자2#에게", "#Person1#은 #Person2#에게"),
         # two readings, or not ours: as it was
         ("#Person1##Person2#", "#Person1##Person2#"),
         ("#Person1#Person2#", "#Person1#Person2#"),
@@ -83,11 +104,33 @@ def test_clean(raw: str, wanted: str) -> None:
         ("#Person1##Foo#", "#Person1##Foo#"),
         ("Person1 혼자", "Person1 혼자"),
         ("#맛집 #Person", "#맛집 #Person"),
+        ("#사람3명 #사람들# 사람2", "#사람3명 #사람들# 사람2"),
+        ("저 두사람2# 일", "저 두사람2# 일"),
         ("#Person1# Person2 #Person3#", "#Person1# Person2 #Person3#"),
     ],
 )
 def test_repair_tags(raw: str, wanted: str) -> None:
     assert repair_tags(raw) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ("#Person1#은 #Email#로", None),
+        ("C# 사람 #맛집", None),
+        ("#Person1#과 #사람2#는", "#사람2#"),
+        ("#Person1#: 네\n사람2: 응", "사람2:"),
+        ("#Person1# : 네\n#Person2#: 응", None),
+    ],
+)
+def test_the_first_tag_in_another_form(text: str, odd: str | None) -> None:
+    assert odd_tag(text) == odd
+
+
+@given(messy)
+def test_no_odd_tag_is_left_after_cleaning(text: str) -> None:
+    cleaned = clean(text)
+    assert odd_tag(cleaned) is None or repair_tags(cleaned) == cleaned
 
 
 @given(messy)
