@@ -51,7 +51,7 @@ def check(competition: Competition, kind: str, path: Path, label: str | None = N
     """
     spec = competition.files[kind]
     source = FileOrigin(label, competition.obtain) if label else source_of(path, competition.obtain)
-    table, data = tables.load(path, source, spec.columns)
+    table, data = tables.load(path, source, _columns(competition, kind, path, source))
     warnings = Warnings()
     if table.blank_lines:
         warnings.counts["blank line"] = table.blank_lines
@@ -67,6 +67,17 @@ def check(competition: Competition, kind: str, path: Path, label: str | None = N
         warnings=dict(warnings.counts),
         examples=dict(warnings.examples),
     )
+
+
+def _columns(competition: Competition, kind: str, path: Path, source: FileOrigin) -> tuple[str, ...]:
+    """Return the columns that the file must have; a sample may have those of any valid submission."""
+    declared = competition.files[kind].columns
+    if kind != "sample" or not competition.submission.accepted:
+        return declared
+    table, _ = tables.load(path, source, (competition.columns.id,), others=True)
+    found = set(table.header or (table.records[0].cells if table.records else ()))
+    headers = (declared, *competition.submission.headers)
+    return next((header for header in headers if set(header) == found), declared)
 
 
 def read_columns(competition: Competition, kind: str) -> tuple[str, ...]:
@@ -97,13 +108,14 @@ def _ids(table: Table, competition: Competition, spec: FileSpec, source: FileOri
 
 def _cells(table: Table, competition: Competition, kind: str, source: FileOrigin) -> None:
     columns = read_columns(competition, kind)
-    index = competition.submission.index if kind == "sample" else None
+    sample = kind == "sample"
     for number, record in enumerate(table.records):
         fname = f'{competition.columns.id} "{record.cells[competition.columns.id]}"'
         for column in columns:
             if not _VISIBLE.search(record.cells[column]):
                 problem = f'column "{column}" is empty for {fname}; every {kind} row needs one'
                 raise source.error(record.line, problem, "Fix the row")
+        index = competition.submission.index_in(record.cells) if sample else None
         if index is not None and record.cells[index] != str(number):
             problem = f'index column "{index}" is "{record.cells[index][:20]}" for {fname}; wanted {number}'
             raise source.error(record.line, problem, "Number the rows from 0")

@@ -1,7 +1,7 @@
 """Load `competitions/<name>/competition.toml` as a checked, frozen `Competition`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,12 +92,23 @@ class SubmissionSpec:
     """The required format of the CSV that is uploaded to the site."""
 
     columns: tuple[str, ...]
-    """The columns in order; "" is the unnamed index column of some organisers' samples."""
+    """The columns that we write, in order; "" is the unnamed index column of some organisers' samples."""
     index: str | None
-    """Name of the column that numbers the rows from 0 ("" is a valid name); None when there is no such column."""
+    """Name of the column that numbers the rows from 0 ("" is a valid name); None when `columns` has no such column."""
     id: str
     summary: str
     max_characters: int
+    accepted: tuple[tuple[str, ...], ...] = ()
+    """Other headers that the site accepts, each with the id, the summary and at most one index column."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, ...], ...]:
+        """Return every valid header; the first one is written."""
+        return (self.columns, *self.accepted)
+
+    def index_in(self, header: Iterable[str]) -> str | None:
+        """Return the column of this header that numbers the rows from 0; None when it has no such column."""
+        return next((column for column in header if column not in (self.id, self.summary)), None)
 
 
 @dataclass(frozen=True)

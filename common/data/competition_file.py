@@ -20,6 +20,7 @@ from common.data.competition import (
     IdSpec,
     SubmissionSpec,
 )
+from common.data.repairs import repair_tags
 
 DEFAULT = "daily_talk"
 ACTIVE = ".active-competition"
@@ -70,7 +71,7 @@ def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> di
         spec = specs[kind] = _file(given)
         needed = {columns.id} | ({columns.dialogue} if kind in ("train", "dev", "test") else set())
         if kind == "sample":
-            needed = set(submission.columns)
+            needed |= {submission.id}
         if missing := sorted(needed - set(spec.columns)):
             raise given.wrong("columns", list(spec.columns), "also " + ", ".join(f'"{c}"' for c in missing))
         if kind in ("train", "dev", "solution") and not columns.answers(spec):
@@ -87,6 +88,7 @@ def _submission(table: TomlTable) -> SubmissionSpec:
         id=table.text("id"),
         summary=table.text("summary"),
         max_characters=table.whole("max_characters", 1),
+        accepted=_headers(table),
     )
     for key in ("index", "id", "summary"):
         if getattr(spec, key) not in (None, *spec.columns):
@@ -99,8 +101,23 @@ def _submission(table: TomlTable) -> SubmissionSpec:
             list(spec.columns),
             "only the id column, the summary column and the index column, if there is one",
         )
+    for header in spec.accepted:
+        if not {spec.id, spec.summary} <= set(header) or len(header) > 3:
+            wanted = f'headers with "{spec.id}", "{spec.summary}" and at most one index column'
+            raise table.wrong("accepted", f"a list with {list(header)}", wanted)
     table.done()
     return spec
+
+
+def _headers(table: TomlTable) -> tuple[tuple[str, ...], ...]:
+    wanted = 'a list of headers, each a list of different column names, such as [["fname", "summary"]]'
+    found = table.take("accepted", list, wanted, [])
+    for header in found:
+        if not isinstance(header, list) or not all(isinstance(name, str) for name in header):
+            raise table.wrong("accepted", f"a list with {header!r} ({type(header).__name__})", wanted)
+        if len(set(header)) != len(header):
+            raise table.wrong("accepted", f"a list with {header}", wanted)
+    return tuple(map(tuple, found))
 
 
 def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
@@ -151,6 +168,12 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
         if not re.fullmatch(r"#\w+#", tag):
             raise tags.wrong(
                 "speakers" if tag in competition.speakers else "masked", repr(tag), "tags like #Name#"
+            )
+        if repair_tags(tag) != tag:
+            raise tags.wrong(
+                "speakers" if tag in competition.speakers else "masked",
+                repr(tag),
+                f"{repair_tags(tag)!r}, because texts are read with this tag in its place",
             )
     for key in ("dev_profile", "leaderboard_profile"):
         if competition.language == "ko" and getattr(competition, key) == "google":

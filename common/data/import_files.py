@@ -14,8 +14,8 @@ from typing import IO
 
 from common.core.errors import UserError
 from common.core.files import fsync_folder, shown
-from common.data import checks
-from common.data.checks import check_same_ids
+from common.data import checks, releases
+from common.data.checks import Checked, check_same_ids
 from common.data.competition import Competition
 
 MAX_BYTES = 1 << 30
@@ -42,7 +42,8 @@ class _Found:
 def import_data(competition: Competition, source: Path) -> list[str]:
     """Check the declared files of `source`, move them into place, and return one report line for each file.
 
-    `source` is a folder or a .zip; the files may be in subfolders. A report line gives the rows and the warnings.
+    `source` is a folder or a .zip; the files may be in subfolders. A report line gives the rows and the warnings. More
+    lines follow for splits that may be of different releases.
     Raises UserError when a file is missing, invalid or found twice, when the archive is damaged or has paths outside
     its root, or when writing fails; then nothing has changed.
     """
@@ -211,7 +212,19 @@ def _check(competition: Competition, chosen: Mapping[str, _Found], staging: Path
         }
         count = len(checked[kinds[0]].table.records)
         report.append(f"{path}: {count} rows, {'; '.join(notes.values()) or 'no warnings'}")
-    return report
+    return report + _releases(competition, checked)
+
+
+def _releases(competition: Competition, checked: Mapping[str, Checked]) -> list[str]:
+    """Return a line for each pair of splits that may be of different releases."""
+    columns, splits = competition.columns, {}
+    for kind in ("train", "dev", "test"):
+        answer = None if kind == "test" else columns.answers(competition.files[kind])[0]
+        cells = [record.cells for record in checked[kind].table.records]
+        splits[kind] = releases.texts_of(
+            [(row[columns.id], row[columns.dialogue], row[answer] if answer else None) for row in cells]
+        )
+    return [f"warning: {line}" for line in releases.signs(splits)]
 
 
 def _move(competition: Competition, staging: Path, paths: list[str]) -> None:

@@ -220,6 +220,7 @@ def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bo
                 f"key {_quoted(missing)} is missing" if missing else f"key {_quoted(extra)} is not allowed"
             )
             raise source.error(number, f"{found}; wanted {_quoted(wanted)}", "Fix the line")
+        value = {key: value[key] for key in wanted}  # other keys may have values of any type
         for key, cell in value.items():
             if not isinstance(cell, str):
                 problem = f'key "{key}" is {json.dumps(cell)[:40]} ({type(cell).__name__}); wanted a string'

@@ -12,7 +12,7 @@ from common.core import paths
 from common.core.errors import UserError
 from common.core.files import sha256_file, shown
 from common.core.paths import run_folder
-from common.data import folds, near_copies
+from common.data import folds, near_copies, releases
 from common.data.competition import Competition
 from common.data.competition_rules import require_stage
 from common.data.near_copies import CopyIndex, copy_index, grams
@@ -65,6 +65,8 @@ class LeaksReport:
     near_copy: float
     overlaps: tuple[Overlap, ...]
     groups: tuple[Groups, ...]
+    releases: tuple[str, ...]
+    """A sentence for each pair of splits that may be of different releases of the data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,13 @@ def report(competition: Competition) -> LeaksReport:
         overlaps += [overlap(other, splits[other], name, rows, near_copy) for other in ("dev", "test")]
         overlaps.append(overlap("train", splits["train"], name, rows, near_copy, related))
     inside = tuple(_groups(name, splits[name], found) for name, found in grouped.items())
-    return LeaksReport(competition.name, near_copy, tuple(overlaps), inside)
+    found = {
+        name: releases.texts_of(
+            [(r.id, r.dialogue, r.summaries[0] if r.summaries else None) for r in split.rows]
+        )
+        for name, split in splits.items()
+    }
+    return LeaksReport(competition.name, near_copy, tuple(overlaps), inside, tuple(releases.signs(found)))
 
 
 def indexed(rows: Sequence[Row]) -> IndexedRows:
@@ -170,6 +178,7 @@ def advice(found: LeaksReport) -> list[str]:
         "augmented: a parent or new row near dev or test, or near train rows of another fold, is rejected when it is made; "
         "rows near dev or test are rejected again before training and by make submit.",
     ]
+    lines += [f"releases: {line}" for line in found.releases]
     if near:
         names = sorted({one.second for one in made if one.near and one.first != "train"})
         lines.append(

@@ -45,6 +45,7 @@ def test_the_real_one_declares_what_its_organisers_say(workspace: Path) -> None:
     real = load_competition("dialogue_summarization")
     assert real.submission.columns == ("", "fname", "summary")
     assert real.submission.index == ""
+    assert real.submission.headers == (("", "fname", "summary"), ("fname", "summary"))
     assert real.goals == (70, 75, 78, 80)
     assert real.goals_metric == "rouge_sum"
     assert "solution" not in real.files
@@ -143,6 +144,28 @@ def test_a_near_name_is_suggested(workspace: Path) -> None:
         ("max_characters = 500", "max_characters = 0", ('key "submission.max_characters" is 0',)),
         ('index = ""', 'index = "row"', ("key \"submission.index\" is 'row'", "submission.columns")),
         ('index = ""\n', "", ('key "submission.columns"', "index column")),
+        (
+            'accepted = [["fname", "summary"]]',
+            'accepted = ["fname"]',
+            ('key "submission.accepted"', "'fname' (str)"),
+        ),
+        ('accepted = [["fname", "summary"]]', 'accepted = [["fname"]]', ("submission.accepted", '"summary"')),
+        (
+            'accepted = [["fname", "summary"]]',
+            'accepted = [["fname", "summary", 3]]',
+            ("submission.accepted", "a list of headers"),
+        ),
+        (
+            'accepted = [["fname", "summary"]]',
+            'accepted = [["summary", "summary", "fname"]]',
+            ("different column names",),
+        ),
+        (
+            'accepted = [["fname", "summary"]]',
+            'accepted = [["", "n", "fname", "summary"]]',
+            ("at most one index",),
+        ),
+        ('"#Person2#"', '"#사람2#"', ("key \"tags.speakers\" is '#사람2#'", "'#Person2#'")),
         ("goals = [70, 75, 78, 80]", "goals = [80, 70]", ('key "metric.goals"', "ascending")),
         ("goals = [70, 75, 78, 80]", 'goals = ["70"]', ('key "metric.goals"', "'70' (str)", "numbers")),
         ('dev_profile = "leaderboard"', 'dev_profile = "google"', ('key "metric.dev_profile"', "Hangul")),

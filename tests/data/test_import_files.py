@@ -149,6 +149,38 @@ def test_two_imports_at_once(tiny: Competition, source: Path) -> None:
         unchanged(tiny, source, "another make data is running")
 
 
+def test_a_test_file_of_another_release_is_imported_with_a_warning(tiny: Competition, source: Path) -> None:
+    path = tiny.folder / "competition.toml"
+    text = (
+        path.read_text(encoding="utf-8")
+        .replace("rows = 3\nexact_rows = true\n", "")
+        .replace("last = 9", "last = 99")
+    )
+    path.write_text(text, encoding="utf-8")
+    test = [f"test_{n}" for n in range(20)]
+    train = [f"train_{n}" for n in range(20)]
+    made = {
+        "train": [
+            "fname,dialogue,summary,topic",
+            *(f'{n},"#Person1#: 비 {n}.\n#Person2#: 응.",요약.,비' for n in train),
+        ],
+        "test": ["fname,dialogue", *(f'{n},"#사람1#: 눈 {n}.\n#사람2#: 응."' for n in test)],
+        "sample_submission": [",fname,summary", *(f"{i},{n},없음" for i, n in enumerate(test))],
+        "solution": ["fname,summary1,summary2", *(f"{n},하나,둘" for n in test)],
+    }
+    for name, lines in made.items():
+        (source / "data" / f"{name}.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    *files, warning = import_data(load_competition("tiny"), source)
+    assert files[2] == 'data/test.csv: 20 rows, 20 × tag in another form: "#사람1#" in test_0'
+    assert len(files) == 5
+    assert warning == (
+        "warning: train and test may be of different releases of the data: dialogues with Korean tags: 0% of train, 100% "
+        "of test; dialogues with speakers such as #Person1#: 100% of train, 0% of test; "
+        "characters in dialogues: median 36 in train, 26 in test. If so, take all files from one release."
+    )
+    assert len(read_split(load_competition("tiny"), "test").rows) == 20
+
+
 def test_the_leavings_of_a_killed_import_are_swept_up(tiny: Competition, source: Path) -> None:
     left = tiny.folder / "data" / ".staging-killed"
     left.mkdir()
@@ -159,7 +191,15 @@ def test_the_leavings_of_a_killed_import_are_swept_up(tiny: Competition, source:
 
 def test_the_real_files_pass(workspace: Path) -> None:
     source, real_one = real("dialogue_summarization"), load_competition("dialogue_summarization")
-    assert len(import_data(real_one, source)) == 4
+    *files, train_test, dev_test = import_data(real_one, source)
+    assert len(files) == 4
+    # Test was written by another program than train and dev.
+    for line in (train_test, dev_test):
+        assert (
+            "test may be of different releases of the data: dialogues with a space before a line break: 24%"
+            in line
+        )
+        assert "37% of test" in line and ";" not in line
     train, dev, test = (read_split(real_one, split) for split in ("train", "dev", "test"))  # type: ignore[arg-type]
     assert [len(split.rows) for split in (train, dev, test)] == [2500, 499, 499]
     assert train.warnings["row count"] == 1

@@ -97,6 +97,32 @@ def test_a_submission_with_an_index_column_is_read(tiny: Competition, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    "header", [",fname,summary", "Unnamed: 0,fname,summary", "fname,summary", "summary,fname,score"]
+)
+def test_predictions_are_read_with_or_without_an_index(
+    tiny: Competition, tmp_path: Path, header: str
+) -> None:
+    cells = {"": "0", "Unnamed: 0": "0", "fname": "test_2", "summary": "비", "score": "0.5"}
+    path = tmp_path / "submission.csv"
+    path.write_text(f"{header}\n{','.join(cells[name] for name in header.split(','))}\n", encoding="utf-8")
+    assert read_predictions(path, tiny) == {"test_2": "비"}
+
+
+def test_other_keys_of_json_predictions_may_have_any_value(tiny: Competition, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    others = [0.25, None, True, [1, [2]], {"a": {"b": None}}, -7, "text", "\0", "\ud800"]
+    lines = [
+        json.dumps({"fname": f"test_{n}", "summary": f"요약 {n}", "more": value})
+        for n, value in enumerate(others)
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert read_predictions(path, tiny) == {f"test_{n}": f"요약 {n}" for n in range(len(others))}
+    for bad in ('{"fname": 3, "summary": "a"}', '{"fname": "a", "summary": null}'):
+        path.write_text(bad, encoding="utf-8")
+        refusal(lambda: read_predictions(path, tiny), "predictions.jsonl:1:", "wanted a string")
+
+
+@pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("id,summary\na,b\n", (":1:", 'column "fname" is missing', '"id", "summary"', 'wanted "fname"')),

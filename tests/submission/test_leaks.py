@@ -68,6 +68,22 @@ def test_the_report_goes_by_the_competitions_near_copy(repository: Path) -> None
         assert counts["test", "augmented/swap"] == (0, near)
 
 
+def test_a_test_file_of_another_release_is_named(repository: Path) -> None:
+    assert json.loads(invoke("--json"))["releases"] == []
+    for name, tag in (("train", "#Person"), ("test", "#사람")):
+        path = repository / f"competitions/talk/data/{name}.csv"
+        header = path.read_text(encoding="utf-8").splitlines()[0]
+        rest = ",요약.,주제" if name == "train" else ""
+        rows = [f'{name}_{n},"{tag}1#: {name} {n}.\n{tag}2#: 그래 {n}."{rest}' for n in range(20)]
+        path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    text = invoke()
+    assert (
+        "releases: train and test may be of different releases of the data: dialogues with Korean tags: 0%"
+        in text
+    )
+    assert "그래" not in text
+
+
 @given(
     st.lists(st.text("가나다라", min_size=1, max_size=9), min_size=1, max_size=6),
     st.lists(st.text("가나다라", min_size=1, max_size=9), max_size=6),
