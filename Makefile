@@ -10,7 +10,7 @@ VENV := .venv
 COMMON := $(VENV)/bin/python -m common
 # Settings reach the shell as environment variables and are never inserted into a recipe. The literal value is
 # used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer
 $(foreach setting,$(SETTINGS),$(eval override $(setting) := $$(value $(setting))))
 export $(SETTINGS)
 on = $(filter-out 0 no false,$($1))
@@ -75,11 +75,11 @@ track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run fol
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
 	@$(call need,q,q="Qwen2.5 generation config")$(COMMON) docs --query="$$q" $${lib:+--library="$$lib"} $(if $(call on,fresh),--fresh)
 
-score: setup ## pred=FILE [split=dev|test] [comp=NAME]: score predictions and compare them with the floor
-	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
+score: setup ## pred=FILE [split=dev|test] [comp=NAME] [stemmer=1]: score predictions and compare them with the floor
+	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"} $(if $(call on,stemmer),--stemmer)
 
-compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME]: test whether b is better, with a paired bootstrap and permutation test
-	@$(call need,a,a=FILE b=FILE)$(call need,b,a=FILE b=FILE)$(COMMON) compare --a "$$a" --b "$$b" --split "$${split:-dev}" $${comp:+--competition "$$comp"}
+compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME] [stemmer=1]: test whether b is better, with a paired bootstrap and permutation test
+	@$(call need,a,a=FILE b=FILE)$(call need,b,a=FILE b=FILE)$(COMMON) compare --a "$$a" --b "$$b" --split "$${split:-dev}" $${comp:+--competition "$$comp"} $(if $(call on,stemmer),--stemmer)
 
 submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok] [force=1]: submissions/NAME.toml → validated CSV + ledger entry
 	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${jobs:+--jobs "$$jobs"} $${stale:+--stale "$$stale"} $(if $(call on,force),--force)

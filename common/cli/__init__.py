@@ -8,6 +8,7 @@ import click
 from common.cli import data, experiments, results
 from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
+from common.cli.postprocess import postprocess
 from common.cli.results import blend_report_command, leaderboard_command, results_command, score
 from common.core.errors import UserError
 
@@ -22,7 +23,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
-    results.compare, results.submit, blend_report_command, leaderboard_command, results.lb, results_command, results.postprocess, experiments.track, data.docs, data.augment,
+    results.compare, results.submit, blend_report_command, leaderboard_command, results.lb, results_command, postprocess, experiments.track, data.docs, data.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

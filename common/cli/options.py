@@ -13,4 +13,7 @@ PROFILE = click.option(
     multiple=True,
     help="Default: all profiles that suit the competition.",
 )
+STEMMER = click.option(
+    "--stemmer", is_flag=True, help="Score google on Porter stems, as use_stemmer=True does in rouge_score."
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

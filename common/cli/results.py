@@ -7,25 +7,25 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT
+from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, STEMMER
 from common.core.errors import UserError
 from common.core.files import root, shown, write_text
-from common.core.paths import run_folder
 from common.core.text_table import text_table
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
-from common.data.rows import SplitName, read_predictions
+from common.data.rows import SplitName, read_predictions, read_references
 from common.ensemble.recipe import Recipe, read_recipe, require_enough
 from common.ensemble.report import advice, blend_report, tables
-from common.postprocess import report, search
-from common.postprocess.report import rules_alone, rules_inside
+from common.postprocess.hints import hints
+from common.rouge import verdict
 from common.runs import scoring
+from common.runs.comparison import compare_predictions, lacking
 from common.runs.results import read_results
-from common.runs.scoring import compare_predictions, per_example_csv
+from common.runs.scoring import per_example_csv
 from common.submission import leaderboard, ledger
 from common.submission.ledger import record_scores
 from common.submission.members import require_fresh
-from common.submission.submit import member_candidates, submit_blend
+from common.submission.submit import doubt, member_candidates, submit_blend
 
 _COPY = "{copy} has the same predictions as {original}: the two count as one member.\n"
 
@@ -41,6 +41,7 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
 @COMPETITION
 @SPLIT
 @PROFILE
+@STEMMER
 @AS_JSON
 @click.option(
     "--per-example",
@@ -53,19 +54,24 @@ def score(
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
+    stemmer: bool,
     as_json: bool,
     table: Path | None,
 ) -> None:
     """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
     chosen = load_competition(name or active_competition())
+    if stemmer:
+        scoring.require_stemmer(chosen, only)
     predictions = read_predictions(path, chosen)
-    report = scoring.report(chosen, split, predictions, only)
+    report = scoring.report(chosen, split, predictions, only, stemmer=stemmer)
+    found = hints(predictions, read_references(chosen, split))
     if table:
-        write_text(table, per_example_csv(chosen, split, predictions, only))
+        write_text(table, per_example_csv(chosen, split, predictions, only, stemmer=stemmer))
     if as_json:
-        click.echo(json.dumps(report.plain(), ensure_ascii=False))
+        click.echo(json.dumps({**report.plain(), "hints": found}, ensure_ascii=False))
         return
     click.echo(f"{shown(path)} on {chosen.name} {split}\n{scoring.table(report)}")
+    click.echo("".join(f"hint: {line}\n" for line in found), nl=False)
 
 
 @click.command()
@@ -82,26 +88,50 @@ def score(
 @COMPETITION
 @SPLIT
 @PROFILE
+@STEMMER
 @AS_JSON
 def compare(
-    first: Path, second: Path, name: str | None, split: SplitName, only: tuple[str, ...], as_json: bool
+    first: Path,
+    second: Path,
+    name: str | None,
+    split: SplitName,
+    only: tuple[str, ...],
+    stemmer: bool,
+    as_json: bool,
 ) -> None:
-    """Test whether b is better than a, with a paired bootstrap and a paired permutation test."""
+    """Test whether b is better than a, with a paired bootstrap and a paired permutation test.
+
+    A row that one side lacks scores 0 there.
+    """
     chosen = load_competition(name or active_competition())
+    if stemmer:
+        scoring.require_stemmer(chosen, only)
     a, b = (read_predictions(path, chosen) for path in (first, second))
-    found = compare_predictions(chosen, split, a, b, only)
+    found = compare_predictions(chosen, split, a, b, only, stemmer=stemmer)
+    references = read_references(chosen, split)
+    sides = {side: (texts, lacking(texts, references)) for side, texts in (("a", a), ("b", b))}
     if as_json:
-        click.echo(json.dumps([asdict(entry) for entry in found]))
+        counts = {
+            f"{side}_{kind}": len(getattr(lack, kind))
+            for side, (_, lack) in sides.items()
+            for kind in ("missing", "empty")
+        }
+        click.echo(json.dumps([asdict(entry) | counts for entry in found]))
         return
-    table = [["profile", "metric", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation"]]
+    table = [["profile", "metric", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation", "b"]]
     for entry in found:
         digits, test = (4 if entry.profile == "korouge" else 2), entry.test
         interval = f"{test.low:+.{digits}f} … {test.high:+.{digits}f}"
         table.append(
             [entry.profile, entry.headline_key, f"{entry.a:.{digits}f}", f"{entry.b:.{digits}f}",
-             f"{test.difference:+.{digits}f}", interval, f"{test.bootstrap_p:.4f}", f"{test.permutation_p:.4f}"]
+             f"{test.difference:+.{digits}f}", interval, f"{test.bootstrap_p:.4f}", f"{test.permutation_p:.4f}",
+             verdict(test.low, test.high)]
         )  # fmt: skip
     click.echo(f"a = {shown(first)}\nb = {shown(second)}   {chosen.name} {split}, {found[0].test.n} rows")
+    for side, (texts, lack) in sides.items():
+        if str(lack):
+            click.echo(f"{side} lacks rows: {lack}; each of them scores 0 there.")
+        click.echo("".join(f"hint: {side}: {line}\n" for line in hints(texts)), nl=False)
     click.echo(text_table(table))
 
 
@@ -146,13 +176,15 @@ def submit(
         click.echo(_COPY.format(copy=copy, original=original))
     click.echo(text_table(leaderboard.members(chosen, made.entry)))
     tied = f", {choice['tied']:.0%} of votes tied and decided by MBR" if recipe.method == "vote" else ""
+    for line in hints(read_predictions(made.path, chosen)):
+        click.echo(f"hint: {line}")
     click.echo(
         f"{shown(made.path)}: valid; all texts are equal in {choice['all_alike']:.0%} of dialogues, "
         f"all are different in {choice['all_different']:.0%}"
         f"{tied}. "
         f"Ledger id {made.entry['id']}.\n"
         f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
-        f"{judged['low']:+.2f} … {judged['high']:+.2f}{'' if judged['supported'] else ': it may be chance'}."
+        f"{judged['low']:+.2f} … {judged['high']:+.2f}{doubt(judged)}."
     )
 
 
@@ -248,22 +280,3 @@ def results_command(competition_name: str | None, markdown: bool) -> None:
     click.echo(
         f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n{text_table(table)}"
     )
-
-
-@click.command()
-@click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
-@COMPETITION
-def postprocess(run: str, name: str | None) -> None:
-    """Measure on dev what each post-processing rule and a fitted length change in a run's score."""
-    chosen = load_competition(name or active_competition())
-    task, own = report.task(chosen, run)
-    found = search.search(task, own)
-    tables = [
-        rules_alone(found),
-        rules_inside(found),
-        report.lengths(found),
-    ]
-    click.echo(f"{shown(run_folder(chosen.name, run))} on dev: {found.dialogues} dialogues\n")
-    for table in tables:
-        click.echo(text_table(table) + "\n")
-    click.echo("\n".join(report.advice(found, chosen, run)))

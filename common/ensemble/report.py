@@ -11,6 +11,7 @@ from common.ensemble import blend, cross_validation
 from common.ensemble.blend import Members, without_copies
 from common.ensemble.cross_validation import Verdicts
 from common.ensemble.recipe import Recipe
+from common.rouge import verdict as of_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +62,15 @@ def blend_report(recipe: Recipe, competition: Competition, members: Members) -> 
 def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
     """Return two tables, each a header and its rows: methods with intervals, and members by dialogue length."""
     judged = found.verdicts
-    methods = [["method", found.profile, f"over {judged.best}", "95 % interval", "p", "gap closed"]]
+    methods = [["method", found.profile, f"over {judged.best}", "95 % interval", "p", "gap closed", ""]]
     for verdict in judged.methods:
         test = verdict.against_best
         methods.append(
             [verdict.method, f"{verdict.score:.2f}", f"{test.difference:+.2f}", f"{test.low:+.2f} … {test.high:+.2f}",
-             f"{test.permutation_p:.4f}", f"{verdict.gap_closed:.0%}"]
+             f"{test.permutation_p:.4f}", f"{verdict.gap_closed:.0%}", of_interval(test.low, test.high)]
         )  # fmt: skip
     methods.append(["oracle", f"{judged.oracle:.2f}", f"{judged.oracle - judged.members[judged.best]:+.2f}", "", "",
-                    "100%"])  # fmt: skip
+                    "100%", ""])  # fmt: skip
     members = [["member", found.profile, *found.by_length]]
     for name, score in judged.members.items():
         members.append(
@@ -86,6 +87,11 @@ def advice(found: BlendReport) -> str:
         return (
             f'Blending helps: method = "auto" is better than {judged.best} alone (95 % interval above 0), including the '
             "choice of the method. A higher score in the table is the best of several, so it is optimistic."
+        )
+    if auto.against_best.high < 0:
+        return (
+            f'Blending hurts: method = "auto" is worse than {judged.best} alone (95 % interval below 0), including the choice '
+            f"of the method: submit {judged.best}."
         )
     better = [v.method for v in judged.methods if v.against_best.low > 0]
     look = (

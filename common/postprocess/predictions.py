@@ -10,6 +10,7 @@ from common.core import distributed
 from common.core.config import plain
 from common.core.files import shown, write_json
 from common.data.rows import SplitName, read_predictions, write_predictions
+from common.postprocess.hints import hints
 from common.postprocess.rules import PostprocessConfig, best_texts
 from common.runs import scoring
 from common.runs.candidates import Candidate
@@ -52,6 +53,8 @@ def finish(run: Run[Any], files: Sequence[Path]) -> None:
     write_json(path, report.plain())
     run.tracker.scores()
     print(f"{shown(run.folder)} on dev\n{scoring.table(report)}")  # noqa: T201
+    for line in hints(predictions):
+        log.warning("%s", line)
     run.finish([*files, path], scores={s.profile: asdict(s) for s in report.scores})
     defaults = plain(type(run.config)())
     changed = {name: value for name, value in plain(run.config).items() if value != defaults[name]}

@@ -47,6 +47,11 @@ def _attach(match: re.Match[str]) -> str:
     return match["tag"] + match["particle"] + match["rest"]
 
 
+def parted_particle(text: str) -> str | None:
+    """Return the first tag with a particle that `tag_repair` would join to it, such as "#Person1# 은"; else None."""
+    return next((f"{m['tag']} {m['particle']}" for m in _PARTICLE.finditer(text) if _attach(m) != m[0]), None)
+
+
 def tag_repair(text: str) -> str:
     """Return the text with complete tags and the particle joined to them: "# Person1 # 은" → "#Person1#은".
 

@@ -12,6 +12,7 @@ from common.rouge.stats import (
     compare,
     paired_bootstrap,
     paired_permutation,
+    verdict,
 )
 from common.rouge.tokenizers import TOKENIZERS, get_tokenizer
 
@@ -39,4 +40,5 @@ __all__ = [
     "paired_bootstrap",
     "paired_permutation",
     "pairwise",
+    "verdict",
 ]

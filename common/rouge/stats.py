@@ -5,11 +5,14 @@ Every function takes a seed and returns the same result for it on every machine.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from common.core.errors import UserError
+
+Verdict = Literal["better", "worse", "may be chance"]
 
 _CELLS = 4_000_000  # number of resampled values held in memory at once: 32 MB
 
@@ -155,6 +158,13 @@ def compare(
     return Comparison(
         interval.mean, interval.low, interval.high, bootstrap_p, permutation_p, int(np.asarray(a).size)
     )
+
+
+def verdict(low: float, high: float) -> Verdict:
+    """Return what the ends of an interval say about a difference: "worse" if it is below 0, "better" if above 0."""
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "may be chance"
 
 
 def holm(p_values: Sequence[float | None]) -> list[float]:

@@ -1,6 +1,7 @@
 """Score predictions against references by id, and report floors and signs of collapse beside the scores."""
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from common.core.files import root, sha256_texts, write_json
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
 from common.data.rows import Row, SplitName, read_references, read_split
-from common.rouge import Comparison, CorpusScores, align, bootstrap_interval, compare, corpus
+from common.rouge import CorpusScores, align, bootstrap_interval, corpus
 
 CONSTANTS_TRIED = 400  # number of sentences tried as the same answer to every dialogue
 
@@ -71,27 +72,49 @@ class ScoreReport:
 
 
 def profiles(competition: Competition) -> tuple[str, ...]:
-    """Return the profiles that suit the competition's language, its dev profile first."""
+    """Return the profiles that the competition names or that suit its language, its dev profile first."""
     sensible = (
         ("leaderboard", "rouge101", "korouge")
         if competition.language == "ko"
         else ("google", "rouge101", "korouge")
     )
-    return tuple(dict.fromkeys((competition.dev_profile, *sensible)))
+    return tuple(dict.fromkeys((competition.dev_profile, competition.leaderboard_profile, *sensible)))
 
 
 def example_scores(
-    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], profile: str, mode: str = "mean"
+    predictions: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    profile: str,
+    mode: str = "mean",
+    *,
+    stemmer: bool = False,
 ) -> CorpusScores:
     """Return the scores of every id of the references, in their order.
 
-    A missing prediction counts as empty and scores 0. Raises UserError when a prediction's id has no reference, or
-    there are no references.
+    A missing prediction counts as empty and scores 0. Predictions are scored in Unicode NFC, as a submission is written;
+    references as they are. `stemmer`: score `google` on Porter stems; no other profile uses it.
+    Raises UserError when a prediction's id has no reference, or there are no references.
     """
     _, texts, wanted, _ = align(predictions, references, missing="zero")
     if not wanted:
         raise UserError("there is no reference to score against.")
-    return corpus(texts, wanted, profile, references_mode=_mode(profile, mode, references))
+    texts = [unicodedata.normalize("NFC", text) for text in texts]
+    how = _mode(profile, mode, references)
+    return corpus(texts, wanted, profile, references_mode=how, use_stemmer=_stems(profile, stemmer))
+
+
+def require_stemmer(competition: Competition, only: Sequence[str] | None) -> None:
+    """Raise UserError when `google`, the only profile with a stemmer, is not among the profiles to score."""
+    chosen = tuple(only or profiles(competition))
+    if "google" not in chosen:
+        raise UserError(
+            f"the stemmer belongs to the profile google, which is not scored here ({', '.join(chosen)}). Leave the stemmer "
+            "out, or score English texts."
+        )
+
+
+def _stems(profile: str, stemmer: bool) -> bool:
+    return stemmer and profile == "google"
 
 
 def score(
@@ -113,37 +136,6 @@ def with_intervals(result: CorpusScores) -> MeanScores:
         {key: interval.mean for key, interval in found.items()},
         {key: (interval.low, interval.high) for key, interval in found.items()},
     )
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two prediction files compared in one profile: is b better than a?"""
-
-    profile: str
-    headline_key: str
-    a: float
-    b: float
-    test: Comparison
-
-
-def compare_predictions(
-    competition: Competition,
-    split: SplitName,
-    a: Mapping[str, str],
-    b: Mapping[str, str],
-    only: Sequence[str] | None,
-) -> list[Compared]:
-    """Return both paired tests of b against a, per profile headline. Raises UserError as `example_scores` does."""
-    references = read_references(competition, split)
-    found = []
-    for name in only or profiles(competition):
-        first, second = (
-            example_scores(p, references, name, competition.leaderboard_references) for p in (a, b)
-        )
-        key = first.headline_key
-        test = compare(first.per_example[key], second.per_example[key])
-        found.append(Compared(name, key, float(first.headline), float(second.headline), test))
-    return found
 
 
 def _mode(profile: str, mode: str, references: Mapping[str, Sequence[str]]) -> str | None:
@@ -182,6 +174,8 @@ def floor(
     constants: Sequence[str],
     profile: str,
     mode: str,
+    *,
+    stemmer: bool = False,
 ) -> Floor:
     """Return the scores that need no model.
 
@@ -192,19 +186,22 @@ def floor(
     tried = list(dict.fromkeys(constants))[:CONSTANTS_TRIED]
     predictions = [text for text in tried for _ in names]
     wanted = [list(references[n]) for n in names] * len(tried)
-    result = corpus(predictions, wanted, profile, references_mode=_mode(profile, mode, references))
+    how, stems = _mode(profile, mode, references), _stems(profile, stemmer)
+    result = corpus(predictions, wanted, profile, references_mode=how, use_stemmer=stems)
     means = result.per_example[result.headline_key].reshape(len(tried), len(names)).mean(axis=1)
     best = int(np.argmax(means))
     by_id = {row.id: row for row in rows}
     leads = {
-        n: score({i: lead(by_id[i].dialogue, n) for i in names}, references, profile, mode).headline
+        n: example_scores(
+            {i: lead(by_id[i].dialogue, n) for i in names}, references, profile, mode, stemmer=stemmer
+        ).headline
         for n in (1, 2)
     }
     turns = max(leads, key=lambda n: leads[n])
     return Floor(float(means[best]), tried[best], leads[turns], turns)
 
 
-def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
+def floors(competition: Competition, split: SplitName, *, stemmer: bool = False) -> dict[str, Floor]:
     """Return the floors of a split by profile, cached in `.cache/floors` under a hash of everything they depend on."""
     rows = read_split(competition, split).rows
     references = read_references(competition, split)
@@ -214,12 +211,15 @@ def floors(competition: Competition, split: SplitName) -> dict[str, Floor]:
     mode = competition.leaderboard_references
     key = sha256_texts(
         [*(p for r in rows for p in (r.id, r.dialogue)), *(s for r in references.values() for s in r), *constants,
-         mode, *profiles(competition)]
+         mode, *profiles(competition), *(["stemmer"] if stemmer else [])]
     )  # fmt: skip
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
     with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
         return {name: Floor(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
-    found = {name: floor(rows, references, constants, name, mode) for name in profiles(competition)}
+    found = {
+        name: floor(rows, references, constants, name, mode, stemmer=stemmer)
+        for name in profiles(competition)
+    }
     write_json(path, {name: asdict(entry) for name, entry in found.items()})
     return found
 
@@ -229,6 +229,8 @@ def report(
     split: SplitName,
     predictions: Mapping[str, str],
     only: Sequence[str] | None = None,
+    *,
+    stemmer: bool = False,
 ) -> ScoreReport:
     """Return scores in every profile (or those of `only`), floors and diagnostics of predictions on a split.
 
@@ -239,8 +241,11 @@ def report(
     chosen = tuple(only or profiles(competition))
     mode = competition.leaderboard_references
     return ScoreReport(
-        scores=tuple(with_intervals(example_scores(predictions, references, name, mode)) for name in chosen),
-        floors={name: found for name, found in floors(competition, split).items() if name in chosen},
+        scores=tuple(
+            with_intervals(example_scores(predictions, references, name, mode, stemmer=stemmer))
+            for name in chosen
+        ),
+        floors={n: found for n, found in floors(competition, split, stemmer=stemmer).items() if n in chosen},
         diagnostics=diagnose(predictions, rows),
     )
 
@@ -251,13 +256,13 @@ def table(report: ScoreReport) -> str:
         f"{'metric':<58} {'score':>8}  {'95 % interval':<18} {'floor: one sentence':>20} {'first turns':>12}"
     ]
     for entry in report.scores:
-        floor_of = report.floors[entry.profile]
+        floor_of = report.floors.get(entry.profile)  # none for a profile that does not suit the competition
         digits = 4 if entry.profile == "korouge" else 2
         for key, value in entry.metrics.items():
             low, high = entry.intervals[key]
             digits_here = digits if key.endswith(f"/{entry.headline_key}") else 4
             line = f"{key:<58} {value:>8.{digits_here}f}  {f'{low:.{digits_here}f} – {high:.{digits_here}f}':<18}"
-            if key.endswith(f"/{entry.headline_key}"):
+            if floor_of and key.endswith(f"/{entry.headline_key}"):
                 line += f" {floor_of.constant:>20.{digits}f} {floor_of.lead:>12.{digits}f}"
             lines.append(line.rstrip())
     d = report.diagnostics
@@ -269,7 +274,12 @@ def table(report: ScoreReport) -> str:
 
 
 def per_example_csv(
-    competition: Competition, split: SplitName, predictions: Mapping[str, str], only: Sequence[str] | None
+    competition: Competition,
+    split: SplitName,
+    predictions: Mapping[str, str],
+    only: Sequence[str] | None,
+    *,
+    stemmer: bool = False,
 ) -> str:
     """Return a CSV with one row per id: every metric of every profile, under keys that name profile and tokenizer."""
     import pandas as pd  # imported here, because it takes half a second that no other score needs
@@ -277,7 +287,8 @@ def per_example_csv(
     references = read_references(competition, split)
     columns: dict[str, Sequence[float]] = {}
     for name in only or profiles(competition):
-        result = example_scores(predictions, references, name, competition.leaderboard_references)
+        mode = competition.leaderboard_references
+        result = example_scores(predictions, references, name, mode, stemmer=stemmer)
         columns |= {f"{result.label}/{key}": values.tolist() for key, values in result.per_example.items()}
     table = pd.DataFrame({competition.columns.id: list(references), **columns})
     return str(table.to_csv(index=False, lineterminator="\n"))

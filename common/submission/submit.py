@@ -3,6 +3,7 @@
 Never imports torch, and trains members only on request.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from common.ensemble.blend import Blended, Members, blend
 from common.ensemble.recipe import Recipe
 from common.postprocess.rules import apply_recorded
 from common.rouge import paired_bootstrap
+from common.rouge import verdict as of_interval
 from common.runs import candidates, scoring
 from common.runs.candidates import Candidate
 from common.runs.record import read_record
@@ -51,7 +53,10 @@ def member_candidates(
     for member in recipe.members:
         folder = run_folder(competition.name, member.run)
         path = folder / split / "predictions.csv"
-        found = read_predictions(path, competition)
+        read = read_predictions(path, competition)
+        found = {
+            name: unicodedata.normalize("NFC", text) for name, text in read.items()
+        }  # as it is submitted
         absent, extra = set(wanted) - set(found), set(found) - set(wanted)
         if absent or extra:
             name = sorted(absent or extra)[0]
@@ -186,11 +191,19 @@ def verdict(
     }
 
 
+def doubt(judged: Mapping[str, Any]) -> str:
+    """Return what a verdict says against the blend as the end of a sentence; "" when dev supports the blend."""
+    if judged["supported"]:
+        return ""
+    worse = of_interval(judged["low"], judged["high"]) == "worse"
+    return ": it is worse" if worse else ": it may be chance"
+
+
 def _unsupported(recipe: Recipe, competition: Competition, judged: Mapping[str, Any]) -> str:
     best, dev = judged["best"], competition.dev_profile
     return (
         f"submissions/{recipe.name}.toml: on dev the blend is {judged['difference']:+.2f} {dev} over {best} alone, 95 % "
-        f"interval {judged['low']:+.2f} … {judged['high']:+.2f}: it may be chance. Nothing was written. Submit {best} "
+        f"interval {judged['low']:+.2f} … {judged['high']:+.2f}{doubt(judged)}. Nothing was written. Submit {best} "
         'alone (a recipe with method = "vote" and this one member), look for a better blend with: make blend-report '
         f"blend={recipe.name}, or submit it anyway with force=1."
     )

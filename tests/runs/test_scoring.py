@@ -2,6 +2,9 @@
 
 import csv
 import io
+import statistics
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from common.data.competition_file import load_competition
 from common.data.rows import Row, read_predictions, read_references
 from common.rouge import corpus
 from common.runs import scoring
-from common.runs.scoring import compare_predictions, per_example_csv, score
+from common.runs.scoring import example_scores, per_example_csv, score
 from tests.support import repository as repositories
 
 REFERENCES = {"dev_0": ("비가 온다",), "dev_1": ("눈이 많이 온다",), "dev_2": ("바람이 분다",)}
@@ -44,6 +47,67 @@ def test_a_missing_prediction_scores_zero_like_an_empty_one(profile: str) -> Non
     missing = {name: text for name, text in PERFECT.items() if name != "dev_1"}
     for less in (missing, {**PERFECT, "dev_1": ""}, {**PERFECT, "dev_1": "  "}):
         assert score(less, REFERENCES, profile).headline == pytest.approx(full * 2 / 3)
+
+
+@pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
+def test_predictions_in_nfd_score_as_in_nfc(profile: str) -> None:
+    decomposed = {name: unicodedata.normalize("NFD", text) for name, text in PERFECT.items()}
+    assert decomposed != PERFECT
+    assert score(decomposed, REFERENCES, profile) == score(PERFECT, REFERENCES, profile)
+
+
+def test_references_are_scored_as_they_are() -> None:
+    decomposed = {
+        name: tuple(unicodedata.normalize("NFD", t) for t in group) for name, group in REFERENCES.items()
+    }
+    assert score(PERFECT, decomposed, "korouge").headline == 0
+
+
+ENGLISH = {
+    "dev_0": ("The managers agreed on the meetings.", "Two managers will be meeting again."),
+    "dev_1": ("#Person1# is renting a flat, and #Person2# gives advice.", "#Person1# rents an apartment."),
+    "dev_2": ("They happily studied cities in 1,200 books.", "They study a city."),
+}
+WRITTEN = {
+    "dev_0": "A manager agrees to meet.",
+    "dev_1": "#Person1# rented flats; #Person2# advised him.",
+    "dev_2": "He was happy studying a city in a book of 1200 pages.",
+}
+
+
+@pytest.mark.parametrize("stemmer", [False, True])
+@pytest.mark.parametrize("mode", ["mean", "max"])
+def test_google_equals_rouge_score_with_and_without_the_stemmer(stemmer: bool, mode: str) -> None:
+    package = pytest.importorskip("rouge_score.rouge_scorer").RougeScorer(
+        ["rouge1", "rouge2", "rougeL"], stemmer
+    )
+    found = example_scores(WRITTEN, ENGLISH, "google", mode, stemmer=stemmer)
+    combined = max if mode == "max" else statistics.mean
+    for key, values in found.per_example.items():
+        if key != "rouge_mean":
+            wanted = [
+                combined([package.score(target, WRITTEN[name])[key].fmeasure for target in targets]) * 100
+                for name, targets in ENGLISH.items()
+            ]
+            assert values.tolist() == pytest.approx(wanted, abs=1e-12)
+    assert found.label == ("google[alnum+stem," if stemmer else "google[alnum,") + mode + "]"
+
+
+def test_the_stemmer_changes_google_alone() -> None:
+    for profile in ("google", "korouge", "rouge101"):
+        plain = example_scores(WRITTEN, ENGLISH, profile)
+        stemmed = example_scores(WRITTEN, ENGLISH, profile, stemmer=True)
+        assert (stemmed.keyed() == plain.keyed()) == (profile != "google")
+        if profile == "google":
+            assert stemmed.headline > plain.headline + 5
+
+
+def test_a_profile_without_a_floor_is_printed_without_one(repository: Path) -> None:
+    talk = load_competition("talk")
+    predictions = read_predictions(repository / "outputs/talk/exp001/dev/predictions.csv", talk)
+    report = scoring.report(talk, "dev", predictions, ["korouge"])
+    bare = scoring.table(replace(report, floors={})).splitlines()
+    assert bare[4].rstrip() == scoring.table(report).splitlines()[4][: len(bare[4])].rstrip()
 
 
 def test_an_unknown_id_and_no_reference_are_refused() -> None:
@@ -146,18 +210,6 @@ def test_predictions_of_another_split_are_refused(repository: Path) -> None:
     with pytest.raises(UserError, match="3 of 3 predicted ids have no reference"):
         scoring.report(talk, "dev", predictions)
     assert set(predictions) == set(repositories.IDS["test"])
-
-
-def test_compare_finds_a_real_difference_and_none_in_a_copy(repository: Path) -> None:
-    talk = load_competition("talk")
-    references = read_references(talk, "dev")
-    good = {name: texts[0] for name, texts in references.items()}
-    bad = dict.fromkeys(references, "전혀 다른 말")
-    same = compare_predictions(talk, "dev", good, good, ["korouge"])[0]
-    assert (same.test.difference, same.test.bootstrap_p, same.test.permutation_p) == (0, 1, 1)
-    worse = compare_predictions(talk, "dev", good, bad, None)
-    assert [entry.profile for entry in worse] == ["leaderboard", "rouge101", "korouge"]
-    assert all(entry.test.difference < 0 and entry.a > entry.b for entry in worse)
 
 
 def test_the_table_of_rows_averages_to_the_report(repository: Path) -> None:

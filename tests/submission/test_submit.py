@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from common.core.errors import UserError
 from common.core.files import read_lines, sha256_file
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
+from common.data.rows import read_references
 from common.rouge import pairwise
 from common.submission import ledger
 from common.submission import submit as submission_submit
 from common.submission.members import require_fresh
-from common.submission.submit import member_candidates, submit_blend
+from common.submission.submit import doubt, member_candidates, submit_blend
 from tests.support import repository as repositories
 from tests.support.submitting import RUN, lines_of, recipe, refused, solo, submit
 
@@ -31,24 +33,56 @@ def talk(repository: Path) -> Competition:
 # What dev does not support
 
 
-def test_a_blend_that_may_be_chance_is_refused_unless_forced(repository: Path) -> None:
-    worse = repositories.RECIPE.replace("2.0", "0.5")  # the vote is then exp001's, and exp002 is better
-    recipe(repository, worse)
+def refused_by_dev(repository: Path, words: str) -> dict[str, Any]:
+    """Return the verdict on a blend that dev does not support, once it is submitted all the same."""
     message = refused(
         repository,
         "submissions/talk.toml: on dev the blend is ",
         "95 % interval",
-        "it may be chance. Nothing was written. Submit exp00",
+        f": {words}. Nothing was written. Submit exp00",
         "make blend-report blend=talk, or submit it anyway with force=1.",
         force=False,
     )
     made = submit(repository)
-    judged = made.entry["verdict"]
+    judged: dict[str, Any] = made.entry["verdict"]
     assert not judged["supported"]
     assert f"{judged['difference']:+.2f} leaderboard over {judged['best']} alone" in message
     assert judged["low"] <= judged["difference"] <= judged["high"]
-    assert judged["low"] <= 0
     assert ledger.entries()[-1]["verdict"] == judged
+    assert doubt(judged) == f": {words}"
+    return judged
+
+
+def test_a_blend_that_is_surely_worse_is_called_worse(repository: Path) -> None:
+    recipe(
+        repository, repositories.RECIPE.replace("2.0", "0.5")
+    )  # the vote is exp001's, and exp002 is better
+    judged = refused_by_dev(repository, "it is worse")
+    assert judged["high"] < 0
+
+
+def test_a_blend_that_may_be_chance_is_refused_unless_forced(repository: Path, talk: Competition) -> None:
+    wanted = {name: texts[0] for name, texts in read_references(talk, "dev").items()}
+    first, second = wanted
+    repositories.infer_texts(repository, "exp001", {first: wanted[first], second: "말 없이 걷는다."})
+    repositories.infer_texts(repository, "exp002", {first: "말 없이 걷는다.", second: wanted[second]})
+    recipe(repository, repositories.RECIPE)  # the vote is exp002's, and exp001 is a little better
+    judged = refused_by_dev(repository, "it may be chance")
+    assert judged["low"] <= 0 <= judged["high"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "supported", "words"),
+    [
+        (0.1, 2.0, True, ""),
+        (0.0, 0.0, True, ""),  # the best member itself
+        (0.0, 2.0, False, ": it may be chance"),
+        (-2.0, 0.0, False, ": it may be chance"),
+        (-2.0, -0.1, False, ": it is worse"),
+    ],
+)
+def test_what_is_said_against_a_blend(low: float, high: float, supported: bool, words: str) -> None:
+    assert doubt({"low": low, "high": high, "supported": supported}) == words
 
 
 def test_one_member_as_it_is_needs_no_support(repository: Path) -> None:

@@ -1,0 +1,30 @@
+"""Command that measures post-processing on dev: postprocess."""
+
+import click
+
+from common.cli.options import COMPETITION
+from common.core.files import shown
+from common.core.paths import run_folder
+from common.core.text_table import text_table
+from common.data.competition_file import active_competition, load_competition
+from common.postprocess import report, search
+from common.postprocess.report import rules_alone, rules_inside
+
+
+@click.command()
+@click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
+@COMPETITION
+def postprocess(run: str, name: str | None) -> None:
+    """Measure on dev what each post-processing rule and a fitted length change in a run's score."""
+    chosen = load_competition(name or active_competition())
+    task, own = report.task(chosen, run)
+    found = search.search(task, own)
+    tables = [
+        rules_alone(found),
+        rules_inside(found),
+        report.lengths(found),
+    ]
+    click.echo(f"{shown(run_folder(chosen.name, run))} on dev: {found.dialogues} dialogues\n")
+    for table in tables:
+        click.echo(text_table(table) + "\n")
+    click.echo("\n".join(report.advice(found, chosen, run)))
