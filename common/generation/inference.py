@@ -15,7 +15,7 @@ from common.generation.decoder import Decoder
 from common.models import storage
 from common.postprocess import predictions
 from common.postprocess.predictions import SPLITS
-from common.postprocess.rules import PostprocessConfig, best_texts
+from common.postprocess.rules import PostprocessConfig, best_texts, within
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.runs.run import Run
@@ -106,12 +106,13 @@ def best_decoding(
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
     inputs = examples.sources(rows, tokenizer, config.lengths, template)
+    postprocess = within(config.postprocess, run.competition.submission.max_characters)
     scores = []
     for number, decoding in enumerate(grid):
         path = run.folder / "grid" / f"setting-{number}.jsonl"
         key = run.key("grid", run.checkpoint, str(decoding))
         found = resumable.generate(decoder, inputs, decoding, path, key=key, seed=config.seed)
-        texts = best_texts(config.postprocess, found)
+        texts = best_texts(postprocess, found)
         scores.append(score(texts, references, run.competition.dev_profile).headline)
         log.info("%.2f  %s", scores[-1], decoding)
     table = [{"decoding": str(decoding), "dev": dev} for decoding, dev in zip(grid, scores, strict=True)]

@@ -11,7 +11,7 @@ from common.core.config import plain
 from common.core.files import shown, write_json
 from common.data.rows import SplitName, read_predictions, write_predictions
 from common.postprocess.hints import hints
-from common.postprocess.rules import PostprocessConfig, best_texts
+from common.postprocess.rules import PostprocessConfig, best_texts, within
 from common.runs import scoring
 from common.runs.candidates import Candidate
 from common.runs.results import from_record, write_result
@@ -32,7 +32,7 @@ def write(
     path = run.folder / split / "predictions.csv"
     if distributed.rank():  # only the first process writes
         return path
-    predicted = best_texts(config, candidates)
+    predicted = best_texts(within(config, run.competition.submission.max_characters), candidates)
     write_predictions(path, list(predicted), list(predicted.values()), run.competition)
     return path
 

@@ -1,8 +1,9 @@
 """Fix model output with named, ordered, pure text rules that leave good text unchanged."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from common.core.errors import UserError
@@ -25,8 +26,9 @@ class PostprocessConfig:
     """Names of `RULES`, applied from left to right."""
     repetition_words: int = 3
     """A span of at least this many words that directly follows itself is a repetition; at least 1."""
-    max_characters: int = 300
-    """Longer text is cut to whole sentences within this length; at least 1. 95 % of real summaries are under 144."""
+    max_characters: int | None = None
+    """Longer text is cut to whole sentences within this length; at least 1. None: the length that a submission may have
+    (`[submission] max_characters` in competition.toml), which cuts no real summary."""
     min_characters: int = 0
     """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first."""
 
@@ -55,9 +57,23 @@ RULES: Mapping[str, Callable[[PostprocessConfig], Rule]] = {
     "whitespace": lambda config: whitespace,
     "tag_repair": lambda config: tag_repair,
     "remove_repetition": lambda config: lambda text: remove_repetition(text, config.repetition_words),
-    "limit_length": lambda config: lambda text: limit_length(text, config.max_characters),
+    "limit_length": lambda config: (
+        lambda text: text if config.max_characters is None else limit_length(text, config.max_characters)
+    ),
 }
 """Every rule by name, with the settings that it takes from the config."""
+
+
+def within(config: PostprocessConfig, limit: int) -> PostprocessConfig:
+    """Return the config with `limit` (characters of a submission) in place of a `max_characters` that is None."""
+    return replace(config, max_characters=limit) if config.max_characters is None else config
+
+
+def longest(config: PostprocessConfig) -> float:
+    """Return the length that `limit_length` allows, in characters; infinity without the rule or its limit."""
+    if config.max_characters is None or "limit_length" not in config.rules:
+        return math.inf
+    return config.max_characters
 
 
 def pipeline(names: Sequence[str], **settings: Any) -> Rule:
@@ -75,8 +91,9 @@ def pipeline(names: Sequence[str], **settings: Any) -> Rule:
         )
     config = PostprocessConfig(rules=tuple(names), **settings)
     for name in _BOUNDS:
-        if getattr(config, name) < 1:
-            raise UserError(f"postprocess: {name} is {getattr(config, name)}; it must be 1 or more.")
+        bound = getattr(config, name)
+        if bound is not None and bound < 1:
+            raise UserError(f"postprocess: {name} is {bound}; it must be 1 or more.")
     chosen = [RULES[name](config) for name in config.rules]
 
     def run(text: str) -> str:
@@ -103,7 +120,7 @@ def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
     Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above the maximum of `limit_length`.
     """
     least = config.min_characters
-    if least < 0 or ("limit_length" in config.rules and least > config.max_characters):
+    if least < 0 or least > longest(config):
         raise UserError(
             f"postprocess: min_characters is {least}; wanted 0 to max_characters ({config.max_characters})."
         )
@@ -130,6 +147,9 @@ def recorded(settings: Mapping[str, Any]) -> PostprocessConfig:
     return PostprocessConfig(**known | {"rules": tuple(found["rules"])})
 
 
-def apply_recorded(settings: Mapping[str, Any]) -> Rule:
-    """Return the rules that a run folder recorded as `postprocess.…` settings. Raises UserError as `pipeline` does."""
-    return get_rule(recorded(settings))
+def apply_recorded(settings: Mapping[str, Any], limit: int) -> Rule:
+    """Return the rules that a run folder recorded as `postprocess.…` settings; `limit` as for `within`.
+
+    Raises UserError as `pipeline` does.
+    """
+    return get_rule(within(recorded(settings), limit))

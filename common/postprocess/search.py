@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.folds import folds
-from common.postprocess.rules import RULES, PostprocessConfig, get_rule, long_enough
+from common.postprocess.rules import RULES, PostprocessConfig, get_rule, long_enough, longest
 from common.postprocess.trials import AT_LEAST, AT_MOST, Effect, LengthTrial, RuleTrial, SearchReport, Task
 from common.rouge import compare
 from common.rouge.stats import holm
@@ -72,7 +72,8 @@ def _with(config: PostprocessConfig, name: str) -> PostprocessConfig:
     if name in config.rules:
         return config
     if name == "limit_length":
-        config = replace(config, max_characters=max(config.max_characters, config.min_characters))
+        most = config.max_characters
+        config = replace(config, max_characters=most and max(most, config.min_characters))
     order = list(PostprocessConfig().rules)
     later = set(order[order.index(name) + 1 :]) if name in order else set()
     place = next((i for i, rule in enumerate(config.rules) if rule in later), len(config.rules))
@@ -100,7 +101,7 @@ def _length_ways(task: Task, own: PostprocessConfig) -> dict[str, list[Postproce
 
 
 def _possible(config: PostprocessConfig) -> bool:
-    return "limit_length" not in config.rules or config.min_characters <= config.max_characters
+    return config.min_characters <= longest(config)
 
 
 # --- scores ---

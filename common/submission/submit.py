@@ -64,7 +64,9 @@ def member_candidates(
                 f"{shown(path)}: {len(absent)} ids of {split} are missing and {len(extra)} are unknown, "
                 f"for example {name!r}; infer {member.run} again."
             )
-        apply_rules = apply_recorded(read_record(folder)["infer"]["config"])
+        apply_rules = apply_recorded(
+            read_record(folder)["infer"]["config"], competition.submission.max_characters
+        )
         proposed = candidates.read(folder / split / "candidates.jsonl")
         members[member.run] = {
             name: _different(

@@ -14,7 +14,7 @@ from common.data.competition_file import load_competition
 from common.data.folds import folds
 from common.data.rows import Row
 from common.postprocess import report
-from common.postprocess.rules import RULES, PostprocessConfig, best_texts, prediction, recorded
+from common.postprocess.rules import RULES, PostprocessConfig, best_texts, prediction, recorded, within
 from common.postprocess.search import ALPHA, FOLDS, search
 from common.postprocess.trials import AT_LEAST, AT_MOST, SearchReport, Task
 from common.rouge.stats import holm
@@ -232,7 +232,18 @@ def test_the_first_candidate_that_is_long_enough_is_predicted() -> None:
     assert best_texts(replace(config, min_characters=4), {"a": group}) == {"a": "조금 더 길다."}
     for least in (-1, 301):
         with pytest.raises(UserError, match=r"min_characters is .* wanted 0 to max_characters \(300\)"):
-            prediction(replace(config, min_characters=least), texts)
+            prediction(replace(config, min_characters=least, max_characters=300), texts)
+
+
+def test_without_a_limit_of_its_own_a_run_has_that_of_the_submission() -> None:
+    config = PostprocessConfig()
+    assert within(config, 12) == replace(config, max_characters=12)
+    assert within(replace(config, max_characters=80), 12).max_characters == 80
+    text = ["가 나 다 라. 마 바 사 아."]
+    assert prediction(config, text) == text[0]
+    assert prediction(within(config, 12), text) == "가 나 다 라."
+    with pytest.raises(UserError, match=r"min_characters is 13; wanted 0 to max_characters \(12\)"):
+        prediction(within(replace(config, min_characters=13), 12), text)
 
 
 def test_a_record_from_before_a_setting_existed_means_its_default() -> None:
