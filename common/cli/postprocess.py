@@ -15,16 +15,12 @@ from common.postprocess.report import rules_alone, rules_inside
 @click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
 @COMPETITION
 def postprocess(run: str, name: str | None) -> None:
-    """Measure on dev what each post-processing rule and a fitted length change in a run's score."""
+    """Measure on dev what each post-processing rule and a fitted length change in a run's score, in every profile."""
     chosen = load_competition(name or active_competition())
     task, own = report.task(chosen, run)
     found = search.search(task, own)
-    tables = [
-        rules_alone(found),
-        rules_inside(found),
-        report.lengths(found),
-    ]
     click.echo(f"{shown(run_folder(chosen.name, run))} on dev: {found.dialogues} dialogues\n")
-    for table in tables:
-        click.echo(text_table(table) + "\n")
+    for trials in found.trials:
+        for table in (rules_alone(trials), rules_inside(trials), report.lengths(trials)):
+            click.echo(text_table(table) + "\n")
     click.echo("\n".join(report.advice(found, chosen, run)))

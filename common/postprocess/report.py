@@ -1,5 +1,6 @@
 """Report the trials of `make postprocess` on a run's dev candidates, and the settings that dev supports."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -13,9 +14,19 @@ from common.data.rows import read_predictions, read_references, read_split
 from common.postprocess import rules
 from common.postprocess.rules import PostprocessConfig, best_texts
 from common.postprocess.search import ALPHA
-from common.postprocess.trials import AT_LEAST, Effect, LengthTrial, RuleTrial, SearchReport, Task
+from common.postprocess.trials import (
+    AT_LEAST,
+    Effect,
+    LengthTrial,
+    ProfileTrials,
+    RuleTrial,
+    SearchReport,
+    Task,
+)
+from common.rouge import Comparison
 from common.runs import candidates
 from common.runs.record import read_record, stage_command, to_arguments
+from common.runs.scoring import profiles
 
 
 def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
@@ -47,7 +58,8 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     references = read_references(competition, "dev")
     texts = [[candidate.text for candidate in found[row.id]] for row in dev]
     mode = competition.leaderboard_references
-    return Task(dev, texts, references, competition.dev_profile, mode, competition.near_copy), own
+    others = tuple(name for name in profiles(competition) if name != competition.dev_profile)
+    return Task(dev, texts, references, competition.dev_profile, mode, competition.near_copy, others), own
 
 
 def _comp(competition: Competition) -> str:
@@ -57,40 +69,55 @@ def _comp(competition: Competition) -> str:
 # --- tables ---
 
 
-def _effect(effect: Effect, score: bool = True) -> list[str]:
+def _digits(profile: str) -> int:
+    return 4 if profile == "korouge" else 2  # its scale is 0 to 1
+
+
+def _difference(test: Comparison, digits: int) -> list[str]:
+    return [f"{test.difference:+.{digits}f}", f"{test.low:+.{digits}f} … {test.high:+.{digits}f}"]
+
+
+def _effect(effect: Effect, digits: int, score: bool = True) -> list[str]:
     """Return score, difference, interval and share of changed texts as cells."""
-    first = [f"{effect.score:.2f}"] if score else []
+    first = [f"{effect.score:.{digits}f}"] if score else []
     if effect.test is None:
         return [*first, "", "", "none"]
-    test = effect.test
-    return [*first, f"{test.difference:+.2f}", f"{test.low:+.2f} … {test.high:+.2f}", f"{effect.changed:.1%}"]
+    return [*first, *_difference(effect.test, digits), f"{effect.changed:.1%}"]
 
 
 def _p(effect: Effect, adjusted: float) -> str:
     return f"{adjusted:.4f}" if effect.test else ""
 
 
-def rules_alone(found: SearchReport) -> list[list[str]]:
+def rules_alone(found: ProfileTrials) -> list[list[str]]:
     """Return a header and one row per rule: the rule alone on the raw texts."""
-    header = ["rule alone", found.profile, f"over raw {found.raw:.2f}", "95 % interval", "texts changed"]
-    return [header, *([trial.name, *_effect(trial.alone)] for trial in found.rules)]
+    digits = _digits(found.profile)
+    header = [
+        "rule alone",
+        found.profile,
+        f"over raw {found.raw:.{digits}f}",
+        "95 % interval",
+        "texts changed",
+    ]
+    return [header, *([trial.name, *_effect(trial.alone, digits)] for trial in found.rules)]
 
 
-def rules_inside(found: SearchReport) -> list[list[str]]:
+def rules_inside(found: ProfileTrials) -> list[list[str]]:
     """Return a header and one row per rule: the run's pipeline with it compared with the same without it."""
     header = [
         "rule in the pipeline",
         "now",
-        "with − without",
+        f"{found.profile}: with − without",
         "95 % interval",
         "texts changed",
         "p (Holm)",
         "",
     ]
+    digits = _digits(found.profile)
     return [
         header,
         *(
-            [trial.name, "in" if trial.used else "out", *_effect(trial.inside, score=False),
+            [trial.name, "in" if trial.used else "out", *_effect(trial.inside, digits, score=False),
              _p(trial.inside, trial.adjusted_p), _verdict(trial)]
             for trial in found.rules
         ),
@@ -108,15 +135,16 @@ def _verdict(trial: RuleTrial) -> str:
     return "hurts: remove it" if trial.used else "would hurt: leave it out"
 
 
-def lengths(found: SearchReport) -> list[list[str]]:
+def lengths(found: ProfileTrials) -> list[list[str]]:
     """Return a header and one row per way of fitting the length, scored on dialogues that it was not fitted on."""
+    digits = _digits(found.profile)
     header = ["length target", "best on dev", "(optimistic)", "by fold", found.profile,
-              f"over own {found.own_score:.2f}", "95 % interval", "texts changed", "p (Holm)"]  # fmt: skip
+              f"over own {found.own_score:.{digits}f}", "95 % interval", "texts changed", "p (Holm)"]  # fmt: skip
     return [
         header,
         *(
-            [way.name, _length(way, way.fitted), f"{way.flattered:+.2f}",
-             ", ".join(dict.fromkeys(_length(way, config) for config in way.by_fold)), *_effect(way.effect),
+            [way.name, _length(way, way.fitted), f"{way.flattered:+.{digits}f}",
+             ", ".join(dict.fromkeys(_length(way, config) for config in way.by_fold)), *_effect(way.effect, digits),
              _p(way.effect, way.adjusted_p)]
             for way in found.lengths
         ),
@@ -126,7 +154,7 @@ def lengths(found: SearchReport) -> list[list[str]]:
 def _length(way: LengthTrial, config: PostprocessConfig) -> str:
     if way.name == AT_LEAST:
         return str(config.min_characters)
-    return str(config.max_characters) if "limit_length" in config.rules else "any"
+    return "any" if math.isinf(rules.longest(config)) else str(config.max_characters)
 
 
 # --- advice ---
@@ -143,20 +171,42 @@ def changes(own: PostprocessConfig, advised: PostprocessConfig) -> dict[str, Any
 
 def advice(found: SearchReport, competition: Competition, run: str) -> Sequence[str]:
     """Return the advice as lines; the last is the command that applies it to dev and test, or says what to keep."""
+    names = [one.profile for one in found.trials]
     lines = [
-        f"A change is advised if p ≤ {ALPHA} after Holm's correction for {found.tested} tested differences; p is the larger "
-        "one of the paired bootstrap and the paired permutation test."
+        f"A change is advised if p ≤ {ALPHA} in a profile, after Holm's correction for {found.tested} tested differences; p is "
+        "the larger one of the paired bootstrap and the paired permutation test. A change that only helps in another profile "
+        f"than {names[0]} must not hurt in any.",
+        *_disagreements(found),
     ]
     changed = changes(found.own, found.advised)
-    if not changed or found.together.test is None:
+    tests = {profile: effect.test for profile, effect in found.effects.items() if effect.test}
+    if not changed or not tests:
         own = found.own
         kept = {field.name: getattr(own, field.name) for field in fields(own)}
         arguments = to_arguments({k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()})
         return [*lines, f"no change improves on the settings of {run}: keep {' '.join(arguments)}"]
-    test = found.together.test
+    gains = "; ".join(
+        "{} {}, 95 % interval {}".format(profile, *_difference(test, _digits(profile)))
+        for profile, test in tests.items()
+    )
     lines.append(
-        f"All advised changes together: {test.difference:+.2f} over own, 95 % interval {test.low:+.2f} … {test.high:+.2f}. They "
-        "were chosen on the same dialogues, so this is slightly optimistic. Apply them to dev and test without decoding again:"
+        f"All advised changes together, over own: {gains}. They were chosen on the same dialogues, so this is slightly "
+        "optimistic. Apply them to dev and test without decoding again:"
     )
     folder = run_folder(competition.name, run)
     return [*lines, stage_command(run, "infer", folder, _comp(competition), changed)]
+
+
+def _disagreements(found: SearchReport) -> list[str]:
+    """Return a line for each rule that helps in one profile and hurts in another."""
+    lines = []
+    for name in rules.RULES:
+        trials = {one.profile: trial for one in found.trials for trial in one.rules if trial.name == name}
+        sure = {p: t.inside.test for p, t in trials.items() if t.inside.test and t.adjusted_p <= ALPHA}
+        helps = [profile for profile, test in sure.items() if test.difference > 0]
+        hurts = [profile for profile, test in sure.items() if test.difference < 0]
+        if helps and hurts:
+            lines.append(
+                f"{name} helps in {', '.join(helps)} and hurts in {', '.join(hurts)}: {found.main.profile} decides."
+            )
+    return lines

@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from common.data.folds import folds
 from common.postprocess.rules import RULES, PostprocessConfig, get_rule, long_enough, longest
-from common.postprocess.trials import AT_LEAST, AT_MOST, Effect, LengthTrial, RuleTrial, SearchReport, Task
+from common.postprocess.trials import (
+    AT_LEAST,
+    AT_MOST,
+    Effect,
+    LengthTrial,
+    ProfileTrials,
+    RuleTrial,
+    SearchReport,
+    Task,
+)
 from common.rouge import compare
 from common.rouge.stats import holm
 from common.runs.scoring import example_scores
@@ -27,8 +36,9 @@ Ints = NDArray[np.int64]
 def search(task: Task, own: PostprocessConfig) -> SearchReport:
     """Return the trials of every rule and every way of fitting the length, and the config that dev supports.
 
-    A change is advised if both paired tests find it better, at a level of 5 % over all changes together after Holm's
-    correction.
+    Every profile of the task is judged. A change is advised if both paired tests find it better in a profile, at a level
+    of 5 % over all changes and profiles together after Holm's correction, and no other profile finds it worse. Where
+    profiles disagree, the first one decides.
     Raises UserError when there are too few dialogues for folds, and as `rules.prediction` does.
     Source of the correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
     """
@@ -39,28 +49,38 @@ def search(task: Task, own: PostprocessConfig) -> SearchReport:
     alone = {name: replace(own, rules=(name,), min_characters=0) for name in RULES}
     ways = _length_ways(task, own)
     configs = [bare, own, *toggled, *alone.values(), *(c for way in ways.values() for c in way)]
-    known = _measure(task, list(dict.fromkeys(configs)))
-    tried = [
-        (name, name in own.rules, known.effect(alone[name], bare), _inside(known, own, name))
-        for name in RULES
+    measured = _measure(task, list(dict.fromkeys(configs)))
+    found = {
+        profile: (
+            [(n, n in own.rules, known.effect(alone[n], bare), _inside(known, own, n)) for n in RULES],
+            [(name, *_fit(known, own, way, fold_of)) for name, way in ways.items()],
+        )
+        for profile, known in measured.items()
+    }
+    effects = [
+        effect
+        for tried, fitted in found.values()
+        for effect in (*(inside for *_, inside in tried), *(effect for *_, effect in fitted))
     ]
-    fitted = [(name, *_fit(known, own, way, fold_of)) for name, way in ways.items()]
-    effects = [inside for *_, inside in tried] + [effect for *_, effect in fitted]
-    adjusted = holm([effect.p if effect.test else None for effect in effects])
-    rules = tuple(RuleTrial(*trial, p) for trial, p in zip(tried, adjusted[: len(tried)], strict=True))
-    lengths = tuple(LengthTrial(*way, p) for way, p in zip(fitted, adjusted[len(tried) :], strict=True))
-    advised, known = _advice(task, known, own, rules, lengths)
+    adjusted = iter(holm([effect.p if effect.test else None for effect in effects]))
+    trials = tuple(
+        ProfileTrials(
+            profile,
+            measured[profile].score(bare),
+            measured[profile].score(own),
+            tuple(RuleTrial(*trial, next(adjusted)) for trial in tried),
+            tuple(LengthTrial(*trial, next(adjusted)) for trial in fitted),
+        )
+        for profile, (tried, fitted) in found.items()
+    )
+    advised, measured = _advice(task, measured, own, trials)
     return SearchReport(
-        task.profile,
         len(task.rows),
-        known.score(bare),
         own,
-        known.score(own),
-        rules,
-        lengths,
+        trials,
         sum(effect.test is not None for effect in effects),
         advised,
-        known.effect(advised, own),
+        {profile: known.effect(advised, own) for profile, known in measured.items()},
     )
 
 
@@ -133,8 +153,8 @@ class _Known:
         return Effect(float(values.mean()), test, float(changed.mean()))
 
 
-def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> _Known:
-    """Return texts and scores of every config; each different text is scored once."""
+def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> dict[str, _Known]:
+    """Return texts and scores of every config by profile; each different text is scored once."""
     processed: dict[PostprocessConfig, list[list[str]]] = {}
     table = []
     for config in configs:
@@ -152,10 +172,13 @@ def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> _Known:
     }
     predictions = {number: text for (_, text), number in once.items()}
     references = {number: task.references[task.rows[place].id] for (place, _), number in once.items()}
-    scored = example_scores(predictions, references, task.profile, task.mode)
-    values = scored.per_example[scored.headline_key]
-    found = [[values[int(once[place, text])] for place, text in enumerate(row)] for row in table]
-    return _Known({config: row for row, config in enumerate(configs)}, texts, np.array(found))
+    rows = {config: row for row, config in enumerate(configs)}
+    number_of = np.array([[int(once[place, text]) for place, text in enumerate(row)] for row in table])
+    known = {}
+    for profile in task.profiles:
+        scored = example_scores(predictions, references, profile, task.mode)
+        known[profile] = _Known(rows, texts, scored.per_example[scored.headline_key][number_of])
+    return known
 
 
 def _inside(known: _Known, own: PostprocessConfig, name: str) -> Effect:
@@ -186,48 +209,66 @@ def _fit(
 # --- advice ---
 
 
+@dataclass(frozen=True)
+class _Change:
+    """A change that a profile supports."""
+
+    name: str
+    profile: str
+    gain: float
+    fitted: PostprocessConfig | None
+    """The config whose length is used; None for a rule that is added or removed."""
+
+
 def _advice(
-    task: Task,
-    known: _Known,
-    own: PostprocessConfig,
-    rules: Sequence[RuleTrial],
-    lengths: Sequence[LengthTrial],
-) -> tuple[PostprocessConfig, _Known]:
+    task: Task, measured: dict[str, _Known], own: PostprocessConfig, trials: Sequence[ProfileTrials]
+) -> tuple[PostprocessConfig, dict[str, _Known]]:
     """Return the config with the supported changes, and the scores including those of the configs tried here.
 
-    Changes are applied in descending order of gain, each only if it still helps after those before it.
+    Changes are applied in the order of the profiles that support them and then in descending order of gain, each only if
+    it still helps after those before it. A change that only a later profile supports must not be worse in any other.
     """
-    gains: dict[str, float] = {}  # by name of the change
-    fitted = {way.name: way.fitted for way in lengths}
-    for way in lengths:
+    # With equal gains, rules come before lengths, because nothing in a rule is fitted.
+    changes = [
+        change
+        for one in trials
+        for change in sorted(_supported(one), key=lambda c: (-round(c.gain, 6), c.fitted is not None))
+    ]
+    advised, done = own, set[str]()
+    for change in changes:
+        tried = _changed(advised, change)
+        if change.name in done or not _possible(tried):
+            continue
+        measured = _measure(task, list(dict.fromkeys([*measured[task.profile].configs, tried])))
+        steps = {profile: known.effect(tried, advised).test for profile, known in measured.items()}
+        step = steps[change.profile]
+        # Two changes may fix the same fault: both the repetition rule and the length limit remove a repetition.
+        if not step or step.low <= 0:
+            continue
+        if change.profile == task.profile or not any(other and other.high < 0 for other in steps.values()):
+            advised = tried
+            done.add(change.name)
+    return advised, measured
+
+
+def _supported(trials: ProfileTrials) -> list[_Change]:
+    found = []
+    for way in trials.lengths:
         if way.adjusted_p <= ALPHA and way.effect.test and way.effect.test.difference > 0:
-            gains[way.name] = way.effect.test.difference
-    for rule in rules:
+            found.append(_Change(way.name, trials.profile, way.effect.test.difference, way.fitted))
+    for rule in trials.rules:
         gain = rule.inside.test.difference * (-1 if rule.used else 1) if rule.inside.test else 0.0
         if rule.adjusted_p <= ALPHA and gain > 0:
-            gains[rule.name] = gain
-    advised = own
-    # With equal gains, rules come before lengths, because nothing in a rule is fitted.
-    for name in sorted(gains, key=lambda name: (-round(gains[name], 6), name in fitted)):
-        tried = _changed(advised, name, fitted)
-        if not _possible(tried):
-            continue
-        known = _measure(task, list(dict.fromkeys([*known.configs, tried])))
-        step = known.effect(tried, advised).test
-        # Two changes may fix the same fault: both the repetition rule and the length limit remove a repetition.
-        if step and step.low > 0:
-            advised = tried
-    return advised, known
+            found.append(_Change(rule.name, trials.profile, gain, None))
+    return found
 
 
-def _changed(
-    config: PostprocessConfig, name: str, fitted: Mapping[str, PostprocessConfig]
-) -> PostprocessConfig:
+def _changed(config: PostprocessConfig, change: _Change) -> PostprocessConfig:
     """Return the config after one change: a fitted length, or a rule added or removed."""
-    if name == AT_LEAST:
-        return replace(config, min_characters=fitted[name].min_characters)
-    if name == AT_MOST:
-        limited = "limit_length" in fitted[name].rules
-        changed = _with(config, "limit_length") if limited else _without(config, "limit_length")
-        return replace(changed, max_characters=fitted[name].max_characters)
-    return _toggled(config, name)
+    if change.fitted is None:
+        return _toggled(config, change.name)
+    if change.name == AT_LEAST:
+        return replace(config, min_characters=change.fitted.min_characters)
+    limited = "limit_length" in change.fitted.rules
+    changed = _with(config, "limit_length") if limited else _without(config, "limit_length")
+    return replace(changed, max_characters=change.fitted.max_characters)

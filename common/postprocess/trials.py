@@ -23,10 +23,18 @@ class Task:
     references: Mapping[str, Sequence[str]]
     """By id."""
     profile: str
+    """The profile that decides where profiles disagree: the competition's dev profile."""
     mode: str = "mean"
     """How several references are combined (`Competition.leaderboard_references`)."""
     near_copy: float = NEAR_COPY
     """Similarity from which two dialogues count as one."""
+    others: tuple[str, ...] = ()
+    """Further profiles to judge by; none of them is `profile`."""
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Return all profiles, the deciding one first."""
+        return (self.profile, *self.others)
 
 
 @dataclass(frozen=True)
@@ -83,20 +91,39 @@ class LengthTrial:
 
 
 @dataclass(frozen=True)
+class ProfileTrials:
+    """All trials in one profile."""
+
+    profile: str
+    raw: float
+    """Score of the first candidates without post-processing."""
+    own_score: float
+    """Score of the run's own post-processing."""
+    rules: tuple[RuleTrial, ...]
+    lengths: tuple[LengthTrial, ...]
+
+
+@dataclass(frozen=True)
 class SearchReport:
     """Everything that `make postprocess` prints."""
 
-    profile: str
     dialogues: int
-    raw: float
-    """Score of the first candidates without post-processing."""
     own: PostprocessConfig
-    own_score: float
-    rules: tuple[RuleTrial, ...]
-    lengths: tuple[LengthTrial, ...]
+    trials: tuple[ProfileTrials, ...]
+    """By profile; the deciding profile is the first."""
     tested: int
-    """Number of differences that Holm's correction covers: those that change a text."""
+    """Number of differences that Holm's correction covers: those that change a text, in all profiles."""
     advised: PostprocessConfig
     """Equal to `own` when no change is advised."""
-    together: Effect
-    """`advised` compared with `own`, on the dialogues it was chosen on."""
+    effects: Mapping[str, Effect]
+    """Profile → `advised` compared with `own`, on the dialogues it was chosen on."""
+
+    @property
+    def main(self) -> ProfileTrials:
+        """Return the trials in the deciding profile."""
+        return self.trials[0]
+
+    @property
+    def together(self) -> Effect:
+        """Return `advised` compared with `own` in the deciding profile."""
+        return self.effects[self.main.profile]

@@ -55,7 +55,7 @@ def rules(found: SearchReport) -> dict[str, tuple[float, bool]]:
     """Rule → worth inside the pipeline, and whether that holds."""
     return {
         trial.name: (trial.inside.test.difference if trial.inside.test else 0.0, trial.adjusted_p <= ALPHA)
-        for trial in found.rules
+        for trial in found.main.rules
     }
 
 
@@ -69,8 +69,8 @@ def test_a_rule_that_helps_is_added(rows: list[Row]) -> None:
     assert gain > 5
     assert found.advised.rules == ("remove_repetition",)
     assert found.together.test is not None
-    assert found.together.score == pytest.approx(found.own_score + found.together.test.difference)
-    trial = next(trial for trial in found.rules if trial.name == "remove_repetition")
+    assert found.together.score == pytest.approx(found.main.own_score + found.together.test.difference)
+    trial = next(trial for trial in found.main.rules if trial.name == "remove_repetition")
     assert trial.alone.test == trial.inside.test  # nothing else is in the pipeline
     assert trial.alone.changed == 1
 
@@ -98,12 +98,12 @@ def test_a_rule_that_is_of_use_stays_and_one_that_does_nothing_says_so(rows: lis
     found = search(task(rows, lambda row: [said_twice(row)]), PostprocessConfig())
     assert found.advised == found.own
     assert found.together.test is None
-    trials = {trial.name: trial for trial in found.rules}
+    trials = {trial.name: trial for trial in found.main.rules}
     assert trials["remove_repetition"].inside.test is not None
     assert trials["remove_repetition"].adjusted_p <= ALPHA
     for name in ("nfc", "whitespace", "tag_repair", "limit_length"):
         assert (trials[name].inside.test, trials[name].inside.changed) == (None, 0), name
-    assert found.tested == 1 + sum(way.effect.test is not None for way in found.lengths)
+    assert found.tested == 1 + sum(way.effect.test is not None for way in found.main.lengths)
 
 
 def test_a_rule_that_mends_few_texts_is_not_believed(rows: list[Row]) -> None:
@@ -116,12 +116,61 @@ def test_a_rule_that_mends_few_texts_is_not_believed(rows: list[Row]) -> None:
     assert found.advised == NONE
 
 
+# --- several profiles
+
+
+def parted(row: Row) -> str:
+    """The summary with a space between every tag and its particle: the same morphemes, other words."""
+    return re.sub(r"(#Person[0-9]#)(?=[가-힣])", r"\1 ", row.summaries[0])
+
+
+def test_a_rule_that_only_another_profile_rewards_is_advised(rows: list[Row]) -> None:
+    one = replace(task(rows, lambda row: [parted(row)]), profile="leaderboard")
+    alone = search(one, NONE)
+    assert alone.advised == NONE  # morphemes hardly change
+    found = search(replace(one, others=("rouge101", "korouge")), NONE)
+    assert found.advised.rules == ("tag_repair",)
+    trials = {t.profile: next(r for r in t.rules if r.name == "tag_repair") for t in found.trials}
+    assert list(trials) == ["leaderboard", "rouge101", "korouge"]
+    assert abs(trials["leaderboard"].inside.test.difference if trials["leaderboard"].inside.test else 0) < 1
+    assert trials["leaderboard"].adjusted_p > ALPHA
+    gain = trials["rouge101"].inside.test
+    assert gain is not None and gain.difference > 16
+    assert trials["rouge101"].adjusted_p <= ALPHA
+    assert found.effects["rouge101"].test == gain
+    assert found.tested > alone.tested
+
+
+def told_twice(rows: list[Row]) -> Task:
+    """The text tells the reference with words said twice: to a set of words (rouge101) they cost nothing."""
+
+    def texts(row: Row) -> str:
+        words = [f"{name}{chr(0xAC00 + int(row.id[4:]))}" for name in "가나다라마바사아자차"]
+        return f"{' '.join(words)}. 그리고 {' '.join(words)} 카 타 파."
+
+    return task(rows, lambda row: [texts(row)], lambda row: texts(row).partition(" 그리고 ")[2])
+
+
+def test_where_profiles_disagree_the_first_one_decides(rows: list[Row]) -> None:
+    own = PostprocessConfig(rules=(), max_characters=40)
+    both = told_twice(rows)
+    kept = search(replace(both, profile="rouge101", others=("korouge",)), own)
+    assert "limit_length" not in kept.advised.rules
+    cut = search(replace(both, profile="korouge", others=("rouge101",)), own)
+    assert "limit_length" in cut.advised.rules
+    assert cut.effects["korouge"].test is not None and cut.effects["korouge"].test.low > 0
+    assert cut.effects["rouge101"].test is not None and cut.effects["rouge101"].test.high < 0
+    for found, decides in ((kept, "rouge101"), (cut, "korouge")):
+        lines = report.advice(found, load_competition("daily_talk"), "exp001")
+        assert f"limit_length helps in korouge and hurts in rouge101: {decides} decides." in lines
+
+
 # --- lengths
 
 
 def test_a_limit_is_fitted_to_what_the_run_says_too_much(rows: list[Row]) -> None:
     found = search(task(rows, lambda row: [f"{row.summaries[0]} {MORE}"]), PostprocessConfig())
-    way = next(way for way in found.lengths if way.name == AT_MOST)
+    way = next(way for way in found.main.lengths if way.name == AT_MOST)
     longest = max(len(row.summaries[0]) for row in rows)
     assert longest <= way.fitted.max_characters < longest + len(MORE)
     assert way.effect.test is not None
@@ -145,7 +194,7 @@ def test_a_least_length_takes_the_longer_candidate(rows: list[Row]) -> None:
     # What was applied before is the run's own now, and nothing more is to be had.
     again = search(task(rows, texts), found.advised)
     assert again.advised == found.advised
-    assert again.own_score == pytest.approx(300)
+    assert again.main.own_score == pytest.approx(300)
 
 
 def test_a_limit_that_hurts_goes_by_the_rule_or_by_the_fit(rows: list[Row]) -> None:
@@ -157,7 +206,7 @@ def test_a_limit_that_hurts_goes_by_the_rule_or_by_the_fit(rows: list[Row]) -> N
 
 def test_one_candidate_leaves_no_choice_and_costs_no_test(rows: list[Row]) -> None:
     found = search(task(rows, lambda row: list(row.summaries)), PostprocessConfig())
-    way = next(way for way in found.lengths if way.name == AT_LEAST)
+    way = next(way for way in found.main.lengths if way.name == AT_LEAST)
     assert way.fitted == found.own
     assert way.effect.test is None
     assert way.adjusted_p == 1
@@ -174,7 +223,7 @@ def test_a_length_is_never_fitted_to_its_own_dialogue(rows: list[Row]) -> None:
         search(before, PostprocessConfig()),
         search(replace(before, references=changed), PostprocessConfig()),
     )
-    for first, second in zip(one.lengths, two.lengths, strict=True):
+    for first, second in zip(one.main.lengths, two.main.lengths, strict=True):
         assert first.by_fold[2] == second.by_fold[2]
         assert second.effect.test is None or first.effect != second.effect
 
@@ -276,6 +325,9 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     for name in (*RULES, AT_MOST, AT_LEAST):
         assert re.search(rf"(?m)^{name} ", output), name
     assert "changes nothing on dev" in output
+    for profile in ("leaderboard", "rouge101", "korouge"):
+        assert re.search(rf"(?m)^rule in the pipeline +now +{profile}: with − without ", output), profile
+    assert re.search(r"over own: leaderboard \+.*; rouge101 \+.*; korouge \+0\.\d{4}, 95 % interval", output)
     last = output.splitlines()[-1]
     printed = re.fullmatch(r'make exp=exp001 infer run=exp001-turns args="([^"]+)"', last)
     assert printed, last
