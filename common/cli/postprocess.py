@@ -15,7 +15,7 @@ from common.postprocess.report import rules_alone, rules_inside
 @click.option("--run", required=True, help="A run with finished inference, such as exp002 or exp002-seed2.")
 @COMPETITION
 def postprocess(run: str, name: str | None) -> None:
-    """Measure on dev what each post-processing rule and a fitted length change in a run's score, in every profile."""
+    """Measure on dev what each post-processing rule and a fitted length change in a run's scores."""
     chosen = load_competition(name or active_competition())
     task, own = report.task(chosen, run)
     found = search.search(task, own)
