@@ -81,7 +81,7 @@ _DIALOGUE_CONTENT: _Habits = {
 }
 _SUMMARY_FORMAT: _Habits = {
     **_ANY_FORMAT,
-    "several lines": _has(r"\S\s*\n\s*\S"),
+    "several lines": lambda text: "\n" in text.strip(),
 }
 _SUMMARY_CONTENT: _Habits = {
     "speaker tags": _has("#Person[0-9]"),

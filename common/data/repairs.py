@@ -53,16 +53,14 @@ MAY_BE_TAG = re.compile(f"{_HASH}|(?:{_PERSON}|{_KOREAN}){_SPACE}{_DIGITS}")
 ESCAPED = re.compile(r"\\{1,2}(?:r\\{1,2}n|[nrt](?![a-z])|u[0-9a-fA-F]{4}|\")")
 """A line break, tab, quote or code point that was written as a backslash and letters."""
 HTML = re.compile(
-    r"</?\s*(?:br|p|div|span)\s*/?\s*>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});", re.IGNORECASE
+    r"</?\s*(?:br|p|div|span)\s*(?:/\s*)?>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});", re.IGNORECASE
 )
 """A piece of HTML: a tag of a web page or a character reference such as "&amp;"."""
-_HTML_BREAK = re.compile(r"(?i)<\s*/?\s*br\s*/?\s*>")
+_HTML_BREAK = re.compile(r"(?i)<\s*(?:/\s*)?br\s*(?:/\s*)?>")
 _ESCAPE = r"(?:\\{1,2}r\\{1,2}n|\\{1,2}[nr])"
-# Elsewhere the characters may belong to the text, as in "C:\new".
-_SURE_BREAK = re.compile(
-    rf"(?:[^\S\n]*{_ESCAPE})+(?=[^\S\n]*(?:\Z|\n|{_SPEAKER}))"
-    rf"|(?:\A|(?<=\n)|(?<=[.?!…~。！？\"”’)\]」』])){_SPACE}{_ESCAPE}(?:[^\S\n]*{_ESCAPE})*"
-)
+_ESCAPES = re.compile(rf"{_ESCAPE}(?:[^\S\n]*{_ESCAPE})*")
+_LINE_ENDS = re.compile(rf"[^\S\n]*(?:\Z|\n|{_SPEAKER})")
+_SENTENCE_ENDS = tuple('\n.?!…~。！？"”’)]」』')
 
 
 def _repaired(match: re.Match[str]) -> str:
@@ -108,7 +106,14 @@ def repair_breaks(text: str) -> str:
     """
     if "<" in text:
         text = _HTML_BREAK.sub("\n", text)
-    return _SURE_BREAK.sub("\n", text) if "\\" in text else text
+    return _ESCAPES.sub(_break, text) if "\\" in text else text
+
+
+def _break(match: re.Match[str]) -> str:
+    text, start = match.string, match.start()
+    before = text[max(0, start - 4) : start].rstrip(" \t")
+    after_sentence = before.endswith(_SENTENCE_ENDS) or (not before and start < 4)
+    return "\n" if after_sentence or _LINE_ENDS.match(text, match.end()) else match[0]
 
 
 def repair_speakers(text: str) -> str:
