@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from common.core.errors import UserError
 
-Verdict = Literal["better", "worse", "may be chance"]
+Verdict = Literal["better", "worse", "equal", "may be chance"]
 
 _CELLS = 4_000_000  # number of resampled values held in memory at once: 32 MB
 
@@ -161,9 +161,14 @@ def compare(
 
 
 def verdict(low: float, high: float) -> Verdict:
-    """Return what the ends of an interval say about a difference: "worse" if it is below 0, "better" if above 0."""
+    """Return what the ends of an interval say about a difference.
+
+    "better" if all of it is above 0, "worse" if all of it is below 0, "equal" if it is 0 alone, else "may be chance".
+    """
     if low > 0:
         return "better"
+    if low == high == 0:
+        return "equal"
     return "worse" if high < 0 else "may be chance"
 
 

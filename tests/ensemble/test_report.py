@@ -4,8 +4,41 @@ import json
 import re
 from pathlib import Path
 
-from common.ensemble.cross_validation import CHOICE_METHODS
+import pytest
+
+from common.ensemble.cross_validation import CHOICE_METHODS, Verdict, Verdicts
+from common.ensemble.report import BlendReport, advice, tables
+from common.rouge import Comparison
 from tests.support import tiny
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word", "advised"),
+    [
+        (0.5, 2.0, "better", 'Blending helps: method = "auto" is better than exp001 alone'),
+        (-2.0, 1.0, "may be chance", "No blend is clearly better than exp001 alone: submit exp001."),
+        (
+            -9.0,
+            -4.0,
+            "worse",
+            'Blending hurts: method = "auto" is worse than exp001 alone (95 % interval below 0)',
+        ),
+        (0.0, 0.0, "equal", "No blend is clearly better than exp001 alone: submit exp001."),
+    ],
+)
+def test_a_blend_is_called_what_its_interval_says(low: float, high: float, word: str, advised: str) -> None:
+    auto = Verdict("auto", 40.0, Comparison((low + high) / 2, low, high, 0.01, 0.01, 50), 0.1)
+    found = BlendReport(
+        "leaderboard",
+        50,
+        100,
+        {},
+        Verdicts({"exp001": 41.0}, "exp001", 45.0, (auto,), {}),
+        {"all": {"exp001": 41.0}},
+    )
+    assert tables(found)[0][1][-1] == word
+    assert advice(found).startswith(advised)
+    assert "exp001" in advice(found)
 
 
 def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path) -> None:

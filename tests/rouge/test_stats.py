@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from common.core.errors import UserError
-from common.rouge import bootstrap_interval, compare, paired_bootstrap, paired_permutation, stats
+from common.rouge import bootstrap_interval, compare, paired_bootstrap, paired_permutation, stats, verdict
 
 
 def test_interval_of_normal_scores_is_near_the_textbook_one():
@@ -75,3 +75,18 @@ def test_p_values_are_calibrated_when_nothing_differs():
 def test_bad_input(call, words):
     with pytest.raises(UserError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [
+        (0.1, 2.0, "better"),
+        (-2.0, -0.1, "worse"),
+        (0.0, 0.0, "equal"),
+        (0.0, 1.0, "may be chance"),
+        (-1.0, 0.0, "may be chance"),
+        (-1.0, 1.0, "may be chance"),
+    ],
+)
+def test_an_interval_gives_one_verdict(low: float, high: float, wanted: str) -> None:
+    assert verdict(low, high) == wanted
