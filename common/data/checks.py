@@ -180,7 +180,7 @@ def _oddities(table: Table, competition: Competition, kind: str, warnings: Warni
             warnings.add("HTML", f"{match[0]} in {fname}")
         if MAY_BE_TAG.search(declared.sub("", text)):
             if odd := odd_tag(text):
-                warnings.add("tag in another form", f'"{odd[:40]}" in {fname}')
+                warnings.add("tag in another form, repaired for models", f'"{odd[:40]}" in {fname}')
             if unknown := next((match[1] for match in tag.finditer(repair_tags(text)) if match[1]), None):
                 warnings.add("unknown tag", f"{unknown} in {fname}")
         if (

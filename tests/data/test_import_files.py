@@ -171,7 +171,10 @@ def test_a_test_file_of_another_release_is_imported_with_a_warning(tiny: Competi
     for name, lines in made.items():
         (source / "data" / f"{name}.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
     *files, warning = import_data(load_competition("tiny"), source)
-    assert files[2] == 'data/test.csv: 20 rows, 20 × tag in another form: "#사람1#" in test_0'
+    assert (
+        files[2]
+        == 'data/test.csv: 20 rows, 20 × tag in another form, repaired for models: "#사람1#" in test_0'
+    )
     assert len(files) == 5
     assert warning == (
         "warning: train and test may be of different releases of the data: dialogues with Korean tags: 0% of train, 100% "
