@@ -69,8 +69,8 @@ def test_references_that_cannot_match_are_counted() -> None:
 
 def test_score_prints_hints_and_gives_them_as_json(repository: Path) -> None:
     talk = load_competition("talk")
-    write_predictions(Path("p.csv"), ["dev_0", "dev_2"], ["#Person2# 는 잔다.", "잔다."], talk)
-    command = ["score", "--predictions=p.csv", "--profile=korouge"]
+    write_predictions(repository / "p.csv", ["dev_0", "dev_2"], ["#Person2# 는 잔다.", "잔다."], talk)
+    command = ["score", f"--predictions={repository / 'p.csv'}", "--profile=korouge"]
     text = CliRunner().invoke(commands, command, catch_exceptions=False).output
     wanted = "1 of 2 predictions with a space between a tag and its particle ('#Person2# 는' in 'dev_0'): the rule tag_repair joins them."
     assert text.splitlines()[-1] == f"hint: {wanted}"

@@ -54,20 +54,24 @@ def test_ids_of_another_split_are_refused_by_side(repository: Path) -> None:
 def test_the_command_says_who_lacks_what_and_who_is_worse(repository: Path) -> None:
     talk = load_competition("talk")
     good = {name: texts[0] for name, texts in read_references(talk, "dev").items()}
-    write_predictions(Path("a.csv"), list(good), list(good.values()), talk)
-    write_predictions(Path("b.csv"), ["dev_0"], ["# Person1 # 은 \u1100\u1161지 않는다."], talk)
+    write_predictions(repository / "a.csv", list(good), list(good.values()), talk)
+    write_predictions(repository / "b.csv", ["dev_0"], ["# Person1 # 은 \u1100\u1161지 않는다."], talk)
 
     def invoke(*words: str) -> str:
-        result = CliRunner().invoke(commands, ["compare", "--a=a.csv", *words], catch_exceptions=False)
+        result = CliRunner().invoke(
+            commands, ["compare", f"--a={repository / 'a.csv'}", *words], catch_exceptions=False
+        )
         assert result.exit_code == 0
         return result.output
 
-    text = invoke("--b=b.csv")
+    text = invoke(f"--b={repository / 'b.csv'}")
     assert "b lacks rows: 1 missing (first 'dev_2'); each of them scores 0 there." in text
     assert "a lacks" not in text
     assert "hint: b: 1 of 1 predictions not in Unicode NFC (first 'dev_0')" in text
     rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     assert rows["rouge101"].endswith("  worse")
-    assert [line.endswith("  equal") for line in invoke("--b=a.csv").splitlines()[-3:]] == [True] * 3
-    [entry] = json.loads(invoke("--b=b.csv", "--profile=korouge", "--json"))
+    assert [line.endswith("  equal") for line in invoke(f"--b={repository / 'a.csv'}").splitlines()[-3:]] == [
+        True
+    ] * 3
+    [entry] = json.loads(invoke(f"--b={repository / 'b.csv'}", "--profile=korouge", "--json"))
     assert (entry["a_missing"], entry["a_empty"], entry["b_missing"], entry["b_empty"]) == (0, 0, 1, 0)
