@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, Literal, cast
+
+from annotated_types import Ge, Le
 
 from common.core.errors import UserError
 from common.data.dialogue import visible
@@ -13,6 +15,8 @@ from common.postprocess.tags import tag_repair
 from common.runs.candidates import Candidate
 
 Rule = Callable[[str], str]
+RuleName = Literal["nfc", "whitespace", "tag_repair", "remove_repetition", "limit_length"]
+"""The names of `RULES`."""
 _BOUNDS = ("repetition_words", "max_characters")
 """Settings of rules. `min_characters` is not one of them, because it selects among candidates."""
 
@@ -21,14 +25,22 @@ _BOUNDS = ("repetition_words", "max_characters")
 class PostprocessConfig:
     """The rules that run on a prediction, and their bounds."""
 
-    rules: tuple[str, ...] = ("nfc", "tag_repair", "whitespace", "remove_repetition", "limit_length")
+    rules: tuple[RuleName, ...] = ("nfc", "tag_repair", "whitespace", "remove_repetition", "limit_length")
     """Names of `RULES`, applied from left to right."""
-    repetition_words: int = 3
-    """A span of at least this many words that directly follows itself is a repetition; at least 1."""
-    max_characters: int = 300
-    """Longer text is cut to whole sentences within this length; at least 1. 95 % of real summaries are under 144."""
-    min_characters: int = 0
+    repetition_words: Annotated[int, Ge(1), Le(1000)] = 3
+    """A span of at least this many words that directly follows itself is a repetition."""
+    max_characters: Annotated[int, Ge(1), Le(1_000_000)] = 300
+    """Longer text is cut to whole sentences within this length. 95 % of real summaries are under 144."""
+    min_characters: Annotated[int, Ge(0), Le(1_000_000)] = 0
     """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError when `min_characters` is below 0 or above the maximum of `limit_length`."""
+        least = self.min_characters
+        if least < 0 or ("limit_length" in self.rules and least > self.max_characters):
+            raise UserError(
+                f"postprocess: min_characters is {least}; wanted 0 to max_characters ({self.max_characters})."
+            )
 
 
 # --- characters and spaces ---
@@ -50,7 +62,7 @@ def whitespace(text: str) -> str:
 
 # --- by name ---
 
-RULES: Mapping[str, Callable[[PostprocessConfig], Rule]] = {
+RULES: Mapping[RuleName, Callable[[PostprocessConfig], Rule]] = {
     "nfc": lambda config: nfc,
     "whitespace": lambda config: whitespace,
     "tag_repair": lambda config: tag_repair,
@@ -73,7 +85,7 @@ def pipeline(names: Sequence[str], **settings: Any) -> Rule:
         raise UserError(
             f"postprocess: unknown rule {', '.join(unknown)}; choose from {', '.join(sorted(RULES))}."
         )
-    config = PostprocessConfig(rules=tuple(names), **settings)
+    config = PostprocessConfig(rules=tuple(cast(RuleName, name) for name in names), **settings)
     for name in _BOUNDS:
         if getattr(config, name) < 1:
             raise UserError(f"postprocess: {name} is {getattr(config, name)}; it must be 1 or more.")
@@ -102,11 +114,8 @@ def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
 
     Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above the maximum of `limit_length`.
     """
+    config.require_consistent()
     least = config.min_characters
-    if least < 0 or ("limit_length" in config.rules and least > config.max_characters):
-        raise UserError(
-            f"postprocess: min_characters is {least}; wanted 0 to max_characters ({config.max_characters})."
-        )
     return long_enough(list(map(get_rule(config), texts if least else texts[:1])), least)
 
 
