@@ -12,7 +12,6 @@ import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
 from common.augment.products import Product, exchange, speakers, spoken
-from common.core.errors import UserError
 from common.core.ranges import Share
 from common.data import near_copies
 from common.data.dialogue import TAG, Turn, clean, parse
@@ -47,16 +46,6 @@ class GuardConfig:
     """Maximum drop, from the parent, of the share of Hangul among the letters, 0 to 1."""
     duplicate: Share = 0.9
     """Similarity from which the second of two new rows is rejected, 0 to 1."""
-
-    def require_consistent(self) -> None:
-        """Raise UserError when a minimum is above its maximum."""
-        for low, high in (("lowest_similarity", "highest_similarity"), ("shortest", "longest")):
-            if getattr(self, low) > getattr(self, high):
-                names = [f"--guards.{name}".replace("_", "-") for name in (low, high)]
-                raise UserError(
-                    f"{names[0]} {getattr(self, low)} is above {names[1]} {getattr(self, high)}, so no row could pass; lower "
-                    "the former."
-                )
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,16 @@ class AugmentConfig:
     """Number of cross-validation folds; a new row belongs to its parent's fold."""
     guards: GuardConfig = field(default_factory=GuardConfig)
 
+    def require_consistent(self) -> None:
+        """Raise UserError when a guard's minimum is above its maximum."""
+        for low, high in (("lowest_similarity", "highest_similarity"), ("shortest", "longest")):
+            least, most = getattr(self.guards, low), getattr(self.guards, high)
+            if least > most:
+                names = [f"--guards.{name}".replace("_", "-") for name in (low, high)]
+                raise UserError(
+                    f"{names[0]} {least} is above {names[1]} {most}, so no row could pass; lower the former."
+                )
+
 
 def settings(method: str) -> AugmentConfig:
     """Return the default settings of a method. Raises UserError for an unknown method."""

@@ -155,7 +155,7 @@ def check(config: Any, changed: typing.Collection[str] = ()) -> None:
             ):
                 raise refusal(where, words)
         if not fits(hint, value):
-            raise UserError(f"{where}: found {_shown(value)}, wanted {described(hint)}.")
+            raise UserError(f"{where}: found {shown_value(value)}, wanted {described(hint)}.")
     _require_consistent(config)
 
 
@@ -172,11 +172,17 @@ def shortened(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
-def _shown(value: Any) -> str:
-    """Return a value for a message; a text that is too long or not printable may be anything and is only counted."""
+def shown_value(value: Any) -> str:
+    """Return a value for a message, at most 40 characters of it; a text that is too long or not printable is only counted."""
     if isinstance(value, str) and not fits(str, value):
         return f"a text of {len(value)} characters that is too long or not printable"
-    text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    try:
+        text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a number with more digits than Python writes; tables nested too deeply
+        return f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
@@ -192,7 +198,8 @@ def _hyphens(name: str) -> str:
 
 def _existing(known: dict[str, tuple[Any, Any]]) -> str:
     rows = [
-        f"  --{_hyphens(name)} = {_shown(value)}: {described(hint)}" for name, (hint, value) in known.items()
+        f"  --{_hyphens(name)} = {shown_value(value)}: {described(hint)}"
+        for name, (hint, value) in known.items()
     ]
     return "Settings:\n" + "\n".join(rows)
 

@@ -22,7 +22,7 @@ _SHAPES = (
         r"|AIza[A-Za-z0-9_-]{16}|(?:AKIA|ASIA)[A-Z0-9]{12}|eyJ[A-Za-z0-9_-]{8})",
     ),
     ("a private key", r"-----BEGIN"),
-    ("a long run of random letters and digits", r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9]{24}"),
+    ("a long run of random letters and digits", r"(?<![A-Za-z0-9/])(?=[A-Za-z]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9]{24}"),
 )  # fmt: skip
 _HEX = re.compile(r"\s*(?:local-)?([0-9a-fA-F]{32,})\s*")
 

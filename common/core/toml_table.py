@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.core.config import shown_value
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.ranges import described, fits
 
 
 class TomlTable:
@@ -34,14 +36,14 @@ class TomlTable:
             return default
         value = self.value[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.wrong(key, f"{value!r} ({type(value).__name__})", wanted)
+            raise self.wrong(key, f"{shown_value(value)} ({type(value).__name__})", wanted)
         return value
 
     def text(self, key: str, wanted: str = "a non-empty string") -> str:
         """Return a string that is not blank. Raises UserError for any other value."""
         value: str = self.take(key, str, wanted)
         if not value.strip():
-            raise self.wrong(key, repr(value), wanted)
+            raise self.wrong(key, shown_value(value), wanted)
         return value
 
     def choice(self, key: str, allowed: Sequence[str]) -> Any:
@@ -49,15 +51,14 @@ class TomlTable:
         wanted = "one of " + ", ".join(f'"{value}"' for value in allowed)
         value = self.text(key, wanted)
         if value not in allowed:
-            raise self.wrong(key, repr(value), wanted)
+            raise self.wrong(key, shown_value(value), wanted)
         return value
 
-    def whole(self, key: str, least: int = 0, default: Any = ...) -> Any:
-        """Return an integer of at least `least`, or the default. Raises UserError for any other value."""
-        wanted = f"a whole number, at least {least}"
-        value = self.take(key, int, wanted, default)
-        if value is not default and value < least:
-            raise self.wrong(key, value, wanted)
+    def number(self, key: str, hint: Any, default: Any = ...) -> Any:
+        """Return a number inside the range of an annotated type, or the default. Raises UserError for any other value."""
+        value = self.take(key, (int, float), described(hint), default)
+        if value is not default and not fits(hint, value):
+            raise self.wrong(key, shown_value(value), described(hint))
         return value
 
     def several(
@@ -68,9 +69,9 @@ class TomlTable:
         values = self.take(key, list, wanted, default)
         for value in values:
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise self.wrong(key, f"a list with {value!r} ({type(value).__name__})", wanted)
+                raise self.wrong(key, f"a list with {shown_value(value)} ({type(value).__name__})", wanted)
         if len(set(values)) != len(values):
-            raise self.wrong(key, f"{values!r}", wanted)
+            raise self.wrong(key, shown_value(values), wanted)
         return tuple(values)
 
     def table(self, key: str, optional: bool = False) -> "TomlTable | None":

@@ -136,7 +136,7 @@ def test_a_near_name_is_suggested(workspace: Path) -> None:
         ("[metric]", '[metric]\nflavour = "x"', ('key "metric.flavour" is unknown', "dev_profile")),
         ("rows = 12457", 'rows = "12457"', ("key \"files.train.rows\" is '12457' (str)", "whole number")),
         ("rows = 12457", "rows = true", ('key "files.train.rows" is True (bool)', "whole number")),
-        ("rows = 12457", "rows = 0", ('key "files.train.rows" is 0', "at least 1")),
+        ("rows = 12457", "rows = 0", ('key "files.train.rows" is 0', "from 1 to 10,000,000")),
         ("rows = 499", "rows = 500", ('key "files.dev.rows" is 500', "499, the number of ids")),
         ("exact_rows = false", 'exact_rows = "no"', ('key "files.train.exact_rows"', "true or false")),
         ("gaps = [475]", 'gaps = ["475"]', ('key "files.dev.ids.gaps"', "'475' (str)", "whole numbers")),
