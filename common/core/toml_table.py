@@ -36,14 +36,14 @@ class TomlTable:
             return default
         value = self.value[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.wrong(key, f"{shown_value(value)} ({type(value).__name__})", wanted)
+            raise self.wrong(key, f"{value!r} ({type(value).__name__})", wanted)
         return value
 
     def text(self, key: str, wanted: str = "a non-empty string") -> str:
         """Return a string that is not blank. Raises UserError for any other value."""
         value: str = self.take(key, str, wanted)
         if not value.strip():
-            raise self.wrong(key, shown_value(value), wanted)
+            raise self.wrong(key, repr(value), wanted)
         return value
 
     def choice(self, key: str, allowed: Sequence[str]) -> Any:
@@ -51,7 +51,7 @@ class TomlTable:
         wanted = "one of " + ", ".join(f'"{value}"' for value in allowed)
         value = self.text(key, wanted)
         if value not in allowed:
-            raise self.wrong(key, shown_value(value), wanted)
+            raise self.wrong(key, repr(value), wanted)
         return value
 
     def number(self, key: str, hint: Any, default: Any = ...) -> Any:
@@ -69,9 +69,9 @@ class TomlTable:
         values = self.take(key, list, wanted, default)
         for value in values:
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise self.wrong(key, f"a list with {shown_value(value)} ({type(value).__name__})", wanted)
+                raise self.wrong(key, f"a list with {value!r} ({type(value).__name__})", wanted)
         if len(set(values)) != len(values):
-            raise self.wrong(key, shown_value(values), wanted)
+            raise self.wrong(key, f"{values!r}", wanted)
         return tuple(values)
 
     def table(self, key: str, optional: bool = False) -> "TomlTable | None":

@@ -75,14 +75,6 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     folder = _local(name)
     if folder is not None:
         return ModelSource(_loadable(folder), name, None)
-    require_name(name)
-    return _from_hub(name, revision, kind)
-
-
-def require_name(name: str) -> None:
-    """Raise UserError for a name that is neither a model on this machine nor a hub id; the hub is not asked."""
-    if is_local(name) or name.startswith("tiny:"):
-        return
     if Path(name).parent.name == MERGED:
         run, competition = Path(name).name, Path(name).parent.parent.name
         raise UserError(
@@ -94,6 +86,7 @@ def require_name(name: str) -> None:
             f"model {name!r}: neither an existing folder nor a hub id; wanted a folder with config.json, "
             f"tokenizer and safetensors, owner/name on the Hugging Face hub, or {' or '.join(OFFLINE)}."
         )
+    return _from_hub(name, revision, kind)
 
 
 def is_local(name: str) -> bool:

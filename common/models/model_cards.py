@@ -29,13 +29,6 @@ def declared(settings: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def require_names(settings: Mapping[str, Any]) -> None:
-    """Raise UserError when a model in the settings is neither on this machine nor has a hub id; the hub is not asked."""
-    for key, name in models_of(settings).items():
-        if not key.endswith(API):
-            hub.require_name(name)
-
-
 def _declared_by(name: str, revision: str | None) -> set[str]:
     folder = on_this_machine(name, revision)
     if folder is None:

@@ -119,11 +119,6 @@ def _run(
     elif distributed.rank():
         _follow_first(run, work)
     else:
-        # Before the folder is made: a refused run leaves nothing behind.
-        if stage == "train":
-            _require_rules(run)
-        else:
-            _require_trained(run)
         with locked_run(folder), tracker:
             if stage == "train":
                 _begin_training(run, options.restart, options.renew, work)
@@ -167,6 +162,7 @@ def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
 
 
 def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run[C]], None]) -> None:
+    _require_rules(run)
     if run.smoke:
         shutil.rmtree(run.folder)
         run.folder.mkdir()
@@ -196,18 +192,12 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     work(run)
 
 
-def _require_trained(run: Run[C]) -> dict[str, Any]:
-    """Return the record of the finished training. Raises UserError when there is none."""
-    before: dict[str, Any] = read_record(run.folder).get("train", {})
+def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
+    before = read_record(run.folder).get("train", {})
     if before.get("status") != "finished":
         state = "was interrupted" if before else "has not been trained"
         variant = "" if run.folder.name == run.experiment else f" run={run.folder.name}"
         raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
-    return before
-
-
-def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
-    before = _require_trained(run)
     apply_training_overrides(run, before)
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
@@ -230,8 +220,6 @@ def _require_rules(run: Run[C]) -> None:
     if models_of(settings):
         from common.models import model_cards  # loaded only when the config names a model
 
-        if run.stage == "train" and not read_record(run.folder):
-            model_cards.require_names(settings)
         run.sources = model_cards.declared(settings)
         require_allowed(run.competition, where, settings, run.sources)
 

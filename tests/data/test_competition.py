@@ -137,6 +137,23 @@ def test_a_near_name_is_suggested(workspace: Path) -> None:
         ("rows = 12457", 'rows = "12457"', ("key \"files.train.rows\" is '12457' (str)", "whole number")),
         ("rows = 12457", "rows = true", ('key "files.train.rows" is True (bool)', "whole number")),
         ("rows = 12457", "rows = 0", ('key "files.train.rows" is 0', "from 1 to 10,000,000")),
+        (
+            "rows = 12457",
+            f"rows = {10**18}",
+            ('key "files.train.rows" is 1000000000000000000', "to 10,000,000"),
+        ),
+        (
+            "last = 499",
+            f"last = {10**12}",
+            ('key "files.dev.ids.last" is 1000000000000', "at most 10,000,000 ids"),
+        ),
+        (
+            "gaps = [475]",
+            "gaps = [500]",
+            ('key "files.dev.ids.gaps" is a list with 500', "between first and last"),
+        ),
+        ("max_characters = 500", f"max_characters = {10**9}", ('"submission.max_characters" is 1000000000',)),
+        ("goals = [70, 75, 78, 80]", "goals = [-1, 80]", ('key "metric.goals"', "from 0 to 300")),
         ("rows = 499", "rows = 500", ('key "files.dev.rows" is 500', "499, the number of ids")),
         ("exact_rows = false", 'exact_rows = "no"', ('key "files.train.exact_rows"', "true or false")),
         ("gaps = [475]", 'gaps = ["475"]', ('key "files.dev.ids.gaps"', "'475' (str)", "whole numbers")),

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -10,53 +9,18 @@ from typing import Any, get_args
 import pytest
 from annotated_types import MultipleOf
 
-from common.augment.settings import AUGMENT_METHODS
-from common.augment.settings import settings as augment_settings
-from common.core.config import check, leaves, override
+from common.core.config import check, leaves, override, plain
 from common.core.errors import UserError
 from common.core.ranges import described, fits, numbers, parts
-from common.llm import LLMConfig
 from common.postprocess.rules import RULES, RuleName
-from common.runs import experiments
+from common.runs.record import to_arguments
 from tests.support import repository as stages
 from tests.support import tiny
+from tests.support.secrets import CANARY
+from tests.support.settings import CONFIGS, each
 
 ODD = ("0", "-1", "1e30", "-1e30", "9" * 400, "1" + "0" * 5000, "nan", "inf", "-inf", "1_000", "", " ", "1,", "0x10", "٣", "1e999", "none",
        "true", "[1]", "1\n2", "1e-320")  # fmt: skip
-CANARY = "canary7QxSECRET"
-SECRETS = (
-    f"https://user:{CANARY}@host.example/v1",
-    f"https://{CANARY}@host.example/v1",
-    f"//user:{CANARY}@host.example",
-    f"user:{CANARY}@host.example:8080",
-    f"https://host.example/v1?api_key={CANARY}",
-    f"https://host.example/v1#{CANARY}",
-    f"host.example/v1?key={CANARY}",
-    f"api-key={CANARY}",
-    f"SOLAR_API_KEY={CANARY}",
-    f"Authorization: {CANARY}",
-    f"Bearer {CANARY}",
-    f"sk-{CANARY}",
-    f"sk-proj-{CANARY}",
-    f"up_{CANARY}",
-    f"hf_{CANARY}",
-    f"wandb_v1_{CANARY}",
-    f"ghp_{CANARY}",
-    f"['x', 'hf_{CANARY}']",
-    f"x,sk-{CANARY}",
-    f"{CANARY}{CANARY}",
-    f"eyJhbGciOi{CANARY}",
-)
-
-
-def configs() -> dict[str, Any]:
-    """Return the default settings of every experiment and of every augmentation method by name."""
-    found = {name: import_module(f"experiments.{name}.config").Config() for name in experiments.experiments()}
-    return found | {name: augment_settings(name) for name in AUGMENT_METHODS}
-
-
-CONFIGS = configs()
-each = pytest.mark.parametrize("name", list(CONFIGS))
 
 
 def edges(hint: Any) -> Iterator[str]:
@@ -171,76 +135,6 @@ def test_the_list_of_rules_is_the_list_of_their_names() -> None:
     assert set(get_args(RuleName)) == set(RULES)
 
 
-@pytest.mark.parametrize("canary", SECRETS)
-@each
-def test_a_secret_in_any_setting_is_refused_and_not_shown(name: str, canary: str) -> None:
-    for key in leaves(CONFIGS[name]):
-        for words in ([f"--{key}={canary}"], [f"--{key.rsplit('.', 1)[-1].replace('_', '-')}", canary]):
-            with pytest.raises(UserError) as caught:
-                override(CONFIGS[name], words)
-            assert CANARY not in str(caught.value)
-            assert str(caught.value).startswith(f"{words[0].partition('=')[0]}: found what looks like")
-
-
-@pytest.mark.parametrize("canary", SECRETS)
-def test_a_secret_in_place_of_an_option_is_not_shown(canary: str) -> None:
-    for words in (
-        [canary],
-        [f"--{canary}"],
-        [f"--api-key={canary}"],
-        ["--api-key", canary],
-        ["--mixed", "x", canary],
-    ):
-        with pytest.raises(UserError) as caught:
-            override(CONFIGS["exp006"], words)
-        assert CANARY not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "key", [CANARY, "canary", "canary_key", "canary.key", "CANARY-KEY", "0CANARY", "CANARY" * 20]
-)
-def test_a_key_of_any_shape_in_place_of_its_name_is_not_shown(key: str) -> None:
-    for refused in (
-        lambda: override(CONFIGS["exp006"], ["--key-name", key]),
-        lambda: check(LLMConfig(key_name=key)),
-    ):
-        with pytest.raises(UserError, match="must never be the key itself") as caught:
-            refused()
-        assert key not in str(caught.value)
-
-
-def test_a_secret_in_the_config_itself_is_not_shown() -> None:
-    config = CONFIGS["exp006"]
-    with pytest.raises(
-        UserError, match=r"experiments.exp006.config: --model: found what looks like"
-    ) as caught:
-        check(replace(config, llm=replace(config.llm, model=f"up_{CANARY}")))
-    assert CANARY not in str(caught.value)
-
-
-@pytest.mark.parametrize("text", [
-    "facebook/mbart-large-50", "solar-pro3-260323", "./hf_checkpoint2024", "/models/sk-large-base", "Qwen/Qwen2.5-7B-Instruct",
-    "Meta-Llama-3-70B-Instruct-AWQ-INT4", "ko_KR", "offline:gemma-3-270m", "http://127.0.0.1:8000/v1", "http://[::1]:8000/v1",
-    "outputs/daily_talk/merged/exp010", "C:\\models\\kobart", "token classification", "gpt-4o-mini-2024-07-18",
-])  # fmt: skip
-def test_what_is_no_secret_is_accepted(text: str) -> None:
-    assert override(CONFIGS["exp003"], ["--model", text])[1] == {"base.model": text}
-
-
-def test_a_commit_is_a_revision_but_40_digits_elsewhere_may_be_a_key() -> None:
-    commit = "7ae557604adf67be50417f59c2c2f167def9a775"
-    assert override(CONFIGS["exp003"], ["--revision", commit])[1] == {"base.revision": commit}
-    for words in (
-        ["--model", commit],
-        ["--key-name", commit],
-        ["--rules", commit],
-        ["--revision", f"{commit}ab"],
-    ):
-        with pytest.raises(UserError, match="looks like a long hexadecimal number") as caught:
-            override(CONFIGS["exp006" if "key-name" in words[0] else "exp003"], words)
-        assert commit not in str(caught.value)
-
-
 REFUSED = (
     "--learning-rate=-1", "--accumulation=0", "--accumulation=-1", "--betas=0.9", "--betas=0.9,0.98,0.9", "--vocabulary=0", "--width=63",
     "--dropout=2", "--seed=-1", "--candidates=0", "--top-p=-1", "--epochs=1e9", "--max-gradient-norm=-1", "--max-gradient-norm=0",
@@ -288,3 +182,13 @@ def test_a_process_refuses_in_one_line(copy: Path, module: str, words: list[str]
     assert CANARY not in output
     written = [p for p in copy.rglob("*") if p.is_file() and CANARY.encode() in p.read_bytes()]
     assert not written and not (copy / "outputs").exists()
+
+
+@each
+def test_every_recorded_setting_can_be_given_again(name: str) -> None:
+    """As `to_arguments` repeats a run, and as a W&B sweep writes its values."""
+    config = CONFIGS[name]
+    recorded = plain(config)
+    assert plain(override(config, to_arguments(recorded))[0]) == recorded
+    for key, value in recorded.items():
+        assert plain(override(config, [f"--{key}={value}"])[0]) == recorded
