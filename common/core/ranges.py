@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 
-Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
-"""A seed that numpy, torch and Python's random accept."""
+Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
+"""A seed that every library accepts, which is up to 2**32 - 1, also after a process has added its rank."""
 Share = Annotated[float, Ge(0), Le(1)]
 Dropout = Annotated[float, Ge(0), Lt(1)]
 """A share of dropped values; with 1 nothing would be left to train."""
