@@ -10,6 +10,7 @@ from common.augment.settings import AUGMENT_METHODS, settings
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.secrets import require_no_secrets
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 
@@ -23,7 +24,12 @@ from common.data.competition_file import active_competition, load_competition
 )
 @click.option("--method", "name_of_method", required=True, help=f"One of {', '.join(AUGMENT_METHODS)}.")
 @click.option("--competition", "competition_name", help="Name of the competition; default: the active one.")
-@click.option("--parents", "n", type=int, help="Number of train rows to use, a random sample; default: all.")
+@click.option(
+    "--parents",
+    "n",
+    type=click.IntRange(max=10_000_000),
+    help="Number of train rows to use, a random sample; default: all.",
+)
 @click.option("--name", help="Name of the output folder; default: the method.")
 @click.option("--split", default="train", show_default=True, help="Only train may be augmented.")
 @click.option("--restart", is_flag=True, help="Discard earlier results and start again.")
@@ -73,6 +79,7 @@ def main() -> None:
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
+        require_no_secrets(sys.argv[1:])
         command(prog_name="python -m common augment")
     except UserError as error:
         sys.exit(f"error: {error}")

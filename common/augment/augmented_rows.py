@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from common.core import paths
+from common.core.config import shortened
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file, shown, write_text
 from common.data import tables
@@ -23,6 +24,7 @@ from common.data.tables import source_of
 from common.runs.record import to_arguments
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+LONGEST_NAME = 100
 FOLDER = "augmented"
 ROWS, REJECTED, RECORD = "rows.csv", "rejected.csv", "run.json"
 _COLUMNS = (
@@ -63,12 +65,18 @@ class AugmentedRow:
     """ROUGE-L F1 of its dialogue's words against the parent's, in [0, 1]."""
 
 
+def require_name(name: str) -> None:
+    """Raise UserError for a name that augmented rows cannot have."""
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise UserError(
+            f"name {shortened(name)}: wanted at most {LONGEST_NAME} lower-case letters, digits, and . _ - after the first "
+            "character, for example paraphrase2."
+        )
+
+
 def folder(competition: str, name: str) -> Path:
     """Return the folder of the rows of that name. Raises UserError for an invalid name."""
-    if not NAME.fullmatch(name):
-        raise UserError(
-            f"name {name!r}: wanted lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
-        )
+    require_name(name)
     return paths.outputs(competition) / FOLDER / name
 
 

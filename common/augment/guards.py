@@ -5,11 +5,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Gt, Le
 
 from common.augment.products import Product, exchange, speakers, spoken
+from common.core.ranges import Share
 from common.data import near_copies
 from common.data.dialogue import TAG, Turn, clean, parse
 from common.data.near_copies import CopyIndex, grams
@@ -29,19 +32,19 @@ _NUMBER = re.compile(r"[0-9]+")
 class GuardConfig:
     """Limits for a product compared with its parent; the competition sets the limit for dev, test and other folds."""
 
-    lowest_similarity: float = 0.05
+    lowest_similarity: Share = 0.05
     """Minimum similarity to the parent (`near_copies.similarity`), 0 to 1; below it the product tells another story."""
-    highest_similarity: float = 0.95
+    highest_similarity: Share = 0.95
     """Maximum similarity to the parent, 0 to 1; above it the product is a copy."""
-    lowest_rouge: float = 0.3
+    lowest_rouge: Share = 0.3
     """Minimum ROUGE-L F1 against the parent on morphemes (whitespace words in other languages), 0 to 1."""
-    shortest: float = 0.5
+    shortest: Annotated[float, Ge(0), Le(100)] = 0.5
     """Minimum length in characters, relative to the parent's."""
-    longest: float = 2.0
+    longest: Annotated[float, Gt(0), Le(100)] = 2.0
     """Maximum length in characters, relative to the parent's."""
-    hangul_loss: float = 0.1
+    hangul_loss: Share = 0.1
     """Maximum drop, from the parent, of the share of Hangul among the letters, 0 to 1."""
-    duplicate: float = 0.9
+    duplicate: Share = 0.9
     """Similarity from which the second of two new rows is rejected, 0 to 1."""
 
 

@@ -4,7 +4,9 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from annotated_types import Ge, Gt, Le
 
 from common.augment.particles import fix_particles
 from common.augment.products import FIRST, SECOND, Product, exchange
@@ -27,9 +29,9 @@ class SpeakerSwapConfig:
 class TurnDropConfig:
     """Settings of `turn_drop`."""
 
-    share: float = 0.5
+    share: Annotated[float, Gt(0), Le(1)] = 0.5
     """Share of the droppable turns to drop, more than 0 and at most 1; at least one turn is dropped."""
-    longest: int = 20
+    longest: Annotated[int, Ge(1), Le(10_000)] = 20
     """Maximum number of letters and digits of a droppable turn."""
     join: bool = True
     """Whether to join the turns of one speaker that become adjacent; real dialogues have almost none of these."""
@@ -39,9 +41,9 @@ class TurnDropConfig:
 class SentenceDropConfig:
     """Settings of `sentence_drop`."""
 
-    share: float = 0.5
+    share: Annotated[float, Gt(0), Le(1)] = 0.5
     """Share of the droppable sentences to drop, more than 0 and at most 1; at least one sentence is dropped."""
-    longest: int = 30
+    longest: Annotated[int, Ge(1), Le(10_000)] = 30
     """Maximum number of letters and digits of a droppable sentence."""
 
 

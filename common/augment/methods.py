@@ -9,7 +9,7 @@ from common.augment.local import sentence_drop, speaker_swap, turn_drop
 from common.augment.products import Product
 from common.augment.settings import LOCAL, AugmentConfig
 from common.augment.translation import Translator, back_translate
-from common.core.config import plain
+from common.core.config import check, plain
 from common.core.errors import UserError
 from common.data.rows import Row
 
@@ -54,14 +54,13 @@ def method(name: str, config: AugmentConfig, language: str, translator: Translat
     Raises UserError if a setting is invalid, if the model is unavailable, and if the method supports only Korean but
     `language` is another.
     """
+    check(config)
     own = config.method
     if name == "speaker_swap":
         return Method(_each(speaker_swap), LOCAL_BATCH)
     if name == "turn_drop":
-        _require_share(own.share)
         return Method(_each(partial(turn_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if name == "sentence_drop":
-        _require_share(own.share)
         return Method(_each(partial(sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if language != "ko":
         raise UserError(
@@ -74,16 +73,7 @@ def _each(function: Callable[[Row], Product | str]) -> Make:
     return lambda rows: [function(row) for row in rows]
 
 
-def _require_share(share: float) -> None:
-    if not 0 < share <= 1:
-        raise UserError(f"--share {share}: wanted more than 0 and at most 1.")
-
-
 def _back_translation(own: Any, translator: Translator | None) -> Method:
-    if own.rows_at_once < 1:
-        raise UserError(f"--rows-at-once {own.rows_at_once}: wanted 1 or more.")
-    if own.pivot == "ko":
-        raise UserError("--pivot ko: translating Korean to Korean changes nothing; wanted en.")
     record: dict[str, str | None] = {"model": "a function", "commit": None}
     if translator is None:
         from common.augment import translators  # torch and transformers

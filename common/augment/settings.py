@@ -1,14 +1,18 @@
 """Define the methods and their settings. Heavy or networked methods are imported only on use."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from annotated_types import Ge, Le
 
 from common.augment.guards import GuardConfig
 from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDropConfig
 from common.augment.translation import BackTranslationConfig
 from common.core.errors import UserError
+from common.core.ranges import Seed
 
-LOCAL = ("speaker_swap", "turn_drop", "sentence_drop")
+LocalMethod = Literal["speaker_swap", "turn_drop", "sentence_drop"]
+LOCAL: tuple[str, ...] = get_args(LocalMethod)
 AUGMENT_METHODS = ("paraphrase", "back_translation", *LOCAL)
 # These methods change few letters, so their products are meant to be close to the parent.
 _NEAR = GuardConfig(lowest_similarity=0.3, highest_similarity=1.0)
@@ -20,11 +24,21 @@ class AugmentConfig:
 
     method: Any
     """Settings of the method itself."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed for the sample of parents and for all random choices of a method."""
-    folds: int = 5
+    folds: Annotated[int, Ge(2), Le(1000)] = 5
     """Number of cross-validation folds; a new row belongs to its parent's fold."""
     guards: GuardConfig = field(default_factory=GuardConfig)
+
+    def require_consistent(self) -> None:
+        """Raise UserError when a guard's minimum is above its maximum."""
+        for low, high in (("lowest_similarity", "highest_similarity"), ("shortest", "longest")):
+            least, most = getattr(self.guards, low), getattr(self.guards, high)
+            if least > most:
+                names = [f"--guards.{name}".replace("_", "-") for name in (low, high)]
+                raise UserError(
+                    f"{names[0]} {least} is above {names[1]} {most}, so no row could pass; lower the former."
+                )
 
 
 def settings(method: str) -> AugmentConfig:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
 
 from common.augment.local import turn_sentences
 from common.augment.products import Product
+from common.core.ranges import Text
 from common.data.dialogue import TAG, Turn, clean, parse, render
 from common.data.rows import Row
 
@@ -20,9 +23,9 @@ InnerTags = Literal["keep", "split", "reject"]
 class TranslatorConfig:
     """Settings of the translation model."""
 
-    model: str = "facebook/m2m100_418M"
+    model: Text = "facebook/m2m100_418M"
     """An m2m100 (MIT), NLLB or mBART-50 many-to-many model: hub id, local folder, or a random tiny:m2m100, tiny:nllb."""
-    revision: str | None = None
+    revision: Text | None = None
     """Commit on the hub; None uses the newest, which run.json records."""
     accept_noncommercial_licence: bool = False
     """Whether you accept NLLB's licence CC-BY-NC-4.0, which forbids commercial use of its translations; required for NLLB."""
@@ -30,11 +33,11 @@ class TranslatorConfig:
     """hf: transformers; ctranslate2: faster on a CPU (needs the extra ctranslate2)."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Data type of the weights in ctranslate2."""
-    beams: int = 4
+    beams: Annotated[int, Ge(1), Le(64)] = 4
     """Beam width; 1 is greedy."""
-    max_new_tokens: int = 256
+    max_new_tokens: Annotated[int, Ge(1), Le(32_768)] = 256
     """Maximum number of tokens of a translation; also limited to 10 plus twice the longest source of its batch."""
-    tokens_at_once: int = 16384
+    tokens_at_once: Annotated[int, Ge(1), Le(2**31)] = 16384
     """Maximum size of a batch: the sum over its texts of (source + translation tokens) × beams."""
 
 
@@ -43,14 +46,14 @@ class BackTranslationConfig:
     """Settings of `back_translate`."""
 
     translator: TranslatorConfig = TranslatorConfig()
-    pivot: Language = "en"
+    pivot: Literal["en"] = "en"
     """The intermediate language."""
     inner_tags: InnerTags = "keep"
     """How to treat a turn with a tag inside. keep: do not translate sentences with a tag; split: translate the pieces
     between tags; reject: leave out the row."""
     summaries: bool = False
     """Whether to translate the summaries too, with the same rule for tags; otherwise they are kept."""
-    rows_at_once: int = 16
+    rows_at_once: Annotated[int, Ge(1), Le(100_000)] = 16
     """Number of dialogues per save: the most that a crash can lose."""
 
 

@@ -11,6 +11,7 @@ from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import blend_report_command, leaderboard_command, results_command, score
 from common.core.errors import UserError
+from common.core.secrets import require_no_secrets
 
 
 @click.group(
@@ -32,6 +33,7 @@ def main() -> None:
     """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
+        require_no_secrets(sys.argv[1:])
         commands(prog_name="python -m common")
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -23,7 +23,10 @@ from common.submission import leaderboard
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 GPUS = click.option(
-    "--gpus", default=1, type=click.IntRange(1), help="Number of processes on this machine, one for each GPU."
+    "--gpus",
+    default=1,
+    type=click.IntRange(1, 1024),
+    help="Number of processes on this machine, one for each GPU.",
 )
 NODES = click.option(
     "--nodes",

@@ -144,7 +144,7 @@ def compare(
 @click.option("--stale", type=click.Choice(["stop", "ok"]), default="stop", show_default=True)
 @click.option(
     "--jobs",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1024),
     default=1,
     show_default=True,
     help="Number of members trained at the same time.",
@@ -195,14 +195,14 @@ def submit(
 )
 @click.option(
     "--candidates",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1000),
     default=8,
     show_default=True,
     help="Maximum number of candidates for each member.",
 )
 @click.option(
     "--recombined",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1000),
     help="Maximum number of texts for each dialogue that are recombined from candidates. Default: the recipe's.",
 )
 def blend_report_command(
@@ -255,8 +255,8 @@ def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
-@click.option("--public", type=float, help="Public leaderboard score.")
-@click.option("--private", type=float, help="Private leaderboard score.")
+@click.option("--public", type=click.FloatRange(0, 100), help="Public leaderboard score.")
+@click.option("--private", type=click.FloatRange(0, 100), help="Private leaderboard score.")
 def lb(submission_id: str, public: float | None, private: float | None) -> None:
     """Record the scores that the site's leaderboard shows for a submission."""
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,71 +1,80 @@
-"""Override the settings of a frozen dataclass config from the command line, and convert them to JSON values."""
+"""Override the settings of a frozen dataclass config from the command line, check them, and convert them to JSON values."""
 
 import dataclasses
 import difflib
-import math
-import types
+import re
 import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from common.core.errors import UserError
+from common.core.ranges import described, fits, is_union, parts
+from common.core.secrets import COMMITS, refusal, require_no_secrets, secret_in
 
 T = TypeVar("T")
 RENAMED = {"drawn": "sampled", "drawn_temperature": "sampled_temperature"}
 """Last part of a setting's old name → that of its present name, for scripts that still use the old one."""
-_TYPE_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,9})?")
+_SHOWN = 40
+"""Most characters of a value that a message shows."""
 
 
-def _leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+def leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     """Return dotted name → (declared type, value) for every field that is not itself a dataclass."""
-    hints = typing.get_type_hints(type(config))
-    leaves: dict[str, tuple[Any, Any]] = {}
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    found: dict[str, tuple[Any, Any]] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
-            leaves |= _leaves(value, f"{prefix}{field.name}.")
+            found |= leaves(value, f"{prefix}{field.name}.")
         else:
-            leaves[f"{prefix}{field.name}"] = (hints[field.name], value)
-    return leaves
-
-
-def _type_name(hint: Any) -> str:
-    """Return a readable name of a type: "whole number", "fast or slow", "numbers separated by commas"."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Literal:
-        return " or ".join(map(str, arguments))
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join("none" if a is type(None) else _type_name(a) for a in arguments)
-    if origin is tuple:
-        return f"{_type_name(arguments[0])}s separated by commas"
-    return _TYPE_NAMES.get(hint, str(hint))
+            found[f"{prefix}{field.name}"] = (hints[field.name], value)
+    return found
 
 
 def _converted(text: str, hint: Any) -> Any:
     """Return the text converted to the declared type. Raises ValueError when that is impossible."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if type(None) in arguments and text.lower() == "none":
+    kind, _ = parts(hint)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if is_union(kind):
+        if type(None) in arguments and text.strip().lower() == "none":
             return None
-        for argument in arguments:
-            if argument is not type(None):
-                return _converted(text, argument)
+        return _converted(text, next(a for a in arguments if a is not type(None)))
     if origin is typing.Literal:
-        if text not in arguments:
+        if text.strip() not in arguments:
             raise ValueError(text)
-        return text
+        return text.strip()
     if origin is tuple:
-        return tuple(_converted(part.strip(), arguments[0]) for part in text.split(",") if part.strip())
-    if hint is bool:
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+        return tuple(_converted(item, arguments[0]) for item in _items(text))
+    if kind is bool:
+        if text.strip().lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ValueError(text)
-        return text.lower() in ("true", "1", "yes")
-    if hint in (int, float, str):
-        value = hint(text)
-        if hint is float and not math.isfinite(value):
+        return text.strip().lower() in ("true", "1", "yes")
+    if kind in (int, float):
+        if not (_INTEGER if kind is int else _NUMBER).fullmatch(text.strip()):
             raise ValueError(text)
-        return value
-    raise ValueError(f"the command line cannot set a {hint}")
+        return kind(text)
+    if kind is str:
+        return text
+    raise ValueError(f"the command line cannot set a {kind}")
+
+
+def _items(text: str) -> list[str]:
+    """Return the items of a list: `a, b`, or in brackets with or without quotes, as Python, JSON and W&B write it.
+
+    A comma may follow the last item. Raises ValueError for an empty item and for brackets or quotes that do not match.
+    """
+    text = text.strip()
+    bracketed = text[:1] + text[-1:] in ("[]", "()") and len(text) > 1
+    items = [item.strip() for item in (text[1:-1] if bracketed else text).split(",")]
+    if not items[-1]:
+        items.pop()
+    if bracketed:
+        items = [i[1:-1] if len(i) > 1 and i[0] == i[-1] and i[0] in "'\"" else i for i in items]
+    if any(not item or set(item) & set("[]()'\"") for item in items):
+        raise ValueError(text)
+    return items
 
 
 def _replaced(config: Any, path: list[str], value: Any) -> Any:
@@ -79,47 +88,119 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
 
     Hyphens and underscores are equivalent. `--name` alone sets a true-or-false setting to true. The last part of a
     dotted name is enough when it is unique.
-    Raises UserError for an unknown setting (the message lists all of them), an ambiguous one, or an invalid value.
+    Raises UserError for an unknown setting (the message lists all of them), an ambiguous one, or an invalid value, and
+    as `check` does for the result.
     """
-    leaves = _leaves(config)
+    require_no_secrets(arguments)
+    known = leaves(config)
     changed: dict[str, Any] = {}
     queue = list(arguments)
     while queue:
         argument = queue.pop(0)
         if not argument.startswith("--"):
-            raise UserError(f"{argument!r} is not a setting; wanted --name value. {_existing(leaves)}")
+            raise UserError(
+                f"{shortened(argument)} is not a setting; wanted --name value. {_existing(known)}"
+            )
         name, equals, text = argument[2:].partition("=")
-        name = name.replace("-", "_")
-        found = [key for key in leaves if key == name or key.rsplit(".", 1)[-1] == name]
-        if not found:
-            last_parts = {key.rsplit(".", 1)[-1] for key in leaves}
-            old = name.rsplit(".", 1)[-1]
-            if RENAMED.get(old) in last_parts:
-                raise UserError(f"--{name} was renamed to --{RENAMED[old].replace('_', '-')}; use that name.")
-            close = difflib.get_close_matches(name, [*leaves, *last_parts], 1)
-            hint = f" Did you mean --{close[0]}?" if close else ""
-            raise UserError(f"--{name}: no such setting.{hint} {_existing(leaves)}")
-        if len(found) > 1:
-            raise UserError(f"--{name} is ambiguous; write one of {', '.join('--' + key for key in found)}.")
-        hint, _ = leaves[found[0]]
-        if not equals and hint is bool and (not queue or queue[0].startswith("--")):
+        key = _found(name, known)
+        hint, _ = known[key]
+        if not equals and parts(hint)[0] is bool and (not queue or queue[0].startswith("--")):
             text = "true"
         elif not equals:
-            if not queue:
-                raise UserError(f"--{name}: no value; wanted --{name} VALUE.")
+            if not queue or queue[0].startswith("--"):
+                raise UserError(f"--{_hyphens(name)}: no value; wanted --{_hyphens(name)} VALUE.")
             text = queue.pop(0)
         try:
             value = _converted(text, hint)
-        except ValueError as error:
-            article = "a " if hint in (int, float) else ""
-            raise UserError(f"--{name}: found {text!r}, wanted {article}{_type_name(hint)}.") from error
-        config = _replaced(config, found[0].split("."), value)
-        changed[found[0]] = value
+        except ValueError:
+            raise UserError(
+                f"--{_hyphens(name)}: found {shortened(text)}, wanted {described(hint)}."
+            ) from None
+        config = _replaced(config, key.split("."), value)
+        changed[key] = value
+    check(config, changed)
     return config, changed
 
 
-def _existing(leaves: dict[str, tuple[Any, Any]]) -> str:
-    rows = [f"  --{name} {_type_name(hint)} = {value!r}" for name, (hint, value) in leaves.items()]
+def _found(name: str, known: dict[str, tuple[Any, Any]]) -> str:
+    """Return the dotted name of the setting that a name means. Raises UserError when there is none, or more than one."""
+    shown, name = f"--{_hyphens(name)[:_SHOWN]}", name.replace("-", "_")
+    found = [key for key in known if key == name or key.rsplit(".", 1)[-1] == name]
+    if len(found) > 1:
+        raise UserError(f"{shown} is ambiguous; write one of {', '.join('--' + _hyphens(k) for k in found)}.")
+    if found:
+        return found[0]
+    last_parts = {key.rsplit(".", 1)[-1] for key in known}
+    old = name.rsplit(".", 1)[-1]
+    if RENAMED.get(old) in last_parts:
+        raise UserError(f"{shown} was renamed to --{_hyphens(RENAMED[old])}; use that name.")
+    close = difflib.get_close_matches(name[:_SHOWN], [*known, *last_parts], 1)
+    hint = f" Did you mean --{_hyphens(close[0])}?" if close else ""
+    raise UserError(f"{shown}: no such setting.{hint} {_existing(known)}")
+
+
+def check(config: Any, changed: typing.Collection[str] = ()) -> None:
+    """Raise UserError unless every setting is inside its declared range, holds no secret, and fits the others.
+
+    `changed`: the settings that the command line set; a message about another one names the config's module.
+    A dataclass whose settings depend on one another has a method `require_consistent`, which raises UserError.
+    """
+    known = leaves(config)
+    for name, (hint, value) in known.items():
+        option = f"--{_hyphens(_shortest(name, known))}"
+        where = option if name in changed else f"{type(config).__module__}: {option}"
+        for text in value if isinstance(value, tuple | list) else [value]:
+            if isinstance(text, str) and (
+                words := secret_in(text, commit=name.rsplit(".", 1)[-1] in COMMITS)
+            ):
+                raise refusal(where, words)
+        if not fits(hint, value):
+            raise UserError(f"{where}: found {shown_value(value)}, wanted {described(hint)}.")
+    _require_consistent(config)
+
+
+def _require_consistent(config: Any) -> None:
+    for field in dataclasses.fields(config):
+        if dataclasses.is_dataclass(part := getattr(config, field.name)):
+            _require_consistent(part)
+    if hasattr(config, "require_consistent"):
+        config.require_consistent()
+
+
+def shortened(text: str) -> str:
+    """Return a text in quotes, with escapes and at most 40 of its characters, for messages."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def shown_value(value: Any) -> str:
+    """Return a value for a message, at most 40 characters of it; a text that is too long or not printable is only counted."""
+    if isinstance(value, str) and not fits(str, value):
+        return f"a text of {len(value)} characters that is too long or not printable"
+    try:
+        text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a number with more digits than Python writes; tables nested too deeply
+        return f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _shortest(name: str, known: dict[str, tuple[Any, Any]]) -> str:
+    """Return the last part of a dotted name when it is unique, else the whole name."""
+    last = name.rsplit(".", 1)[-1]
+    return last if sum(key.rsplit(".", 1)[-1] == last for key in known) == 1 else name
+
+
+def _hyphens(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _existing(known: dict[str, tuple[Any, Any]]) -> str:
+    rows = [
+        f"  --{_hyphens(name)} = {shown_value(value)}: {described(hint)}"
+        for name, (hint, value) in known.items()
+    ]
     return "Settings:\n" + "\n".join(rows)
 
 
@@ -127,8 +208,8 @@ def plain(config: Any) -> dict[str, Any]:
     """Return dotted name → JSON value of every setting; tuples become lists, float settings become floats."""
 
     def json_value(hint: Any, value: Any) -> Any:
-        if hint is float:
+        if parts(hint)[0] is float:
             return float(value)  # a default of 10 and --epochs 10 must give the same value
         return list(value) if isinstance(value, tuple) else value
 
-    return {name: json_value(hint, value) for name, (hint, value) in _leaves(config).items()}
+    return {name: json_value(hint, value) for name, (hint, value) in leaves(config).items()}

@@ -8,7 +8,7 @@ from common.core.errors import UserError
 from common.core.files import root
 
 EXPERIMENT = re.compile(r"exp[0-9]{3}")
-RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]*)?")
+RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]{0,99})?")
 MERGED = "merged"
 
 

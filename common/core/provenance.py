@@ -21,6 +21,8 @@ PLUMBING = {
     "core/paths.py",
     "core/progress.py",
     "core/provenance.py",
+    "core/ranges.py",
+    "core/secrets.py",
     "core/text_table.py",
     "core/torchrun.py",
     "data/competition_rules.py",

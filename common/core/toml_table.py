@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.core.config import shown_value
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.ranges import described, fits
 
 
 class TomlTable:
@@ -52,12 +54,11 @@ class TomlTable:
             raise self.wrong(key, repr(value), wanted)
         return value
 
-    def whole(self, key: str, least: int = 0, default: Any = ...) -> Any:
-        """Return an integer of at least `least`, or the default. Raises UserError for any other value."""
-        wanted = f"a whole number, at least {least}"
-        value = self.take(key, int, wanted, default)
-        if value is not default and value < least:
-            raise self.wrong(key, value, wanted)
+    def number(self, key: str, hint: Any, default: Any = ...) -> Any:
+        """Return a number inside the range of an annotated type, or the default. Raises UserError for any other value."""
+        value = self.take(key, (int, float), described(hint), default)
+        if value is not default and not fits(hint, value):
+            raise self.wrong(key, shown_value(value), described(hint))
         return value
 
     def several(

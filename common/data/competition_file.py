@@ -5,10 +5,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Le
+
+from common.core.config import shown_value
 from common.core.errors import UserError
 from common.core.files import root, shown, write_text
+from common.core.ranges import fits
 from common.core.toml_table import TomlTable
 from common.data.competition import (
     KINDS,
@@ -25,7 +29,11 @@ from common.data.repairs import repair_tags
 DEFAULT = "daily_talk"
 ACTIVE = ".active-competition"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_SHARE = "a number above 0 and at most 1"
+Count = Annotated[int, Ge(1), Le(10_000_000)]
+IdNumber = Annotated[int, Ge(0), Le(10**15)]
+Characters = Annotated[int, Ge(1), Le(1_000_000)]
+NearCopy = Annotated[float, Gt(0), Le(1)]
+Goal = Annotated[float, Ge(0), Le(300)]
 
 
 def _file(table: TomlTable) -> FileSpec:
@@ -37,15 +45,16 @@ def _file(table: TomlTable) -> FileSpec:
     if (given := table.table("ids", optional=True)) is not None:
         ids = IdSpec(
             given.text("prefix"),
-            given.whole("first"),
-            given.whole("last", default=None),
+            given.number("first", IdNumber),
+            given.number("last", IdNumber, default=None),
             given.several("gaps", int, "whole numbers", []),
         )
+        _require_range(given, ids)
         given.done()
     spec = FileSpec(
         path=path,
         columns=table.several("columns", str, "column names"),
-        rows=table.whole("rows", 1, default=None),
+        rows=table.number("rows", Count, default=None),
         exact_rows=table.take("exact_rows", bool, "true or false", False),
         ids=ids,
     )
@@ -59,6 +68,15 @@ def _file(table: TomlTable) -> FileSpec:
         raise table.wrong("rows", spec.rows or "missing", wanted)
     table.done()
     return spec
+
+
+def _require_range(table: TomlTable, ids: IdSpec) -> None:
+    """Raise UserError for an empty range of ids, one that is too long, and a gap outside it."""
+    if ids.last is not None and not fits(Count, ids.last - ids.first + 1):
+        raise table.wrong("last", ids.last, f"a number from first ({ids.first}), for at most 10,000,000 ids")
+    for gap in ids.gaps:
+        if gap < ids.first or (ids.last is not None and gap > ids.last):
+            raise table.wrong("gaps", f"a list with {shown_value(gap)}", "numbers between first and last")
 
 
 def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> dict[str, FileSpec]:
@@ -87,7 +105,7 @@ def _submission(table: TomlTable) -> SubmissionSpec:
         index=table.take("index", str, "a column name, or no such key", None),
         id=table.text("id"),
         summary=table.text("summary"),
-        max_characters=table.whole("max_characters", 1),
+        max_characters=table.number("max_characters", Characters),
         accepted=_headers(table),
     )
     for key in ("index", "id", "summary"):
@@ -134,8 +152,8 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
     )
     submission = _submission(top.sub("submission"))
     goals = metric.several("goals", (int, float), "numbers", [])
-    if list(goals) != sorted(goals):
-        raise metric.wrong("goals", list(goals), "ascending numbers")
+    if list(goals) != sorted(goals) or not all(fits(Goal, goal) for goal in goals):
+        raise metric.wrong("goals", shown_value(goals), "ascending numbers from 0 to 300")
     competition = Competition(
         name=name,
         title=top.text("title"),
@@ -155,10 +173,8 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
         goals_metric=metric.choice("goals_metric", ("rouge_sum",)),
         rules=rules.several("text", str, "strings"),
         forbidden_sources=rules.several("forbidden_sources", str, "strings", []),
-        near_copy=float(rules.take("near_copy", (int, float), _SHARE, NEAR_COPY)),
+        near_copy=float(rules.number("near_copy", NearCopy, NEAR_COPY)),
     )
-    if not 0 < competition.near_copy <= 1:
-        raise rules.wrong("near_copy", competition.near_copy, _SHARE)
     for source in competition.forbidden_sources:
         if not any(letter.isalnum() for letter in source):
             raise rules.wrong("forbidden_sources", repr(source), "names with letters or digits")

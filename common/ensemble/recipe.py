@@ -1,14 +1,17 @@
 """Read submissions/<name>.toml as a Recipe: which runs are blended, with which weights, by which method."""
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
+
+from common.core.config import shown_value
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.ranges import described, fits
 from common.ensemble.consensus import Consensus
 from common.rouge import METRICS, PROFILES
 
@@ -18,6 +21,10 @@ the candidates that its sentences come from."""
 WITH_GIVEN_WEIGHTS = ("vote", "mbr")
 """Methods with given weights; the others learn on dev how to choose."""
 BLEND_METHODS = (*WITH_GIVEN_WEIGHTS, "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto")
+Candidates = Annotated[int, Ge(1), Le(1000)]
+Recombined = Annotated[int, Ge(0), Le(1000)]
+Weight = Annotated[float, Ge(0), Le(1_000_000)]
+Length = Annotated[float, Ge(-1000), Le(1000)]
 DEFAULT_MIX = {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
 
 
@@ -26,7 +33,7 @@ class Member:
     """One run of a blend and its weight."""
 
     run: str
-    weight: float
+    weight: Weight
     choose: bool = True
     """Whether its candidates may be chosen. If not, they serve only as references (mbr) and as sentences for
     recombined texts."""
@@ -40,15 +47,15 @@ class Recipe:
     competition: str
     method: Literal["vote", "mbr", "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto"]
     members: tuple[Member, ...]
-    candidates: int
+    candidates: Candidates
     """Number of candidates per member that take part (mbr); 1 uses the post-processed predictions."""
     utility: str
     """ROUGE profile that measures agreement (all methods but vote)."""
-    mix: tuple[float, ...] = (1.0, 1.0, 1.0)
+    mix: tuple[Weight, ...] = (1.0, 1.0, 1.0)
     """Share of ROUGE-1, ROUGE-2 and ROUGE-L in agreement (mbr, and vote on ties)."""
-    length: float = 0.0
+    length: Length = 0.0
     """Utility added per unit of log(length / median length in the dialogue) (mbr, and vote on ties)."""
-    recombined: int = 0
+    recombined: Recombined = 0
     """Maximum number of recombined texts per dialogue that may be chosen (all methods but vote). These are the texts
     that agree most with all candidates, regardless of weights and mix."""
 
@@ -119,15 +126,13 @@ def read_recipe(path: Path) -> Recipe:
     if not any(m.choose for m in found):
         raise UserError(f"{where}: every member has choose = false; remove it from at least one.")
     candidates = content.get("candidates", 1)
-    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
-        raise UserError(f"{where}: candidates is {candidates!r}; wanted a whole number of at least 1.")
+    _require(Candidates, candidates, f"{where}: candidates")
     if candidates > 1 and method == "vote":
         raise UserError(
             f'{where}: an exact vote uses one text per member; remove "candidates" or use method = "mbr".'
         )
     recombined = content.get("recombined", 0)
-    if not isinstance(recombined, int) or isinstance(recombined, bool) or recombined < 0:
-        raise UserError(f"{where}: recombined is {recombined!r}; wanted a whole number of at least 0.")
+    _require(Recombined, recombined, f"{where}: recombined")
     if recombined and method == "vote":
         raise UserError(
             f'{where}: a vote cannot choose a text that no member wrote; remove "recombined" or use method = "mbr".'
@@ -143,8 +148,8 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(
             f"{where}: mix {mix!r}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
         )
-    shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
-    length = _number(content.get("length", 0.0), f"{where}: length", low=-math.inf)
+    shares = tuple(_number(Weight, mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
+    length = _number(Length, content.get("length", 0.0), f"{where}: length")
     if not isinstance(content.get("competition"), str):
         raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
     return Recipe(
@@ -169,15 +174,15 @@ def require_enough(recombined: int, candidates: int, where: str) -> None:
         )
 
 
-def _number(value: Any, where: str, low: float = 0.0) -> float:
-    """Return the value as a float; raise UserError unless it is a finite number of at least `low`."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value < low
-    ):
-        raise UserError(f"{where} is {value!r}; wanted a number{' of at least 0' if low == 0 else ''}.")
+def _require(hint: Any, value: Any, where: str) -> None:
+    """Raise UserError unless the value is inside the range."""
+    if not fits(hint, value):
+        raise UserError(f"{where} is {shown_value(value)}; wanted {described(hint)}.")
+
+
+def _number(hint: Any, value: Any, where: str) -> float:
+    """Return the value as a float; raise UserError unless it is inside the range."""
+    _require(hint, value, where)
     return float(value)
 
 
@@ -189,5 +194,5 @@ def _member(entry: Any, where: str) -> Member:
         or set(entry) - {"run", "weight", "choose"}
     ):
         raise UserError(f'{where}: member {entry!r} is not valid; wanted {{ run = "exp002", weight = 1.0 }}.')
-    weight = _number(entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
+    weight = _number(Weight, entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
     return Member(entry["run"], weight, entry.get("choose", True))

@@ -2,32 +2,41 @@
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Len
+
+from common.core.errors import UserError
+from common.core.ranges import LOWEST_TEMPERATURE, Temperature
+
+Beams = Annotated[int, Ge(1), Le(64)]
+LengthPenalty = Annotated[float, Ge(-10), Le(10)]
+NgramSize = Annotated[int, Ge(0), Le(100)]
 
 
 @dataclass(frozen=True)
 class DecodingConfig:
     """Settings of decoding."""
 
-    candidates: int = 4
+    candidates: Annotated[int, Ge(1), Le(256)] = 4
     """Number of candidates kept per dialogue, best first."""
-    beams: int = 4
+    beams: Beams = 4
     """Beam width; 1 with `temperature` 0 is greedy decoding."""
-    samples: int = 0
+    samples: Annotated[int, Ge(0), Le(1024)] = 0
     """Number of additional candidates that are sampled and follow the others: a consensus needs varied candidates."""
-    samples_temperature: float = 0.5
+    samples_temperature: Temperature = 0.5
     """Temperature of these samples."""
-    temperature: float = 0.0
+    temperature: Annotated[float, Ge(0), Le(10)] = 0.0
     """Sampling temperature of the candidates; 0: greedy decoding or beam search."""
-    top_p: float = 0.95
+    top_p: Annotated[float, Gt(0), Le(1)] = 0.95
     """Nucleus sampling: sample from the smallest set of tokens with at least this probability."""
-    max_new_tokens: int = 128
+    max_new_tokens: Annotated[int, Ge(1), Le(32_768)] = 128
     """Longest summary, in tokens."""
-    length_penalty: float = 1.0
+    length_penalty: LengthPenalty = 1.0
     """Exponent of the length by which a beam's log-probability is divided."""
-    no_repeat_ngram: int = 0
+    no_repeat_ngram: NgramSize = 0
     """Size of n-grams that a summary must not repeat, in tokens; 0: no limit."""
-    tokens_at_once: int = 16384
+    tokens_at_once: Annotated[int, Ge(1), Le(2**31)] = 16384
     """Most tokens of one batch: rows times (longest source + max_new_tokens) times beams or samples."""
     engine: Literal["hf", "ctranslate2", "vllm"] = "hf"
     """hf: every model on every device; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
@@ -35,17 +44,30 @@ class DecodingConfig:
     """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; evaluations in training do it too."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
-    vllm_gpus: int = 1
+    vllm_gpus: Annotated[int, Ge(1), Le(1024)] = 1
     """Number of GPUs over which vllm shards the model."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError for more candidates than beams in a beam search, and for a temperature that overflows."""
+        if 0 < self.temperature < LOWEST_TEMPERATURE:
+            raise UserError(
+                f"--temperature: found {self.temperature}, wanted 0 (no sampling) or a number from "
+                f"{LOWEST_TEMPERATURE} to 10."
+            )
+        if not self.temperature and self.candidates > self.beams:
+            raise UserError(
+                f"--candidates {self.candidates} needs at least as many --beams (now {self.beams}), "
+                "or sampling with --temperature above 0."
+            )
 
 
 @dataclass(frozen=True)
 class GridConfig:
     """Decoding settings to try on dev, in every combination."""
 
-    beams: tuple[int, ...] = (4,)
-    length_penalties: tuple[float, ...] = (1.0,)
-    no_repeat_ngrams: tuple[int, ...] = (0,)
+    beams: Annotated[tuple[Beams, ...], Len(1, 32)] = (4,)
+    length_penalties: Annotated[tuple[LengthPenalty, ...], Len(1, 32)] = (1.0,)
+    no_repeat_ngrams: Annotated[tuple[NgramSize, ...], Len(1, 32)] = (0,)
 
 
 def grid(config: DecodingConfig, choices: GridConfig) -> list[DecodingConfig]:

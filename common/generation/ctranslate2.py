@@ -22,7 +22,7 @@ from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, sha256_texts, shown, write_json
 from common.core.provenance import code_hash
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder, candidates_of, require_beams, with_samples
+from common.generation.decoder import Decoder, candidates_of, with_samples
 from common.models import storage
 from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.storage import load_model, merge_adapters
@@ -49,7 +49,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
 
     @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
-        require_beams(config)
+        config.require_consistent()
         sampled = config.temperature > 0
         if sampled or not translators:
             # A seed only affects threads that start after it, so sampling needs a new translator.

@@ -6,7 +6,6 @@ from dataclasses import replace
 from transformers import GenerationConfig as HFGenerationConfig
 from transformers import PreTrainedTokenizerFast
 
-from common.core.errors import UserError
 from common.generation.config import DecodingConfig
 from common.runs.candidates import Candidate
 
@@ -28,15 +27,6 @@ def with_samples(decoder: Decoder) -> Decoder:
         return found
 
     return run
-
-
-def require_beams(config: DecodingConfig) -> None:
-    """Raise UserError when beam search is asked for more candidates than it has beams."""
-    if not config.temperature and config.candidates > config.beams:
-        raise UserError(
-            f"--candidates {config.candidates} needs at least as many --beams (now {config.beams}), "
-            "or sampling with --temperature above 0."
-        )
 
 
 def end_tokens(checkpoint: HFGenerationConfig, tokenizer: PreTrainedTokenizerFast) -> list[int]:

@@ -23,7 +23,7 @@ from transformers import (
 
 from common.generation import stepping
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder, candidates_of, end_tokens, require_beams, with_samples
+from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
 from common.generation.stepping import Generated
 from common.models.logits import target_logits
 from common.runs.candidates import Candidate
@@ -126,7 +126,7 @@ def decode(
     these and the tokens of the batch's sources; beam search and encoder-decoders ignore `allowed_tokens`.
     Raises UserError when beam search is asked for more candidates than it has beams.
     """
-    require_beams(config)
+    config.require_consistent()
     if _can_step(model, config):
         stepped: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, allowed_tokens)
         return stepped
@@ -286,7 +286,7 @@ def hf_decoder(
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         if not (config.samples and config.temperature == 0 and _can_step(model, config)):
             return twice(sources, config, seed)
-        require_beams(config)
+        config.require_consistent()
         torch.manual_seed(seed)
         found: list[list[Candidate]] = _by_stepping(
             model, tokenizer, sources, config, allowed_tokens, config.samples

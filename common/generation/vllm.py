@@ -17,7 +17,7 @@ from common.core import distributed
 from common.core.errors import UserError
 from common.core.files import read_json, shown
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder, candidates_of, end_tokens, require_beams, with_samples
+from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
 from common.models import storage
 from common.models.pretrained import PretrainedConfig
 from common.models.storage import ADAPTER, generation_config
@@ -85,7 +85,7 @@ def _require_one_process() -> None:
 
 
 def _require_supported(config: DecodingConfig) -> None:
-    require_beams(config)
+    config.require_consistent()
     if not config.temperature and config.beams > 1:
         raise UserError(
             f"--engine vllm does not support --beams {config.beams}, because vLLM's length penalty counts the prompt too. "

@@ -1,10 +1,15 @@
 """Define the settings of an endpoint and the requests it gets, and check them."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
+from annotated_types import Ge, Gt, Le
+
+from common.core.config import check
 from common.core.errors import UserError
 from common.prompts import Message
 
@@ -24,34 +29,39 @@ class LLMConfig:
     key_name: str = "SOLAR_API_KEY"
     """Name of the environment variable, or of the entry in the repository's .env file, that holds the key; "" sends no
     key. Never the key itself."""
-    temperature: float = 0.3
+    temperature: Annotated[float, Ge(0), Le(2)] = 0.3
     """Sampling temperature; 0 makes answers repeatable as far as the server supports it."""
-    frequency_penalty: float = 0.0
+    frequency_penalty: Annotated[float, Ge(-2), Le(2)] = 0.0
     """Always sent, because Solar's default of 1.1 makes summaries avoid the dialogue's words."""
-    max_tokens: int = 300
+    max_tokens: Annotated[int, Ge(1), Le(1_000_000)] = 300
     """Maximum number of tokens of an answer; one that reaches it counts as cut off."""
-    workers: int = 16
+    workers: Annotated[int, Ge(1), Le(1000)] = 16
     """Maximum number of calls in flight at once."""
-    requests_per_minute: int = 100
+    requests_per_minute: Annotated[int, Ge(1), Le(1_000_000)] = 100
     """Maximum number of calls a minute; Solar's first tier allows 100."""
-    tokens_per_minute: int = 250_000
+    tokens_per_minute: Annotated[int, Ge(1), Le(10**9)] = 250_000
     """Maximum number of tokens of prompts and answers a minute; Solar's first tier allows 250,000."""
-    connect_timeout: float = 10.0
+    connect_timeout: Annotated[float, Gt(0), Le(3600)] = 10.0
     """Seconds within which the server must accept the connection."""
-    read_timeout: float = 120.0
+    read_timeout: Annotated[float, Gt(0), Le(86_400)] = 120.0
     """Seconds from then within which the whole answer must arrive."""
-    attempts: int = 8
+    attempts: Annotated[int, Ge(1), Le(1000)] = 8
     """Maximum number of attempts of one call, the first included."""
-    longest_wait: float = 60.0
+    longest_wait: Annotated[float, Ge(0), Le(86_400)] = 60.0
     """Maximum number of seconds between two attempts, even if the server's Retry-After asks for more."""
-    price_prompt: float = 0.0
+    price_prompt: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
     """US dollars per million prompt tokens."""
-    price_completion: float = 0.0
+    price_completion: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
     """US dollars per million completion tokens."""
-    budget: float = 5.0
+    budget: Annotated[float, Ge(0), Le(1_000_000)] = 5.0
     """US dollars that one run may spend; a call that could exceed it is not made."""
     retry_failed: bool = False
     """Whether to ask again the questions whose answers failed in an earlier run."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError for a key in place of its name, and as `endpoint` does."""
+        key_variable(self)
+        endpoint(self)
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,20 @@ class Request:
     messages: tuple[Message, ...]
     sample: int = 0
     """Number of the sample among several of the same question; part of the cache key, not sent."""
+
+
+def key_variable(config: LLMConfig) -> str:
+    """Return the name of the variable that holds the key; "" when none is sent.
+
+    Raises UserError for a text that is not such a name: it may be the key itself, so the message does not quote it.
+    """
+    name = config.key_name.strip()
+    if name and not re.fullmatch("[A-Z_][A-Z0-9_]{0,63}", name):
+        raise UserError(
+            "llm: key_name is not the name of an environment variable (capital letters, digits, underscores; for example "
+            "SOLAR_API_KEY); it must never be the key itself."
+        )
+    return name
 
 
 def is_loopback(url: str) -> bool:
@@ -110,8 +134,8 @@ def _endpoint(base: str) -> str:
         if path.endswith("/chat/completions"):
             raise ValueError("leave out /chat/completions")
     except ValueError as error:
-        # The URL may contain a password.
-        shown = "" if "@" in base else f" {base!r}"
+        # The URL may contain a password, and the text may be a key.
+        shown = f" {base!r:.60}" if "://" in base and not set(base) & set("@?#") else ""
         raise UserError(
             f"llm: base_url{shown} cannot be used ({error}); wanted the endpoint up to its version, for example "
             "--base-url https://api.upstage.ai/v1"
@@ -125,16 +149,7 @@ def _endpoint(base: str) -> str:
 
 
 def require_valid(config: LLMConfig) -> None:
-    """Raise UserError if a setting is out of range or `endpoint` raises it."""
-    endpoint(config)
+    """Raise UserError if a setting is out of range, no model is set, or `endpoint` raises it."""
+    check(config)
     if not config.model.strip() and config.base_url.strip() != LOOPBACK:
         raise UserError("llm: no model is set; set llm.model in the experiment's config.py, or give --model.")
-    for name in ("workers", "attempts", "requests_per_minute", "tokens_per_minute", "max_tokens"):
-        if getattr(config, name) < 1:
-            raise UserError(f"llm: {name} is {getattr(config, name)}; it must be 1 or more.")
-    for name in ("connect_timeout", "read_timeout"):
-        if getattr(config, name) <= 0:
-            raise UserError(f"llm: {name} is {getattr(config, name)}; it must be more than 0 seconds.")
-    for name in ("temperature", "longest_wait", "price_prompt", "price_completion", "budget"):
-        if getattr(config, name) < 0:
-            raise UserError(f"llm: {name} is {getattr(config, name)}; it must be 0 or more.")

@@ -9,10 +9,11 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from annotated_types import Ge, Gt, Le
 from urllib3.util import Retry
 
 from common.core.errors import UserError
@@ -32,15 +33,15 @@ class Context7Config:
     """URL of the API: https, or http on this machine."""
     key: str = field(default="", repr=False)
     """Optional API key; without one the rate limit is lower. Sent as a bearer token, never printed or stored."""
-    connect_seconds: float = 5.0
+    connect_seconds: Annotated[float, Gt(0), Le(3600)] = 5.0
     """Seconds to wait for a connection."""
-    read_seconds: float = 60.0
+    read_seconds: Annotated[float, Gt(0), Le(86_400)] = 60.0
     """Seconds to wait for each part of an answer; the same as in Context7's own client."""
-    retries: int = 3
+    retries: Annotated[int, Ge(0), Le(100)] = 3
     """Number of retries after a failed connection, a 429 or a 5xx."""
-    backoff_seconds: float = 0.25
+    backoff_seconds: Annotated[float, Ge(0), Le(3600)] = 0.25
     """Base of the exponential back-off: no pause before the first retry, twice this before the second, then doubling."""
-    longest_pause: int = 15
+    longest_pause: Annotated[int, Ge(0), Le(86_400)] = 15
     """Maximum pause in seconds, also for a Retry-After."""
 
 

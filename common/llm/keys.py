@@ -8,7 +8,7 @@ from dotenv import dotenv_values
 
 from common.core.errors import UserError
 from common.core.files import root
-from common.llm.config import LOOPBACK, LLMConfig
+from common.llm.config import LOOPBACK, LLMConfig, key_variable
 
 REDACTED = "[key]"
 """Replaces the key where a server sent it back."""
@@ -28,15 +28,9 @@ def read_key(config: LLMConfig) -> str:
     Returns "" if no key is needed (key_name "" or base_url "loopback:"). Raises UserError if the key is missing or
     malformed; the message never contains it.
     """
-    name = config.key_name.strip()
+    name = key_variable(config)
     if not name or config.base_url.strip() == LOOPBACK:
         return ""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        # The value may be the key itself, so the message does not quote it.
-        raise UserError(
-            "llm: key_name is not the name of an environment variable (letters, digits, underscores; for example "
-            "SOLAR_API_KEY); it must never be the key itself."
-        )
     key, place = read_secret(name)
     if not key:
         raise UserError(

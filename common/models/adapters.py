@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le, Len
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core.errors import UserError
+from common.core.ranges import Dropout, Text
 
 _ATTENTION = (
     {"q_proj", "k_proj", "v_proj", "o_proj", "out_proj"}  # Llama, Qwen, Gemma; out_proj is BART's
@@ -21,13 +24,13 @@ _ATTENTION = (
 class LoRAConfig:
     """Low-rank adapters (Hu et al. 2021)."""
 
-    rank: int = 16
+    rank: Annotated[int, Ge(1), Le(4096)] = 16
     """Rank of the adapters."""
-    alpha: int = 32
+    alpha: Annotated[int, Ge(1), Le(65_536)] = 32
     """Numerator of the adapters' scale, alpha / rank."""
-    dropout: float = 0.05
-    """Share of an adapter's inputs dropped in training, 0 to 1."""
-    targets: tuple[str, ...] = ("attention",)
+    dropout: Dropout = 0.05
+    """Share of an adapter's inputs dropped in training, from 0 to below 1."""
+    targets: Annotated[tuple[Text, ...], Len(1, 100)] = ("attention",)
     """Layers to adapt. attention: its four projections; all: every linear layer except the output layer; or layer names."""
     added_tags: bool = False
     """Whether every speaker tag becomes one token with its own trained embedding row."""

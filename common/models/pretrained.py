@@ -3,9 +3,10 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Le
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
@@ -23,10 +24,11 @@ from common.core.distributed import first_alone
 from common.core.errors import UserError
 from common.core.files import sha256_file
 from common.core.memory import advise_when_out_of_memory
+from common.core.ranges import Text
 from common.models import architecture, hub
 from common.models.architecture import Architecture, require_architecture
 from common.models.hub import PINNED, ModelSource, is_local
-from common.models.tiny import PREFIX, tiny
+from common.models.tiny import PREFIX, require_kind, tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
 
@@ -37,7 +39,7 @@ class PretrainedConfig:
 
     model: str = ""
     """Hub id, local folder, offline:gemma-3-270m, or a tiny random model for smoke runs, such as tiny:qwen2."""
-    revision: str | None = None
+    revision: Text | None = None
     """Commit on the hub. Default: the one in hub.PINNED, or the newest for a model not listed there; the run records it."""
     quantization: Literal["none", "nf4", "int8"] = "none"
     """nf4: 4 bits with double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
@@ -47,8 +49,13 @@ class PretrainedConfig:
     """Attention implementation; auto: flash_attention_2 for 16-bit weights on a GPU if it is installed, else sdpa."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: a third slower, but with a fraction of the memory."""
-    gpu_memory: float = 0.0
+    gpu_memory: Annotated[float, Ge(0), Le(10_000)] = 0.0
     """Minimum memory of the GPU in gigabytes, checked before any work; 0: no check, a CPU is enough."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError for a tiny model that does not exist."""
+        if self.model.startswith(PREFIX):
+            require_kind(self.model)
 
 
 def load_pretrained(

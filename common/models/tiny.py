@@ -61,6 +61,13 @@ _DECODER = {
 }
 
 
+def require_kind(name: str) -> None:
+    """Raise UserError when there is no tiny model of that name."""
+    if name.removeprefix(PREFIX) not in _MODELS:
+        kinds = ", ".join(PREFIX + known for known in _MODELS)
+        raise UserError(f"model {name!r}: there is no tiny model of that kind; wanted one of {kinds}.")
+
+
 def tiny(name: str) -> Path:
     """Return the folder of a tiny random model, which is created on first use.
 
@@ -68,9 +75,7 @@ def tiny(name: str) -> Path:
     Raises UserError for any other name.
     """
     kind = name.removeprefix(PREFIX)
-    if kind not in _MODELS:
-        kinds = ", ".join(PREFIX + known for known in _MODELS)
-        raise UserError(f"model {name!r}: there is no tiny model of that kind; wanted one of {kinds}.")
+    require_kind(name)
     make = _MODELS[kind]
     folder = cache_folder() / f"tiny-{kind}"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,9 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Annotated, Any, Literal, cast
+
+from annotated_types import Ge, Le
 
 from common.core.errors import UserError
 from common.data.dialogue import visible
@@ -14,6 +16,8 @@ from common.postprocess.tags import tag_repair
 from common.runs.candidates import Candidate
 
 Rule = Callable[[str], str]
+RuleName = Literal["nfc", "whitespace", "tag_repair", "remove_repetition", "limit_length"]
+"""The names of `RULES`."""
 _BOUNDS = ("repetition_words", "max_characters")
 """Settings of rules. `min_characters` is not one of them, because it selects among candidates."""
 
@@ -22,15 +26,23 @@ _BOUNDS = ("repetition_words", "max_characters")
 class PostprocessConfig:
     """The rules that run on a prediction, and their bounds."""
 
-    rules: tuple[str, ...] = ("nfc", "tag_repair", "whitespace", "remove_repetition", "limit_length")
+    rules: tuple[RuleName, ...] = ("nfc", "tag_repair", "whitespace", "remove_repetition", "limit_length")
     """Names of `RULES`, applied from left to right."""
-    repetition_words: int = 3
-    """A span of at least this many words that directly follows itself is a repetition; at least 1."""
-    max_characters: int | None = None
-    """Longer text is cut to whole sentences within this length; at least 1. None: the length that a submission may have
+    repetition_words: Annotated[int, Ge(1), Le(1000)] = 3
+    """A span of at least this many words that directly follows itself is a repetition."""
+    max_characters: Annotated[int, Ge(1), Le(1_000_000)] | None = None
+    """Longer text is cut to whole sentences within this length. None: the length that a submission may have
     (`[submission] max_characters` in competition.toml), which cuts no real summary."""
-    min_characters: int = 0
+    min_characters: Annotated[int, Ge(0), Le(1_000_000)] = 0
     """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError when `min_characters` is below 0 or above the maximum of `limit_length`."""
+        least = self.min_characters
+        if least < 0 or least > longest(self):
+            raise UserError(
+                f"postprocess: min_characters is {least}; wanted 0 to max_characters ({self.max_characters})."
+            )
 
 
 # --- characters and spaces ---
@@ -52,7 +64,7 @@ def whitespace(text: str) -> str:
 
 # --- by name ---
 
-RULES: Mapping[str, Callable[[PostprocessConfig], Rule]] = {
+RULES: Mapping[RuleName, Callable[[PostprocessConfig], Rule]] = {
     "nfc": lambda config: nfc,
     "whitespace": lambda config: whitespace,
     "tag_repair": lambda config: tag_repair,
@@ -89,7 +101,7 @@ def pipeline(names: Sequence[str], **settings: Any) -> Rule:
         raise UserError(
             f"postprocess: unknown rule {', '.join(unknown)}; choose from {', '.join(sorted(RULES))}."
         )
-    config = PostprocessConfig(rules=tuple(names), **settings)
+    config = PostprocessConfig(rules=tuple(cast(RuleName, name) for name in names), **settings)
     for name in _BOUNDS:
         bound = getattr(config, name)
         if bound is not None and bound < 1:
@@ -119,11 +131,8 @@ def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
 
     Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above the maximum of `limit_length`.
     """
+    config.require_consistent()
     least = config.min_characters
-    if least < 0 or least > longest(config):
-        raise UserError(
-            f"postprocess: min_characters is {least}; wanted 0 to max_characters ({config.max_characters})."
-        )
     return long_enough(list(map(get_rule(config), texts if least else texts[:1])), least)
 
 

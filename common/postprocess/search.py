@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common.data.folds import folds
-from common.postprocess.rules import RULES, PostprocessConfig, get_rule, long_enough, longest
+from common.postprocess.rules import RULES, PostprocessConfig, RuleName, get_rule, long_enough, longest
 from common.postprocess.trials import (
     AT_LEAST,
     AT_MOST,
@@ -97,7 +98,7 @@ def _with(config: PostprocessConfig, name: str) -> PostprocessConfig:
     order = list(PostprocessConfig().rules)
     later = set(order[order.index(name) + 1 :]) if name in order else set()
     place = next((i for i, rule in enumerate(config.rules) if rule in later), len(config.rules))
-    return replace(config, rules=(*config.rules[:place], name, *config.rules[place:]))
+    return replace(config, rules=(*config.rules[:place], cast(RuleName, name), *config.rules[place:]))
 
 
 def _without(config: PostprocessConfig, name: str) -> PostprocessConfig:

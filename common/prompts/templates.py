@@ -4,10 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, Len
 
 from common.core.errors import UserError
 from common.core.files import sha256_texts, shown
+from common.core.ranges import Text
 from common.data.dialogue import TAG, clean
 from common.data.rows import Row
 
@@ -29,16 +32,24 @@ _RESERVED = re.compile(
 )
 
 
+Styles = Annotated[tuple[Text, ...], Len(1, 20)]
+"""Names of several styles."""
+
+
 @dataclass(frozen=True)
 class PromptConfig:
     """Settings of a prompt."""
 
     style: str = "summarize"
     """Name of the instruction: a file in common/prompts/styles, see `styles()`."""
-    shots: int = 0
-    """Number of solved dialogues of the train split before the question, 0 or more."""
+    shots: Annotated[int, Ge(0), Le(100)] = 0
+    """Number of solved dialogues of the train split before the question."""
     system_role: bool = True
     """Whether the chat template supports a system message; if not, its text starts the first user message."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError for a style that does not exist."""
+        require_styles([self.style])
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,19 @@ class Prompt:
 def styles() -> tuple[str, ...]:
     """Return the names of all styles, sorted."""
     return tuple(sorted(path.stem for path in (_FOLDER / "styles").glob("*.txt")))
+
+
+def require_styles(names: Sequence[str]) -> None:
+    """Raise UserError for a style that does not exist, and for one that is named twice."""
+    known = styles()
+    for style in names:
+        if style not in known:
+            raise UserError(
+                f"prompt: there is no style {style!r:.40}; the styles are {', '.join(known)}. "
+                f"Choose one, or create {shown(_FOLDER / 'styles')}/NAME.txt."
+            )
+        if names.count(style) > 1:
+            raise UserError(f"prompt: the style {style} is named twice; name it once.")
 
 
 def style_hash(style: str = "summarize") -> str:
@@ -159,12 +183,7 @@ def split(rendered: str) -> tuple[str, str]:
 
 def _templates(style: str) -> tuple[str, str, str]:
     """Return the instruction, the system message and the template of the question."""
-    known = styles()
-    if style not in known:
-        raise UserError(
-            f"prompt: there is no style {style!r}; the styles are {', '.join(known)}. "
-            f"Choose one, or create {shown(_FOLDER / 'styles')}/NAME.txt."
-        )
+    require_styles([style])
     styled, system, turn = (_FOLDER / name for name in (f"styles/{style}.txt", "system.txt", "turn.txt"))
     return template(styled, 0), template(system, 0), template(turn, 1)
 

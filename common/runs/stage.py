@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from common.core import distributed, paths
-from common.core.config import override, plain
+from common.core.config import override, plain, shortened
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.paths import RUN_NAME
+from common.core.secrets import require_no_secrets
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
@@ -37,7 +38,9 @@ Usually all processes have the same error; when the first one exits, torchrun en
 
 
 def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    """Return the common options and the other arguments. Raises UserError for a secret and for an option without its value."""
+    require_no_secrets(argv)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--competition")
     parser.add_argument("--run")
     parser.add_argument("--smoke", action="store_true")
@@ -45,7 +48,10 @@ def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--renew", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--track", default="auto")
-    return parser.parse_known_args(argv)
+    try:
+        return parser.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error.argument_name}: {error.message}.") from None
 
 
 def main(
@@ -100,10 +106,10 @@ def _run(
 ) -> None:
     options, rest = _arguments(sys.argv[1:])
     settings, overrides = override(smoke if options.smoke else config, rest)
-    name = options.run or sweep_run(experiment) or experiment
+    name = (sweep_run(experiment) or experiment) if options.run is None else options.run
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
-    chosen = load_competition(options.competition or active_competition())
+        raise UserError(f"--run {shortened(name)}: wanted {experiment} or {experiment}-something.")
+    chosen = load_competition(active_competition() if options.competition is None else options.competition)
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name
     asked = "off" if distributed.rank() else options.track  # only the first process tracks
     tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from annotated_types import Ge, Le
 from transformers import PreTrainedTokenizerFast
 
 from common import prompts
@@ -18,7 +20,7 @@ MIN_DIALOGUE_TOKENS = 8  # less room than this for the dialogue means that the s
 class LengthConfig:
     """Length limits."""
 
-    max_source_tokens: int = 512
+    max_source_tokens: Annotated[int, Ge(2 * MIN_DIALOGUE_TOKENS), Le(1_048_576)] = 512
     """Most tokens of a source, instruction included; longer dialogues lose whole turns from the middle."""
 
 

@@ -4,9 +4,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Len, Lt
 
 from common.core.errors import UserError
+from common.core.ranges import Share
 from common.tokenization.batches import token_budget_batches
 
 
@@ -14,39 +17,39 @@ from common.tokenization.batches import token_budget_batches
 class TrainingConfig:
     """Optimisation of one model."""
 
-    epochs: float = 10
+    epochs: Annotated[float, Gt(0), Le(1000)] = 10
     """Passes over the training examples, unless early stopping ends sooner; 0.5 is half a pass."""
-    tokens_per_batch: int = 4096
+    tokens_per_batch: Annotated[int, Ge(1), Le(2**24)] = 4096
     """Most tokens in one forward pass on one device: rows times the longest row, source and target together."""
-    accumulation: int = 1
+    accumulation: Annotated[int, Ge(1), Le(4096)] = 1
     """Batches per process and optimizer step; the loss is normalised over all target tokens of the step."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
     """Peak learning rate of AdamW."""
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     """Learning rate after warm-up; linear and cosine reach zero at the last step."""
-    warmup: float = 0.05
+    warmup: Share = 0.05
     """Share of all steps over which the learning rate rises from zero."""
-    weight_decay: float = 0.01
+    weight_decay: Share = 0.01
     """AdamW's decoupled weight decay of matrices; biases and norms have none."""
-    betas: tuple[float, ...] = (0.9, 0.98)
+    betas: Annotated[tuple[Annotated[float, Ge(0), Lt(1)], ...], Len(2, 2)] = (0.9, 0.98)
     """AdamW's moment decay rates."""
-    max_gradient_norm: float = 1.0
+    max_gradient_norm: Annotated[float, Gt(0), Le(1e9)] = 1.0
     """Largest gradient norm; larger gradients are scaled down to it."""
-    label_smoothing: float = 0.1
+    label_smoothing: Share = 0.1
     """Probability mass spread over the whole vocabulary, 0 to 1."""
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     """Mixed precision; auto: bf16 on a GPU that supports it, else fp16; on a CPU bf16 only for bf16 weights."""
-    ema: float = 0.0
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay of an exponential moving average of the weights, which is evaluated and saved in their place; 0: off."""
     sharding: Literal["none", "fsdp"] = "none"
     """fsdp: shard weights, gradients and optimizer state over the processes, for models too large for one GPU."""
-    evaluate_every: float = 1.0
+    evaluate_every: Annotated[float, Gt(0), Le(1000)] = 1.0
     """Epochs between two evaluations, which generate summaries."""
-    patience: int = 5
+    patience: Annotated[int, Ge(1), Le(10_000)] = 5
     """Evaluations in a row without a better score before training stops."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: Annotated[float, Ge(0), Le(100_000)] = 5.0
     """Most minutes between two checkpoints; every evaluation also writes one."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Annotated[int, Ge(1), Le(1000)] = 2
     """Number of checkpoints kept on disk for resuming."""
 
 

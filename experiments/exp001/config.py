@@ -1,7 +1,11 @@
 """Settings of exp001."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from annotated_types import Ge, Le
+
+from common.core.ranges import Seed
 from common.postprocess.rules import PostprocessConfig
 
 TITLE = "extractive baseline, no training"
@@ -13,12 +17,12 @@ NEEDS = "cpu"
 class Config:
     """Settings of the extractive baseline."""
 
-    seed: int = 0
-    most_turns: int = 3
+    seed: Seed = 0
+    most_turns: Annotated[int, Ge(1), Le(100)] = 3
     """Largest number of turns in a summary; each strategy is tried with 1 to this many turns."""
-    candidates: int = 4
+    candidates: Annotated[int, Ge(1), Le(256)] = 4
     """Number of candidates for each dialogue, from the strategies with the best scores on train."""
-    train_rows: int = 1000
+    train_rows: Annotated[int, Ge(1), Le(1_000_000)] = 1000
     """Number of training rows on which the strategies are compared."""
     postprocess: PostprocessConfig = PostprocessConfig()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
@@ -17,8 +18,8 @@ NEEDS = "gpu, hub"
 class Config:
     """Fine-tuning of a Korean BART, which was trained to summarize news, on dialogues."""
 
-    seed: int = 3
-    dev_rows: int = 499
+    seed: Seed = 3
+    dev_rows: DevRows = 499
     """Number of dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")

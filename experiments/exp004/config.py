@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.ranges import DevRows, Seed, Text
 from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
@@ -18,10 +19,10 @@ NEEDS = "gpu, hub"
 class Config:
     """LoRA adapters on a multilingual encoder-decoder with 610 million weights."""
 
-    seed: int = 4
-    dev_rows: int = 200
+    seed: Seed = 4
+    dev_rows: DevRows = 200
     """Number of dev dialogues decoded at each evaluation."""
-    language: str = "ko_KR"
+    language: Text = "ko_KR"
     """mBART's token of the language of dialogues and summaries."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="facebook/mbart-large-50")

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from common.core.ranges import Seed
 from common.generation.config import DecodingConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.prompts import PromptConfig
+from common.prompts import PromptConfig, Styles, require_styles
 from common.tokenization.layout import LengthConfig
 
 TITLE = "Qwen2.5-7B-Instruct, few-shot, not trained"
@@ -17,14 +18,18 @@ NEEDS = "gpu, hub"
 class Config:
     """An instruct model gets similar solved dialogues before the one to summarize."""
 
-    seed: int = 5
-    styles: tuple[str, ...] = ("summarize", "outcome")
+    seed: Seed = 5
+    styles: Styles = ("summarize", "outcome")
     """Prompts (common/prompts/styles). Each gives candidates; the best of the first prompt is the prediction."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=4096)
     base: PretrainedConfig = PretrainedConfig(model="Qwen/Qwen2.5-7B-Instruct", gpu_memory=20)
     prompt: PromptConfig = PromptConfig(shots=4)
     decoding: DecodingConfig = DecodingConfig(candidates=1, beams=1, samples=3, samples_temperature=0.7)
     postprocess: PostprocessConfig = PostprocessConfig()
+
+    def require_consistent(self) -> None:
+        """Raise UserError for a style that does not exist, and for one that is named twice."""
+        require_styles(self.styles)
 
 
 SMOKE = Config(

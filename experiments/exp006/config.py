@@ -1,10 +1,14 @@
 """Settings of exp006."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from annotated_types import Ge, Le
+
+from common.core.ranges import Seed
 from common.llm import LLMConfig
 from common.postprocess.rules import PostprocessConfig
-from common.prompts import PromptConfig
+from common.prompts import PromptConfig, Styles, require_styles
 
 TITLE = "Solar API, few-shot, several samples"
 MODEL = "solar-pro3"
@@ -15,10 +19,10 @@ NEEDS = "api"
 class Config:
     """A large model behind an API gets similar solved dialogues before the one to summarize."""
 
-    seed: int = 6
-    styles: tuple[str, ...] = ("summarize", "outcome")
+    seed: Seed = 6
+    styles: Styles = ("summarize", "outcome")
     """Prompts (common/prompts/styles). Each is asked `samples` times; the first answer to the first is the prediction."""
-    samples: int = 3
+    samples: Annotated[int, Ge(1), Le(256)] = 3
     """Number of answers to each prompt; a consensus (`method = "mbr"` in a blend) needs several."""
     prompt: PromptConfig = PromptConfig(shots=4)
     llm: LLMConfig = LLMConfig(
@@ -30,6 +34,10 @@ class Config:
         price_completion=0.25,
     )
     postprocess: PostprocessConfig = PostprocessConfig()
+
+    def require_consistent(self) -> None:
+        """Raise UserError for a style that does not exist, and for one that is named twice."""
+        require_styles(self.styles)
 
 
 SMOKE = Config(

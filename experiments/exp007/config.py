@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
@@ -19,8 +20,8 @@ NEEDS = "gpu, hub"
 class Config:
     """QLoRA: adapters on the attention layers of a 4-bit Qwen2.5, trained on prompts in its chat format."""
 
-    seed: int = 7
-    dev_rows: int = 100
+    seed: Seed = 7
+    dev_rows: DevRows = 100
     """Number of dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=1536)
     base: PretrainedConfig = PretrainedConfig(

@@ -1,7 +1,13 @@
 """Settings of exp008."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from annotated_types import Ge, Le
+
+from common.augment import LocalMethod, require_name
+from common.core.errors import UserError
+from common.core.ranges import DevRows, Seed, Share, Text
 from common.generation.config import DecodingConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
@@ -17,24 +23,37 @@ NEEDS = "gpu, hub"
 class MixConfig:
     """The augmented rows to train on, in addition to the originals."""
 
-    made: tuple[str, ...] = ("back_translation", "paraphrase")
+    made: tuple[Text, ...] = ("back_translation", "paraphrase")
     """Names of the rows that `make augment` has made: folders of outputs/<competition>/augmented."""
-    local: tuple[str, ...] = ()
+    local: tuple[LocalMethod, ...] = ()
     """Methods whose rows are made in memory: speaker_swap, turn_drop, sentence_drop."""
-    ratio: float = 1.0
+    ratio: Annotated[float, Ge(0), Le(1000)] = 1.0
     """Maximum number of augmented rows per original row; 0 trains on the originals only."""
-    lowest_similarity: float = 0.0
+    lowest_similarity: Share = 0.0
     """Minimum similarity of a row to its parent, 0 to 1; less similar rows are left out."""
-    highest_similarity: float = 1.0
+    highest_similarity: Share = 1.0
     """Maximum similarity of a row to its parent, 0 to 1; more similar rows are left out."""
+
+    def require_consistent(self) -> None:
+        """Raise UserError for an invalid or repeated name, and for a minimum above its maximum."""
+        for name in self.made:
+            require_name(name)
+        for name in (*self.made, *self.local):
+            if (*self.made, *self.local).count(name) > 1:
+                raise UserError(f"--made and --local: {name} is named twice; name it once.")
+        if self.lowest_similarity > self.highest_similarity:
+            raise UserError(
+                f"--lowest-similarity {self.lowest_similarity} is above --highest-similarity {self.highest_similarity}, "
+                "so no row would be left; lower the former."
+            )
 
 
 @dataclass(frozen=True)
 class Config:
     """exp003 with augmented rows: does a paraphrase of each dialogue help?"""
 
-    seed: int = 8
-    dev_rows: int = 499
+    seed: Seed = 8
+    dev_rows: DevRows = 499
     """Number of dev dialogues decoded at each evaluation."""
     mix: MixConfig = MixConfig()
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)

@@ -1,7 +1,11 @@
 """Settings of exp009."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from annotated_types import Ge, Le
+
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig, GridConfig
 from common.models.pretrained import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
@@ -17,10 +21,10 @@ NEEDS = "gpu, hub"
 class Config:
     """exp003 with more regularisation, a longer schedule, and decoding settings chosen on dev."""
 
-    seed: int = 9
-    dev_rows: int = 499
+    seed: Seed = 9
+    dev_rows: DevRows = 499
     """Number of dev dialogues decoded at each evaluation."""
-    r_drop: float = 1.0
+    r_drop: Annotated[float, Ge(0), Le(100)] = 1.0
     """Weight of the divergence between two passes with different dropout; 0 turns R-Drop off."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")

@@ -1,7 +1,11 @@
 """Settings of exp010."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from annotated_types import Ge, Le
+
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
@@ -20,10 +24,10 @@ ASK = "\n요약:\n"
 class Config:
     """LoRA adapters on all linear layers of a small pretrained causal model."""
 
-    seed: int = 10
-    dev_rows: int = 60
+    seed: Seed = 10
+    dev_rows: DevRows = 60
     """Number of dev dialogues decoded at each evaluation."""
-    source_loss: float = 0.2
+    source_loss: Annotated[float, Ge(0), Le(100)] = 0.2
     """Weight of the dialogue's tokens in the loss, where a summary's tokens have weight 1; 0: the loss ignores them."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(model="offline:gemma-3-270m")

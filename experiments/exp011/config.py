@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
-from common.models.small import SmallModelConfig
+from common.models.small import SmallModelConfig, Vocabulary
 from common.postprocess.rules import PostprocessConfig
 from common.tokenization.layout import LengthConfig
 from common.training.plan import TrainingConfig
@@ -17,15 +18,19 @@ NEEDS = "cpu"
 class Config:
     """Settings of a small Qwen2 that reads the dialogue and a start token, and generates the summary."""
 
-    seed: int = 11
-    vocabulary: int = 4000
-    dev_rows: int = 50
+    seed: Seed = 11
+    vocabulary: Vocabulary = 4000
+    dev_rows: DevRows = 50
     """Number of dev dialogues that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=5, tokens_per_batch=2048, learning_rate=2e-3)
     decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4, samples=4, max_new_tokens=96)
     postprocess: PostprocessConfig = PostprocessConfig()
+
+    def require_consistent(self) -> None:
+        """Raise UserError when the longest source or summary does not fit into the model."""
+        self.model.require_room(self.lengths.max_source_tokens, self.decoding.max_new_tokens, together=True)
 
 
 SMOKE = Config(

@@ -1,8 +1,12 @@
 """Settings of exp012."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from common.core.errors import UserError
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
@@ -21,12 +25,12 @@ NEEDS = "gpu, hub"
 class Config:
     """A large Qwen2.5, with every method that helped in other experiments as a setting."""
 
-    seed: int = 12
-    dev_rows: int = 200
+    seed: Seed = 12
+    dev_rows: DevRows = 200
     """Number of dev dialogues decoded at each evaluation; the GPUs share them."""
-    r_drop: float = 0.0
+    r_drop: Annotated[float, Ge(0), Le(100)] = 0.0
     """Weight of the divergence between two passes with different dropout; 0 turns R-Drop off."""
-    source_loss: float = 0.0
+    source_loss: Annotated[float, Ge(0), Le(100)] = 0.0
     """Weight of the prompt's tokens in the loss, where a summary's tokens have weight 1 (as exp010); not with r_drop."""
     own_scores: bool = False
     """Learn from the scores of the model's own summaries of training dialogues (as exp013); needs a trained --model."""
@@ -55,7 +59,7 @@ class Config:
     decoding: DecodingConfig = DecodingConfig(candidates=1, beams=1, samples=7, samples_temperature=0.7)
     postprocess: PostprocessConfig = PostprocessConfig()
 
-    def __post_init__(self) -> None:
+    def require_consistent(self) -> None:
         """Raise UserError for settings that cannot be combined."""
         if self.r_drop and self.source_loss:
             raise UserError(

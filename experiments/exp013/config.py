@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
 from common.models.adapters import LoRAConfig
 from common.models.pretrained import PretrainedConfig
@@ -21,8 +22,8 @@ ASK = "\n요약:\n"
 class Config:
     """New adapters on a trained causal model, which learn from the scores of its own summaries."""
 
-    seed: int = 13
-    dev_rows: int = 200
+    seed: Seed = 13
+    dev_rows: DevRows = 200
     """Number of dev dialogues decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(attention="sdpa")

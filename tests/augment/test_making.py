@@ -167,7 +167,6 @@ def test_mistakes_get_one_message(talk: Path) -> None:
             shutil.copy(REPOSITORY / "competitions" / other.name / "competition.toml", other)
         failed(make(talk, "augment", *words), *parts, code=2)
     for config, part in (
-        (job("turn_drop", "--share=0"), "--share 0.0: wanted more than 0"),
         (job("turn_drop", n=61), "n=61: wanted 1 to 60"),
         (job("back_translation", "--model=nowhere/at-all-really!"), "neither an existing folder nor a hub id"),
         (job("back_translation", "--model=tiny:m2m999"), "tiny:m2m999"),
@@ -176,12 +175,22 @@ def test_mistakes_get_one_message(talk: Path) -> None:
         (job("back_translation", "--model=tiny:bart", name="c"), "choose one of tiny:m2m100"),
         (job("back_translation", f"--model={tiny_folder('tiny:bart')}", name="c"), "no language tokens for Korean and English"),
         (job("back_translation", f"--model={tiny_folder('tiny:qwen2')}", name="d"), "decoder-only language model"),
-        (job("back_translation", "--pivot=ko", name="e"), "--pivot ko"),
         (job("paraphrase", name="f"), "no model is set"),
         (replace(job("turn_drop"), config=replace(defaults("turn_drop"), folds=999)), "groups for 999 folds"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=part):
             making.augment(config)
+    for method, word, part in (
+        ("turn_drop", "--share=0", "--share: found 0.0, wanted a number above 0 and at most 1"),
+        ("back_translation", "--pivot=ko", "--pivot: found 'ko', wanted en"),
+        (
+            "paraphrase",
+            "--lowest-similarity=1",
+            "--guards.lowest-similarity 1.0 is above --guards.highest-similarity",
+        ),
+    ):
+        with pytest.raises(UserError, match=part):
+            job(method, word)
 
 
 def test_make_augment_prints_the_counts(talk: Path) -> None:

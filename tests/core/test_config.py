@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.core.config import override, plain
 from common.core.errors import UserError
+from common.core.secrets import secret_in
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ def test_nothing_said_changes_nothing() -> None:
         (["--tags=x, y,"], {"decoding.tags": ("x", "y")}),
         (["--sizes", "3,4"], {"decoding.sizes": (3, 4)}),
         (["--sizes="], {"decoding.sizes": ()}),
+        (["--sizes=[]"], {"decoding.sizes": ()}),
+        (["--sizes=[3, 4]"], {"decoding.sizes": (3, 4)}),  # as W&B writes a list
+        (["--tags=['x', 'y']"], {"decoding.tags": ("x", "y")}),
+        (['--tags=["x", "y"]'], {"decoding.tags": ("x", "y")}),
+        (["--tags=[x, y]"], {"decoding.tags": ("x", "y")}),
+        (["--tags=('x', 'y',)"], {"decoding.tags": ("x", "y")}),
+        (["--seed= 3 "], {"seed": 3}),
+        (["--learning-rate=.5"], {"training.learning_rate": 0.5}),
+        (["--mode= slow"], {"mode": "slow"}),
     ],
 )
 def test_a_setting_is_applied(words: list[str], changed: dict[str, object]) -> None:
@@ -81,21 +91,36 @@ def test_the_original_stays_as_it_was() -> None:
                 "--sede",
                 "no such setting",
                 "mean --seed?",
-                "--seed whole number = 7",
-                "--training.learning_rate",
+                "--seed = 7: a whole number",
+                "--training.learning-rate = 0.001: a number",
             ),
         ),
         (["--name", "x"], ("--name", "ambiguous", "--training.name", "--decoding.name")),
         (["--seed"], ("--seed", "no value; wanted --seed VALUE")),
         (["seed=3"], ("'seed=3'", "wanted --name value")),
         (["--seed", "3.5"], ("--seed", "'3.5'", "wanted a whole number")),
-        (["--learning-rate", "fast"], ("--learning_rate", "'fast'", "wanted a number")),
-        (["--learning-rate", "nan"], ("--learning_rate", "'nan'", "wanted a number")),
+        (["--learning-rate", "fast"], ("--learning-rate", "'fast'", "wanted a number")),
+        (["--learning-rate", "nan"], ("--learning-rate", "'nan'", "wanted a number")),
         (["--mixed", "maybe"], ("--mixed", "'maybe'", "wanted true or false")),
         (["--mode", "medium"], ("--mode", "'medium'", "wanted fast or slow")),
-        (["--steps", "x"], ("--steps", "'x'", "wanted whole number or none")),
+        (["--steps", "x"], ("--steps", "'x'", "wanted a whole number or none")),
         (["--sizes", "1,x"], ("--sizes", "'1,x'", "wanted whole numbers")),
         (["--training", "x"], ("--training", "no such setting")),
+        (["--seed", "1_000"], ("--seed: found '1_000', wanted a whole number",)),
+        (["--seed", "３"], ("--seed: found '３', wanted a whole number",)),
+        (["--seed", ""], ("--seed: found '', wanted a whole number",)),
+        (["--seed", "9" * 5000], (f"--seed: found '{'9' * 40}…', wanted a whole number",)),
+        (["--learning-rate", "1e999"], ("--learning-rate: found inf, wanted a number",)),
+        (["--learning-rate", "-inf"], ("--learning-rate: found '-inf', wanted a number",)),
+        (["--name", "--seed", "3"], ("--name is ambiguous",)),
+        (["--decoding.name", "--seed", "3"], ("--decoding.name: no value; wanted --decoding.name VALUE",)),
+        (["--decoding.name", "a\x1b[31m"], ("--decoding.name: found a text of 6 characters",)),
+        (["--decoding.name", "\udcff"], ("--decoding.name: found a text of 1 characters",)),
+        (["--decoding.name", "가" * 1001], ("--decoding.name: found a text of 1001 characters",)),
+        (["--tags=['x', 'y'"], ("--tags: found", "['x', 'y'", "wanted texts separated by commas")),
+        (["--tags=[['x']]"], ("--tags: found",)),
+        (["--tags", "[" * 5000], (f"--tags: found '{'[' * 40}…', wanted texts",)),
+        (["--tags=x,,y"], ("--tags: found 'x,,y', wanted texts",)),
     ],
 )
 def test_a_wrong_setting_is_named(words: list[str], parts: tuple[str, ...]) -> None:
@@ -121,9 +146,9 @@ def test_plain_lists_every_leaf_by_its_dotted_name() -> None:
 
 @given(
     rate=st.floats(allow_nan=False, allow_infinity=False),
-    steps=st.none() | st.integers(),
+    steps=st.none() | st.integers(-(10**400) + 1, 10**400 - 1),
     mixed=st.booleans(),
-    name=st.text(),
+    name=st.text().filter(lambda text: text.isprintable() and not secret_in(text)),
 )
 def test_what_plain_records_can_be_said_again(rate: float, steps: int | None, mixed: bool, name: str) -> None:
     config = Config(mixed=mixed, training=Inner(rate, steps, name))

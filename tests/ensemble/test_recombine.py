@@ -306,9 +306,9 @@ def test_blends_of_put_together_texts_are_submitted(inferred: Path, method: str)
 @pytest.mark.parametrize(
     ("method", "line", "message"),
     [
-        ("mbr", "recombined = -1", "recombined is -1; wanted a whole number of at least 0."),
-        ("mbr", "recombined = true", "recombined is True; wanted a whole number of at least 0."),
-        ("stack", "recombined = 2.5", "recombined is 2.5; wanted a whole number of at least 0."),
+        ("mbr", "recombined = -1", "recombined is -1; wanted a whole number from 0 to 1,000."),
+        ("mbr", "recombined = true", "recombined is True; wanted a whole number from 0 to 1,000."),
+        ("stack", "recombined = 2.5", "recombined is 2.5; wanted a whole number from 0 to 1,000."),
         ("stack", "recombined = 8", "recombined = 8 needs candidates = 4 or more (now 1)"),
         (
             "vote",

@@ -190,10 +190,11 @@ def test_work_that_never_ends_is_left_behind() -> None:
     ],
 )
 def test_a_malformed_base_url_is_named(url: str, part: str) -> None:
-    with pytest.raises(UserError, match="base_url") as caught:
+    with pytest.raises(UserError, match=r"base[_-]url") as caught:
         llm.estimate([], config(url))
     assert part in str(caught.value)
-    assert repr(url) in str(caught.value)
+    shown = "://" in url and not set(url) & set("@?#")  # anything else may hold a key
+    assert (repr(url) in str(caught.value)) == shown
 
 
 def test_a_password_in_the_url_is_not_shown() -> None:
@@ -225,5 +226,5 @@ def test_endpoints(url: str, expected: str) -> None:
 )  # fmt: skip
 def test_settings_out_of_range_are_named(change: dict[str, Any]) -> None:
     require_valid(config("https://host/v1"))
-    with pytest.raises(UserError, match=f"llm: .*{next(iter(change))}"):
+    with pytest.raises(UserError, match=f"(--|llm: no ){next(iter(change)).replace('_', '-')}"):
         llm.ask([], replace(config("https://host/v1"), **change), no_check)

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.core.config import check
 from common.core.errors import UserError
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
@@ -28,15 +29,19 @@ pytestmark = pytest.mark.usefixtures("model_cache")
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"dialogues": -1}, "--dialogues -1: wanted 0"), ({"sampled": 0}, "--sampled 0: wanted 1"),
-     ({"agreement": 1.5}, "--agreement 1.5: wanted 0 to 1"),
-     ({"sampled_temperature": 0.0}, "--sampled-temperature 0.0: wanted more"), ({"kept": 3}, "--kept 3: wanted an even"),
-     ({"kept": 0}, "--kept 0: wanted an even"), ({"worse_weight": -0.5}, "--worse-weight -0.5: wanted 0"),
-     ({"reference_weight": 0.0}, "--reference-weight 0.0: wanted more"), ({"clip": 0.0}, "--clip 0.0: wanted more")],
+    [({"dialogues": -1}, "--dialogues: found -1, wanted a whole number from 0"),
+     ({"sampled": 0}, "--sampled: found 0, wanted a whole number from 1"),
+     ({"agreement": 1.5}, "--agreement: found 1.5, wanted a number from 0 to 1"),
+     ({"sampled_temperature": 0.0}, "--sampled-temperature: found 0.0, wanted a number from 0.01"),
+     ({"kept": 3}, "--kept: found 3, wanted a whole number from 2 to 256, a multiple of 2"),
+     ({"kept": 0}, "--kept: found 0, wanted a whole number from 2"),
+     ({"worse_weight": -0.5}, "--worse-weight: found -0.5, wanted a number from 0"),
+     ({"reference_weight": 0.0}, "--reference-weight: found 0.0, wanted a number above 0"),
+     ({"clip": 0.0}, "--clip: found 0.0, wanted a number above 0")],
 )  # fmt: skip
 def test_settings_that_teach_nothing_are_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        replace(RewardConfig(), **changes)
+        check(replace(RewardConfig(), **changes))
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
