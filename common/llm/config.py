@@ -6,6 +6,7 @@ from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from common.core.errors import UserError
+from common.llm.parameters import OptionalParameter
 from common.prompts import Message
 
 LOOPBACK = "loopback:"
@@ -30,6 +31,12 @@ class LLMConfig:
     """Always sent, because Solar's default of 1.1 makes summaries avoid the dialogue's words."""
     max_tokens: int = 300
     """Maximum number of tokens of an answer; one that reaches it counts as cut off."""
+    max_tokens_name: str = "max_tokens"
+    """The endpoint's name for the parameter max_tokens; models that reason want "max_completion_tokens"."""
+    leave_out: tuple[OptionalParameter, ...] = ()
+    """Parameters that are not sent because the model refuses them: temperature, frequency_penalty, stream."""
+    extra: str = ""
+    """Further parameters as a JSON object, such as {"reasoning_effort": "low"}; never a secret."""
     workers: int = 16
     """Maximum number of calls in flight at once."""
     requests_per_minute: int = 100
