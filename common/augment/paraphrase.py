@@ -12,7 +12,8 @@ from common.core.files import sha256_texts
 from common.data.dialogue import clean, parse, tags
 from common.data.rows import Row
 from common.llm import Answer, Check, LLMConfig, Request, checks
-from common.llm.checks import foreign_script, not_korean, replaced_tags
+from common.llm.checks import replaced_tags
+from common.llm.languages import foreign_script, foreign_words, links, not_korean
 from common.prompts import Message, safe, split
 from common.prompts.templates import template
 
@@ -83,11 +84,18 @@ def fault(text: str, answer: str, *, dialogue: bool) -> str:
     """Return the fault of an answer to a text in Korean, because the model reads the message; "" if there is none."""
     found = clean(answer)
     problem = (
-        checks.empty(found) or foreign_script(found, text) or not_korean(found) or replaced_tags(found, text)
+        checks.empty(found)
+        or foreign_script(found, text)
+        or not_korean(found)
+        or replaced_tags(found, text)
+        or links(found, text)
+        or foreign_words(found, text)
     )
     if problem:
         return problem
-    if not dialogue and (problem := checks.refusal(found) or checks.chatter(found)):
+    if not dialogue and (
+        problem := checks.refusal(found) or checks.chatter(found) or checks.odd_marks(found, text)
+    ):
         return problem
     if dialogue and speakers(parse(found)) != speakers(parse(text)):
         return "줄 수나 말하는 사람의 순서가 원래 대화와 다름"

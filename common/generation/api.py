@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from common import prompts
 from common.core.errors import UserError
@@ -49,10 +50,10 @@ def _messages(row: Row, shots: Sequence[Row], config: PromptConfig) -> tuple[Mes
     return (*prompt.messages[:-1], replace(prompt.messages[-1], content=filled))
 
 
-def check(rows: Sequence[Row]) -> Check:
-    """Return `summary_check` for the dialogues of these rows."""
+def check(rows: Sequence[Row], language: Literal["ko", "en"] = "ko") -> Check:
+    """Return `summary_check` for the dialogues of these rows and the competition's language."""
     sources = {row.id: clean(row.dialogue) for row in rows}
-    return summary_check({name: tags(text) for name, text in sources.items()}, sources)
+    return summary_check({name: tags(text) for name, text in sources.items()}, sources, language)
 
 
 def candidates(

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.llm.config import LLMConfig, endpoint
+from common.llm.parameters import further
 from common.prompts import Message
 
 _VERSION = 1
@@ -43,15 +44,17 @@ def default_path() -> Path:
 
 
 def body(config: LLMConfig, messages: Sequence[Message]) -> dict[str, Any]:
-    """Return the body of one call as a JSON object: parameters and messages."""
-    return {
+    """Return the body of one call as a JSON object: parameters and messages. Raises UserError for an invalid `extra`."""
+    sent = {
         "model": config.model,
         "messages": [{"role": message.role, "content": message.content} for message in messages],
         "temperature": float(config.temperature),
         "frequency_penalty": float(config.frequency_penalty),
-        "max_tokens": config.max_tokens,
+        config.max_tokens_name: config.max_tokens,
         "stream": False,
     }
+    kept = {name: value for name, value in sent.items() if name not in config.leave_out}
+    return kept | further(config.max_tokens_name, config.extra)
 
 
 def request_hash(config: LLMConfig, messages: Sequence[Message], sample: int) -> str:

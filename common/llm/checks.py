@@ -3,11 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal
 
-from common.data.dialogue import TAG, tags, visible
-from common.data.repairs import repair_tags
+from common.data.dialogue import TAG, tags
 from common.llm.config import Request
 from common.llm.keys import REDACTED
+from common.llm.languages import foreign_script, foreign_words, links, not_english, not_korean
 from common.prompts import Message, safe
 
 Check = Callable[[Request, str], str]
@@ -23,43 +24,6 @@ EMPTY = "(빈 답)"
 """Replaces an empty answer in the conversation, because servers refuse an empty message."""
 
 _LONGEST_FAULT = 2000  # characters of a faulty answer that are sent back to the model
-
-# --- tidying ---
-
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-_FENCE = re.compile(r"\A```[A-Za-z]*\n(.*?)\n?```\Z", re.DOTALL)
-_LABEL = re.compile(
-    r"\A(?:#{1,6}\s*)?(?:\*\*|__)?\s*[\[<【]?\s*(?:대화\s*)?(?:최종\s*)?(?:요약|요약문|요약\s*결과|summary)\s*[\]>】]?\s*"
-    r"(?:(?:\*\*|__)\s*[:：]|[:：]\s*(?:\*\*|__)?|(?:\*\*|__)?\s*\n)\s*",
-    re.IGNORECASE,
-)
-_PAIRS = (("**", "**"), ('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("「", "」"), ("『", "』"), ("`", "`"))  # fmt: skip
-
-
-def tidy(text: str) -> str:
-    """Return the answer without meaningless wrapping; idempotent.
-
-    Removed: invisible characters, a leading <think>…</think>, a code fence around the whole, a label at the start
-    ("요약:", "**요약문**", "Summary:"), and quotes or bold marks around the whole if they do not occur inside. Broken tags
-    are repaired (`repairs.repair_tags`). Anything else that does not belong is left for the checks to report.
-    """
-    text = visible(text).replace("\r\n", "\n").replace("\r", "\n").strip()
-    while True:
-        made = _FENCE.sub(r"\1", _THOUGHT.sub("", text)).strip()
-        made = _LABEL.sub("", made).strip()
-        for opening, closing in _PAIRS:
-            inside = made[len(opening) : -len(closing)]
-            if (
-                len(made) > len(opening + closing)
-                and made.startswith(opening)
-                and made.endswith(closing)
-                and not (opening in inside or closing in inside)
-            ):
-                made = inside.strip()
-        made = repair_tags(made)
-        if made == text:
-            return text
-        text = made
 
 
 def stricter(messages: Sequence[Message], faulty: str, problem: str) -> tuple[Message, ...]:
@@ -78,13 +42,6 @@ def stricter(messages: Sequence[Message], faulty: str, problem: str) -> tuple[Me
 def empty(text: str) -> str:
     """Return the fault of a text without letters or digits."""
     return "" if any(letter.isalnum() for letter in TAG.sub("", text)) else "답이 비어 있음"
-
-
-def cut_off(finish: str) -> str:
-    """Return the fault of an answer that is incomplete according to the server's finish_reason."""
-    if finish == "length":
-        return "답이 길이 제한에 걸려 끝까지 쓰이지 않음(더 짧게 써야 함)"
-    return "답이 서버의 필터에 막힘" if finish == "content_filter" else ""
 
 
 def leaked_key(text: str) -> str:
@@ -133,35 +90,6 @@ def leaked_prompt(text: str, messages: Sequence[Message]) -> str:
     return "지시문을 그대로 옮김" if overlap(text, instructions) >= _LEAKED else ""
 
 
-_KNOWN_SCRIPTS = ("HANGUL", "LATIN", "FULLWIDTH LATIN", "HALFWIDTH HANGUL", "MICRO SIGN", "SCRIPT SMALL L",
-                  "FEMININE ORDINAL", "MASCULINE ORDINAL", "KELVIN SIGN", "ANGSTROM SIGN", "OHM SIGN")  # fmt: skip
-
-
-def foreign_script(text: str, source: str = "") -> str:
-    """Return the fault of a text with broken characters, or with letters of a script that is neither Hangul nor Latin
-    (Hanja, kana, Cyrillic, Thai, Arabic, …) and that the source does not contain."""
-    if "\ufffd" in text:
-        return "깨진 글자가 있음"
-    strange = [
-        letter
-        for letter in dict.fromkeys(text)
-        if letter.isalpha()
-        and letter not in source
-        and not unicodedata.name(letter, "?").startswith(_KNOWN_SCRIPTS)
-    ]
-    return f"한글이 아닌 글자가 섞임: {' '.join(strange[:5])}" if strange else ""
-
-
-_LEAST_HANGUL = 0.3  # the lowest of 2,999 reference summaries is 0.34, for one full of English names
-
-
-def not_korean(text: str) -> str:
-    """Return the fault of a text with too few Hangul letters to be Korean. Tags do not count."""
-    letters = [letter for letter in TAG.sub("", text) if letter.isalpha()]
-    hangul = sum(unicodedata.name(letter, "").startswith("HANGUL") for letter in letters)
-    return "" if hangul >= _LEAST_HANGUL * len(letters) else "한국어로 쓰이지 않음"
-
-
 def unknown_tags(text: str, allowed: Collection[str]) -> str:
     """Return the fault of a text with a tag (speaker or masked value) that is not allowed."""
     invented = [tag for tag in dict.fromkeys(tags(text)) if tag not in allowed]
@@ -206,12 +134,18 @@ _CHATTER = re.compile(
     r"\A\W*(?:네[,.!]|물론|알겠습니다|좋습니다[,.!]|다음은 |아래는 |여기 (?:요약|대화|정리)|이하는 |요약하면[:,]|sure\b|here(?:['’]s| is| are)\b|"
     r"certainly\b|okay\b)"
     r"|\A[^\n.#]{0,30}(?:요약|정리|답변)(?:문|본|한|된|하면|해|하여| 내용| 결과|은|는|\s)*(?:입니다|다음과 같습니다|드립니다|드릴게요|드리겠습니다)"
+    r"|\A[^\n.#]{0,30}요약(?:을|를|하여|해|\s)*(?:하겠습니다|됩니다|할 수 있습니다)"
     r"|(?:도움이|더 필요하|추가로|추가 |궁금한|다른 |수정)[^\n]{0,30}(?:말씀|알려|요청|문의|질문)[^\n]{0,10}(?:주세요|주십시오|주시기 바랍니다)\W*\Z"
     r"|도움이 되(?:었기를|셨기를|길|었으면)[^\n]{0,12}\Z"
-    r"|^\s*\(?(?:참고|주의|설명|비고|note)\)?\s*[:：]",
+    r"|^\s*\(?(?:참고|주의|설명|비고|note|(?:최종|한 ?줄) ?요약|요약문?|summary|생각|분석|답변|answer|user|human|system|사용자|질문)\)?\s*[:：]"
+    r"|\[/?(?:대화|요약)\]"
+    r"|\A(?!오[전후])[^\s:：#0-9]{1,8}\s?[:：]\s"
+    r"|(?:\A|[.!?]\s*|\n\s*)(?:끝|이상입니다|이상으로 (?:요약|정리|답변|설명)[^\n.]{0,20}|(?:저희[^\n.]{0,20})?감사합니다|"
+    r"(?:위|이|본) ?(?:요약|내용|글)[은는이가][^\n.]{0,40}니다|참고[^\n.]{0,12}(?:하세요|바랍니다))[.!]*\Z"
+    r"|[(\[（](?:총|약|글자 ?수|word count|[:：\s])*[0-9]+ ?(?:자|글자|단어|words?|characters?|tokens?)[)\]）]\W*\Z",
     re.IGNORECASE | re.MULTILINE,
 )
-_MARKDOWN = re.compile(r"\*\*|__\S|```|^\s{0,3}(?:#{1,6}\s|[-*•·]\s|[0-9]{1,2}[.)]\s|>\s|\|)|</?[a-z]+>", re.MULTILINE)  # fmt: skip
+_MARKDOWN = re.compile(r"\*\*|__\S|```|^\s{0,3}(?:#{1,6}\s|[-*•·]\s|[0-9]{1,2}[.)]\s|>\s|\|)|</?[a-z][a-z0-9_]*/?>|<[a-z]+\s[a-z-]+=|</[가-힣]|<!--|\A\s*\{|\\boxed", re.MULTILINE)  # fmt: skip
 
 
 def chatter(text: str) -> str:
@@ -221,8 +155,41 @@ def chatter(text: str) -> str:
     return "요약 밖의 말이 붙음" if _CHATTER.search(text) else ""
 
 
-def summary_check(tags_of: Mapping[str, Sequence[str]], sources: Mapping[str, str]) -> Check:
-    """Return the check of Korean summaries; it names the first fault it finds.
+_MARKS = frozenset(".,:;!?~…·'\"‘’“”「」『』《》〈〉()-–—/%‰$₩€£¥&+@°²³×÷±")
+_TITLE = re.compile(
+    r"<[가-힣0-9][가-힣0-9 ,.!?:'-]{0,40}>"
+)  # ASCII brackets around the title of a film or a book
+_BRACKETS = (("“", "”"), ("「", "」"), ("『", "』"), ("《", "》"), ("〈", "〉"), ("(", ")"))
+
+
+def odd_marks(text: str, source: str) -> str:
+    """Return the fault of a text with a mark that no summary has (markup, arrows, emoji), or with a quote or bracket that
+    is not closed. Marks that the source contains are good.
+
+    2,999 real summaries have no other marks than .,'%$-/()&+@ and close every bracket and double quote.
+    """
+    bare, source = _TITLE.sub("", TAG.sub("", text)), TAG.sub("", source)
+    odd = [
+        mark
+        for mark in dict.fromkeys(bare)
+        if not mark.isspace()
+        and mark not in source
+        and any(not (one.isalnum() or one in _MARKS) for one in unicodedata.normalize("NFKC", mark))
+        and not unicodedata.category(mark).startswith(("L", "M"))
+    ]
+    if odd:
+        return f"요약에 쓰지 않는 기호가 섞임: {' '.join(odd[:5])}"
+    if bare.count('"') % 2 or any(
+        bare.count(opening) != bare.count(closing) for opening, closing in _BRACKETS
+    ):
+        return "따옴표나 괄호의 짝이 맞지 않음"
+    return ""
+
+
+def summary_check(
+    tags_of: Mapping[str, Sequence[str]], sources: Mapping[str, str], language: Literal["ko", "en"] = "ko"
+) -> Check:
+    """Return the check of summaries in a language; it names the first fault it finds.
 
     `tags_of` and `sources` hold the tags and the dialogue of each row by its id; a request's key is the id, or starts
     with the id and "/". A summary without any tag passes: one reference summary in seven has none.
@@ -234,13 +201,19 @@ def summary_check(tags_of: Mapping[str, Sequence[str]], sources: Mapping[str, st
         return (
             empty(text)
             or refusal(text)
-            or foreign_script(text, source)
-            or not_korean(text)
+            or (
+                not_english(text, source)
+                if language == "en"
+                else foreign_script(text, source) or not_korean(text)
+            )
             or leaked_prompt(text, request.messages)
             or echo(text, source)
             or chatter(text)
+            or odd_marks(text, source)
             or unknown_tags(text, tags_of[row])
             or replaced_tags(text, source)
+            or links(text, source)
+            or (foreign_words(text, source) if language == "ko" else "")
         )
 
     return check

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from common.core.errors import UserError
 from common.llm import limits, loopback
 from common.llm.cache import Cache, Stored, default_path, request_hash
 from common.llm.checks import Check
@@ -16,6 +17,7 @@ from common.llm.config import LOOPBACK, LLMConfig, Request, endpoint, is_loopbac
 from common.llm.conversation import conversation
 from common.llm.keys import read_key
 from common.llm.limits import Budget, RateLimits, likely_prompt_tokens, most_prompt_tokens
+from common.llm.parameters import require_sendable
 from common.llm.refusals import Target
 from common.llm.results import Answer, Estimate, Usage
 from common.llm.workers import SharedState, answer_all
@@ -35,7 +37,7 @@ def ask(
     Raises UserError for an invalid setting, a missing key, an exhausted budget, a server that refuses or cannot be
     reached, and a cache that cannot be written; the answers paid for until then are kept.
     """
-    require_valid(config)
+    _require_valid(config)
     began = time.monotonic()
     store = Cache(cache or default_path())
     stop = threading.Event()
@@ -56,8 +58,8 @@ def ask(
 
 def require_ready(config: LLMConfig) -> None:
     """Raise UserError if a setting is invalid or the key is missing."""
-    require_valid(config)
-    read_key(config)
+    _require_valid(config)
+    _key(config)
 
 
 def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | None = None) -> Estimate:
@@ -65,7 +67,7 @@ def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | No
 
     Raises UserError for an invalid setting and a damaged cache.
     """
-    require_valid(config)
+    _require_valid(config)
     path = cache or default_path()
     hashes = {request_hash(config, r.messages, r.sample): r for r in requests}
     found: dict[str, Stored] = {}
@@ -88,11 +90,23 @@ def estimate(requests: Sequence[Request], config: LLMConfig, *, cache: Path | No
     )
 
 
+def _require_valid(config: LLMConfig) -> None:
+    require_valid(config)
+    require_sendable(config.max_tokens_name, config.extra)
+
+
+def _key(config: LLMConfig) -> str:
+    key = read_key(config)
+    if key and key in config.extra:
+        raise UserError("llm: extra contains the API key, which is sent as a header and is never a setting.")
+    return key
+
+
 @contextmanager
 def _target(config: LLMConfig) -> Iterator[Target]:
     """Yield the target of the calls; for "loopback:" a server that runs as long as the context."""
     if config.base_url.strip() != LOOPBACK:
-        yield Target(endpoint(config), read_key(config))
+        yield Target(endpoint(config), _key(config))
         return
     with loopback.serve() as server:
         yield Target(endpoint(replace(config, base_url=server.url)), "")

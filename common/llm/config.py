@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 
 from common.core.config import check
 from common.core.errors import UserError
+from common.llm.parameters import OptionalParameter, require_sendable
 from common.prompts import Message
 
 LOOPBACK = "loopback:"
@@ -35,6 +36,12 @@ class LLMConfig:
     """Always sent, because Solar's default of 1.1 makes summaries avoid the dialogue's words."""
     max_tokens: Annotated[int, Ge(1), Le(1_000_000)] = 300
     """Maximum number of tokens of an answer; one that reaches it counts as cut off."""
+    max_tokens_name: str = "max_tokens"
+    """The endpoint's name for the parameter max_tokens; models that reason want "max_completion_tokens"."""
+    leave_out: tuple[OptionalParameter, ...] = ()
+    """Parameters that are not sent because the model refuses them: temperature, frequency_penalty, stream."""
+    extra: str = ""
+    """Further parameters as a JSON object, such as {"reasoning_effort": "low"}; never a secret."""
     workers: Annotated[int, Ge(1), Le(1000)] = 16
     """Maximum number of calls in flight at once."""
     requests_per_minute: Annotated[int, Ge(1), Le(1_000_000)] = 100
@@ -59,8 +66,9 @@ class LLMConfig:
     """Whether to ask again the questions whose answers failed in an earlier run."""
 
     def require_consistent(self) -> None:
-        """Raise UserError for a key in place of its name, and as `endpoint` does."""
+        """Raise UserError for a key in place of its name, and as `require_sendable` and `endpoint` do."""
         key_variable(self)
+        require_sendable(self.max_tokens_name, self.extra)
         endpoint(self)
 
 

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 
 from common.llm import checks
 from common.llm.cache import Stored
-from common.llm.checks import Check, cut_off, leaked_key
+from common.llm.checks import Check, leaked_key
+from common.llm.cleaning import control_tokens, tidy
 from common.llm.config import Request
+from common.llm.endings import unfinished
 from common.llm.results import Answer
 from common.prompts import Message
 
+_LONGEST = 20_000  # characters of an answer; a paraphrased dialogue has up to about 3,000
 Fetch = Callable[[Sequence[Message], bool], Stored | None]
 """(messages, whether this is the stricter question) → the answer, None if there is none."""
 
@@ -35,6 +38,14 @@ def conversation(request: Request, check: Check, fetch: Fetch) -> Answer | None:
 
 def _checked(request: Request, check: Check, stored: Stored) -> tuple[str, str]:
     """Return the tidied text and its problem, "" if it is good."""
-    text = checks.tidy(stored.text)
-    problem = cut_off(stored.finish) or checks.empty(text) or leaked_key(stored.text) or check(request, text)
+    if len(stored.text) > _LONGEST:
+        return stored.text, f"답이 지나치게 김({len(stored.text)}자)"
+    text = tidy(stored.text)
+    problem = (
+        unfinished(stored.finish)
+        or checks.empty(text)
+        or leaked_key(stored.text)
+        or control_tokens(text)
+        or check(request, text)
+    )
     return text, problem

@@ -30,8 +30,8 @@ class Usage:
     cached: int
     """Number of answers that needed no call."""
     retries: Mapping[str, int]
-    """Number of failed attempts that were retried, by reason: connect, unknown host, timeout, dropped, broken, or the
-    status."""
+    """Number of failed attempts that were retried, by reason: connect, unknown host, timeout, dropped, broken, error
+    (an error of no known status), or the status."""
     failed: int
     """Number of answers with a problem."""
     prompt_tokens: int

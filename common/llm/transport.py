@@ -13,15 +13,14 @@ import urllib3
 
 from common.core.errors import UserError
 from common.llm.cache import Stored
+from common.llm.completion import read
 from common.llm.config import LLMConfig, is_loopback
 from common.llm.deadline import DeadlineThread
-from common.llm.keys import redact
-from common.llm.refusals import Target, TransientError, status_error
+from common.llm.refusals import Target, TransientError
 
 LARGEST = 4 * 1024 * 1024
 """Largest body that is read, in bytes; a summary has about a thousand."""
 _CHUNK = 65536  # bytes that one read asks for
-_UNKNOWN = -1  # stands for a token count that the server did not send
 
 
 def open_session(target: Target) -> requests.Session:
@@ -106,9 +105,7 @@ def post(connection: Connection, target: Target, body: dict[str, Any], config: L
         raise TransientError("dropped", "the connection was closed inside the answer", charged=True) from None
     except requests.exceptions.RequestException as error:
         raise _unsendable(target, error) from None
-    if status == 200:
-        return answer(content, target.key)
-    raise status_error(status, headers, content, target)
+    return read(status, headers, content, target, config)
 
 
 def _unsendable(target: Target, error: Exception) -> UserError:
@@ -170,29 +167,3 @@ def _unconnected(error: Exception) -> Exception:
     if any(isinstance(found, urllib3.exceptions.ProxyError) for found in seen):
         return TransientError("connect", "the proxy set in the environment does not answer")
     return TransientError("dropped", "the connection was closed before the answer", charged=True)
-
-
-def answer(content: bytes, key: str) -> Stored:
-    """Return the answer in a body. Raises TransientError when the body is not a complete chat completion."""
-    try:
-        value = json.loads(content)
-        choice = value["choices"][0]
-        text = choice["message"].get("content")
-        finish = choice.get("finish_reason")
-        usage = value.get("usage")
-        if not (isinstance(text, str | None) and isinstance(finish, str | None)):
-            raise TypeError("content")
-    except (ValueError, RecursionError):
-        raise TransientError("broken", "the body is not JSON", charged=True) from None
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise TransientError("broken", "the body is not a chat completion", charged=True) from None
-    counts = usage if isinstance(usage, dict) else {}
-    prompt, completion = (_count(counts.get(name)) for name in ("prompt_tokens", "completion_tokens"))
-    # JSON can escape a lone surrogate, which cannot be stored as UTF-8.
-    whole = (text or "").encode("utf-8", "replace").decode("utf-8")
-    return Stored(redact(whole, key), redact((finish or "")[:40], key), prompt, completion)
-
-
-def _count(value: Any) -> int:
-    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
-    return value if good else _UNKNOWN

@@ -25,8 +25,9 @@ from common.llm.cache import Cache, Stored, body, request_hash
 from common.llm.checks import Check
 from common.llm.config import LLMConfig, Request
 from common.llm.conversation import conversation
+from common.llm.endings import ending
 from common.llm.limits import Budget, RateLimits, StoppedError, likely_prompt_tokens, most_prompt_tokens
-from common.llm.refusals import Target, TransientError
+from common.llm.refusals import Target, TransientError, advice
 from common.llm.results import Answer
 from common.llm.transport import Connection, open_connection
 from common.prompts import Message
@@ -59,6 +60,8 @@ class SharedState:
     """Reasons of the requests that were given up while the server answered others."""
     given_up: int = 0
     """Number of requests given up since the last successful call."""
+    unknown_endings: set[str] = field(default_factory=set)
+    """Each finish_reason that `endings.ending` does not know."""
 
     def fail(self, error: BaseException) -> None:
         """Stop every worker; only the first error is kept."""
@@ -186,7 +189,7 @@ def _give_up(shared: SharedState, error: TransientError) -> None:
         shared.fail(
             UserError(
                 f"llm: {shared.target.url}: no answer in {shared.config.attempts} attempts; the last reason: {error}. "
-                "Check the network and base_url."
+                f"{advice(error.reason)}"
             )
         )
 
@@ -210,6 +213,13 @@ def _call(
             shared.given_up = 0
             shared.prompt_tokens += answer.prompt_tokens
             shared.completion_tokens += answer.completion_tokens
+            new = ending(answer.finish) == "unknown" and answer.finish not in shared.unknown_endings
+            shared.unknown_endings.add(answer.finish)
+        if new:
+            log.warning(
+                "finish_reason %r is not known; such answers count as complete: look at the first ones",
+                answer.finish,
+            )
         return kept
 
     def again(state: RetryCallState) -> None:
@@ -267,7 +277,7 @@ def _attempt(shared: SharedState, connection: Connection, messages: Sequence[Mes
             lost = most
         if error.reason == "unknown host" and not shared.calls:
             raise UserError(
-                f"llm: {shared.target.url}: there is no such host; check base_url and the network."
+                f"llm: {shared.target.url}: there is no such host. {advice(error.reason)}"
             ) from None
         raise
     finally:

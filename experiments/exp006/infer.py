@@ -26,7 +26,8 @@ def infer(run: Run[Config]) -> None:
     budget, files = run.config.llm.budget, []
     for split in SPLITS:
         rows, asked = run.split(split).rows, requests(run, split)
-        answers, usage = llm.ask(asked, replace(run.config.llm, budget=budget), api.check(rows))
+        check = api.check(rows, run.competition.language)
+        answers, usage = llm.ask(asked, replace(run.config.llm, budget=budget), check)
         run.notes[f"llm_{split}"] = usage
         budget = max(0.0, budget - usage.cost - usage.lost_cost)
         found = api.candidates(asked, answers, rows)

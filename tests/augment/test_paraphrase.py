@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from common.augment import making, paraphrase
 from common.augment.making import sample_parents
 from common.augment.paraphrase import prompt_hash
@@ -53,6 +55,22 @@ def test_a_paraphrase_through_a_real_server(talk: Path) -> None:
     assert {row["model"] for row in kept} == {"m"}
     assert {row["prompt_sha256"] for row in kept} == {prompt_hash(config.method)}
     assert any("줄 수나 말하는 사람의 순서" in text for text in seen)
+
+
+@pytest.mark.parametrize(
+    ("answer", "part"),
+    [
+        ("#Person1#은 장을 보러 간다.", ""),
+        ("#Person1#은 https://example.com에서 장을 본다.", "대화에 없는 주소"),
+        ("#Person1#은 shopping을 하러 간다.", "외국어가 섞임: shopping"),
+        ("#Person1#은 購物하러 간다.", "한글이 아닌 글자"),
+        ("#Person1#은 장을 보러 간다 → 산다.", "기호가 섞임"),
+    ],
+)
+def test_a_paraphrase_adds_no_address_and_no_other_language(answer: str, part: str) -> None:
+    found = paraphrase.fault("#Person1#은 시장에 간다.", answer, dialogue=False)
+    assert part in found
+    assert bool(found) == bool(part)
 
 
 def test_only_what_is_asked_for_is_put_into_other_words() -> None:

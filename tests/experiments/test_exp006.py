@@ -16,11 +16,12 @@ from common.data.rows import read_split
 from common.generation.api import candidates as candidates_of
 from common.generation.api import requests as requests_of
 from common.llm.checks import STRICTER
+from common.llm.loopback import answer_text
 from common.prompts import PromptConfig
 from common.runs import candidates
 from common.runs.record import read_record
 from tests.support import tiny
-from tests.support.scripted_server import Call, Reply, Script, Server, serve
+from tests.support.scripted_server import Call, Reply, Script, Server, chat, json_reply, serve
 
 KEY = "up_canary-5f1d2c77e0b94a"
 ROWS = 6
@@ -76,6 +77,45 @@ def faulty(call: Call) -> Reply | None:
     kinds = (Reply(status=429, headers={"Retry-After": "100000"}), Reply(status=500), Reply(drop="inside"),
              Reply(content=b"{broken"), Reply(text="죄송하지만 도와드릴 수 없습니다."), None)  # fmt: skip
     return kinds[call.number % len(kinds)]
+
+
+def test_a_model_that_refuses_parameters_and_answers_in_a_wrapper(
+    repository: Path, server: Callable[[Script | None], Server]
+) -> None:
+    """The errors name the settings one after another; with them every answer is used, without its wrapper."""
+
+    def particular(call: Call) -> Reply | None:
+        if "max_tokens" in call.body:
+            return json_reply(
+                {"error": {"message": "use 'max_completion_tokens'", "param": "max_tokens"}}, 400
+            )
+        if "frequency_penalty" in call.body:
+            return json_reply(
+                {"detail": [{"loc": ["body", "frequency_penalty"], "msg": "not permitted"}]}, 422
+            )
+        if call.body.get("reasoning_effort") != "low":
+            return chat("<think>한참", "MAX_TOKENS")
+        return chat(
+            f"<think>짧게</think>**요약:** {answer_text(call.body, call.times)}<|im_end|>", "eos_token"
+        )
+
+    root, api = repository, server(particular)
+    settings = ["--samples=1", "--attempts=2"]
+    for option in ("--max-tokens-name max_completion_tokens", "--leave-out frequency_penalty"):
+        code, output = run(root, "train", api.url, *settings)
+        assert code == 0, output
+        code, output = run(root, "infer", api.url, *settings)
+        assert code == 1
+        assert option in output
+        settings += option.split()
+    code, output = run(root, "infer", api.url, *settings)
+    assert code == 1
+    assert "길이 제한에 걸려 끝까지 쓰이지 않음(MAX_TOKENS" in output
+    code, output = run(root, "infer", api.url, *settings, '--extra={"reasoning_effort":"low"}')
+    assert code == 0, output
+    found = candidates.read(root / RUN / "dev" / "candidates.jsonl")
+    assert len(found) == ROWS
+    assert all(not re.search("요약|think|im_end", c.text) for group in found.values() for c in group)
 
 
 def test_summaries_from_an_api_end_in_a_blend(

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.support import REPOSITORY, llm_world
+from common import llm
+from common.llm import Answer, Usage
+from tests.support import REPOSITORY, llm_world, scripted_server
 from tests.support.context7_server import Server, served
+from tests.support.scripted_server import Reply
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +98,24 @@ def start(tmp_path: Path, forker: Callable[[dict[str, Any]], int]) -> Iterator[C
         if client.code is None:
             client.send(signal.SIGKILL)
             client.wait()
+
+
+Ask = Callable[..., tuple[Answer, Usage]]
+"""(replies of the server, the last one for every further call; settings) → the answer to one question, and the usage."""
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Asks one question of a server with scripted replies."""
+
+    def one(*replies: Reply, **settings: Any) -> tuple[Answer, Usage]:
+        with scripted_server.serve(lambda call: replies[min(call.number, len(replies)) - 1]) as server:
+            made = llm_world.config(server.url, workers=1, **settings)
+            asked, check = llm_world.questions(1), llm_world.check(1)
+            answers, usage = llm.ask(asked, made, check, cache=tmp_path / "c.sqlite")
+        return answers[0], usage
+
+    return one
 
 
 def until(condition: Callable[[], bool]) -> None:

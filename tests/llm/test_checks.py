@@ -13,6 +13,7 @@ from common import llm
 from common.data.dialogue import clean, tags
 from common.llm import Request, checks, summary_check
 from common.llm.checks import EMPTY
+from common.llm.cleaning import tidy
 from tests.support import REPOSITORY, scripted_server
 from tests.support.llm_world import ask_about, config
 from tests.support.scripted_server import Call, Reply
@@ -28,7 +29,7 @@ GOOD = "#Person2#는 상대인 #Person1#에게 금요일 회의가 네 시로 �
 def problem(text: str, talk: str = TALK) -> str:
     """What the summary check says of an answer to a dialogue."""
     check = summary_check({"dev_1": tags(talk)}, {"dev_1": talk})
-    return check(ask_about(talk, "dev_1/3"), checks.tidy(text))
+    return check(ask_about(talk, "dev_1/3"), tidy(text))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,16 @@ def problem(text: str, talk: str = TALK) -> str:
         "#Person1#은 죄송하지만 늦겠다고 말하고 #Person2#는 괜찮다고 한다.",
         "네 명이 금요일 회의에 오고, 다음 회의는 열리지 않는다.",
         "사람 3명이 회의에 늦는다.",
+        "#Person1#은 회의 내용을 요약했습니다.",
+        "금요일에 만 19세 이상입니다.",
+        "#Person2#는 발표를 기대 이상으로 좋아합니다.",
+        "발표 자료가 잘 정리됩니다.",
+        "자료는 #Person1#이 직접 작성했습니다.",
+        "#Person1#은 회의가 미뤄져 감사합니다.",
+        "#Person1#은 세 가지를 부탁한다: 회의실 예약, 자료 인쇄(3부), 간식.",
+        "#Person2#는 <반지의 제왕>과 《겨울 왕국》을 “다시” 보자고 한다; 값은 7~8천 원이다.",
+        "#Person1#은 25℃에서 3㎞를 달리고 5:30에 온다.",
+        "오후 4시: 회의가 끝난다.",
         "ㅋㅋ 웃으며 #Person1#은 회의가 미뤄져 다행이라고 한다.",
         "#Person1#은 물론 회의에 갈 생각이고, 요약하면 바쁘다고 말한다.",
     ],
@@ -66,7 +77,7 @@ def test_summaries_that_people_wrote_pass(split: str) -> None:
         if column.startswith("summary")
     ]
     assert len(written) >= len(talks) > 100
-    assert [found for name, text in written if (found := check(Request(name, ()), checks.tidy(text)))] == []
+    assert [found for name, text in written if (found := check(Request(name, ()), tidy(text)))] == []
 
 
 @pytest.mark.parametrize(
@@ -85,9 +96,17 @@ def test_summaries_that_people_wrote_pass(split: str) -> None:
         ("발표 자료를 아직 다 못 만들었어요. 원래 두 시였는데 네 시로 미뤄졌어요.", "그대로 옮김"), ("네 시로 미뤄졌어요", "그대로 옮김"), ("지수", "그대로 옮김"),
         ("**#Person1#**은 회의가 늦춰져 안도한다.", "마크다운"), ("- #Person1#은 안도한다.\n- #Person2#는 알린다.", "마크다운"),
         ("1. #Person1#은 안도한다.\n2. #Person2#는 알린다.", "마크다운"), ("# 회의\n#Person1#은 안도한다.", "마크다운"),
-        (f"물론입니다! {GOOD}", "요약 밖"), (f"다음은 요약입니다. {GOOD}", "요약 밖"), (f"네, 요약해 드리겠습니다.\n{GOOD}", "요약 밖"),
-        (f"대화의 요약은 다음과 같습니다: {GOOD}", "요약 밖"), (f"{GOOD}\n도움이 되었기를 바랍니다.", "요약 밖"),
-        (f"{GOOD} 더 필요하신 내용이 있으면 말씀해 주세요.", "요약 밖"), (f"Here is the summary: {GOOD}", "요약 밖"), (f"{GOOD}\n(참고: 시각은 오후)", "요약 밖"),
+        (f"물론입니다! {GOOD}", "요약 밖"), (f"다음은 요약입니다. {GOOD}", "요약 밖"), (f"알겠습니다. 요약해 보았어요! {GOOD}", "요약 밖"),
+        (f"{GOOD}\n도움이 되었기를 바랍니다.", "요약 밖"),
+        (f"{GOOD} 더 필요하신 내용이 있으면 말씀해 주세요.", "요약 밖"), (f"Okay! {GOOD}", "요약 밖"),
+        (f"먼저 대화를 읽어 본다.\n\n최종 요약: {GOOD}", "요약 밖"), (f"{GOOD} (총 45자)", "요약 밖"), (f"{GOOD}\n\nUser: 하나 더", "요약 밖"), (f"[대화]\n{GOOD}", "요약 밖"),
+        (f'{{"a": "{GOOD}"}}', "마크다운"), (f'{{"summary": "{GOOD}', "마크다운"), (f"<p>{GOOD}</p><p>{GOOD}</p>", "마크다운"), (f'{GOOD}<br/>{GOOD}', "마크다운"),
+        (f"<div class='a'>{GOOD}", "마크다운"),
+        (f"A: {GOOD}", "요약 밖"), (f"결과:\n{GOOD}", "요약 밖"), (f"{GOOD}\n\n끝.", "요약 밖"), (f"{GOOD} 이상입니다.", "요약 밖"), (f"{GOOD}\n감사합니다.", "요약 밖"),
+        (f"{GOOD}\n위 내용은 대화를 바탕으로 작성되었습니다.", "요약 밖"), (f"{GOOD}###", "기호가 섞임: #"), (f"=> {GOOD}", "기호가 섞임: ="),
+        (f"{GOOD} 😀", "기호가 섞임: 😀"), (f"{GOOD} [생각]", "기호가 섞임: ["), (f"{GOOD}<EOT>", "기호가 섞임: < >"), (GOOD.replace(" ", "。", 1), "기호가 섞임: 。"),
+        (f"“{GOOD}", "짝이 맞지 않음"), (f'{GOOD}"', "짝이 맞지 않음"), (f"{GOOD} (네 시", "짝이 맞지 않음"),
+        ("#Person1#은 https://example.com에서 시각을 본다.", "주소를 씀: https://example.com"), (f"{GOOD} See you at four then.", "외국어가 섞임: See you at four then"), (f"{GOOD}\n(참고: 시각은 오후)", "요약 밖"),
         ("#Person3#은 회의를 미룬다.", "대화에 없는 표지를 씀: #Person3#"), ("#Person1#은 #Email#을 알려 준다.", "없는 표지를 씀: #Email#"),
         ("Person1은 회의가 늦춰져 안도한다.", "표지 대신 다른 말을 씀: Person1"), ("화자 2는 회의가 늦춰졌다고 알린다.", "다른 말을 씀: 화자 2"),
         ("사람1은 회의가 늦춰져 안도한다.", "다른 말을 씀: 사람1"), ("#Person2#는 010-1234-5678로 전화하라고 한다.", "다른 말을 씀: 010-1234-5678"),
@@ -109,34 +128,8 @@ def test_a_solved_example_given_back_is_no_summary() -> None:
     assert check(asked, GOOD) == ""
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        GOOD, f"  {GOOD}\n\n", f'"{GOOD}"', f"“{GOOD}”", f"**{GOOD}**", f"요약: {GOOD}", f"요약문:\n{GOOD}", f"**요약:** {GOOD}",
-        f"**요약**: {GOOD}", f"### 요약\n{GOOD}", f"[요약] : {GOOD}", f"Summary: {GOOD}", f"```\n{GOOD}\n```", f"```text\n{GOOD}\n```",
-        f"<think>네 시로 바뀌었다.\n\n음…</think>\n\n요약: '{GOOD}'", f"\ufeff{GOOD}\u200b", GOOD.replace("#Person2#", "# Person2 #"),
-        GOOD.replace("#Person2#", "＃Person2＃"), f"대화 요약：「{GOOD}」",
-    ],
-)  # fmt: skip
-def test_what_surrounds_an_answer_is_taken_off(text: str) -> None:
-    assert checks.tidy(text) == GOOD
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '"좋아요"라고 #Person1#이 말하고 #Person2#는 "네"라고 답한다."', "요약본을 보낸다.", "요약 자료를 만들던 #Person1#은 쉰다.",
-        "#Person1#: 안녕하세요.\n#Person2#: 네, 안녕하세요.", "'김밥'과 '라면'", "<think>끝나지 않은 생각",
-    ],
-)  # fmt: skip
-def test_what_belongs_to_an_answer_stays(text: str) -> None:
-    assert checks.tidy(text) == text
-
-
-@given(st.text() | st.lists(st.sampled_from(['"', "**", "요약:", "```\n", "#Person1#", "가다.", "\n", "'", "<think>", "</think>"])).map("".join))  # fmt: skip
-def test_tidying_twice_changes_nothing_more_and_no_text_breaks_a_check(text: str) -> None:
-    once = checks.tidy(text)
-    assert checks.tidy(once) == once
+@given(st.text())
+def test_no_text_breaks_a_check(text: str) -> None:
     assert isinstance(problem(text), str)
     assert 0 <= checks.overlap(text, TALK) <= 1
 

@@ -22,7 +22,8 @@ from tests.support.scripted_server import Call, Reply
 
 
 @pytest.mark.parametrize(
-    ("status", "part"), [(401, "key was refused"), (403, "no credit"), (402, "no credit")]
+    ("status", "part"),
+    [(401, "key was refused"), (403, "may not do that"), (402, "credit of this key is used up")],
 )
 def test_a_refused_key_or_no_credit_stops_every_worker(tmp_path: Path, status: int, part: str) -> None:
     def script(call: Call) -> Reply:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from common import llm
 from common.core.errors import UserError
-from common.llm import transport
+from common.llm import LLMConfig, completion
 from common.llm.config import endpoint, require_valid
 from common.llm.deadline import DeadlineThread
-from common.llm.refusals import TransientError, retry_after, server_message
+from common.llm.refusals import Target, TransientError, quoted, retry_after
 from common.llm.transport import LARGEST
 from tests.support import scripted_server
 from tests.support.llm_world import config, no_check, questions, stored
@@ -40,7 +40,8 @@ def unused_port() -> int:
         (Reply(content=b""), "broken"),
         (Reply(content=b"<html>"), "broken"),
         (Reply(content=b"[" * 100_000), "broken"),
-        (Reply(content=b'{"error": {"message": "overloaded"}}'), "broken"),
+        (Reply(content=b'{"error": {"message": "overloaded"}}'), "503"),
+        (Reply(content=b'{"error": {"message": "oh no"}}'), "error"),
         (Reply(content=b'{"choices": []}'), "broken"),
         (Reply(content=b'{"choices": [{"message": {"content": 7}}]}'), "broken"),
         (Reply(content=b'{"choices": [{"message": "hello"}]}'), "broken"),
@@ -69,7 +70,7 @@ def test_a_server_that_only_fails_ends_the_run_and_says_how_to_go_on(tmp_path: P
 
     with scripted_server.serve(script) as server:
         settings = config(server.url, workers=2, attempts=3, longest_wait=0.01)
-        with pytest.raises(UserError, match=r"no answer in 3 attempts; the last reason: 502: bad gateway.*10 of 40 answers are kept in c\.sqlite; run the same command again"):  # fmt: skip
+        with pytest.raises(UserError, match=r'no answer in 3 attempts; the last reason: 502: "bad gateway"\. The server failed.*10 of 40 answers are kept in c\.sqlite; run the same command again'):  # fmt: skip
             llm.ask(questions(40), settings, no_check, cache=tmp_path / "c.sqlite")
         assert server.received.total() <= 10 + 2 * 2 * 3
 
@@ -143,9 +144,10 @@ def test_no_retry_after_breaks_a_call(header: str, date: str) -> None:
 
 @given(st.binary(max_size=60))
 def test_no_body_breaks_a_call(content: bytes) -> None:
-    assert all(letter.isprintable() for letter in server_message(content, ""))
-    with pytest.raises(TransientError):
-        transport.answer(content, "")
+    assert quoted(content.decode("utf-8", "replace"), "").isprintable()
+    for status in (200, 400, 429, 500):
+        with pytest.raises((TransientError, UserError)):
+            completion.read(status, {}, content, Target("https://host", ""), LLMConfig())
 
 
 def test_a_lone_surrogate_in_an_answer_can_be_stored(tmp_path: Path) -> None:

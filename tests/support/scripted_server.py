@@ -47,6 +47,18 @@ class Reply:
     """Seconds between two bytes of the body; with drop "header", between two bytes of endless headers."""
 
 
+def json_reply(value: Any, status: int = 200) -> Reply:
+    """Return a reply whose body is this JSON value."""
+    return Reply(status, content=json.dumps(value, ensure_ascii=False).encode())
+
+
+def chat(message: Any, finish: Any = "stop", **more: Any) -> Reply:
+    """Return a chat completion with this message, or with this text as its content."""
+    if isinstance(message, str):
+        message = {"role": "assistant", "content": message}
+    return json_reply({"choices": [{"index": 0, "message": message, "finish_reason": finish, **more}]})
+
+
 Script = Callable[[Call], Reply | None]
 """A call → the reply, None for the default one."""
 

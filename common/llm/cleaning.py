@@ -1,0 +1,119 @@
+"""Take off what surrounds an answer: thoughts, control tokens, labels, quotes and markup that belong to no text."""
+
+import re
+
+from common.data.dialogue import visible
+from common.data.repairs import repair_tags
+from common.llm.wrappers import unwrap
+
+# --- thoughts ---
+
+_NAMES = (
+    r"(?:\w+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratch_?pad|inner_?monologue|antthinking|"
+    r"chain_of_thought|cot)"
+)
+_PAIRS = (
+    (rf"<{_NAMES}(?:\s[^<>]*)?>", rf"</{_NAMES}\s*>"),
+    (r"\[think(?:ing)?\]", r"\[/think(?:ing)?\]"),
+    (rf"◁{_NAMES}▷", rf"◁/{_NAMES}▷"),
+    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    (r"<\|start_thinking\|>", r"<\|end_thinking\|>"),
+    (r"<\|channel>\s*(?:thought|analysis)", r"<channel\|>"),
+    (r"<unused94>", r"<unused95>"),
+    (r"here is my thought process:", r"here is my response:"),
+)
+# What begins the answer itself after a thought: OpenAI's harmony format (also without its tokens), Solar, Cohere, Sky-T1.
+_ANSWER_BEGINS = re.compile(
+    r"<\|channel\|>\s*final[^<]{0,40}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>|<\|content\|>|<\|start_response\|>|"
+    r"<\|begin_of_solution\|>|<\|channel>\s*final|\A(?:analysis|commentary).*?assistantfinal",
+    re.IGNORECASE | re.DOTALL,
+)
+_WHOLE_THOUGHT = tuple(
+    re.compile(rf"\A(?:\s*{begin}.*?{end})+\s*", re.IGNORECASE | re.DOTALL) for begin, end in _PAIRS
+)
+_BEGIN = tuple(re.compile(begin, re.IGNORECASE) for begin, _ in _PAIRS)
+_TO_END_OF_THOUGHT = tuple(re.compile(rf"\A.*{end}\s*", re.IGNORECASE | re.DOTALL) for _, end in _PAIRS)
+_THOUGHT_TAG = re.compile("|".join(tag for pair in _PAIRS[:-1] for tag in pair), re.IGNORECASE)
+
+
+def _without_thoughts(text: str) -> str:
+    """Return the text after its thoughts. A thought that does not end stays, and so does one inside the text."""
+    if begins := list(_ANSWER_BEGINS.finditer(text)):
+        return text[begins[-1].end() :]
+    for whole, begin, to_end in zip(_WHOLE_THOUGHT, _BEGIN, _TO_END_OF_THOUGHT, strict=True):
+        text = whole.sub("", text)
+        # A chat template may have written the opening tag into the prompt.
+        if not begin.search(text):
+            text = to_end.sub("", text)
+    return text
+
+
+# --- control tokens of chat templates ---
+
+_TOKEN = (
+    r"<\|[^<>|\n]{1,60}\|>|<｜[^<>｜\n]{1,60}｜>|\[\|[^\[\]|\n]{1,40}\|\]|<\|[a-z_]{1,30}>|<[a-z_]{1,30}\|>|</?s>|"
+    r"<(?:bos|eos|pad|end|start_of_turn|end_of_turn|end_of_text|end_of_utterance|endoftext)>|"
+    r"\[/?inst\]|<</?sys>>|\[/?(?:bos|eos|pad|sep|cls|end|done)\]|\[end of text\]"
+)
+_NO_END = r"(?!<\|?[^<>]*(?:tool|python|func|think|thought|channel|message|content|mask|unk|image|fim))"
+_ROLE = r"(?:assistant|model|chatbot)"
+_ASKING = r"(?:user|system|tool|human|developer)"
+_TOKENS_BEFORE = re.compile(
+    rf"\A(?:\s*(?!.{{0,3}}{_ASKING}){_NO_END}(?:{_TOKEN})(?!\s*{_ASKING}\b)(?:\s*{_ROLE}(?=\s*(?:[\n:]|<|\[\|)))?)+\s*"
+    rf"|\A{_ROLE}\s*[:：\n]\s*",
+    re.IGNORECASE,
+)
+_TOKEN_AFTER = re.compile(rf"\s*{_NO_END}(?:{_TOKEN})(?:\s*(?:{_ROLE}|{_ASKING}))?\s*\Z", re.IGNORECASE)
+_LONGEST_TOKEN = 100  # characters of a token with a role after it
+_CONTROL = re.compile(
+    rf"{_TOKEN}|<(?:unk|mask|unused[0-9]+|extra_id_[0-9]+|0x[0-9a-f]{{2}})>|\[(?:unk|mask)\]|"
+    r"</?(?:tool|function)_(?:call|response|result)s?>|<\||\|>|<｜|｜>|\[\||\|\]|[▁Ġ]",
+    re.IGNORECASE,
+)
+
+
+def _without_tokens(text: str) -> str:
+    """Return the text without control tokens at both ends, and without the roles that follow them."""
+    text = _TOKENS_BEFORE.sub("", text)
+    while match := _TOKEN_AFTER.search(text, max(0, len(text) - _LONGEST_TOKEN)):
+        text = text[: match.start()].rstrip()
+    return text
+
+
+def control_tokens(text: str) -> str:
+    """Return the fault, in Korean, of a tidied text that still contains a thought or a control token; "" without one."""
+    if _THOUGHT_TAG.search(text):
+        return "생각하는 과정이 답에 섞이거나 끝나지 않음"
+    found = _CONTROL.search(text)
+    return f"제어 기호가 답에 섞임: {found[0]}" if found else ""
+
+
+# --- all of it ---
+
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'", "nbsp": " ", "#39": "'", "#34": '"'}
+_ENTITY = re.compile(rf"&({'|'.join(_ENTITIES)});")
+
+
+_ROUNDS = 50  # layers that are taken off; real answers have up to four, and text made to be slow could have thousands
+
+
+def _plain(text: str) -> str:
+    text = visible(text).replace("\r\n", "\n").replace("\r", "\n")
+    return repair_tags(_ENTITY.sub(lambda match: _ENTITIES[match[1]], text).strip())
+
+
+def tidy(text: str) -> str:
+    """Return the answer without what surrounds it; idempotent unless it has more than 50 layers.
+
+    Removed: invisible characters; thoughts before the answer, also without their opening tag; control tokens of chat
+    templates at both ends; and what `wrappers.unwrap` takes off. Broken tags are repaired (`repairs.repair_tags`).
+    Anything else that does not belong is left for the checks to report.
+    """
+    for _ in range(_ROUNDS):
+        made = _plain(_without_thoughts(_plain(text)))
+        made = _plain(_without_tokens(made))
+        made = _plain(unwrap(made))
+        if made == text:
+            break
+        text = made
+    return text
