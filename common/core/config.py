@@ -83,11 +83,12 @@ def _replaced(config: Any, path: list[str], value: Any) -> Any:
     return dataclasses.replace(config, **{path[0]: value})
 
 
-def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
+def override(config: T, arguments: Sequence[str], *, complete: bool = True) -> tuple[T, dict[str, Any]]:
     """Return the config with `--name value` and `--name=value` applied, and the changed values by dotted name.
 
     Hyphens and underscores are equivalent. `--name` alone sets a true-or-false setting to true. The last part of a
     dotted name is enough when it is unique.
+    `complete`: no other settings follow; if some do, settings that depend on one another are not judged yet.
     Raises UserError for an unknown setting (the message lists all of them), an ambiguous one, or an invalid value, and
     as `check` does for the result.
     """
@@ -118,7 +119,7 @@ def override(config: T, arguments: Sequence[str]) -> tuple[T, dict[str, Any]]:
             ) from None
         config = _replaced(config, key.split("."), value)
         changed[key] = value
-    check(config, changed)
+    check(config, changed, complete=complete)
     return config, changed
 
 
@@ -139,10 +140,11 @@ def _found(name: str, known: dict[str, tuple[Any, Any]]) -> str:
     raise UserError(f"{shown}: no such setting.{hint} {_existing(known)}")
 
 
-def check(config: Any, changed: typing.Collection[str] = ()) -> None:
+def check(config: Any, changed: typing.Collection[str] = (), *, complete: bool = True) -> None:
     """Raise UserError unless every setting is inside its declared range, holds no secret, and fits the others.
 
     `changed`: the settings that the command line set; a message about another one names the config's module.
+    `complete`: as in `override`.
     A dataclass whose settings depend on one another has a method `require_consistent`, which raises UserError.
     """
     known = leaves(config)
@@ -156,7 +158,8 @@ def check(config: Any, changed: typing.Collection[str] = ()) -> None:
                 raise refusal(where, words)
         if not fits(hint, value):
             raise UserError(f"{where}: found {shown_value(value)}, wanted {described(hint)}.")
-    _require_consistent(config)
+    if complete:
+        _require_consistent(config)
 
 
 def _require_consistent(config: Any) -> None:

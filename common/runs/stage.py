@@ -105,7 +105,8 @@ def _run(
     estimate: Callable[[Run[C]], str] | None,
 ) -> None:
     options, rest = _arguments(sys.argv[1:])
-    settings, overrides = override(smoke if options.smoke else config, rest)
+    # What infer is given adds to what training was given (`apply_training_overrides`).
+    settings, overrides = override(smoke if options.smoke else config, rest, complete=stage == "train")
     name = (sweep_run(experiment) or experiment) if options.run is None else options.run
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
         raise UserError(f"--run {shortened(name)}: wanted {experiment} or {experiment}-something.")

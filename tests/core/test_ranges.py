@@ -63,6 +63,7 @@ class Config:
 
 def test_settings_that_depend_on_one_another_are_judged_together() -> None:
     """Not one by one: on the way from 1 and 2 to 5 and 6 the first is above the second."""
+    assert override(Config(), ["--low=5"], complete=False)[0] == Config(inner=Inner(5, 2))
     assert override(Config(), ["--low=5", "--high=6"])[0] == Config(inner=Inner(5, 6))
     with pytest.raises(UserError, match="--low 5 is above --high 2"):
         override(Config(), ["--low=5"])

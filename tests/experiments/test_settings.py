@@ -138,8 +138,8 @@ def test_the_list_of_rules_is_the_list_of_their_names() -> None:
 REFUSED = (
     "--learning-rate=-1", "--accumulation=0", "--accumulation=-1", "--betas=0.9", "--betas=0.9,0.98,0.9", "--vocabulary=0", "--width=63",
     "--dropout=2", "--seed=-1", "--candidates=0", "--top-p=-1", "--epochs=1e9", "--max-gradient-norm=-1", "--max-gradient-norm=0",
-    "--label-smoothing=-1", "--weight-decay=-1", "--warmup=2", "--ema=2", "--dev-rows=-1", "--rules=nfc,polish", "--positions=100",
-    "--vocabulary=1000000000", f"--seed={'9' * 400}", "--candidates=9", "--temperature=1e-30", "--tokens-per-batch=0", "--patience=0",
+    "--label-smoothing=-1", "--weight-decay=-1", "--warmup=2", "--ema=2", "--dev-rows=-1", "--rules=nfc,polish", 
+    "--vocabulary=1000000000", f"--seed={'9' * 400}", "--tokens-per-batch=0", "--patience=0",
     "--run=exp002-" + "x" * 300, "--run", "--competition=", "--run=", f"--base-url=https://u:{CANARY}@host", f"--run=sk-{CANARY}",
     f"sk-{CANARY}", "--smoke=1",
 )  # fmt: skip
@@ -150,8 +150,19 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.repository(tmp_path_factory.mktemp("settings") / "repository", train_rows=40, other_rows=6)
 
 
-@pytest.mark.parametrize("word", REFUSED)
-@pytest.mark.parametrize("stage", ["train", "infer"])
+TOGETHER = (
+    "--positions=100",
+    "--candidates=9",
+    "--temperature=1e-30",
+    "--max-new-tokens=2000",
+    "--min-characters=400",
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "word"),
+    [*(("train", word) for word in (*REFUSED, *TOGETHER)), *(("infer", word) for word in REFUSED)],
+)
 def test_a_refused_run_leaves_nothing_behind(copy: Path, stage: str, word: str) -> None:
     with pytest.raises(SystemExit) as end:
         stages.stage(copy, "exp002", stage, "--smoke", "--competition=daily_talk", word)
@@ -168,7 +179,7 @@ def test_a_refused_run_leaves_nothing_behind(copy: Path, stage: str, word: str) 
         ("experiments.exp002.train", ["--learning-rate", "-1"], "error: --learning-rate: found -1.0, wanted a number above 0 and at most 1."),
         ("experiments.exp002.train", ["--epochs", "1e9"], "error: --epochs: found 1000000000.0, wanted a number above 0 and at most 1,000."),
         ("experiments.exp006.train", ["--base-url", f"https://u:{CANARY}@h"], "error: --base-url: found what looks like a name or password"),
-        ("experiments.exp006.infer", ["--key-name", CANARY], "error: llm: key_name is not the name of an environment variable"),
+        ("experiments.exp006.train", ["--key-name", CANARY], "error: llm: key_name is not the name of an environment variable"),
         ("common.augment", ["--method=paraphrase", "--model", f"up_{CANARY}"], "error: --model: found what looks like the beginning"),
         ("common", ["submit", "--blend", f"hf_{CANARY}"], "error: --blend: found what looks like the beginning of an API key"),
         ("common", ["train", "exp002", f"--base-url=https://h/?key={CANARY}"], "error: --base-url: found what looks like a URL with a query"),
