@@ -26,7 +26,7 @@ from common.core.errors import UserError
 from common.core.files import (
     append_line,
     read_json,
-    remove_incomplete_line,
+    repair_last_line,
     root,
     sha256_file,
     shown,
@@ -178,7 +178,7 @@ def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
         for name in (RECORD, ROWS, REJECTED, PRODUCTS):
             (folder / name).unlink(missing_ok=True)
         write_json(path, key)
-    remove_incomplete_line(folder / PRODUCTS)
+    repair_last_line(folder / PRODUCTS)
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
