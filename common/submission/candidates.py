@@ -42,7 +42,12 @@ def member_candidates(
                 f"{shown(path)}: {len(absent)} ids of {split} are missing and {len(extra)} are unknown, "
                 f"for example {name!r}; infer {member.run} again."
             )
-        apply_rules = apply_recorded(read_record(folder)["infer"]["config"])
+        record = read_record(folder)
+        if "infer" not in record:
+            raise UserError(
+                f"{shown(folder / 'run.json')}: no record of inference; infer {member.run} again."
+            )
+        apply_rules = apply_recorded(record["infer"]["config"])
         proposed = candidates.read(folder / split / "candidates.jsonl")
         members[member.run] = {
             name: _different(

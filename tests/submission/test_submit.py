@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,24 @@ def test_two_at_once(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "talk.csv",
         "talk.toml",
     ]
+
+
+def test_several_submitters_at_once_get_one_entry_for_each_csv(repository: Path) -> None:
+    """Five recipes, some with the same result, all started at once."""
+    vote = repositories.RECIPE
+    texts = [solo(), vote, solo().replace("exp001", "exp002"), vote.replace("2.0", "0.5")]
+    blends = {f"r{number}": text for number, text in enumerate([*texts, texts[0]])}
+    for name, text in blends.items():
+        (repository / f"submissions/{name}.toml").write_text(text, encoding="utf-8")
+    command = (sys.executable, "-m", "common", "submit", "--force", "--blend")
+    with ThreadPoolExecutor(len(blends)) as pool:
+        ended = list(pool.map(lambda name: started(repository, *command, name), blends))
+    assert [(one.returncode, one.stderr) for one in ended] == [(0, "")] * len(blends)
+    hashes = [sha256_file(repository / f"submissions/{name}.csv") for name in blends]
+    entries = ledger.entries()
+    assert sorted(entry["csv_sha256"] for entry in entries) == sorted(set(hashes))
+    assert len({entry["id"] for entry in entries}) == len(entries) > 1
+    assert sum("nothing was added" in one.stdout for one in ended) == len(blends) - len(entries)
 
 
 def test_a_csv_that_cannot_be_put_in_place(repository: Path) -> None:
