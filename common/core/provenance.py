@@ -26,6 +26,7 @@ PLUMBING = {
     "core/text_table.py",
     "core/torchrun.py",
     "data/competition_rules.py",
+    "data/replace_files.py",
     "models/model_cards.py",
     "runs/experiments.py",
     "runs/record.py",

@@ -68,6 +68,7 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "submit",
         "leaderboard",
         "lb",
+        "reproduce",
         "results",
         "track",
         "docs",
