@@ -245,9 +245,9 @@ def lb(submission_id: str, public: float | None, private: float | None) -> None:
 @click.command("reproduce")
 @click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
 def reproduce_command(submission_id: str) -> None:
-    """Rebuild the CSV of a ledger entry, and say "identical" or which input differs (then exit with 1).
+    """Rebuild the CSV of a ledger entry: "identical", or which input differs.
 
-    The CSV is built in memory from the present files; no file is written.
+    The CSV is built in memory from the present files; no file is written. Exits with 1 when it differs.
     """
     found = reproduce(submission_id)
     click.echo(reproduction_report(found))
