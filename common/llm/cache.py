@@ -127,7 +127,9 @@ class Cache:
                         "made TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)"
                     )
                     self._connection.execute(f"PRAGMA user_version={_VERSION}")
-                self._connection.execute("BEGIN IMMEDIATE")  # refused when the file may only be read
+                # Refused when the file may only be read.
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(f"PRAGMA user_version={version or _VERSION}")
                 self._connection.execute("ROLLBACK")
         if version not in (0, _VERSION):
             raise UserError(

@@ -26,7 +26,9 @@ def test_a_terminal_shows_the_bar_and_is_clean_at_the_end() -> None:
     termios.tcsetwinsize(slave, (25, 80))
     os.set_blocking(master, False)
     subprocess.run([sys.executable, "-c", CODE], stderr=slave, check=True)
-    text = os.read(master, 100_000).decode()  # before the other end is closed: afterwards there is nothing to read
+    text = os.read(
+        master, 100_000
+    ).decode()  # before the other end is closed: afterwards there is nothing to read
     os.close(slave)
     os.close(master)
     assert "compare dev with train: 100%" in text

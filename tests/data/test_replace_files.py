@@ -1,7 +1,7 @@
 """All data files are replaced or none, wherever `make data` is killed, and the active competition belongs to them."""
 
-import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition, set_active_competition
 from common.data.import_files import import_data
 from tests.support.competition_files import GOOD, SUMMARY, fill, snapshot
+from tests.support.disk import mounted
 
 START = """
 import os, signal, sys
@@ -223,48 +224,32 @@ def test_a_data_folder_that_is_a_link_stays_one(
     assert [path.name for path in real.parent.iterdir()] == ["data"]
 
 
-def mount(kind: str, folder: Path, *options: str) -> None:
-    if subprocess.run(
-        ["mount", "-t", kind, *options, kind, str(folder)], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("nothing can be mounted here")
-
-
 def test_a_data_folder_that_is_mounted(tiny: Competition, source: Path, newer: Path) -> None:
     data = tiny.folder / "data"
-    mount("tmpfs", data)
-    try:
+    with mounted(data, "1m"):
         fill(data)
         (data / "notes.txt").write_text("mine")
         import_data(tiny, newer)
         assert version(tiny, source, newer) == "new"
         assert (data / "notes.txt").read_text() == "mine"
         assert leftovers(tiny) == []
-    finally:
-        subprocess.run(["umount", str(data)], check=True)
 
 
 def test_a_full_disk_changes_nothing(tiny: Competition, source: Path, newer: Path) -> None:
     """The disk has room for one version of the files, but not for a second one."""
-    data = tiny.folder / "data"
     for name in ("train", "dev"):
         text = (newer / "data" / f"{name}.csv").read_text(encoding="utf-8")
         (newer / "data" / f"{name}.csv").write_text(text.replace(SUMMARY, SUMMARY * 2000), encoding="utf-8")
-    outside = tiny.folder.parent
-    kept = outside.with_name("kept")
-    outside.rename(kept)
-    outside.mkdir()
-    mount("tmpfs", outside, "-o", "size=200k")
-    try:
-        subprocess.run(["cp", "-r", f"{kept}/tiny", str(outside)], check=True)
+    disk = tiny.folder.parent
+    kept = disk.with_name("kept")
+    disk.rename(kept)
+    disk.mkdir()
+    with mounted(disk, "200k"):
+        shutil.copytree(kept / "tiny", disk / "tiny")
         before = snapshot(tiny.folder)
         with pytest.raises(UserError, match="No space left on device"):
             import_data(tiny, newer)
         assert snapshot(tiny.folder) == before
-        assert os.statvfs(outside).f_bavail > 0
-    finally:
-        subprocess.run(["umount", str(outside)], check=True)
-    assert data.parent.parent == outside
 
 
 def test_the_same_files_again_replace_nothing(tiny: Competition, source: Path) -> None:

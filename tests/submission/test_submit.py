@@ -25,7 +25,7 @@ from common.submission.members import require_fresh
 from common.submission.submit import submit_blend
 from tests.support import repository as repositories
 from tests.support.commands import started
-from tests.support.disk import full_disk
+from tests.support.disk import full_disk, immutable
 from tests.support.submitting import RUN, lines_of, recipe, refused, solo, state, submit
 
 LEDGER = "submissions/ledger.jsonl"
@@ -327,13 +327,8 @@ def test_a_disk_that_has_no_room_for_the_ledger_leaves_the_old_csv(repository: P
 def test_a_ledger_that_may_not_be_written_leaves_the_old_csv(repository: Path) -> None:
     submit(repository)
     repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
-    path = repository / LEDGER
-    if subprocess.run(["chattr", "+i", path], capture_output=True, check=False).returncode:
-        pytest.skip("files cannot be made immutable here")
-    try:
+    with immutable(repository / LEDGER):
         refused(repository, "submissions/ledger.jsonl: cannot be written (Operation not permitted)")
-    finally:
-        subprocess.run(["chattr", "-i", path], check=True)
 
 
 def test_a_full_disk_leaves_the_old_csv(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
