@@ -15,6 +15,11 @@ LEDGER = "submissions/ledger.jsonl"
 ID_DIGITS = 10
 """Number of digits of the CSV's sha256 in an id; more when these are taken."""
 
+_SUBMISSION: dict[str, type] = {
+    "recipe": str, "competition": str, "method": str, "csv_sha256": str, "members": list, "stale": dict, "git": dict,
+    "data": dict, "dev": dict,
+}  # fmt: skip
+
 
 @contextmanager
 def locked() -> Iterator[None]:
@@ -83,11 +88,8 @@ def entries() -> list[dict[str, Any]]:
     """
     submissions: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(read_lines(root() / LEDGER), 1):
-        if not isinstance(line, dict) or not isinstance(line.get("id"), str) or "time" not in line:
-            raise UserError(
-                f"{LEDGER}:{number}: neither a submission nor a score (wanted an object with id and time); restore that "
-                "line from git, or remove it."
-            )
+        if fault := _fault(line):
+            raise UserError(f"{LEDGER}:{number}: {fault}; restore that line from git, or remove it.")
         if "lb" in line:
             for entry in submissions.values():
                 if entry["id"] == line["id"]:
@@ -95,6 +97,15 @@ def entries() -> list[dict[str, Any]]:
         else:
             submissions.setdefault(json.dumps(line, sort_keys=True), line)
     return list(submissions.values())
+
+
+def _fault(line: Any) -> str:
+    """Return why a line is neither a submission nor a score; "" when it is one of them."""
+    if not isinstance(line, dict):
+        return "wanted an object"
+    wanted = {"id": str, "time": str, **({"lb": dict} if "lb" in line else _SUBMISSION)}
+    wrong = [name for name, kind in wanted.items() if not isinstance(line.get(name), kind)]
+    return f'"{wrong[0]}" is missing or of another type than {wanted[wrong[0]].__name__}' if wrong else ""
 
 
 def find(submission: str) -> dict[str, Any]:
