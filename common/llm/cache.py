@@ -172,7 +172,9 @@ class Cache:
         try:
             self._reserve = temporary_file(self.path)
             with self._reserve.open("wb") as handle:
-                os.posix_fallocate(handle.fileno(), 0, size)
+                handle.write(bytes(size))
+                handle.flush()
+                os.fsync(handle.fileno())
         except OSError as error:
             self._give_up_reserve()
             raise UserError(
