@@ -110,12 +110,18 @@ def _locked(folder: Path, *, wait: bool) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{shown(folder / 'data')}: another make data is running there; wait for it to end."
+            ) from error
+        except OSError as error:
+            raise UserError(
+                f"{shown(folder)}: cannot be locked ({error.strerror}; a network disk?); put the repository on a disk that "
+                "can lock folders."
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise UserError(
-            f"{shown(folder / 'data')}: another make data is running there; wait for it to end."
-        ) from error
     finally:
         os.close(lock)
 
