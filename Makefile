@@ -96,6 +96,9 @@ leaderboard: setup ## show every submission with its dev, local test and leaderb
 lb: setup ## id=ID public=SCORE [private=SCORE]: record the scores from the site's leaderboard
 	@$(call need,id,id=ID public=71.5)$(COMMON) lb --id "$$id" $${public:+--public "$$public"} $${private:+--private "$$private"}
 
+reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical" or which input differs
+	@$(call need,id,id=ID)$(COMMON) reproduce --id "$$id"
+
 test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
@@ -114,4 +117,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	$(error there is no target $@; run make to list all targets)
 
-.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format
+.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test check format

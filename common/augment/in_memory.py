@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from common.augment.augmented_rows import AugmentedRow
-from common.augment.guards import near_forbidden
-from common.augment.judging import judge
+from common.augment.judging import judge, refused_parents
 from common.augment.making import Job, provenance, sample_parents
 from common.augment.methods import method
 from common.augment.settings import LOCAL, settings
@@ -37,11 +36,7 @@ def augment_in_memory(
     chosen = method(name, config, competition.language)
     forbidden = copy_index([row.dialogue for row in others])
     parents = sample_parents(train, None, seed)
-    refused = {
-        row.id: f"parent_{reason}"
-        for row in parents
-        if (reason := near_forbidden(row.dialogue, forbidden, near_copy))
-    }
+    refused = refused_parents(parents, forbidden, near_copy)
     usable = [row for row in parents if row.id not in refused]
     made = dict(zip((row.id for row in usable), chosen.make(usable), strict=True))
     verdicts = judge(

@@ -8,6 +8,7 @@ import numpy as np
 from common.augment import guards
 from common.augment.guards import Case, Duplicates, GuardConfig, near_forbidden, other_fold
 from common.augment.products import Product
+from common.core.progress import brief_progress
 from common.data.folds import folds
 from common.data.near_copies import CopyIndex, copy_index
 from common.data.rows import Row
@@ -23,6 +24,18 @@ class Judgement:
     """The measured product; None if the method made none."""
     reason: str
     """Why the product is rejected, as "reason: what was found"; "" if it is kept."""
+
+
+def refused_parents(parents: Sequence[Row], forbidden: CopyIndex, near_copy: float) -> dict[str, str]:
+    """Return the reason by id for each parent that is a near-copy of a dialogue of dev or test (`forbidden`)."""
+    refused = {}
+    bar = brief_progress(len(parents), "check parents", "row")
+    for row in parents:
+        if reason := near_forbidden(row.dialogue, forbidden, near_copy):
+            refused[row.id] = f"parent_{reason}"
+        bar.update()
+    bar.close()
+    return refused
 
 
 def judge(
@@ -50,6 +63,7 @@ def judge(
     by_parent = {case.parent.id: case for case in measured}
     seen = Duplicates()
     verdicts = []
+    bar = brief_progress(len(parents), "check new rows", "row")
     for row in parents:
         fold, case = fold_of[row.id], by_parent.get(row.id)
         if case is None:
@@ -65,4 +79,6 @@ def judge(
             if not reason:
                 seen.add(dialogue)
         verdicts.append(Judgement(row, fold, case, reason))
+        bar.update()
+    bar.close()
     return verdicts

@@ -15,8 +15,7 @@ from typing import Any
 
 from common.augment import augmented_rows, methods
 from common.augment.augmented_rows import RECORD, REJECTED, ROWS, AugmentedRow
-from common.augment.guards import near_forbidden
-from common.augment.judging import Judgement, judge
+from common.augment.judging import Judgement, judge, refused_parents
 from common.augment.methods import Method, product_settings
 from common.augment.products import Product, read_products
 from common.augment.settings import AugmentConfig
@@ -26,7 +25,7 @@ from common.core.errors import UserError
 from common.core.files import (
     append_line,
     read_json,
-    remove_incomplete_line,
+    repair_last_line,
     root,
     sha256_file,
     shown,
@@ -84,11 +83,7 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     sources = _require_rules(job, own_model=translator is None)
     with locked_folder(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
-        refused = {
-            row.id: f"parent_{reason}"
-            for row in parents
-            if (reason := near_forbidden(row.dialogue, forbidden, job.competition.near_copy))
-        }
+        refused = refused_parents(parents, forbidden, job.competition.near_copy)
         usable = [row for row in parents if row.id not in refused]
         chosen = methods.method(job.method, job.config, job.competition.language, translator)
         _begin(folder, _key(job, chosen, splits["train"]), restart)
@@ -134,8 +129,8 @@ def estimate(job: Job) -> str:
     rows = {name: read_split(job.competition, name).rows for name in ("train", "dev", "test")}
     parents = sample_parents(rows["train"], job.n, job.config.seed)
     forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in rows[name]])
-    near_copy = job.competition.near_copy
-    usable = [r for r in parents if not near_forbidden(r.dialogue, forbidden, near_copy)]
+    refused = refused_parents(parents, forbidden, job.competition.near_copy)
+    usable = [row for row in parents if row.id not in refused]
     text = f"{job.method}: {len(usable)} of {len(parents)} parents (the others are near-copies of dev or test rows)"
     cost = methods.method(job.method, job.config, job.competition.language).estimate if usable else None
     return f"{text}\n{cost(usable)}" if cost else text
@@ -178,7 +173,7 @@ def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
         for name in (RECORD, ROWS, REJECTED, PRODUCTS):
             (folder / name).unlink(missing_ok=True)
         write_json(path, key)
-    remove_incomplete_line(folder / PRODUCTS)
+    repair_last_line(folder / PRODUCTS)
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

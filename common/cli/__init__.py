@@ -24,7 +24,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
-    results.compare, results.submit, blend_report_command, leaderboard_command, results.lb, results_command, postprocess, experiments.track, data.docs, data.augment,
+    results.compare, results.submit, blend_report_command, leaderboard_command, results.lb, results.reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

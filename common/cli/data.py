@@ -35,7 +35,6 @@ def data(name: str, source: Path) -> None:
         )
     for line in import_data(chosen, source):
         click.echo(line)
-    set_active_competition(name)
     click.echo(f"{name} is now the active competition.")
 
 

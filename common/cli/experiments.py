@@ -14,6 +14,7 @@ from common.cli.options import AS_JSON
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.paths import EXPERIMENT
+from common.core.temporary import temporary_folder
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 from common.runs import experiments, wandb_log
@@ -150,15 +151,17 @@ def new(name: str, source: str) -> None:
     folder = root() / "experiments" / name
     if folder.exists():
         raise UserError(f"{shown(folder)} already exists; choose another number.")
-    staging = folder.with_name(f".{name}.new")
-    shutil.rmtree(staging, ignore_errors=True)
     try:
-        shutil.copytree(folder.with_name(source), staging, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in [*staging.rglob("*.py"), *staging.rglob("*.md")]:
-            path.write_text(path.read_text(encoding="utf-8").replace(source, name), encoding="utf-8")
-        staging.rename(folder)
+        staging = temporary_folder(folder)
+        try:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(folder.with_name(source), staging, ignore=ignored, dirs_exist_ok=True)
+            for path in [*staging.rglob("*.py"), *staging.rglob("*.md")]:
+                path.write_text(path.read_text(encoding="utf-8").replace(source, name), encoding="utf-8")
+            staging.rename(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        shutil.rmtree(staging, ignore_errors=True)
         raise UserError(
             f"{shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
         ) from error

@@ -1,6 +1,7 @@
 """Commands for results: score, compare, submit, blend-report, leaderboard, lb, results."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,12 @@ from common.runs.comparison import compare_predictions, lacking
 from common.runs.results import read_results
 from common.runs.scoring import per_example_csv
 from common.submission import leaderboard, ledger
+from common.submission.candidates import member_candidates
 from common.submission.ledger import record_scores
 from common.submission.members import require_fresh
-from common.submission.submit import doubt, member_candidates, submit_blend
+from common.submission.reproduce import report as reproduction_report
+from common.submission.reproduce import reproduce
+from common.submission.submit import doubt, submit_blend
 
 _COPY = "{copy} has the same predictions as {original}: the two count as one member.\n"
 
@@ -171,6 +175,12 @@ def submit(
     if as_json:
         click.echo(json.dumps(made.entry, ensure_ascii=False))
         return
+    if made.repeated:
+        click.echo(
+            f"{shown(made.path)}: valid; identical to {made.entry['id']} ({made.entry['recipe']}, "
+            f"{made.entry['time'][:16].replace('T', ' ')}); nothing was added."
+        )
+        return
     choice, judged = made.entry["choice"], made.entry["verdict"]
     for copy, original in made.entry["copies"].items():
         click.echo(_COPY.format(copy=copy, original=original))
@@ -262,6 +272,19 @@ def lb(submission_id: str, public: float | None, private: float | None) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = record_scores(submission_id, public, private, now)
     click.echo(f"{entry['id']} ({entry['recipe']}): {entry['lb']}")
+
+
+@click.command("reproduce")
+@click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
+def reproduce_command(submission_id: str) -> None:
+    """Rebuild the CSV of a ledger entry: "identical", or which input differs.
+
+    The CSV is built in memory from the present files; no file is written. Exits with 1 when it differs.
+    """
+    found = reproduce(submission_id)
+    click.echo(reproduction_report(found))
+    if not found.identical:
+        sys.exit(1)
 
 
 @click.command("results")

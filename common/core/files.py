@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
+from common.core.temporary import temporary_file
+
+log = logging.getLogger(__name__)
 
 
 def root() -> Path:
@@ -48,14 +51,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
+        temporary = temporary_file(path)
     except OSError as error:
         raise UserError(
             f"{shown(path)}: cannot be written ({error.strerror}); "
             f"make the folder {shown(path.parent)} writable or free some space."
         ) from error
-    temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o644)
@@ -91,16 +92,28 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Append one line of JSON and sync it to disk; a crash can only leave an incomplete last line.
+    """Append one line of JSON and sync it to disk; a crash can only leave a torn last line.
 
-    Raises UserError when the file cannot be written or the disk is full.
+    A torn last line is removed first, with a warning. A whole one that only lacks its newline is kept.
+    Raises UserError when the file cannot be written or the disk is full; the lines before then stay as they are.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as handle:
-            handle.write((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
-            handle.flush()
-            os.fsync(handle.fileno())
+        repair_last_line(path)
+        rest = memoryview((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
+        with path.open(
+            "ab", buffering=0
+        ) as handle:  # a buffer would be written once more when the file is closed
+            size = handle.tell()
+            try:
+                while rest:
+                    rest = rest[handle.write(rest) :]
+                os.fsync(handle.fileno())
+            except OSError:
+                os.ftruncate(handle.fileno(), size)
+                raise
+        if size == 0:
+            fsync_folder(path.parent)
     except OSError as error:
         raise UserError(
             f"{shown(path)}: cannot be written ({error.strerror}); make it writable or free some space."
@@ -108,13 +121,22 @@ def append_line(path: Path, value: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the complete lines of a JSON Lines file, [] when it is missing; an incomplete last line is skipped.
+    """Return the lines of a JSON Lines file, [] when it is missing; a torn last line is skipped.
 
-    Raises UserError when another line is invalid.
+    A last line that is whole counts even without its newline. Raises UserError when another line is invalid or the file
+    cannot be read.
     """
     if not path.exists():
         return []
-    *lines, _ = path.read_bytes().split(b"\n")  # a complete file ends in a newline, so the last part is empty
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{shown(path)}: cannot be read ({error.strerror}); wanted a readable file of JSON lines."
+        ) from error
+    *lines, last = content.split(b"\n")  # the last part is empty when the file ends in a newline
+    if _is_whole(last):
+        lines.append(last)
     values = []
     for number, line in enumerate(lines, 1):
         try:
@@ -124,16 +146,62 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return values
 
 
-def remove_incomplete_line(path: Path) -> None:
-    """Remove an incomplete last line, so that the next line starts on its own; a missing file is left alone."""
-    if not path.exists():
+def repair_last_line(path: Path) -> None:
+    """End a JSON Lines file in a newline, so that the next line starts on its own; a missing file is left alone.
+
+    A last line without a newline gets one when it is whole; a torn one is removed, and a warning says so.
+    Raises OSError when the file cannot be written.
+    """
+    if not path.exists() or not path.stat().st_size:
         return
+    with path.open("rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        if handle.read() == b"\n":
+            return
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole != len(content):
-        with path.open("r+b") as handle:
-            handle.truncate(whole)
-            os.fsync(handle.fileno())
+    kept = whole_lines(content, path)
+    with path.open("r+b") as handle:
+        if len(kept) > len(content):
+            handle.seek(len(content))
+            handle.write(b"\n")
+        else:
+            handle.truncate(len(kept))
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def whole_lines(content: bytes, path: Path) -> bytes:
+    """Return the content of a JSON Lines file with a newline at its end, and without a torn last line.
+
+    A warning names the file that lost a line.
+    """
+    start = content.rfind(b"\n") + 1
+    if start == len(content):
+        return content
+    if _is_whole(content[start:]):
+        return content + b"\n"
+    log.warning(
+        "%s: its last line was torn by a crash (%d bytes without an end); removed it.",
+        shown(path),
+        len(content) - start,
+    )
+    return content[:start]
+
+
+def _is_whole(line: bytes) -> bool:
+    """Return whether a last line without a newline is whole: no part of a JSON object is an object itself."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def write_cache(path: Path, value: Any) -> None:
+    """Write a JSON file that only saves time; when that fails, a warning says why and the work goes on."""
+    try:
+        write_json(path, value)
+    except UserError as error:
+        log.warning("warning: not cached, which only costs time: %s", error)
 
 
 def sha256_file(path: Path) -> str:

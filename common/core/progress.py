@@ -19,3 +19,17 @@ def progress(total: int, description: str, unit: str, initial: int = 0) -> Any:
         dynamic_ncols=terminal,
         file=sys.stderr,
     )
+
+
+def brief_progress(total: int, description: str, unit: str) -> Any:
+    """Return a tqdm bar for work of seconds to minutes: it disappears at the end, and a log file shows nothing."""
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        disable=not sys.stderr.isatty(),
+        leave=False,
+        mininterval=0.2,
+        dynamic_ncols=True,
+        file=sys.stderr,
+    )

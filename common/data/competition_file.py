@@ -25,6 +25,7 @@ from common.data.competition import (
     SubmissionSpec,
 )
 from common.data.repairs import repair_tags
+from common.data.replace_files import IMPORTED, finish_import
 
 DEFAULT = "daily_talk"
 ACTIVE = ".active-competition"
@@ -223,6 +224,7 @@ def load_competition(name: str) -> Competition:
     """
     _known(name, "")
     path = root() / "competitions" / name / "competition.toml"
+    finish_import(path.parent)
     try:
         value = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -237,8 +239,13 @@ def load_competition(name: str) -> Competition:
 def active_competition() -> str:
     """Return the name of the competition that commands use by default.
 
+    That is the one whose import was killed after its files were put in place, else the one that the marker file names.
     Raises UserError when the marker file cannot be read or names no competition.
     """
+    for name in competition_names():
+        finish_import(root() / "competitions" / name)
+    if imported := _just_imported():
+        return max(imported, key=lambda path: path.stat().st_mtime_ns).parents[1].name
     marker = root() / ACTIVE
     try:
         name = marker.read_text(encoding="utf-8").strip()
@@ -251,6 +258,23 @@ def active_competition() -> str:
 
 
 def set_active_competition(name: str) -> None:
-    """Make this competition the default of all commands. Raises UserError when it does not exist."""
+    """Make this competition the default of all commands.
+
+    Raises UserError when it does not exist, or the choice cannot be written.
+    """
     _known(name, "")
     write_text(root() / ACTIVE, name + "\n")
+    for path in _just_imported():
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"{shown(path)}: cannot be removed ({error.strerror}); remove it.") from error
+
+
+def _just_imported() -> list[Path]:
+    """Return the markers of imports that have put their files in place but have not yet ended."""
+    return [
+        path
+        for name in competition_names()
+        if (path := root() / "competitions" / name / "data" / IMPORTED).is_file()
+    ]

@@ -1,7 +1,7 @@
 """Cross-validation folds that keep near-copies together and do not depend on the order of the rows."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from common.core.errors import UserError
 from common.data.competition import NEAR_COPY
@@ -40,11 +40,14 @@ def folds(
 
 
 def groups(
-    rows: Sequence[Row], near_copy: float = NEAR_COPY, index: CopyIndex | None = None
+    rows: Sequence[Row],
+    near_copy: float = NEAR_COPY,
+    index: CopyIndex | None = None,
+    step: Callable[[], object] = lambda: None,
 ) -> list[frozenset[str]]:
     """Return the row ids in groups of near-copies, grouped transitively; every row is in exactly one group.
 
-    Raises UserError when near_copy is not in (0, 1] or an id occurs twice.
+    `step` is called after each row. Raises UserError when near_copy is not in (0, 1] or an id occurs twice.
     """
     if not 0 < near_copy <= 1:
         raise UserError(f"folds: near_copy is {near_copy}; wanted more than 0 and at most 1.")
@@ -60,6 +63,7 @@ def groups(
             group = index.group(grams, near_copy)
             seen |= group
             found.append(frozenset(ids[member] for member in group))
+        step()
     return found
 
 

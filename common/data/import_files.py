@@ -1,9 +1,7 @@
-"""Import the organisers' files (`make data`): check all of them in a staging folder, then move them into place."""
+"""Import the organisers' files (`make data`): check all of them in a staging folder, then replace the old ones at once."""
 
-import fcntl
 import os
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,10 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from common.core.errors import UserError
-from common.core.files import fsync_folder, shown
 from common.data import checks, releases
 from common.data.checks import Checked, check_same_ids
 from common.data.competition import Competition
+from common.data.competition_file import set_active_competition
+from common.data.replace_files import put_in_place, staging_folder
 
 MAX_BYTES = 1 << 30
 DEPTH = 4
@@ -40,7 +39,7 @@ class _Found:
 
 
 def import_data(competition: Competition, source: Path) -> list[str]:
-    """Check the declared files of `source`, move them into place, and return one report line for each file.
+    """Check the declared files of `source`, replace the old ones by them and make the competition the active one.
 
     `source` is a folder or a .zip; the files may be in subfolders. A report line gives the rows and the warnings. More
     lines follow for splits that may be of different releases.
@@ -49,11 +48,12 @@ def import_data(competition: Competition, source: Path) -> list[str]:
     """
     with _opened(source) as found:
         chosen = _choose(competition, source, found)
-        with _staging(competition) as staging:
+        with staging_folder(competition) as staging:
             for path, item in chosen.items():
                 _copy(item, staging / path)
             report = _check(competition, chosen, staging)
-            _move(competition, staging, list(chosen))
+            put_in_place(competition, staging, list(chosen))
+            set_active_competition(competition.name)
     return report
 
 
@@ -138,46 +138,6 @@ def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict
     return chosen
 
 
-@contextmanager
-def _staging(competition: Competition) -> Iterator[Path]:
-    """Yield an empty folder on the same disk as the data and remove it at the end; only one import runs at a time."""
-    data = competition.folder / "data"
-    new = not data.exists()
-    try:
-        data.mkdir(exist_ok=True)
-        lock = os.open(data, os.O_RDONLY)
-    except OSError as error:
-        raise _unwritable(data, error) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{shown(data)}: another make data is running there; wait for it to end."
-            ) from error
-        try:
-            for left in data.glob(".staging-*"):  # left by an import that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=data))
-        except OSError as error:
-            raise _unwritable(data, error) from error
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    finally:
-        if new and not any(data.iterdir()):
-            data.rmdir()
-        os.close(lock)
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"{shown(path)}: cannot be written ({error.strerror}); nothing was changed. "
-        "Make the folder writable or free some space, then run make data again."
-    )
-
-
 def _copy(item: _Found, target: Path) -> None:
     """Copy one file; reading an archive entry to its end also verifies its checksum."""
     try:
@@ -225,29 +185,3 @@ def _releases(competition: Competition, checked: Mapping[str, Checked]) -> list[
             [(row[columns.id], row[columns.dialogue], row[answer] if answer else None) for row in cells]
         )
     return [f"warning: {line}" for line in releases.signs(splits)]
-
-
-def _move(competition: Competition, staging: Path, paths: list[str]) -> None:
-    """Rename the staged files into place; when one rename fails, restore the previous files."""
-    done: list[tuple[Path, Path | None]] = []
-    try:
-        for path in paths:
-            target, old = competition.folder / path, staging / f"{path}.old"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (staging / path).chmod(0o644)
-            existed = target.exists()
-            if existed:
-                shutil.copyfile(target, old)
-            (staging / path).replace(target)
-            done.append((target, old if existed else None))
-        for folder in {target.parent for target, _ in done}:
-            fsync_folder(folder)
-    except BaseException as error:  # also after Ctrl-C: either all files are replaced or none
-        for target, before in reversed(done):
-            if before is None:
-                target.unlink()
-            else:
-                before.replace(target)
-        if isinstance(error, OSError):
-            raise _unwritable(competition.folder / "data", error) from error
-        raise

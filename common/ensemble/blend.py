@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.rows import SplitName, read_references, read_split
 from common.ensemble.consensus import agreement, scores, vote
-from common.ensemble.cross_validation import CHOICE_METHODS, MeasuredPool, out_of_fold
+from common.ensemble.cross_validation import CHOICE_METHODS, FOLDS, MeasuredPool, out_of_fold
 from common.ensemble.features import features
 from common.ensemble.neighbours import neighbours
 from common.ensemble.pool import Floats, Ints, Pool, choose, duplicate_members, pool
@@ -45,7 +46,10 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
         known, unseen = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
         method = CHOICE_METHODS[recipe.method]
         dev_pool, test_pool = known.pool, unseen.pool
-        on_dev, on_test = out_of_fold(known, method), choose(method(known)(unseen))
+        bar = brief_progress(FOLDS + 1, f"learn {recipe.method}", "fit")
+        on_dev = out_of_fold(known, method, step=bar.update)
+        on_test = choose(method(known)(unseen))
+        bar.close()
         ties = 0.0
     else:
         dev_pool, test_pool = (pooled(members, competition, recipe) for members in (dev, test))
@@ -103,12 +107,17 @@ def measured(members: Members, competition: Competition, split: SplitName, recip
     """
     rows = read_split(competition, split).rows
     train = read_split(competition, "train").rows
+    bar = brief_progress(4, f"measure {split} candidates", "step")
     found = pooled(members, competition, recipe)
+    bar.update()
     dialogues = {row.id: row.dialogue for row in rows}
     tokenizer = "mecab" if competition.language == "ko" else "whitespace"
     near = neighbours(found, rows, train, competition.near_copy, tokenizer, recipe.utility)
+    bar.update()
     columns = np.concatenate([features(found, dialogues, tokenizer), near], axis=2)
+    bar.update()
     target = targets(found, competition) if split == "dev" else np.zeros(found.owner.shape)
+    bar.close()
     return MeasuredPool(found, agreement(found), columns, target, rows, competition.near_copy)
 
 

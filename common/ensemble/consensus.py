@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.core.errors import UserError
+from common.core.threads import one_thread
 from common.ensemble.pool import Floats, Ints, Pool, choose
 from common.rouge import METRICS
 
@@ -140,6 +141,7 @@ class SearchResult:
     trials: int
 
 
+@one_thread()
 def search(
     found: Agreement,
     target: Floats,

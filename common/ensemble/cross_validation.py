@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from common.core.progress import brief_progress
 from common.data.competition import NEAR_COPY
 from common.data.folds import folds
 from common.data.rows import Row
@@ -92,16 +93,19 @@ def _learned(fit: Callable[[Examples], Model]) -> Method:
     return method
 
 
-def out_of_fold(known: MeasuredPool, method: Method, k: int = FOLDS) -> Ints:
+def out_of_fold(
+    known: MeasuredPool, method: Method, k: int = FOLDS, step: Callable[[], object] = lambda: None
+) -> Ints:
     """Return the choice for every dialogue by the method learned on the other folds, (dialogues,).
 
-    Raises UserError as `folds` does.
+    `step` is called after each fold. Raises UserError as `folds` does.
     """
     fold_of = np.array(list(folds(known.rows, k, known.near_copy).values()))
     chosen = np.zeros(len(fold_of), np.int64)
     for fold in range(k):
         train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         chosen[test] = choose(method(known.take(train))(known.take(test)))
+        step()
     return chosen
 
 
@@ -174,14 +178,18 @@ def verdicts(known: MeasuredPool, methods: Mapping[str, Method] | None = None, s
     oracle = float(np.where(known.pool.mask, known.target, -np.inf).max(axis=1).mean())
     single = float(per_member[best].mean())
     found, chosen = [], {}
-    for name, method in (methods or CHOICE_METHODS).items():
-        chosen[name] = out_of_fold(known, method)
+    methods = methods or CHOICE_METHODS
+    bar = brief_progress(FOLDS * len(methods), "cross-validate", "fold")
+    for name, method in methods.items():
+        bar.set_postfix_str(name)
+        chosen[name] = out_of_fold(known, method, step=bar.update)
         values = known.target[rows, chosen[name]]
         gap = oracle - single
         found.append(
             Verdict(name, float(values.mean()), compare(per_member[best], values, seed=seed),
                     (float(values.mean()) - single) / gap if gap > 1e-9 else 0.0)
         )  # fmt: skip
+    bar.close()
     return Verdicts(
         {name: float(v.mean()) for name, v in per_member.items()}, best, oracle, tuple(found), chosen
     )

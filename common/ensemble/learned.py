@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.core.threads import one_thread
 from common.ensemble.pool import Floats
 
 Model = Callable[[Floats], Floats]
@@ -55,6 +57,26 @@ def _scored(predict: Callable[[Floats], Any], columns: Floats) -> Floats:
     return scores
 
 
+def _in_one_thread(fit: Callable[[Examples], Model]) -> Callable[[Examples], Model]:
+    """Return the fit with one thread for itself and for its model (see `one_thread`)."""
+
+    @wraps(fit)
+    def fitted(examples: Examples) -> Model:
+        import sklearn.ensemble  # noqa: F401  loads OpenMP and BLAS, so that they can be limited
+
+        with one_thread():
+            model = fit(examples)
+
+        def scored(columns: Floats) -> Floats:
+            with one_thread():
+                return model(columns)
+
+        return scored
+
+    return fitted
+
+
+@_in_one_thread
 def ridge(examples: Examples) -> Model:
     """Return a Ridge regression of a candidate's score within its dialogue; leave-one-out error sets the penalty.
 
@@ -70,6 +92,7 @@ def ridge(examples: Examples) -> Model:
     return lambda columns: _scored(model.predict, columns)
 
 
+@_in_one_thread
 def boosting(examples: Examples) -> Model:
     """Return gradient-boosted trees (histograms, as in LightGBM) on the same rows and targets; deterministic, seed 0."""
     from sklearn.ensemble import HistGradientBoostingRegressor
@@ -87,6 +110,7 @@ def boosting(examples: Examples) -> Model:
     return lambda columns: _scored(model.predict, columns)
 
 
+@_in_one_thread
 def rank(examples: Examples) -> Model:
     """Return a linear ranker: logistic regression on differences of two candidates' columns, weighted by their gap.
 

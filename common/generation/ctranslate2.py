@@ -8,7 +8,8 @@ The formula of the length penalty, temperature before top-p, and the maximum len
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,7 @@ def convert(folder: Path, weights: str) -> Path:
     package = _package()
     name = f"{verified_folder.fingerprint(folder)[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
     converted = root() / ".cache" / "ct2" / name
-    converted.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(converted) + ".lock"):  # only one of several processes converts
+    with _converting(converted):
         if not converted.exists() or verified_folder.problem(converted):
             _require_supported(folder)
             # As with `--merge`, adapters that were trained on quantized weights are merged into unquantized ones.
@@ -135,6 +135,21 @@ def convert(folder: Path, weights: str) -> Path:
             merged = merge_adapters(model).cpu()
             verified_folder.save(converted, lambda staging: _write(merged, tokenizer, weights, staging))
     return converted
+
+
+@contextmanager
+def _converting(converted: Path) -> Iterator[None]:
+    """Let only one of several processes convert. Raises UserError when the folder cannot be written."""
+    try:
+        converted.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(converted) + ".lock").acquire()
+    except OSError as error:
+        raise UserError(
+            f"{shown(converted.parent)}: converted models cannot be written there ({error.strerror}); make it writable "
+            "or free some space, or use --engine hf."
+        ) from error
+    with lock:
+        yield
 
 
 def _require_supported(folder: Path) -> None:
@@ -219,8 +234,7 @@ def _convert_pretrained(package: Any, folder: Path, weights: str) -> Path:
     content = sha256_texts(sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file())
     name = f"{content[:24]}-{weights}-{package.__version__}-{code_hash(Path(__file__))[:8]}"
     converted = root() / ".cache" / "ct2" / name
-    converted.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(converted) + ".lock"):
+    with _converting(converted):
         if not converted.exists() or verified_folder.problem(converted):
             config = PretrainedConfig(model=str(folder), dtype="float32")
             model, tokenizer = load_pretrained(config, "seq2seq", frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common.core import distributed
 from common.core.errors import UserError
-from common.core.files import read_json, remove_incomplete_line, sha256_texts, shown, write_json
+from common.core.files import read_json, repair_last_line, sha256_texts, shown, write_json
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import progress
 from common.generation.config import DecodingConfig
@@ -107,5 +107,5 @@ def _drop_other_key(path: Path, key: str) -> None:
         if other:
             piece.unlink(missing_ok=True)
         else:
-            remove_incomplete_line(piece)
+            repair_last_line(piece)
     write_json(path.with_suffix(".key.json"), {"key": key})

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -17,10 +18,12 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from common.core.errors import UserError
 from common.core.files import root, shown
+from common.core.temporary import temporary_file
 from common.llm.config import LLMConfig, endpoint
 from common.llm.parameters import further
 from common.prompts import Message
 
+log = logging.getLogger(__name__)
 _VERSION = 1
 _SYNC = 1.0  # seconds of answers that a power cut may lose; a kill or a crash loses none
 _KEYS_PER_QUERY = 500  # hashes in one query
@@ -70,7 +73,8 @@ def request_hash(config: LLMConfig, messages: Sequence[Message], sample: int) ->
 class Cache:
     """The answers in one file, by `request_hash`; safe to use from several threads.
 
-    Every method raises UserError when the file is damaged, cannot be written or the disk is full.
+    A file that cannot be written is still read. Every method raises UserError when the file is damaged, when it is
+    locked for too long, and when an answer cannot be kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,14 +82,30 @@ class Cache:
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._synced = time.monotonic()
+        self._reserve: Path | None = None
+        self._refused = ""  # why no new answer can be kept
         with self._as_user_error():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = self._connect()
             try:
-                self._set_up()
-            except BaseException:
-                self._connection.close()
-                raise
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._connection = self._connect()
+                try:
+                    self._set_up()
+                except BaseException:
+                    self._connection.close()
+                    raise
+            except (OSError, sqlite3.OperationalError) as error:
+                if "locked" in str(error) or not path.is_file():
+                    raise
+                self._refused = str(error)
+                log.warning(
+                    "warning: %s: cannot be written (%s); its answers are used, but no new ones are asked for.",
+                    shown(path),
+                    error,
+                )
+                self._connection = sqlite3.connect(
+                    f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+                )
+                self._connection.execute("SELECT hash FROM answers LIMIT 1")
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
@@ -110,6 +130,10 @@ class Cache:
                         "made TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)"
                     )
                     self._connection.execute(f"PRAGMA user_version={_VERSION}")
+                # Refused when the file may only be read.
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(f"PRAGMA user_version={version or _VERSION}")
+                self._connection.execute("ROLLBACK")
         if version not in (0, _VERSION):
             raise UserError(
                 f"{shown(self.path)}: made by another version of this repository (format {version}, wanted {_VERSION}); "
@@ -140,6 +164,47 @@ class Cache:
                 f"{shown(self.path)}: the cache of answers cannot be written ({error.strerror}); make its folder writable."
             ) from error
 
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Hold `size` bytes of the disk inside this context, so that answers that are paid for can be kept.
+
+        They are given up when the disk is full; from then on `require_room` refuses. Raises UserError when there is no
+        such room, or the cache cannot be written.
+        """
+        self.require_room()
+        try:
+            self._reserve = temporary_file(self.path)
+            with self._reserve.open("wb") as handle:
+                handle.write(bytes(size))
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            self._give_up_reserve()
+            raise UserError(
+                f"{shown(self.path)}: no room for new answers ({error.strerror}; wanted {size:,} bytes); nothing was asked. "
+                "Free some space, and make its folder writable."
+            ) from error
+        try:
+            yield
+        finally:
+            self._give_up_reserve()
+
+    def require_room(self) -> None:
+        """Raise UserError when the next answer could not be kept, before it is paid for."""
+        if self._refused:
+            raise UserError(
+                f"{shown(self.path)}: the cache of answers cannot be used ({self._refused}), so new answers would be paid for "
+                "and lost; make it writable or free some space."
+            )
+
+    def _give_up_reserve(self) -> bool:
+        reserve, self._reserve = self._reserve, None
+        if reserve is None:
+            return False
+        with contextlib.suppress(OSError):
+            reserve.unlink()
+        return True
+
     def get(self, key: str) -> Stored | None:
         """Return the answer to a request, None if it is not cached."""
         return self.get_all([key]).get(key)
@@ -164,8 +229,15 @@ class Cache:
 
         That is the answer of another process if it was first, unless `replace` is set.
         """
+        how = "REPLACE" if replace else "IGNORE"
         with self._lock, self._as_user_error():
-            kept = self._commit(key, answer, "REPLACE" if replace else "IGNORE")
+            try:
+                kept = self._commit(key, answer, how)
+            except sqlite3.OperationalError as error:
+                self._refused = str(error)
+                if not self._give_up_reserve():
+                    raise
+                kept = self._commit(key, answer, how)
         self._sync()
         return kept
 

@@ -24,6 +24,8 @@ from common.llm.workers import SharedState, answer_all
 from common.prompts import Message
 
 log = logging.getLogger(__name__)
+ROOM = 1 << 15
+"""Bytes that each worker's answer may take on the disk."""
 
 
 def ask(
@@ -46,7 +48,7 @@ def ask(
     try:
         jobs = _answer_from_cache(shared, requests)
         if jobs:
-            with _target(config) as shared.target:
+            with store.room(config.workers * ROOM), _target(config) as shared.target:
                 _warn_of_prices(shared)
                 answer_all(shared, requests, jobs)
     finally:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from common.core.errors import UserError
-from common.core.files import read_json, root, sha256_texts, shown, write_json
+from common.core.files import read_json, root, sha256_texts, shown, write_cache
 from common.llm import context7
 from common.llm.context7 import Context7Config, Library, Passage, UnavailableError, from_environment
 
@@ -68,7 +68,7 @@ def lookup(
             raise
         log.warning("warning: %s Using the cached answer of %s.", error, kept.asked[:10])
         return kept
-    write_json(path, asdict(found))
+    write_cache(path, asdict(found))
     return found
 
 

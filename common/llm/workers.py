@@ -257,6 +257,7 @@ def _attempt(shared: SharedState, connection: Connection, messages: Sequence[Mes
     """
     if shared.stop.is_set():
         raise StoppedError
+    shared.cache.require_room()
     config = shared.config
     prompt = most_prompt_tokens(messages)
     most = limits.cost(config, prompt, config.max_tokens)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
@@ -20,9 +19,9 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.paths import cache_folder
+from common.core.verified_folder import build_once
 from common.tokenization.tokenizer import train_bpe
 
 PREFIX = "tiny:"
@@ -72,17 +71,12 @@ def tiny(name: str) -> Path:
     """Return the folder of a tiny random model, which is created on first use.
 
     `name`: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb, tiny:qwen2 or tiny:gemma3.
-    Raises UserError for any other name.
+    Raises UserError for any other name, and when the folder cannot be written.
     """
     kind = name.removeprefix(PREFIX)
     require_kind(name)
     make = _MODELS[kind]
-    folder = cache_folder() / f"tiny-{kind}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):  # only one of several processes creates it
-        if not folder.exists() or verified_folder.problem(folder):
-            verified_folder.save(folder, lambda staging: _write(make, kind, staging))
-    return folder
+    return build_once(cache_folder() / f"tiny-{kind}", lambda staging: _write(make, kind, staging))
 
 
 def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str, folder: Path) -> None:

@@ -5,13 +5,16 @@ Every function releases the GIL and stores its machine code on disk; where no fo
 compiles it again.
 """
 
+import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
@@ -31,10 +34,33 @@ def compiled(function: F) -> F:
     """Return the function compiled on first call, with its machine code cached on disk if a folder is writable."""
     compiler: Any = numba.njit
     try:
-        result: F = compiler(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # numba found no folder to write its cache to
+        result: Any = compiler(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError as error:  # numba found no folder to write its cache to
+        _warn_once(str(error))
         result = compiler(nogil=True, error_model="numpy")(function)
-    return result
+    else:
+        result._cache.save_overload = _tolerant(result._cache.save_overload)
+    found: F = result
+    return found
+
+
+def _tolerant(save: Callable[..., None]) -> Callable[..., None]:
+    """Return numba's function that saves machine code, changed so that a full disk is no error."""
+
+    def saved(*arguments: Any) -> None:
+        try:
+            save(*arguments)
+        except OSError as error:
+            _warn_once(str(error))
+
+    return saved
+
+
+@cache
+def _warn_once(reason: str) -> None:
+    log.warning(
+        "warning: compiled code is not cached (%s); every process compiles it again, in seconds.", reason
+    )
 
 
 @compiled

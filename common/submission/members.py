@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from common.core.errors import UserError
 from common.core.files import root
 from common.core.paths import run_folder
+from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.competition_file import active_competition
 from common.ensemble.recipe import Recipe
@@ -35,7 +36,13 @@ def require_fresh(
     folders = {member.run: run_folder(competition.name, member.run) for member in recipe.members}
     if missing == "train":
         train_and_infer([run for run, folder in folders.items() if stale_reasons(folder)], competition, jobs)
-    stale = {run: reasons for run, folder in folders.items() if (reasons := stale_reasons(folder))}
+    stale = {}
+    bar = brief_progress(len(folders), "check members", "member")
+    for run, folder in folders.items():
+        if reasons := stale_reasons(folder):
+            stale[run] = reasons
+        bar.update()
+    bar.close()
     unfinished = {run for run in stale if record.unfinished(run_folder(competition.name, run))}
     if stale and (unfinished or not allow_stale):
         raise UserError(_stale_message(recipe, stale, unfinished))

@@ -1,8 +1,9 @@
 """Turn rows into token ids, and cut long dialogues by whole turns."""
 
+import contextlib
 import hashlib
 import json
-import random
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,9 +13,10 @@ import datasets
 from transformers import PreTrainedTokenizerFast
 
 from common import prompts
-from common.core.errors import UserError
-from common.core.files import root, sha256_texts
+from common.core.errors import UserError, first_line
+from common.core.files import root, sha256_texts, shown
 from common.core.provenance import code_hash
+from common.core.temporary import temporary_folder
 from common.data import dialogue as data_dialogue
 from common.data.dialogue import clean, truncate
 from common.data.rows import Row
@@ -26,6 +28,8 @@ from common.tokenization.layout import (
     template_of,
 )
 from common.tokenization.tokenizer import token_count
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,9 @@ def training_examples(
     content = [code, rows_hash, tokenizer.backend_tokenizer.to_str(), lengths.max_source_tokens, frames_hash]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
     folder = cache / key
-    if not folder.exists():
+    if folder.exists():
+        dataset = datasets.load_from_disk(folder)
+    else:
         records = []
         for row, row_template in zip(rows, templates, strict=True):
             source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_template)
@@ -102,14 +108,7 @@ def training_examples(
                 records.append(
                     {"id": row.id, "source": source, "target": target, "turns_cut": turns_cut, "turns": turns}
                 )
-        datasets.disable_progress_bars()
-        staging = cache / f".{key}.{random.SystemRandom().getrandbits(32):08x}"
-        datasets.Dataset.from_list(records).save_to_disk(staging)
-        try:
-            staging.rename(folder)
-        except OSError:  # another process was faster and wrote the same files
-            shutil.rmtree(staging, ignore_errors=True)
-    dataset = datasets.load_from_disk(folder)
+        dataset = _kept(datasets.Dataset.from_list(records), folder)
     cuts = dict(zip(dataset["id"], zip(dataset["turns_cut"], dataset["turns"], strict=True), strict=True))
     report = CutReport(
         dialogues=len(cuts),
@@ -118,3 +117,26 @@ def training_examples(
         turns_cut=sum(cut for cut, _ in cuts.values()),
     )
     return dataset.remove_columns(["turns_cut", "turns"]), report
+
+
+def _kept(made: datasets.Dataset, folder: Path) -> datasets.Dataset:
+    """Write the dataset to a folder and return it from there; when that fails, warn and return it from memory."""
+    datasets.disable_progress_bars()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = temporary_folder(folder)
+        try:
+            made.save_to_disk(staging)
+            staging.chmod(0o755)
+            with contextlib.suppress(OSError):  # another process was faster and wrote the same files
+                staging.rename(folder)
+            return datasets.load_from_disk(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        log.warning(
+            "warning: %s: token ids are not cached (%s); the next run makes them again.",
+            shown(folder.parent),
+            first_line(error),
+        )
+        return made

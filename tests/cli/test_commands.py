@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 from common import cli
 from common.submission import ledger
 from tests.support.commands import Ended, failed, files, make, started
+from tests.support.disk import immutable
 
 
 def common(repository: Path, *words: str) -> Ended:
@@ -68,6 +68,7 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "submit",
         "leaderboard",
         "lb",
+        "reproduce",
         "results",
         "track",
         "docs",
@@ -149,7 +150,9 @@ def test_a_new_experiment_is_a_copy_that_runs(repository: Path) -> None:
 
 
 def test_a_new_experiment_where_nothing_can_be_written(repository: Path) -> None:
-    shutil.copytree(repository / "experiments", repository / "real")
-    (repository / "experiments/.exp014.new").write_text("a file in the way")
-    failed(common(repository, "new", "exp014", "--from", "exp001"), "experiments/exp014: cannot be written")
-    assert not (repository / "experiments" / "exp014").exists()
+    before = files(repository)
+    with immutable(repository / "experiments"):
+        failed(
+            common(repository, "new", "exp014", "--from", "exp001"), "experiments/exp014: cannot be written"
+        )
+    assert files(repository) == before

@@ -14,13 +14,14 @@ from common.core.files import (
     atomic_path,
     read_json,
     read_lines,
-    remove_incomplete_line,
+    repair_last_line,
     root,
     sha256_texts,
     shown,
     write_json,
     write_text,
 )
+from tests.support.disk import full_disk
 
 
 @pytest.fixture(autouse=True)
@@ -101,25 +102,61 @@ def test_json_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None
         read_json(path)
 
 
-def test_lines_come_back_and_a_torn_last_one_is_left_out(tmp_path: Path) -> None:
+def test_lines_come_back_and_a_torn_last_one_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "deep" / "a.jsonl"
     assert read_lines(path) == []
     append_line(path, {"n": 1, "text": "가\u2028나\n"})
     append_line(path, {"n": 2})
     whole = path.read_bytes()
-    for cut in range(len(whole) - 8, len(whole)):
+    for cut in range(len(whole) - 8, len(whole) - 1):
         path.write_bytes(whole[:cut])
         assert read_lines(path) == [{"n": 1, "text": "가\u2028나\n"}]
-        remove_incomplete_line(path)
+        caplog.clear()
         append_line(path, {"n": 3})
         assert [line["n"] for line in read_lines(path)] == [1, 3]
+        if cut > len(whole) - 8:  # at the first cut the line is missing as a whole
+            assert "a.jsonl: its last line was torn by a crash" in caplog.text
+
+
+def test_a_last_line_that_only_lacks_its_newline_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"n": 1}\n{"n": 2}')
+    assert [line["n"] for line in read_lines(path)] == [1, 2]
+    append_line(path, {"n": 3})
+    assert path.read_bytes() == b'{"n": 1}\n{"n": 2}\n{"n": 3}\n'
+    path.write_bytes(b'{"n": 1}')
+    repair_last_line(path)
+    assert path.read_bytes() == b'{"n": 1}\n'
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("torn", [b"12", b"tru", b"[1, 2", b'"a', b"\xea\xb0", b"\0\0\0"])
+def test_a_torn_line_is_never_taken_for_a_value(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"n": 1}\n' + torn)
+    assert read_lines(path) == [{"n": 1}]
+    append_line(path, {"n": 2})
+    assert [line["n"] for line in read_lines(path)] == [1, 2]
+
+
+def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    append_line(path, {"n": 1})
+    before = path.read_bytes()
+    with full_disk(len(before) + 40), pytest.raises(UserError, match=r"a\.jsonl: cannot be written"):
+        append_line(path, {"n": 2, "text": "x" * 100})
+    assert path.read_bytes() == before
 
 
 def test_mending_leaves_whole_and_absent_files_alone(tmp_path: Path) -> None:
-    remove_incomplete_line(tmp_path / "none.jsonl")
+    repair_last_line(tmp_path / "none.jsonl")
     assert not (tmp_path / "none.jsonl").exists()
     (tmp_path / "a.jsonl").write_bytes(b'{"n": 1}\n')
-    remove_incomplete_line(tmp_path / "a.jsonl")
+    repair_last_line(tmp_path / "a.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"n": 1}\n'
 
 

@@ -257,3 +257,42 @@ def test_a_writers_own_mistake_is_not_called_a_full_disk(tmp_path: Path) -> None
     with pytest.raises(KeyError, match="optimizer"):
         verified_folder.save(tmp_path / "best", write)
     assert not list(tmp_path.iterdir())
+
+
+BUILDING = """
+import os, signal, sys, time
+from pathlib import Path
+from common.core.verified_folder import build_once
+
+def write(staging):
+    (staging / "half").write_text("half")
+    print("ready", flush=True)
+    time.sleep(600)
+
+build_once(Path(sys.argv[1]), write)
+"""
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_build_beside_it(tmp_path: Path) -> None:
+    builds = {}
+    for name in ("alive", "dead"):
+        command = [sys.executable, "-c", BUILDING, str(tmp_path / name)]
+        builds[name] = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        assert builds[name].stdout.readline() == "ready\n"
+    try:
+        builds["dead"].kill()
+        builds["dead"].wait()
+        verified_folder.build_once(tmp_path / "new", lambda staging: (staging / "a").write_text("a") and None)
+        folders = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+        assert folders == [".staging-alive", "new"]
+        assert (tmp_path / ".staging-alive" / "half").read_text() == "half"
+    finally:
+        builds["alive"].kill()
+        builds["alive"].wait()
+
+
+def test_an_old_folder_that_is_the_only_complete_one_stays(tmp_path: Path) -> None:
+    verified_folder.save(tmp_path / "a", lambda staging: (staging / "a").write_text("a") and None)
+    (tmp_path / "a").rename(tmp_path / ".old-a")  # a replacement that was killed between its two renames
+    verified_folder.build_once(tmp_path / "b", lambda staging: (staging / "b").write_text("b") and None)
+    assert verified_folder.fingerprint(tmp_path / "a")

@@ -9,6 +9,7 @@ from common.data import import_files
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.import_files import import_data
+from common.data.replace_files import staging_folder
 from common.data.rows import read_references, read_split, sample_ids
 from tests.support.competition_files import DEV, SOLUTION, real, refusal, snapshot
 
@@ -128,25 +129,9 @@ def test_a_folder_that_cannot_be_written(tiny: Competition, source: Path) -> Non
     unchanged(tiny, source, "competitions/tiny/data", "cannot be written", "make data again")
 
 
-def test_a_rename_that_fails_half_way_is_rolled_back(
-    tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiny.path("train").write_text("old train")
-    tiny.path("dev").unlink()
-    original = Path.replace
-
-    def failing(self: Path, target: Path) -> Path:
-        if Path(target) == tiny.path("test"):
-            raise OSError(28, "No space left on device")
-        return original(self, target)
-
-    monkeypatch.setattr(Path, "replace", failing)
-    unchanged(tiny, source, "No space left on device", "nothing was changed")
-
-
 def test_two_imports_at_once(tiny: Competition, source: Path) -> None:
-    with import_files._staging(tiny):
-        unchanged(tiny, source, "another make data is running")
+    with staging_folder(tiny):
+        refusal(lambda: import_data(tiny, source), "another make data is running")
 
 
 def test_a_test_file_of_another_release_is_imported_with_a_warning(tiny: Competition, source: Path) -> None:
@@ -182,14 +167,6 @@ def test_a_test_file_of_another_release_is_imported_with_a_warning(tiny: Competi
         "characters in dialogues: median 36 in train, 26 in test. If so, take all files from one release."
     )
     assert len(read_split(load_competition("tiny"), "test").rows) == 20
-
-
-def test_the_leavings_of_a_killed_import_are_swept_up(tiny: Competition, source: Path) -> None:
-    left = tiny.folder / "data" / ".staging-killed"
-    left.mkdir()
-    (left / "dev.csv").write_text("half")
-    import_data(tiny, source)
-    assert not left.exists()
 
 
 def test_the_real_files_pass(workspace: Path) -> None:

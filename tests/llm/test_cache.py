@@ -13,6 +13,7 @@ from common.core.errors import UserError
 from common.llm import cache as llm_cache
 from common.llm.cache import Cache, Stored
 from tests.support import scripted_server
+from tests.support.disk import immutable, mounted
 from tests.support.llm_world import config, no_check, questions, stored
 
 
@@ -104,3 +105,58 @@ def test_a_full_disk_stops_with_one_message_and_keeps_what_was_written(
         whole = start(server.url, 200)
         assert whole.wait() == 0, whole.output()
         assert server.answered.total() <= 200 + 4
+
+
+def test_answers_that_are_paid_when_the_disk_runs_full_are_kept(
+    tmp_path: Path, start: Callable[..., Any]
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted(disk, "600k"), scripted_server.serve() as server:
+        kept, lines = 0, []
+        for _ in range(2):  # each start finds the room that closing the file has made
+            client = start(server.url, 3000, config={"workers": 4}, cache=str(disk / "c.sqlite"))
+            errors = client.output()[1]
+            assert client.wait() == 1
+            assert "Traceback" not in errors
+            lines.append(errors.strip().splitlines()[-1])
+            kept = len(stored(disk / "c.sqlite"))
+            assert server.answered.total() == kept  # no answer was paid for and lost
+            assert sorted(path.name for path in disk.iterdir() if path.suffix == ".tmp") == []
+        assert 0 < kept < 3000
+        assert lines[0].startswith(
+            "error: disk/c.sqlite: the cache of answers cannot be used (database or disk is full)"
+        )
+        assert " of 3000 answers are kept" in lines[0]
+
+
+def test_nothing_is_asked_without_room_for_the_answers(tmp_path: Path, start: Callable[..., Any]) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted(disk, "160k"), scripted_server.serve() as server:
+        client = start(server.url, 5, config={"workers": 4}, cache=str(disk / "c.sqlite"))
+        last = client.output()[1].strip().splitlines()[-1]
+        assert client.wait() == 1
+        assert last.startswith(
+            "error: disk/c.sqlite: no room for new answers (No space left on device; wanted 131,072 bytes"
+        )
+        assert server.answered.total() == 0
+
+
+def test_a_cache_that_may_only_be_read_is_used_and_nothing_new_is_asked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "c.sqlite"
+    with scripted_server.serve() as server:
+        first, _ = llm.ask(questions(2), config(server.url), no_check, cache=path)
+        asked = server.answered.total()
+        with immutable(path):
+            again, usage = llm.ask(questions(2), config(server.url), no_check, cache=path)
+            assert [answer.text for answer in again] == [answer.text for answer in first]
+            assert (usage.calls, usage.cached) == (0, 2)
+            warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+            [line] = [line for line in warnings if "cannot be written" in line]
+            assert "c.sqlite: cannot be written (attempt to write a readonly database)" in line
+            with pytest.raises(UserError, match=r"c\.sqlite: .*so new answers would be paid for and lost"):
+                llm.ask(questions(3), config(server.url), no_check, cache=path)
+        assert server.answered.total() == asked

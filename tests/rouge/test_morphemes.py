@@ -1,5 +1,6 @@
 """The disk cache of morphemes: it may be absent, shared, damaged or read-only, and scores stay the same."""
 
+import importlib
 import multiprocessing
 import os
 import sqlite3
@@ -7,6 +8,7 @@ import sqlite3
 import pytest
 
 from common.rouge.morphemes import Morphemes, cache_path
+from tests.support.disk import full_disk
 
 TEXTS = [
     "#Person1#은 오늘 기분이 좋다.",
@@ -69,6 +71,43 @@ def test_an_unwritable_place_is_no_obstacle(tmp_path, fresh):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     assert Morphemes("mecab", blocked / "cache").tokenize_all(TEXTS) == fresh
+
+
+def test_a_cache_that_cannot_be_written_is_told_once(tmp_path, fresh, caplog):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    for _ in range(3):
+        assert Morphemes("mecab", blocked / "cache").tokenize_all(TEXTS) == fresh
+    [record] = caplog.records
+    assert f"{blocked}/cache/morphemes-" in record.getMessage()
+    assert "are not cached" in record.getMessage()
+    assert "scores stay the same" in record.getMessage()
+
+
+def test_a_full_disk_is_no_obstacle(tmp_path, fresh, caplog):
+    with full_disk(2000):
+        assert Morphemes("mecab", tmp_path).tokenize_all(TEXTS) == fresh
+    assert "are not cached" in caplog.text
+    assert Morphemes("mecab", tmp_path).tokenize_all(TEXTS) == fresh
+
+
+KERNEL = """
+from common.rouge.kernels import compiled
+
+@compiled
+def {name}(x):
+    return x + 1
+"""
+
+
+def test_compiled_code_that_cannot_be_cached_still_runs(tmp_path, monkeypatch, caplog):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("first_kernel", "second_kernel"):
+        (tmp_path / f"{name}.py").write_text(KERNEL.format(name=name))
+        with full_disk(100):
+            assert getattr(importlib.import_module(name), name)(41) == 42
+    [record] = caplog.records  # once for both
+    assert "compiled code is not cached ([Errno 27] File too large)" in record.getMessage()
 
 
 def test_a_read_only_folder_is_still_read(tmp_path, fresh, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 import statistics
 import unicodedata
 from dataclasses import replace
@@ -170,6 +171,15 @@ def test_floors_are_kept_until_the_data_change(repository: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("비빔밥", "냉면"), encoding="utf-8")
     scoring.floors(talk, "dev")
     assert len(set((repository / ".cache" / "floors").iterdir())) == len(kept) + 1
+
+
+def test_floors_that_cannot_be_kept_are_computed(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
+    talk = load_competition("talk")
+    first = scoring.floors(talk, "dev")
+    shutil.rmtree(repository / ".cache")
+    (repository / ".cache").write_text("a file where the folder should be")
+    assert scoring.floors(talk, "dev") == first
+    assert "warning: not cached, which only costs time: .cache/floors/" in caplog.text
 
 
 def test_a_damaged_cache_is_no_obstacle(repository: Path) -> None:

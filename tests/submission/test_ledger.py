@@ -19,8 +19,14 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "submissions" / "ledger.jsonl"
 
 
+SUBMISSION = {
+    "recipe": "blend", "competition": "talk", "method": "vote", "csv_sha256": "0" * 64, "members": [], "stale": {},
+    "git": {}, "data": {}, "dev": {},
+}  # fmt: skip
+
+
 def entry(name: str, time: str = "2026-11-22T10:00:00+00:00") -> dict[str, object]:
-    return {"id": name, "time": time, "recipe": "blend"}
+    return {"id": name, "time": time, **SUBMISSION}
 
 
 def test_an_absent_ledger_is_empty(path: Path) -> None:
@@ -30,8 +36,8 @@ def test_an_absent_ledger_is_empty(path: Path) -> None:
 
 def test_two_processes_lose_and_tear_nothing(path: Path) -> None:
     code = (
-        "import sys\nfrom common.submission import ledger\n"
-        "for n in range(30): ledger.append({'id': sys.argv[1] + str(n), 'time': 't', 'text': '가' * 3000})"
+        f"import sys\nfrom common.submission import ledger\nsubmission = {SUBMISSION}\n"
+        "for n in range(30): ledger.append({**submission, 'id': sys.argv[1] + str(n), 'time': 't', 'text': '가' * 3000})"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("a", "b")]
     assert [process.wait() for process in started] == [0, 0]
@@ -57,6 +63,56 @@ def test_a_broken_line_is_named(path: Path) -> None:
     path.write_bytes(b"oops\n" + path.read_bytes())
     with pytest.raises(UserError, match=r"submissions/ledger\.jsonl:1: not valid JSON"):
         ledger.entries()
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("[1, 2]", "wanted an object"),
+        ("3", "wanted an object"),
+        ('{"time": "t"}', '"id" is missing or of another type than str'),
+        ('{"id": 5, "time": "t"}', '"id" is missing'),
+        ('{"id": "a", "time": "t"}', '"recipe" is missing or of another type than str'),
+        ('{"id": "a", "time": "t", "lb": 70}', '"lb" is missing or of another type than dict'),
+    ],
+)
+def test_a_line_of_another_shape_is_named(path: Path, line: str, part: str) -> None:
+    ledger.append(entry("a"))
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(line + "\n")
+    with pytest.raises(
+        UserError, match=r"submissions/ledger\.jsonl:2: .*restore that line from git"
+    ) as caught:
+        ledger.entries()
+    assert part in str(caught.value)
+
+
+def test_lines_of_the_same_second_are_all_kept_and_a_merge_counts_once(path: Path) -> None:
+    one, two = entry("a"), {**entry("a"), "recipe": "other"}
+    for line in (one, two, one):
+        ledger.append(line)
+    assert ledger.entries() == [one, two]
+
+
+def test_an_id_is_never_given_twice() -> None:
+    sha = "0123456789" + "a" * 54
+    known: list[dict[str, object]] = []
+    for wanted in ("0123456789", "0123456789a", "0123456789aa"):
+        assert ledger.free_id(sha, known) == wanted
+        known.append(entry(wanted))
+    names = set()
+    for _ in range(70):  # more entries of one hash than it has digits
+        names.add(ledger.free_id(sha, known))
+        known.append(entry(ledger.free_id(sha, known)))
+    assert len(names) == 70
+
+
+def test_a_last_line_without_its_newline_is_kept(path: Path) -> None:
+    ledger.append(entry("a"))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert [e["id"] for e in ledger.entries()] == ["a"]
+    ledger.append(entry("b"))
+    assert [e["id"] for e in ledger.entries()] == ["a", "b"]
 
 
 def test_leaderboard_scores_join_their_submission(path: Path) -> None:

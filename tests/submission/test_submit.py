@@ -3,8 +3,10 @@
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,19 @@ from common.core.files import read_lines, sha256_file
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.rows import read_references
+from common.ensemble.recipe import read_recipe
 from common.rouge import pairwise
 from common.submission import ledger
 from common.submission import submit as submission_submit
+from common.submission.candidates import member_candidates
 from common.submission.members import require_fresh
-from common.submission.submit import doubt, member_candidates, submit_blend
+from common.submission.submit import doubt, submit_blend
 from tests.support import repository as repositories
-from tests.support.submitting import RUN, lines_of, recipe, refused, solo, submit
+from tests.support.commands import started
+from tests.support.disk import full_disk, immutable
+from tests.support.submitting import RUN, lines_of, recipe, refused, solo, state, submit
+
+LEDGER = "submissions/ledger.jsonl"
 
 
 @pytest.fixture
@@ -116,10 +124,100 @@ def test_the_ledger_entry_says_what_was_made_of_what(repository: Path, talk: Com
     assert entry["choice"] == {"tied": 0.0, "all_alike": 0.0, "all_different": 1.0}
 
 
-def test_the_same_again_is_the_same_file(repository: Path) -> None:
-    first, second = submit(repository), submit(repository)
-    assert first.entry["csv_sha256"] == second.entry["csv_sha256"]
-    assert len(read_lines(repository / "submissions/ledger.jsonl")) == 2
+def test_the_same_csv_gets_no_second_entry(repository: Path) -> None:
+    first = submit(repository)
+    before = state(repository)
+    second = submit(repository)
+    assert (first.repeated, second.repeated) == (False, True)
+    assert second.entry == first.entry
+    assert state(repository) == before
+    # The same texts under another recipe, after a submission with other texts: the CSV is put in place, no entry is added.
+    (repository / "submissions/other.toml").write_text(repositories.RECIPE, encoding="utf-8")
+    submit(repository, text=solo())
+    assert len(read_lines(repository / LEDGER)) == 2
+    other = submit_blend(
+        read_recipe(repository / "submissions/other.toml"), load_competition("talk"), force=True
+    )
+    assert (other.repeated, other.entry["id"]) == (True, first.entry["id"])
+    assert other.path.read_bytes() == before["talk.csv"]
+    assert len(read_lines(repository / LEDGER)) == 2
+
+
+def test_make_submit_answers_a_repeated_csv_with_its_entry(repository: Path) -> None:
+    first = submit(repository)
+    ended = started(repository, sys.executable, "-m", "common", "submit", "--force")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"submissions/talk.csv: valid; identical to {first.entry['id']} (talk, " in ended.stdout
+    assert ended.stdout.endswith("nothing was added.\n")
+    assert len(ledger.entries()) == 1
+
+
+def test_the_same_texts_in_another_competition_are_another_submission(repository: Path) -> None:
+    first = submit(repository)
+    line = json.loads((repository / LEDGER).read_text(encoding="utf-8"))
+    (repository / LEDGER).write_text(
+        json.dumps({**line, "competition": "other"}, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    second = submit(repository)
+    assert not second.repeated
+    assert second.entry["id"] == first.entry["csv_sha256"][:11]  # the first ten digits are taken
+    assert [entry["id"] for entry in ledger.entries()] == [first.entry["id"], second.entry["id"]]
+
+
+KILLED = """
+import os, signal, sys
+from common.data.competition_file import load_competition
+from common.ensemble.recipe import read_recipe
+from common.ensemble.recipe import read_recipe
+from common.submission.submit import submit_blend
+from pathlib import Path
+
+place, at = sys.argv[1], int(sys.argv[2])
+original = os.replace
+calls = 0
+
+def replace(source, target, **options):
+    global calls
+    calls += 1
+    if (place, calls) == ("before", at):
+        os.kill(os.getpid(), signal.SIGKILL)
+    original(source, target, **options)
+    if (place, calls) == ("after", at):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = replace
+submit_blend(read_recipe(Path("submissions/talk.toml")), load_competition("talk"), force=True)
+"""
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_kill_never_leaves_an_entry_without_its_csv(repository: Path, old: bool) -> None:
+    """Each rename is interrupted before and after; the next submit ends with one entry for each CSV."""
+    if old:
+        submit(repository, text=solo())
+    recipe(repository, repositories.RECIPE)
+    start = state(repository)
+    seen = set()
+    for place in ("before", "after"):
+        for at in range(1, 5):
+            for name in set(state(repository)) - set(start):
+                (repository / "submissions" / name).unlink()
+            for name, content in start.items():
+                (repository / "submissions" / name).write_bytes(content)
+            ended = started(repository, sys.executable, "-c", KILLED, place, str(at))
+            if ended.returncode == 0:
+                continue
+            assert ended.returncode == -signal.SIGKILL, ended.stderr
+            hashes = [entry["csv_sha256"] for entry in ledger.entries()]
+            present = repository / "submissions/talk.csv"
+            new = present.exists() and present.read_bytes() != start.get("talk.csv")
+            assert new or len(hashes) == old
+            seen.add((new, len(hashes) - old))
+            submit(repository)
+            assert [entry["csv_sha256"] for entry in ledger.entries()][-1] == sha256_file(present)
+            assert len(ledger.entries()) == old + 1
+            assert not [name for name in state(repository) if name.endswith(".tmp")]
+    assert seen == {(False, 0), (True, 0), (True, 1)}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +315,24 @@ def test_two_at_once(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_several_submitters_at_once_get_one_entry_for_each_csv(repository: Path) -> None:
+    """Five recipes, some with the same result, all started at once."""
+    vote = repositories.RECIPE
+    texts = [solo(), vote, solo().replace("exp001", "exp002"), vote.replace("2.0", "0.5")]
+    blends = {f"r{number}": text for number, text in enumerate([*texts, texts[0]])}
+    for name, text in blends.items():
+        (repository / f"submissions/{name}.toml").write_text(text, encoding="utf-8")
+    command = (sys.executable, "-m", "common", "submit", "--force", "--blend")
+    with ThreadPoolExecutor(len(blends)) as pool:
+        ended = list(pool.map(lambda name: started(repository, *command, name), blends))
+    assert [(one.returncode, one.stderr) for one in ended] == [(0, "")] * len(blends)
+    hashes = [sha256_file(repository / f"submissions/{name}.csv") for name in blends]
+    entries = ledger.entries()
+    assert sorted(entry["csv_sha256"] for entry in entries) == sorted(set(hashes))
+    assert len({entry["id"] for entry in entries}) == len(entries) > 1
+    assert sum("nothing was added" in one.stdout for one in ended) == len(blends) - len(entries)
+
+
 def test_a_csv_that_cannot_be_put_in_place(repository: Path) -> None:
     asked = recipe(repository)
     shutil.rmtree(repository / "submissions")
@@ -231,7 +347,22 @@ def test_a_ledger_that_cannot_be_written_leaves_the_old_csv(repository: Path) ->
     repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
     (repository / "submissions/ledger.jsonl").unlink()
     (repository / "submissions/ledger.jsonl").mkdir()
-    refused(repository, "submissions/ledger.jsonl: cannot be written")
+    refused(repository, "submissions/ledger.jsonl: cannot be read (Is a directory)")
+
+
+@pytest.mark.parametrize("room", [0, 200])
+def test_a_disk_that_has_no_room_for_the_ledger_leaves_the_old_csv(repository: Path, room: int) -> None:
+    submit(repository)
+    repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
+    with full_disk((repository / LEDGER).stat().st_size + room):
+        refused(repository, "submissions/ledger.jsonl: writing failed (File too large); nothing was changed")
+
+
+def test_a_ledger_that_may_not_be_written_leaves_the_old_csv(repository: Path) -> None:
+    submit(repository)
+    repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
+    with immutable(repository / LEDGER):
+        refused(repository, "submissions/ledger.jsonl: cannot be written (Operation not permitted)")
 
 
 def test_a_full_disk_leaves_the_old_csv(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
