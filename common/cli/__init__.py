@@ -1,6 +1,5 @@
 """Define the commands of `python -m common`, which the Makefile calls."""
 
-import logging
 import sys
 
 import click
@@ -10,6 +9,7 @@ from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.results import blend_report_command, leaderboard_command, results_command, score
 from common.core.errors import UserError
+from common.core.messages import log_to_terminal
 
 
 @click.group(
@@ -29,7 +29,7 @@ for command in (
 
 def main() -> None:
     """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_to_terminal()
     try:
         commands(prog_name="python -m common")
     except UserError as error:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION
-from common.core.errors import UserError
+from common.cli.options import AS_JSON, COMPETITION, user_path
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
 from common.data.import_files import import_data
@@ -23,16 +22,13 @@ from common.submission import leaks
     "--from",
     "source",
     required=True,
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="Folder or .zip of the organisers' files.",
 )
 def data(name: str, source: Path) -> None:
     """Check the organisers' files, copy them into the repository and make the competition active."""
     chosen = load_competition(name)
-    if not source.exists():
-        raise UserError(
-            f"{source}: not there; name the folder or .zip of the organisers' files with from=PATH."
-        )
     for line in import_data(chosen, source):
         click.echo(line)
     set_active_competition(name)

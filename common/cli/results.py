@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT
+from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, user_path
 from common.core.errors import UserError
 from common.core.files import root, shown, write_text
 from common.core.paths import run_folder
@@ -35,7 +35,8 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
     "--predictions",
     "path",
     required=True,
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="CSV with an id and a summary column.",
 )
 @COMPETITION
@@ -45,7 +46,8 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
 @click.option(
     "--per-example",
     "table",
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="Also write the scores of each row to this CSV.",
 )
 def score(
@@ -70,13 +72,14 @@ def score(
 
 @click.command()
 @click.option(
-    "--a", "first", required=True, type=click.Path(path_type=Path), help="Predictions CSV of the baseline."
+    "--a", "first", required=True, type=user_path, metavar="PATH", help="Predictions CSV of the baseline."
 )
 @click.option(
     "--b",
     "second",
     required=True,
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="Predictions CSV that may be better.",
 )
 @COMPETITION
