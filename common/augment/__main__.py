@@ -10,6 +10,7 @@ from common.augment.settings import AUGMENT_METHODS, settings
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import log_to_terminal
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 
@@ -69,7 +70,7 @@ def report(made: Made) -> str:
 
 def main() -> None:
     """Run the command; a UserError prints one message on stderr and exits with code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_to_terminal()
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

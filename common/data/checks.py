@@ -10,7 +10,8 @@ from pathlib import Path
 
 from common.data import tables
 from common.data.competition import Competition, FileSpec
-from common.data.tables import FileOrigin, Record, Table, source_of
+from common.data.tables import Record, Table, source_of
+from common.data.text_files import FileOrigin
 
 # A cell with nothing but white space, zero-width characters and Hangul fillers looks empty, so it counts as empty.
 _VISIBLE = re.compile("[^\\s\u115f\u1160\u200b-\u200f\u2060\u3164\ufeff\uffa0]")

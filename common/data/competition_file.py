@@ -2,14 +2,14 @@
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import root, shown, write_text
-from common.core.toml_table import TomlTable
+from common.core.files import read_regular, root, shown, write_text
+from common.core.messages import brief
+from common.core.toml_table import TomlTable, read_toml
 from common.data.competition import (
     KINDS,
     NEAR_COPY,
@@ -31,7 +31,7 @@ def _file(table: TomlTable) -> FileSpec:
     path = table.text("path")
     parts = PurePosixPath(path).parts
     if len(parts) < 2 or parts[0] != "data" or ".." in parts or not path.endswith((".csv", ".jsonl")):
-        raise table.wrong("path", repr(path), 'a .csv or .jsonl path under "data/"')
+        raise table.wrong("path", brief(path), 'a .csv or .jsonl path under "data/"')
     ids = None
     if (given := table.table("ids", optional=True)) is not None:
         ids = IdSpec(
@@ -72,10 +72,12 @@ def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> di
         if kind == "sample":
             needed = set(submission.columns)
         if missing := sorted(needed - set(spec.columns)):
-            raise given.wrong("columns", list(spec.columns), "also " + ", ".join(f'"{c}"' for c in missing))
+            raise given.wrong(
+                "columns", brief(list(spec.columns)), "also " + ", ".join(f'"{c}"' for c in missing)
+            )
         if kind in ("train", "dev", "solution") and not columns.answers(spec):
             names = ", ".join((columns.summary, *columns.references))
-            raise given.wrong("columns", list(spec.columns), f"at least one summary column ({names})")
+            raise given.wrong("columns", brief(list(spec.columns)), f"at least one summary column ({names})")
     table.done()
     return specs
 
@@ -91,12 +93,12 @@ def _submission(table: TomlTable) -> SubmissionSpec:
     for key in ("index", "id", "summary"):
         if getattr(spec, key) not in (None, *spec.columns):
             raise table.wrong(
-                key, repr(getattr(spec, key)), f"one of submission.columns {list(spec.columns)}"
+                key, brief(getattr(spec, key)), f"one of submission.columns {brief(list(spec.columns))}"
             )
     if len(spec.columns) != 2 + (spec.index is not None):
         raise table.wrong(
             "columns",
-            list(spec.columns),
+            brief(list(spec.columns)),
             "only the id column, the summary column and the index column, if there is one",
         )
     table.done()
@@ -118,7 +120,7 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
     submission = _submission(top.sub("submission"))
     goals = metric.several("goals", (int, float), "numbers", [])
     if list(goals) != sorted(goals):
-        raise metric.wrong("goals", list(goals), "ascending numbers")
+        raise metric.wrong("goals", brief(list(goals)), "ascending numbers")
     competition = Competition(
         name=name,
         title=top.text("title"),
@@ -144,13 +146,13 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
         raise rules.wrong("near_copy", competition.near_copy, _SHARE)
     for source in competition.forbidden_sources:
         if not any(letter.isalnum() for letter in source):
-            raise rules.wrong("forbidden_sources", repr(source), "names with letters or digits")
+            raise rules.wrong("forbidden_sources", brief(source), "names with letters or digits")
     if not competition.speakers:
         raise tags.wrong("speakers", [], "at least one speaker tag")
     for tag in competition.tags:
         if not re.fullmatch(r"#\w+#", tag):
             raise tags.wrong(
-                "speakers" if tag in competition.speakers else "masked", repr(tag), "tags like #Name#"
+                "speakers" if tag in competition.speakers else "masked", brief(tag), "tags like #Name#"
             )
     for key in ("dev_profile", "leaderboard_profile"):
         if competition.language == "ko" and getattr(competition, key) == "google":
@@ -167,14 +169,14 @@ def competition_names() -> list[str]:
     return sorted(path.parent.name for path in (root() / "competitions").glob("*/competition.toml"))
 
 
-def _known(name: str, where: str) -> None:
+def require_competition(name: str, where: str = "") -> None:
     """Raise UserError, starting with `where`, when no competition has this name."""
     existing = competition_names()
     if not _NAME.fullmatch(name) or name not in existing:
         close = difflib.get_close_matches(name, existing, 1)
         hint = f" Did you mean {close[0]}?" if close else ""
         listed = ", ".join(existing) or f"none (is {root()} the repository?)"
-        raise UserError(f"{where}no competition {name!r}; there are: {listed}.{hint}")
+        raise UserError(f"{where}no competition {brief(name)}; there are: {listed}.{hint}")
 
 
 def load_competition(name: str) -> Competition:
@@ -182,16 +184,12 @@ def load_competition(name: str) -> Competition:
 
     Raises UserError for an unknown name, and for an invalid competition.toml (the message names the key).
     """
-    _known(name, "")
+    require_competition(name)
     path = root() / "competitions" / name / "competition.toml"
     try:
-        value = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{shown(path)}: is not UTF-8 (byte {error.start}); save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{shown(path)}: is not valid TOML: {error}. Fix that file.") from error
+        value = read_toml(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{shown(path)}: {error.strerror}; restore that file.") from error
     return _parse(name, path, value)
 
 
@@ -202,16 +200,18 @@ def active_competition() -> str:
     """
     marker = root() / ACTIVE
     try:
-        name = marker.read_text(encoding="utf-8").strip()
+        name = read_regular(marker).decode("utf-8").strip()
     except FileNotFoundError:
         return DEFAULT
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{shown(marker)}: cannot be read ({error.strerror}); delete it.") from error
+    except UnicodeDecodeError as error:
         raise UserError(f"{shown(marker)}: cannot be read ({error}); delete it.") from error
-    _known(name, f"{shown(marker)}: names ")
+    require_competition(name, f"{shown(marker)}: names ")
     return name
 
 
 def set_active_competition(name: str) -> None:
     """Make this competition the default of all commands. Raises UserError when it does not exist."""
-    _known(name, "")
+    require_competition(name)
     write_text(root() / ACTIVE, name + "\n")

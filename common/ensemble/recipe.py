@@ -1,7 +1,6 @@
 """Read submissions/<name>.toml as a Recipe: which runs are blended, with which weights, by which method."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,9 @@ from typing import Any, Literal
 
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief, cut
+from common.core.toml_table import read_toml
+from common.data.competition_file import require_competition
 from common.ensemble.consensus import Consensus
 from common.rouge import METRICS, PROFILES
 
@@ -86,19 +88,17 @@ def read_recipe(path: Path) -> Recipe:
     """Return the recipe of a TOML file. Raises UserError naming the file and the wrong key."""
     where = shown(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except FileNotFoundError as error:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml"))) or "none"
         raise UserError(
             f"{where}: file not found; recipes here: {there}. Copy one of them to this name."
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{where}: not valid TOML ({error}).") from error
     known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "recombined"}
     if "fused" in content:
         raise UserError(f'{where}: "fused" was renamed to "recombined"; rename that key.')
     if unknown := sorted(set(content) - known):
-        raise UserError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}.")
+        raise UserError(f"{where}: unknown key {brief(unknown[0])}; known keys: {', '.join(sorted(known))}.")
     members = content.get("members")
     if not isinstance(members, list) or not members:
         raise UserError(f'{where}: "members" must be a list such as [{{ run = "exp002", weight = 1.0 }}].')
@@ -109,7 +109,9 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: all weights are 0; give at least one member a positive weight.")
     method = content.get("method", "mbr")
     if method not in BLEND_METHODS:
-        raise UserError(f"{where}: method {method!r} is unknown; choose one of {', '.join(BLEND_METHODS)}.")
+        raise UserError(
+            f"{where}: method {brief(method)} is unknown; choose one of {', '.join(BLEND_METHODS)}."
+        )
     if method not in WITH_GIVEN_WEIGHTS and (
         {"mix", "length"} & set(content) or any(m.weight != 1 or not m.choose for m in found)
     ):
@@ -120,36 +122,39 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: every member has choose = false; remove it from at least one.")
     candidates = content.get("candidates", 1)
     if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
-        raise UserError(f"{where}: candidates is {candidates!r}; wanted a whole number of at least 1.")
+        raise UserError(f"{where}: candidates is {brief(candidates)}; wanted a whole number of at least 1.")
     if candidates > 1 and method == "vote":
         raise UserError(
             f'{where}: an exact vote uses one text per member; remove "candidates" or use method = "mbr".'
         )
     recombined = content.get("recombined", 0)
     if not isinstance(recombined, int) or isinstance(recombined, bool) or recombined < 0:
-        raise UserError(f"{where}: recombined is {recombined!r}; wanted a whole number of at least 0.")
+        raise UserError(f"{where}: recombined is {brief(recombined)}; wanted a whole number of at least 0.")
     if recombined and method == "vote":
         raise UserError(
             f'{where}: a vote cannot choose a text that no member wrote; remove "recombined" or use method = "mbr".'
         )
     require_enough(recombined, candidates, where)
     utility = content.get("utility", "leaderboard")
-    if utility not in PROFILES:
+    if utility not in tuple(PROFILES):  # it may be of any type
         raise UserError(
-            f"{where}: utility {utility!r} is unknown; choose a ROUGE profile: {', '.join(PROFILES)}."
+            f"{where}: utility {brief(utility)} is unknown; choose a ROUGE profile: {', '.join(PROFILES)}."
         )
     mix = content.get("mix", DEFAULT_MIX)
     if not isinstance(mix, dict) or set(mix) - set(METRICS) or not any(mix.values()):
         raise UserError(
-            f"{where}: mix {mix!r}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
+            f"{where}: mix {brief(mix)}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
         )
     shares = tuple(_number(mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
     length = _number(content.get("length", 0.0), f"{where}: length", low=-math.inf)
-    if not isinstance(content.get("competition"), str):
-        raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
+    competition = content.get("competition")
+    if not isinstance(competition, str):
+        state = "missing" if competition is None else brief(competition)
+        raise UserError(f'{where}: "competition" is {state}; name the folder under competitions/.')
+    require_competition(competition, f"{where}: ")
     return Recipe(
         path.stem,
-        content["competition"],
+        competition,
         method,
         found,
         candidates,
@@ -177,7 +182,7 @@ def _number(value: Any, where: str, low: float = 0.0) -> float:
         or not math.isfinite(value)
         or value < low
     ):
-        raise UserError(f"{where} is {value!r}; wanted a number{' of at least 0' if low == 0 else ''}.")
+        raise UserError(f"{where} is {brief(value)}; wanted a number{' of at least 0' if low == 0 else ''}.")
     return float(value)
 
 
@@ -188,6 +193,8 @@ def _member(entry: Any, where: str) -> Member:
         or not isinstance(entry.get("choose", True), bool)
         or set(entry) - {"run", "weight", "choose"}
     ):
-        raise UserError(f'{where}: member {entry!r} is not valid; wanted {{ run = "exp002", weight = 1.0 }}.')
-    weight = _number(entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
+        raise UserError(
+            f'{where}: member {brief(entry)} is not valid; wanted {{ run = "exp002", weight = 1.0 }}.'
+        )
+    weight = _number(entry.get("weight", 1.0), f"{where}: weight of {cut(entry['run'], 40)}")
     return Member(entry["run"], weight, entry.get("choose", True))

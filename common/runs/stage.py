@@ -19,6 +19,7 @@ from common.core import distributed, paths
 from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import log_to_terminal
 from common.core.paths import RUN_NAME
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
@@ -80,7 +81,7 @@ def main(
 
 def _quiet_libraries() -> None:
     level = logging.WARNING if distributed.rank() else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    log_to_terminal(level)
     for logger in ("accelerate", "datasets", "filelock", "httpx"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     # accelerate warns about tied weights at every checkpoint, bitsandbytes about every 8-bit layer.

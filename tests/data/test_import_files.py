@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.data import import_files
+from common.data import import_files, sources
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.import_files import import_data
@@ -108,11 +108,11 @@ def test_a_broken_zip(tiny: Competition, source: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     unchanged(tiny, path, "download.zip", "cannot be read", "again")
     path.write_bytes(whole[:60] + b"\xff" * 8 + whole[68:])
-    unchanged(tiny, path, "download.zip/dev.csv", "cannot be copied", "nothing was changed")
+    unchanged(tiny, path, "download.zip/dev.csv", "cannot be read", "nothing was changed")
 
 
 def test_a_zip_bomb_is_refused(tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_files, "MAX_BYTES", 100)
+    monkeypatch.setattr(sources, "MAX_BYTES", 100)
     unchanged(tiny, zipped(source), "unpacks to", "wanted at most 100")
 
 
