@@ -13,6 +13,7 @@ import numpy as np
 from common.core import paths
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file, shown, write_text
+from common.core.messages import brief, quoted
 from common.data import tables
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
@@ -67,7 +68,7 @@ def folder(competition: str, name: str) -> Path:
     """Return the folder of the rows of that name. Raises UserError for an invalid name."""
     if not NAME.fullmatch(name):
         raise UserError(
-            f"name {name!r}: wanted lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
+            f"name {brief(name)}: wanted lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
         )
     return paths.outputs(competition) / FOLDER / name
 
@@ -190,15 +191,17 @@ def _require_known(
     seen: set[str] = set()
     for one in rows:
         if one.parent in closed:
-            problem = f'"{one.row.id}" was made from "{one.parent}", a row of dev or test: it would leak'
+            problem = f"{quoted(one.row.id)} was made from {quoted(one.parent)}, a row of dev or test: it would leak"
         elif one.parent not in parents:
-            problem = f'"{one.row.id}" was made from "{one.parent}", which is not in the train split'
+            problem = (
+                f"{quoted(one.row.id)} was made from {quoted(one.parent)}, which is not in the train split"
+            )
         elif one.row.id in parents | closed:
-            problem = f'id "{one.row.id}" is not new'
+            problem = f"id {quoted(one.row.id)} is not new"
         elif one.row.id in seen:
-            problem = f'id "{one.row.id}" occurs twice'
+            problem = f"id {quoted(one.row.id)} occurs twice"
         elif not one.row.summaries or not one.row.dialogue.strip():
-            problem = f'"{one.row.id}" has no dialogue or no summary'
+            problem = f"{quoted(one.row.id)} has no dialogue or no summary"
         else:
             seen.add(one.row.id)
             continue

@@ -7,6 +7,7 @@ from common.augment.guards import GuardConfig
 from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDropConfig
 from common.augment.translation import BackTranslationConfig
 from common.core.errors import UserError
+from common.core.messages import brief
 
 LOCAL = ("speaker_swap", "turn_drop", "sentence_drop")
 AUGMENT_METHODS = ("paraphrase", "back_translation", *LOCAL)
@@ -42,5 +43,5 @@ def settings(method: str) -> AugmentConfig:
 
         return AugmentConfig(ParaphraseConfig())
     raise UserError(
-        f"method {method!r} is not one of {', '.join(AUGMENT_METHODS)}. For example: make augment method=turn_drop"
+        f"method {brief(method)} is not one of {', '.join(AUGMENT_METHODS)}. For example: make augment method=turn_drop"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from common.cli.options import AS_JSON, COMPETITION, user_path
+from common.core.messages import printable
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
 from common.data.import_files import import_data
@@ -88,4 +89,4 @@ def docs(query: str, library: str | None, fresh: bool) -> None:
     logging.getLogger("urllib3").setLevel(
         logging.ERROR
     )  # it logs every retry; our own message reports the result
-    click.echo(documentation.text(documentation.lookup(query, library, fresh=fresh)))
+    click.echo(printable(documentation.text(documentation.lookup(query, library, fresh=fresh))))

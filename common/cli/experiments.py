@@ -14,7 +14,7 @@ import click
 from common.cli.options import AS_JSON, COMPETITION, user_path
 from common.core.errors import UserError
 from common.core.files import root, shown
-from common.core.messages import quoted
+from common.core.messages import brief, quoted
 from common.core.paths import EXPERIMENT
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
@@ -170,7 +170,7 @@ def new(name: str, source: str) -> None:
     """Create an experiment as a copy of another."""
     require_experiment(source)
     if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp014.")
+        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp014.")
     folder = root() / "experiments" / name
     if folder.exists():
         raise UserError(f"{shown(folder)} already exists; choose another number.")

@@ -10,6 +10,7 @@ import click
 from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, user_path
 from common.core.errors import UserError
 from common.core.files import root, shown, write_text
+from common.core.messages import brief
 from common.core.paths import run_folder
 from common.core.text_table import text_table
 from common.data.competition import Competition
@@ -201,7 +202,7 @@ def _recipe(chosen: Competition, name: str | None) -> Recipe:
     """Return the recipe with this name, or the competition's own. Raises UserError as `read_recipe` does."""
     name = name or chosen.name
     if Path(name).name != name:
-        raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
+        raise UserError(f"blend {brief(name)}: wanted the name of a file in submissions/, without .toml.")
     return read_recipe(root() / "submissions" / f"{name}.toml")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError, first_line
+from common.core.messages import cut
 
 MOST_BYTES = 1 << 30
 """Maximum size of a file that is read whole, unless the caller wants less: 1 GiB."""
@@ -33,15 +34,13 @@ def root() -> Path:
 
 
 def shown(path: Path) -> str:
-    """Return the path for a message: relative to the repository when it is inside."""
+    """Return the path for a message: relative to the repository when it is inside, and printable."""
     try:
-        return str(path.resolve().relative_to(root()))
-    except (
-        ValueError,
-        OSError,
-        RuntimeError,
-    ):  # outside; or a name that no file can have, or a loop of links
-        return str(path)
+        whole = path.resolve() if path.exists() else path.parent.resolve() / path.name  # a link to nothing
+        text = str(whole.relative_to(root()))
+    except (ValueError, OSError, RuntimeError):  # outside; a name that no file can have; a loop of links
+        text = str(path)
+    return cut(text, 4096)
 
 
 def kind_of(path: Path) -> str:
@@ -62,11 +61,12 @@ def kind_of(path: Path) -> str:
 def open_regular(path: Path) -> io.BufferedReader:
     """Return a regular file, opened for reading; a named pipe would wait for ever and a device has no end.
 
-    Raises FileNotFoundError when nothing is there, and another OSError when it cannot be opened or is no regular file.
+    Raises FileNotFoundError when nothing is there, and another OSError when it cannot be opened, is a link to
+    nothing or no regular file.
     """
     kind = kind_of(path)
     if not kind and path.is_symlink():
-        raise FileNotFoundError(errno.ENOENT, f"is a link to {path.readlink()}, which is not there")
+        raise OSError(errno.ENOLINK, f"it is a link to {path.readlink()}, which is not there")
     if kind not in ("", "file"):
         raise OSError(errno.EISDIR if kind == "folder" else errno.EINVAL, f"it is a {kind}, wanted a file")
     # Without waiting: the file may have become a named pipe since.

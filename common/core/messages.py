@@ -8,14 +8,14 @@ _INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters for Python, b
 
 
 def printable(text: str) -> str:
-    """Return the text with every character that is not shown as itself as an escape (\\x1b, \\u202e); line breaks stay.
+    """Return the text with every character that is not shown as itself as an escape (\\x1b, \\u202e); line breaks and tabs stay.
 
     Escape sequences, direction marks and zero-width characters then cannot change what a terminal shows.
     """
     if text.isprintable() and not any(sign in text for sign in _INVISIBLE):
         return text
     return "".join(
-        sign if sign == "\n" or (sign.isprintable() and sign not in _INVISIBLE) else _escape(sign)
+        sign if sign in "\n\t" or (sign.isprintable() and sign not in _INVISIBLE) else _escape(sign)
         for sign in text
     )
 
@@ -26,7 +26,7 @@ def _escape(sign: str) -> str:
 
 def cut(text: str, most: int = 80) -> str:
     """Return the text as one printable line of at most `most` characters; a longer one ends in "…"."""
-    line = printable(text[: most + 1]).replace("\n", "\\n")
+    line = printable(text[: most + 1]).replace("\n", "\\n").replace("\t", "\\t")
     return line if len(line) <= most and len(text) <= most else line[: most - 1] + "…"
 
 

@@ -11,18 +11,22 @@ from common.core.errors import UserError, first_line
 from common.core.files import read_regular, require_shallow, shown
 from common.core.messages import brief, cut, quoted
 
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 1 << 18
 _MOST_LEVELS = 20
+_MOST_DOTS = 1000  # of a line: the time to parse a dotted key grows with the square of its parts
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file; every integer fits into 64 bits.
 
-    Raises FileNotFoundError when nothing is there, and UserError when the file cannot be read, is larger than 1 MiB, is
+    Raises FileNotFoundError when nothing is there, and UserError when the file cannot be read, is larger than 256 KiB, is
     not UTF-8 or not valid TOML.
     """
     try:
-        value = tomllib.loads(read_regular(path, _MOST_BYTES).decode("utf-8-sig"))
+        text = read_regular(path, _MOST_BYTES).decode("utf-8-sig")
+        if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+            raise ValueError(f"nested over {_MOST_LEVELS} levels")
+        value = tomllib.loads(text)
         require_shallow(value, _MOST_LEVELS)
         _require_small_integers(value)
     except FileNotFoundError:
@@ -36,7 +40,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise UserError(f"{shown(path)}: is not valid TOML: nested too deeply. Fix that file.") from error
     except ValueError as error:
-        raise UserError(f"{shown(path)}: is not valid TOML: {first_line(error)}. Fix that file.") from error
+        large = "an integer has too many digits" if "limit (4300 digits)" in str(error) else None
+        raise UserError(
+            f"{shown(path)}: is not valid TOML: {large or first_line(error)}. Fix that file."
+        ) from error
     return value
 
 

@@ -189,7 +189,7 @@ def load_competition(name: str) -> Competition:
     try:
         value = read_toml(path)
     except FileNotFoundError as error:
-        raise UserError(f"{shown(path)}: {error.strerror}; restore that file.") from error
+        raise UserError(f"{shown(path)}: not there; restore that file.") from error
     return _parse(name, path, value)
 
 

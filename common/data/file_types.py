@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HANGUL = re.compile("[가-힣]")
+_USUAL_SYLLABLE = re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")  # rows 16 to 40 of KS X 1001, as in EUC-KR
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _UNPACK = "Unpack it ({}) and use the CSV inside"
 
@@ -17,12 +18,15 @@ class FileType:
     name: str
     """With its article: "a PNG picture"."""
     advice: str
-    """How to get a CSV; {name} and {stem} stand for the file's name with and without its last suffix."""
+    """How to get a CSV; {name} and {stem} stand for the file's name with and without its last suffix, {python} for a
+    Python expression of it."""
 
     def advise(self, path: str) -> str:
         """Return the advice for the file of this path; its command can be pasted into a shell."""
         name = Path(path).name
-        return self.advice.format(name=shlex.quote(name), stem=shlex.quote(Path(name).stem))
+        return self.advice.format(
+            name=shlex.quote(name), stem=shlex.quote(Path(name).stem), python=repr(name)
+        )
 
 
 _DOWNLOAD = "Sign in to the site, download the data file itself and use that"
@@ -47,7 +51,7 @@ _MAGIC: tuple[tuple[int, bytes, FileType], ...] = (
     (8, b"WEBP", FileType("a WebP picture", _WRONG)),
     (0, b"%PDF-", FileType("a PDF document", _WRONG)),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileType("an old Office or HWP document, such as .xls", _EXPORT)),
-    (0, b"PAR1", FileType("a Parquet file", "Convert it (python -c \"import pandas; pandas.read_parquet('{name}').to_csv('{stem}.csv', index=False)\")")),
+    (0, b"PAR1", FileType("a Parquet file", "Convert it (python -c \"import pandas; pandas.read_parquet({python}).to_csv('data.csv', index=False)\")")),
     (0, b"ARROW1", FileType("an Arrow file", "Convert it to a CSV")),
     (0, b"\x89HDF\r\n", FileType("an HDF5 file", "Convert it to a CSV")),
     (0, b"SQLite format 3\x00", FileType("an SQLite database", "Export its table as a CSV")),
@@ -84,37 +88,38 @@ def recognize(data: bytes) -> FileType | None:
 
 
 def wide_encoding(data: bytes) -> str | None:
-    """Return the name of the UTF-16 or UTF-32 encoding of a text, with or without a byte order mark; None for others."""
+    """Return the name of a text's encoding when it is UTF-16 or UTF-32, marked or not, or ISO-2022-KR; None for others."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             return name
+    if b"\x1b$)C" in data[:4096]:
+        return "ISO-2022-KR"
     head = data[:16]
     if len(head) < 8 or 0 not in head:
         return None
     for pattern, name in _ZEROS:
         if all((byte == 0) == bool(pattern[i % 4]) for i, byte in enumerate(head)):
             return name
-    return next((name for name in ("UTF-16LE", "UTF-16BE") if _is_korean(data, name)), None)
+    return next((name for name in ("UTF-16LE", "UTF-16BE") if _HANGUL.search(_text(data, name) or "")), None)
 
 
 def is_cp949(data: bytes) -> bool:
-    """Return whether the bytes are Korean text in CP949, which contains EUC-KR."""
-    return _is_korean(data, "cp949")
+    """Return whether the bytes are Korean text in CP949, which contains EUC-KR.
 
-
-def _is_korean(data: bytes, encoding: str) -> bool:
-    """Return whether most characters beyond ASCII are Hangul and none is a control character.
-
-    Pictures and Chinese or Japanese text can be decoded as CP949 too, but not into Korean.
+    Pictures and texts in other encodings can often be decoded as CP949 too, but rarely into the 2,350 usual syllables.
     """
+    text = _text(data, "cp949")
+    foreign = sum(not sign.isascii() for sign in text or "")
+    return len(_USUAL_SYLLABLE.findall(data)) > 0.7 * foreign > 0
+
+
+def _text(data: bytes, encoding: str) -> str | None:
+    """Return the decoded bytes; None when that is impossible or gives control characters, which no text has."""
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
-        return False
-    foreign = [sign for sign in text if not sign.isascii()]
-    if any(sign < " " and sign not in "\t\n\r\f" for sign in text):
-        return False
-    return len(_HANGUL.findall(text)) > len(foreign) / 2 if foreign else False
+        return None
+    return None if any(sign < " " and sign not in "\t\n\r\f" for sign in text) else text
 
 
 def is_binary(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from common.core.errors import UserError, first_line
-from common.core.files import kind_of, open_regular
+from common.core.files import kind_of, open_regular, shown
 from common.core.messages import cut, quoted
 from common.data.competition import Competition
 from common.data.file_types import ARCHIVES, ZIP, recognize
@@ -46,24 +46,28 @@ def opened(source: Path) -> Iterator[list[Found]]:
         head = b"" if kind != "file" else _head(source)
     except OSError as error:
         raise UserError(
-            f"{source}: cannot be read ({error.strerror}); name the folder or .zip of the organisers' files with from=PATH."
+            f"{shown(source)}: cannot be read ({error.strerror}); name the folder or .zip of the organisers' files with from=PATH."
         ) from error
     if kind == "folder":
         yield list(_in_folder(source))
         return
     if not kind:
         missing = (
-            f"is a link to {source.readlink()}, which is not there" if source.is_symlink() else "not there"
+            f"is a link to {cut(str(source.readlink()), 200)}, which is not there"
+            if source.is_symlink()
+            else "not there"
         )
         raise UserError(
-            f"{source}: {missing}; name the folder or .zip of the organisers' files with from=PATH."
+            f"{shown(source)}: {missing}; name the folder or .zip of the organisers' files with from=PATH."
         )
     if kind != "file" or (recognize(head) is not ZIP and not zipfile.is_zipfile(source)):
-        raise UserError(f"{source}: {_no_source(source, kind, head)}")
+        raise UserError(f"{shown(source)}: {_no_source(source, kind, head)}")
     try:
         archive = zipfile.ZipFile(source)
     except (OSError, *_BROKEN_ZIP) as error:
-        raise UserError(f"{source}: the archive cannot be read ({error}); download it again.") from error
+        raise UserError(
+            f"{shown(source)}: the archive cannot be read ({error}); download it again."
+        ) from error
     with archive:
         yield list(_in_zip(source, archive))
 
@@ -84,7 +88,7 @@ def _no_source(source: Path, kind: str, head: bytes) -> str:
         return f"is {known.name}, neither a folder nor a .zip. {known.advise(source.name)}."
     if source.suffix.lower() == ".zip":
         return "is not a zip archive, or only a part of one; download it again."
-    return f"is neither a folder nor a .zip; name the folder that holds it with from=FOLDER (from={source.parent})."
+    return f"is neither a folder nor a .zip; name the folder that holds it with from=FOLDER (from={shlex.quote(shown(source.parent))})."
 
 
 def _ignored(parts: tuple[str, ...]) -> bool:
@@ -98,7 +102,7 @@ def _in_folder(source: Path) -> Iterator[Found]:
         for name in sorted(names):
             path = Path(folder) / name
             if not _ignored((name,)):
-                yield Found(str(path), lambda path=path: open_regular(path))  # type: ignore[misc]
+                yield Found(cut(str(path), 4096), lambda path=path: open_regular(path))  # type: ignore[misc]
 
 
 def _in_zip(source: Path, archive: zipfile.ZipFile) -> Iterator[Found]:
@@ -107,17 +111,17 @@ def _in_zip(source: Path, archive: zipfile.ZipFile) -> Iterator[Found]:
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
             raise UserError(
-                f"{source}: entry {quoted(info.filename)} points outside the archive; nothing was unpacked. "
+                f"{shown(source)}: entry {quoted(info.filename)} points outside the archive; nothing was unpacked. "
                 "Do not use this archive: download it again from the organisers."
             )
         if info.is_dir() or _ignored(parts):
             continue
         if info.file_size > MAX_BYTES:
             raise UserError(
-                f"{source}: entry {quoted(name)} unpacks to {info.file_size:,} bytes; wanted at most {MAX_BYTES:,}. "
+                f"{shown(source)}: entry {quoted(name)} unpacks to {info.file_size:,} bytes; wanted at most {MAX_BYTES:,}. "
                 "Download the archive again from the organisers."
             )
-        yield Found(f"{source}/{name}", lambda info=info: _entry(source, archive, info))  # type: ignore[misc]
+        yield Found(f"{shown(source)}/{cut(name, 4096)}", lambda info=info: _entry(source, archive, info))  # type: ignore[misc]
 
 
 def _entry(source: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
@@ -128,7 +132,7 @@ def _entry(source: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[
         )
         folder = shlex.quote(source.stem)
         raise UserError(
-            f"{source}/{info.filename}: {problem}. Unpack the archive (7z x {shlex.quote(source.name)} -o{folder}), then "
+            f"{shown(source)}/{cut(info.filename, 200)}: {problem}. Unpack the archive (7z x {shlex.quote(source.name)} -o{folder}), then "
             f"name that folder: from={folder}"
         )
     return archive.open(info)
@@ -144,7 +148,7 @@ def choose(competition: Competition, source: Path, found: list[Found]) -> dict[s
         if len(matches) > 1:
             places = ", ".join(cut(item.label, 150) for item in matches[:3])
             raise UserError(
-                f"{source}: {name} is there {len(matches)} times ({places}); name the folder of the right one with from=FOLDER."
+                f"{shown(source)}: {name} is there {len(matches)} times ({places}); name the folder of the right one with from=FOLDER."
             )
         if matches:
             chosen[path] = matches[0]
@@ -153,14 +157,14 @@ def choose(competition: Competition, source: Path, found: list[Found]) -> dict[s
     if missing:
         names = sorted({PurePosixPath(item.label).name for item in found})
         raise UserError(
-            f"{source}: {', '.join(missing)} not found; found {_names(names)}. {_where_else(source, found)} "
+            f"{shown(source)}: {', '.join(missing)} not found; found {_names(names)}. {_where_else(source, found)} "
             f"the folder or .zip with all of the organisers' files: make data comp={competition.name} from=PATH"
         )
     return chosen
 
 
 def _names(names: list[str]) -> str:
-    return ", ".join(cut(name, 40) for name in names[:8]) + (" …" if len(names) > 8 else "") or "no files"
+    return ", ".join(cut(name, 30) for name in names[:6]) + (" …" if len(names) > 6 else "") or "no files"
 
 
 def _where_else(source: Path, found: list[Found]) -> str:

@@ -86,13 +86,21 @@ def _require_csv(text: str, source: FileOrigin, wanted: Sequence[str]) -> None:
     for sign, name in _SEPARATORS.items():
         if _found(first, sign, wanted) > by_commas:
             raise source.error(
-                1, f"the columns are separated by {name}; wanted commas", "Save it with commas"
+                1, f"the columns are separated by {name}; wanted commas", _convert(source, sign)
             )
+
+
+def _convert(source: FileOrigin, separator: str) -> str:
+    path = Path(source.label)
+    read = f"pandas.read_csv({path.name!r}, sep={separator!r}, dtype=str, keep_default_na=False)"
+    return (
+        f'Convert it (python -c "import pandas; {read}.to_csv({f"{path.stem}.commas.csv"!r}, index=False)")'
+    )
 
 
 def _found(line: str, separator: str, wanted: Sequence[str]) -> int:
     """Return how many of the wanted columns a header has when it is split at this separator."""
-    return len(set(next(csv.reader([line], delimiter=separator), [])) & set(wanted))
+    return len(set(next(csv.reader([line.split("\r")[0]], delimiter=separator), [])) & set(wanted))
 
 
 def _require_no_array(text: str, source: FileOrigin) -> None:

@@ -1,5 +1,6 @@
 """Read text files: their bytes, their UTF-8 text, and what to say about a file that is none."""
 
+import codecs
 import re
 import shlex
 from pathlib import Path
@@ -33,11 +34,10 @@ def read_bytes(path: Path, source: FileOrigin) -> bytes:
         data = read_regular(path)
     except FileNotFoundError as error:
         hint = f" Get it with: {source.obtain}" if source.obtain else " Check the path."
-        missing = error.strerror if path.is_symlink() else "not there"
-        raise UserError(f"{source.label}: {missing}.{hint}") from error
+        raise UserError(f"{source.label}: not there.{hint}") from error
     except OSError as error:
         raise source.error(None, f"cannot be read ({error.strerror})", "Use a readable file") from error
-    if not data.strip():
+    if not data.removeprefix(codecs.BOM_UTF8).strip():
         raise source.error(None, f"is empty ({len(data)} bytes)", "Use the complete file")
     return data
 
@@ -84,7 +84,7 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError, source: FileOrigin) -> tup
             "It is incomplete: copy or download it again",
         )
     problem = f"byte 0x{data[start]:02x} at offset {start} is not UTF-8, and the file is not CP949 either"
-    return line, problem, "The file is damaged: restore that line"
+    return line, problem, "It is damaged or in another encoding: restore that line, or save the file as UTF-8"
 
 
 def _iconv(encoding: str, source: FileOrigin) -> str:

@@ -22,6 +22,7 @@ from transformers import (
 
 from common.core import verified_folder
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.core.paths import cache_folder
 from common.tokenization.tokenizer import train_bpe
 
@@ -70,7 +71,7 @@ def tiny(name: str) -> Path:
     kind = name.removeprefix(PREFIX)
     if kind not in _MODELS:
         kinds = ", ".join(PREFIX + known for known in _MODELS)
-        raise UserError(f"model {name!r}: there is no tiny model of that kind; wanted one of {kinds}.")
+        raise UserError(f"model {brief(name)}: there is no tiny model of that kind; wanted one of {kinds}.")
     make = _MODELS[kind]
     folder = cache_folder() / f"tiny-{kind}"
     folder.parent.mkdir(parents=True, exist_ok=True)

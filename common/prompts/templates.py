@@ -8,6 +8,7 @@ from typing import Literal
 
 from common.core.errors import UserError
 from common.core.files import read_regular, sha256_texts, shown
+from common.core.messages import brief
 from common.data.dialogue import TAG, clean
 from common.data.rows import Row
 
@@ -162,7 +163,7 @@ def _templates(style: str) -> tuple[str, str, str]:
     known = styles()
     if style not in known:
         raise UserError(
-            f"prompt: there is no style {style!r}; the styles are {', '.join(known)}. "
+            f"prompt: there is no style {brief(style)}; the styles are {', '.join(known)}. "
             f"Choose one, or create {shown(_FOLDER / 'styles')}/NAME.txt."
         )
     styled, system, turn = (_FOLDER / name for name in (f"styles/{style}.txt", "system.txt", "turn.txt"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import parse_json, read_regular, root, shown, write_json
+from common.core.messages import brief
 from common.runs import experiments
 from common.runs.record import read_record
 from common.runs.scoring import ScoreReport
@@ -196,4 +197,4 @@ def _decoded(hint: Any, value: Any, name: str) -> Any:
         return float(value)
     if hint is Any or (type(value) is hint and not (hint is float and not math.isfinite(value))):
         return value
-    raise ValueError(f'"{name.rstrip(".")}" is {value!r}, wanted {getattr(hint, "__name__", hint)}')
+    raise ValueError(f'"{name.rstrip(".")}" is {brief(value)}, wanted {getattr(hint, "__name__", hint)}')

@@ -19,7 +19,7 @@ from common.core import distributed, paths
 from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
-from common.core.messages import log_to_terminal
+from common.core.messages import brief, log_to_terminal
 from common.core.paths import RUN_NAME
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
@@ -103,7 +103,7 @@ def _run(
     settings, overrides = override(smoke if options.smoke else config, rest)
     name = options.run or sweep_run(experiment) or experiment
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(f"--run {name!r}: wanted {experiment} or {experiment}-something.")
+        raise UserError(f"--run {brief(name)}: wanted {experiment} or {experiment}-something.")
     chosen = load_competition(options.competition or active_competition())
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name
     asked = "off" if distributed.rank() else options.track  # only the first process tracks

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief
 from common.data.competition import Competition
 from common.data.rows import sample_ids
 
@@ -40,7 +41,7 @@ def validate(competition: Competition, path: Path, name: Path | None = None) -> 
     except csv.Error as error:
         raise UserError(f"{where}: not a valid CSV ({error}).") from error
     if tuple(header) != spec.columns:
-        raise UserError(f"{where}: columns are {header}, wanted {list(spec.columns)}.")
+        raise UserError(f"{where}: columns are {brief(header)}, wanted {brief(list(spec.columns))}.")
     wanted = sample_ids(competition)
     if len(records) != len(wanted):
         raise UserError(f"{where}: {len(records)} rows, wanted {len(wanted)}.")
@@ -50,12 +51,12 @@ def validate(competition: Competition, path: Path, name: Path | None = None) -> 
         cells = dict(zip(header, record, strict=True))
         if cells[spec.id] != key:
             raise UserError(
-                f"{where}: row {number} has id {cells[spec.id]!r}, wanted {key!r} as in the sample."
+                f"{where}: row {number} has id {brief(cells[spec.id])}, wanted {brief(key)} as in the sample."
             )
         if spec.index is not None and cells[spec.index] != str(number):
-            raise UserError(f"{where}: row {number} has index {cells[spec.index]!r}, wanted {number}.")
+            raise UserError(f"{where}: row {number} has index {brief(cells[spec.index])}, wanted {number}.")
         if fault := _fault(cells[spec.summary], spec.max_characters):
-            raise UserError(f"{where}: the summary of {key!r} {fault}; fix the member that wrote it.")
+            raise UserError(f"{where}: the summary of {brief(key)} {fault}; fix the member that wrote it.")
 
 
 def _fault(text: str, limit: int) -> str | None:

@@ -6,6 +6,7 @@ from filelock import FileLock
 
 from common.core.errors import UserError
 from common.core.files import append_line, read_lines, remove_incomplete_line, root, shown
+from common.core.messages import brief
 
 LEDGER = "submissions/ledger.jsonl"
 
@@ -53,7 +54,7 @@ def record_scores(submission: str, public: float | None, private: float | None, 
     found = {entry["id"] for entry in known if submission and entry["id"].startswith(submission)}
     if len(found) != 1:
         ids = ", ".join(dict.fromkeys(entry["id"] for entry in known))
-        raise UserError(f"id={submission!r} matches {len(found)} submissions; wanted one of {ids}.")
+        raise UserError(f"id={brief(submission)} matches {len(found)} submissions; wanted one of {ids}.")
     name = found.pop()
     append({"id": name, "lb": given, "time": time})
     return next(entry for entry in reversed(entries()) if entry["id"] == name)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, sha256_file, shown
+from common.core.messages import brief
 from common.core.paths import run_folder
 from common.core.provenance import git_state
 from common.data.competition import Competition
@@ -57,7 +58,7 @@ def member_candidates(
             name = sorted(absent or extra)[0]
             raise UserError(
                 f"{shown(path)}: {len(absent)} ids of {split} are missing and {len(extra)} are unknown, "
-                f"for example {name!r}; infer {member.run} again."
+                f"for example {brief(name)}; infer {member.run} again."
             )
         apply_rules = apply_recorded(read_record(folder)["infer"]["config"])
         proposed = candidates.read(folder / split / "candidates.jsonl")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.data.competition import Competition
 from common.data.rows import Row
 from common.rouge import get_profile, pairwise
@@ -79,7 +80,9 @@ def scores(
     wanted: dict[str, tuple[str, ...]] = {}
     for row in rows:
         if not row.summaries:
-            raise UserError(f"id {row.id!r} has no reference summary to score against; leave the row out.")
+            raise UserError(
+                f"id {brief(row.id)} has no reference summary to score against; leave the row out."
+            )
         for number, candidate in enumerate(sampled[row.id]):
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries
