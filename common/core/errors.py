@@ -17,9 +17,11 @@ class UserError(Exception):
 
 
 def _line(line: str) -> str:
-    if len(line) > _LONGEST:
-        line = f"{line[: _LONGEST - 300]} … {line[-250:]}"
-    return printable(line)
+    return _without_middle(printable(_without_middle(line)))  # escapes make it longer
+
+
+def _without_middle(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 303]} … {line[-300:]}"
 
 
 def first_line(error: BaseException) -> str:
