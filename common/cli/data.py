@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION, user_path
+from common.cli.options import AS_JSON, COMPETITION
+from common.core.files import user_path
 from common.core.messages import printable
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition

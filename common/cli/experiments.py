@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION, user_path
+from common.cli.options import AS_JSON, COMPETITION
 from common.core.errors import UserError
-from common.core.files import root, shown
+from common.core.files import kind_of, root, shown, user_path
 from common.core.messages import brief, quoted
 from common.core.paths import EXPERIMENT
 from common.core.text_table import text_table
@@ -204,5 +204,15 @@ def track(folder: Path, mode: str, texts: bool) -> None:
 
     FOLDER is outputs/COMPETITION/RUN. Run the command again to add new results.
     """
+    try:
+        kind = kind_of(folder)
+    except OSError as error:
+        raise UserError(
+            f"{shown(folder)}: cannot be read ({error.strerror}); wanted outputs/COMPETITION/RUN."
+        ) from error
+    if kind != "folder":
+        raise UserError(
+            f"{shown(folder)}: {f'is a {kind}' if kind else 'not there'}, not a run folder; wanted outputs/COMPETITION/RUN."
+        )
     wandb_log.upload(folder.resolve(), mode, texts=texts)
     click.echo(f"{shown(folder)}: shown in W&B ({mode}).")

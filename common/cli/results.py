@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, user_path
+from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT
 from common.core.errors import UserError
-from common.core.files import root, shown, write_text
+from common.core.files import root, shown, user_path, write_text
 from common.core.messages import brief
 from common.core.paths import run_folder
 from common.core.text_table import text_table

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError, first_line
-from common.core.messages import cut
+from common.core.messages import brief, cut
 
 MOST_BYTES = 1 << 30
 """Maximum size of a file that is read whole, unless the caller wants less: 1 GiB."""
@@ -80,6 +80,17 @@ def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         if size > most_bytes:
             raise OSError(errno.EFBIG, f"it has {size:,} bytes, wanted at most {most_bytes:,}")
         return handle.read(most_bytes)
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote, with "~" as the home folder; a shell does not expand it in from=~/folder.
+
+    Raises UserError for the home folder of an unknown user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{brief(text)}: there is no such user; write the whole path.") from error
 
 
 def existing_parent(path: Path) -> Path:

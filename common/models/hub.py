@@ -11,7 +11,7 @@ from typing import Any
 
 from common.core import verified_folder
 from common.core.errors import UserError, first_line
-from common.core.files import existing_parent, root, sha256_file, shown
+from common.core.files import existing_parent, kind_of, root, sha256_file, shown, user_path
 from common.core.messages import brief
 from common.core.paths import MERGED, cache_folder
 from common.core.verified_folder import build_once
@@ -127,11 +127,18 @@ def _is_id(name: str) -> bool:
 
 def _local(name: str) -> Path | None:
     """Return the folder of that name, relative to the working directory or the repository; None when there is none."""
-    relative = Path(name).expanduser()
-    folders = [path.resolve() for path in (relative, root() / relative) if path.is_dir()]
+    relative = user_path(name)
+    folders = [path.resolve() for path in (relative, root() / relative) if _is_folder(path)]
     return next(
         (folder for folder in folders if (folder / "config.json").exists()), next(iter(folders), None)
     )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return kind_of(path) == "folder"
+    except OSError:  # a name that no folder can have
+        return False
 
 
 def _loadable(folder: Path) -> Path:
