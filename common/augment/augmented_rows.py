@@ -23,7 +23,7 @@ from common.data.rows import Row, read_split
 from common.data.tables import source_of
 from common.runs.record import to_arguments
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 FOLDER = "augmented"
 ROWS, REJECTED, RECORD = "rows.csv", "rejected.csv", "run.json"
 _COLUMNS = (
@@ -68,7 +68,7 @@ def folder(competition: str, name: str) -> Path:
     """Return the folder of the rows of that name. Raises UserError for an invalid name."""
     if not NAME.fullmatch(name):
         raise UserError(
-            f"name {brief(name)}: wanted lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
+            f"name {brief(name)}: wanted at most 80 lower-case letters, digits, and . _ - after the first character, for example paraphrase2."
         )
     return paths.outputs(competition) / FOLDER / name
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -32,11 +33,19 @@ NODES = click.option(
     help="torchrun options for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
 )
 
-RENDEZVOUS = (
-    "--nnodes", "--node-rank", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id", "--rdzv-conf", "--master-addr",
-    "--master-port", "--local-addr",
-)  # fmt: skip
-"""The options of torchrun that describe several machines; any other word would be taken for a script."""
+_WHOLE, _TEXT = r"[0-9]{1,9}", r".+"
+RENDEZVOUS = {
+    "--nnodes": rf"{_WHOLE}(:{_WHOLE})?",
+    "--node-rank": _WHOLE,
+    "--rdzv-backend": _TEXT,
+    "--rdzv-endpoint": _TEXT,
+    "--rdzv-id": _TEXT,
+    "--rdzv-conf": _TEXT,
+    "--master-addr": _TEXT,
+    "--master-port": _WHOLE,
+    "--local-addr": _TEXT,
+}
+"""Option of torchrun that describes several machines → pattern of its values. Another word would be taken for a script."""
 
 
 @click.command("list")
@@ -86,7 +95,7 @@ def _rendezvous(nodes: str) -> list[str]:
         raise UserError(f"nodes {quoted(nodes)}: a quote is not closed; close it.") from error
     for word in words:
         name, _, value = word.partition("=")
-        if name.replace("_", "-") not in RENDEZVOUS or not value:
+        if not re.fullmatch(RENDEZVOUS.get(name.replace("_", "-"), ""), value) or not value:
             raise UserError(
                 f"nodes: {quoted(word)} cannot be used; wanted options of torchrun, each as --name=value: "
                 f"{', '.join(RENDEZVOUS)}."

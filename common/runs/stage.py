@@ -103,7 +103,9 @@ def _run(
     settings, overrides = override(smoke if options.smoke else config, rest)
     name = options.run or sweep_run(experiment) or experiment
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(f"--run {brief(name)}: wanted {experiment} or {experiment}-something.")
+        raise UserError(
+            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
+        )
     chosen = load_competition(options.competition or active_competition())
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name
     asked = "off" if distributed.rank() else options.track  # only the first process tracks

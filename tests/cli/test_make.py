@@ -86,7 +86,7 @@ def test_a_value_is_never_taken_for_an_option(repository: Path) -> None:
         ("merge", "run=--help"): "run '--help': wanted an experiment",
         ("new", "exp=--help", "from=exp001"): "experiment '--help'",
         ("smoke", "exp=--help"): "experiment '--help'",
-        ("track", "folder=--help"): "--help: not a run folder",
+        ("track", "folder=--help"): "--help: not there, not a run folder",
         ("lb", "id=--help", "public=3"): "nothing was submitted yet",
         ("data", "comp=talk", "from=--help"): "--help: not there",
         ("submit", "blend=--force"): "submissions/--force.toml: file not found",
@@ -168,7 +168,7 @@ def test_args_are_split_as_a_shell_splits_them(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "nodes", ["script.py", "--nnodes=2 script.py", "--nnodes 2", "--nnodes", "--nnodes=", "-m", "--help", "--module", "'"]
+    "nodes", ["script.py", "--nnodes=2 script.py", "--nnodes 2", "--nnodes", "--nnodes=", "-m", "--help", "--module", "'", "--node-rank=x", "--nnodes=two"]
 )  # fmt: skip
 def test_nodes_are_options_of_torchrun(repository: Path, nodes: str) -> None:
     failed(make(repository, "train", "exp=exp001", f"nodes={nodes}"), "nodes", code=2)
