@@ -8,22 +8,26 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 COMMON := $(VENV)/bin/python -m common
-# Settings reach the shell as environment variables and are never inserted into a recipe. The literal value is
-# used, so that make does not expand a $(shell …) in it.
+# common/cli/make.py declares which settings each target takes, and turns them into a command line. Only the command line
+# of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
+# never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
 SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer
-$(foreach setting,$(SETTINGS),$(eval override $(setting) := $$(value $(setting))))
-export $(SETTINGS)
-on = $(filter-out 0 no false,$($1))
-OPTIONS = $(if $(call on,restart),--restart) $(if $(call on,smoke),--smoke) $${comp:+--competition "$$comp"} $${run:+--run "$$run"} $${track:+--track "$$track"}
-SEVERAL = $${gpus:+--gpus "$$gpus"} $${nodes:+--nodes "$$nodes"}
-# Stop with a one-line error when a setting is missing; the second argument is an example of valid settings.
-need = $(if $($1),,$(error $1= is missing; for example: make $@ $2))
+override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
+override KDS_GOALS := $(value MAKECMDGOALS)
+$(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
+unexport $(filter-out $(SETTINGS),$(KDS_GIVEN))
+export KDS_GIVEN KDS_GOALS $(filter $(SETTINGS),$(KDS_GIVEN))
+SCRIPT := $(dir $(lastword $(MAKEFILE_LIST)))common/cli/make.py
 
-help: ## show this list
+help: .settings ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/ready ## create .venv and install everything pinned in constraints.txt
-$(VENV)/ready: setup.cfg pyproject.toml constraints.txt
+# Refuses unknown settings before anything is installed or run.
+.settings:
+	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT)
+
+setup: .settings $(VENV)/ready ## create .venv and install everything pinned in constraints.txt
+$(VENV)/ready: setup.cfg pyproject.toml constraints.txt | .settings
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; choose another one with: make PYTHON=python3.12")'
 	@echo "setting up .venv: this takes a few minutes, but only once"
 	@$(PYTHON) -m venv $(VENV)
@@ -37,67 +41,29 @@ demo: setup ## train three small models on the embedded sample, blend, validate,
 	@$(COMMON) leaderboard --competition daily_talk
 
 data: setup ## comp=NAME from=PATH: check and copy the organisers' files, make the competition active
-	@$(call need,comp,comp=dialogue_summarization from=PATH)$(call need,from,comp=dialogue_summarization from=PATH)$(COMMON) data --competition "$$comp" --from "$$from"
-
 leaks: setup ## [comp=NAME]: show copies and near-copies between train, dev, test and augmented rows
-	@$(COMMON) leaks $${comp:+--competition "$$comp"}
-
 use: setup ## comp=NAME: make this competition the active one
-	@$(call need,comp,comp=daily_talk)$(COMMON) use --competition "$$comp"
-
-list: setup ## list every experiment: title, model, needs, last dev score
-	@$(COMMON) list
-
+list: setup ## [comp=NAME]: list every experiment: title, model, needs, last dev score
 results: setup ## [comp=NAME] [markdown=1]: list the results of all runs in results/, best dev score first
-	@$(COMMON) results $${comp:+--competition "$$comp"} $(if $(call on,markdown),--markdown)
-
-train: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [track=off|online] [restart=1] [smoke=1] [args="--learning-rate 3e-5"]: train or resume
-	@$(call need,exp,exp=exp002)read -ra arguments <<< "$$args"; $(COMMON) train $(SEVERAL) "$$exp" $(OPTIONS) "$${arguments[@]}"
-
-infer: setup ## exp=expNNN [run=expNNN-NAME] [gpus=N] [smoke=1] [args=…]: predict dev and test, score dev
-	@$(call need,exp,exp=exp002)read -ra arguments <<< "$$args"; $(COMMON) infer $(SEVERAL) "$$exp" $(OPTIONS) "$${arguments[@]}"
-
+train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnodes=2 …"] [track=off|online] [restart=1] [smoke=1] [args="--epochs 2 --model 'my models/kobart'"]: train or resume
+infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
-	@$(call need,run,run=exp010)$(COMMON) merge "$$run" $${comp:+--competition "$$comp"}
-
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: make new training rows (method=? lists the methods)
-	@$(call need,method,method=turn_drop n=200)read -ra arguments <<< "$$args"; $(COMMON) augment --method "$$method" $${comp:+--competition "$$comp"} $${n:+--parents "$$n"} $${name:+--name "$$name"} $${split:+--split "$$split"} $(if $(call on,restart),--restart) "$${arguments[@]}"
-
 smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in seconds
-	@$(COMMON) smoke $${exp:+"$$exp"}
-
 new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
-	@$(call need,exp,exp=exp014 from=exp002)$(call need,from,exp=exp014 from=exp002)$(COMMON) new "$$exp" --from "$$from"
-
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
-	@$(call need,folder,folder=outputs/daily_talk/exp002)$(COMMON) track "$$folder" $${mode:+--mode "$$mode"} $(if $(call on,texts),--texts)
-
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
-	@$(call need,q,q="Qwen2.5 generation config")$(COMMON) docs --query="$$q" $${lib:+--library="$$lib"} $(if $(call on,fresh),--fresh)
-
 score: setup ## pred=FILE [split=dev|test] [comp=NAME] [stemmer=1]: score predictions and compare them with the floor
-	@$(call need,pred,pred=FILE split=dev)$(COMMON) score --predictions "$$pred" --split "$${split:-dev}" $${comp:+--competition "$$comp"} $(if $(call on,stemmer),--stemmer)
-
 compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME] [stemmer=1]: test whether b is better, with a paired bootstrap and permutation test
-	@$(call need,a,a=FILE b=FILE)$(call need,b,a=FILE b=FILE)$(COMMON) compare --a "$$a" --b "$$b" --split "$${split:-dev}" $${comp:+--competition "$$comp"} $(if $(call on,stemmer),--stemmer)
-
-submit: setup ## [blend=NAME] [missing=train [jobs=2]] [stale=ok] [force=1]: submissions/NAME.toml → validated CSV + ledger entry
-	@$(COMMON) submit $${blend:+--blend "$$blend"} $${missing:+--missing "$$missing"} $${jobs:+--jobs "$$jobs"} $${stale:+--stale "$$stale"} $(if $(call on,force),--force)
-
-blend-report: setup ## [blend=NAME] [args="--candidates 4"]: compare the ways of blending on dev, with confidence intervals
-	@read -ra arguments <<< "$$args"; $(COMMON) blend-report $${comp:+--competition "$$comp"} $${blend:+--blend "$$blend"} "$${arguments[@]}"
-
+submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1]: submissions/NAME.toml → validated CSV + ledger entry
+blend-report: setup ## [blend=NAME] [comp=NAME] [args="--candidates 4"]: compare the ways of blending on dev, with confidence intervals
 postprocess: setup ## run=expNNN[-NAME] [comp=NAME]: measure the effect of each rule and of a fitted length on dev
-	@$(call need,run,run=exp002)$(COMMON) postprocess --run "$$run" $${comp:+--competition "$$comp"}
-
-leaderboard: setup ## show every submission with its dev, local test and leaderboard scores and the goals it meets
-	@$(COMMON) leaderboard
-
-lb: setup ## id=ID public=SCORE [private=SCORE]: record the scores from the site's leaderboard
-	@$(call need,id,id=ID public=71.5)$(COMMON) lb --id "$$id" $${public:+--public "$$public"} $${private:+--private "$$private"}
-
+leaderboard: setup ## [comp=NAME]: show every submission with its dev, local test and leaderboard scores and the goals it meets
+lb: setup ## id=ID [public=SCORE] [private=SCORE]: record the scores from the site's leaderboard
 reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical" or which input differs
-	@$(call need,id,id=ID)$(COMMON) reproduce --id "$$id"
+
+data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce:
+	@$(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
 	@$(VENV)/bin/python -m pytest -m "not slow"

@@ -10,6 +10,7 @@ from common.augment.settings import AUGMENT_METHODS, settings
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief, log_to_terminal
 from common.core.secrets import require_no_secrets
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
@@ -48,7 +49,7 @@ def command(
     """Make new training rows from existing ones."""
     if split != "train":
         raise UserError(
-            f"split {split!r} cannot be augmented: rows made from dev or test would leak into training. "
+            f"split {brief(split)} cannot be augmented: rows made from dev or test would leak into training. "
             "Leave out split=; the train split is the default."
         )
     config, overrides = override(settings(name_of_method), arguments)
@@ -75,7 +76,7 @@ def report(made: Made) -> str:
 
 def main() -> None:
     """Run the command; a UserError prints one message on stderr and exits with code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_to_terminal()
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

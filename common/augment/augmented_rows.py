@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from common.core import paths
-from common.core.config import shortened
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file, shown, write_text
+from common.core.messages import brief, quoted
 from common.data import tables
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
@@ -23,8 +23,7 @@ from common.data.rows import Row, read_split
 from common.data.tables import source_of
 from common.runs.record import to_arguments
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-LONGEST_NAME = 100
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 FOLDER = "augmented"
 ROWS, REJECTED, RECORD = "rows.csv", "rejected.csv", "run.json"
 _COLUMNS = (
@@ -67,9 +66,9 @@ class AugmentedRow:
 
 def require_name(name: str) -> None:
     """Raise UserError for a name that augmented rows cannot have."""
-    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+    if not NAME.fullmatch(name):
         raise UserError(
-            f"name {shortened(name)}: wanted at most {LONGEST_NAME} lower-case letters, digits, and . _ - after the first "
+            f"name {brief(name)}: wanted at most 80 lower-case letters, digits, and . _ - after the first "
             "character, for example paraphrase2."
         )
 
@@ -198,15 +197,17 @@ def _require_known(
     seen: set[str] = set()
     for one in rows:
         if one.parent in closed:
-            problem = f'"{one.row.id}" was made from "{one.parent}", a row of dev or test: it would leak'
+            problem = f"{quoted(one.row.id)} was made from {quoted(one.parent)}, a row of dev or test: it would leak"
         elif one.parent not in parents:
-            problem = f'"{one.row.id}" was made from "{one.parent}", which is not in the train split'
+            problem = (
+                f"{quoted(one.row.id)} was made from {quoted(one.parent)}, which is not in the train split"
+            )
         elif one.row.id in parents | closed:
-            problem = f'id "{one.row.id}" is not new'
+            problem = f"id {quoted(one.row.id)} is not new"
         elif one.row.id in seen:
-            problem = f'id "{one.row.id}" occurs twice'
+            problem = f"id {quoted(one.row.id)} occurs twice"
         elif not one.row.summaries or not one.row.dialogue.strip():
-            problem = f'"{one.row.id}" has no dialogue or no summary'
+            problem = f"{quoted(one.row.id)} has no dialogue or no summary"
         else:
             seen.add(one.row.id)
             continue

@@ -9,6 +9,7 @@ from common.augment.making import Job, provenance, sample_parents
 from common.augment.methods import method
 from common.augment.settings import LOCAL, settings
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.data.competition import Competition
 from common.data.near_copies import copy_index
 from common.data.rows import Row
@@ -29,7 +30,7 @@ def augment_in_memory(
     """
     if name not in LOCAL:
         raise UserError(
-            f"method {name!r} cannot run in memory as {', '.join(LOCAL)} can; make its rows first with: "
+            f"method {brief(name)} cannot run in memory as {', '.join(LOCAL)} can; make its rows first with: "
             f"make augment method={name} comp={competition.name}"
         )
     config = replace(settings(name), seed=seed)

@@ -32,6 +32,7 @@ from common.core.files import (
     write_json,
 )
 from common.core.locks import locked_folder
+from common.core.messages import brief
 from common.core.progress import progress
 from common.core.provenance import code_hash, code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
@@ -183,7 +184,7 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     ]
     names = sorted({name for one in flat for name in one if flat[0].get(name) != flat[1].get(name)})
     return [
-        f"{name} was {flat[0].get(name)!r}, is {flat[1].get(name)!r}" if name.startswith("--") or name == "method"
+        f"{name} was {brief(flat[0].get(name))}, is {brief(flat[1].get(name))}" if name.startswith("--") or name == "method"
         else f"{name.removesuffix('_sha256')} has changed"
         for name in names
     ]  # fmt: skip

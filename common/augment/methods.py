@@ -11,6 +11,7 @@ from common.augment.settings import LOCAL, AugmentConfig
 from common.augment.translation import Translator, back_translate
 from common.core.config import check, plain
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.data.rows import Row
 
 Make = Callable[[Sequence[Row]], list[Product | str]]
@@ -64,7 +65,7 @@ def method(name: str, config: AugmentConfig, language: str, translator: Translat
         return Method(_each(partial(sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if language != "ko":
         raise UserError(
-            f"method {name} supports only Korean, but the language of this competition is {language!r}. Choose one of {', '.join(LOCAL)}."
+            f"method {name} supports only Korean, but the language of this competition is {brief(language)}. Choose one of {', '.join(LOCAL)}."
         )
     return _paraphrase(own, config.seed) if name == "paraphrase" else _back_translation(own, translator)
 

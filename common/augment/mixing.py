@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from common.augment.augmented_rows import AugmentedRow
 from common.core.errors import UserError
+from common.core.messages import quoted
 from common.data.rows import Row
 
 
@@ -34,7 +35,7 @@ def mix(
     for one in sorted(augmented, key=lambda one: one.row.id):
         if one.row.id in ids:
             raise UserError(
-                f'mix: id "{one.row.id}" occurs twice; wanted a new and unique id for every augmented row.'
+                f"mix: id {quoted(one.row.id)} occurs twice; wanted a new and unique id for every augmented row."
             )
         ids.add(one.row.id)
         by_parent.setdefault(one.parent, [])

@@ -9,6 +9,7 @@ from common.augment.guards import GuardConfig
 from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDropConfig
 from common.augment.translation import BackTranslationConfig
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.core.ranges import Seed
 
 LocalMethod = Literal["speaker_swap", "turn_drop", "sentence_drop"]
@@ -56,5 +57,5 @@ def settings(method: str) -> AugmentConfig:
 
         return AugmentConfig(ParaphraseConfig())
     raise UserError(
-        f"method {method!r} is not one of {', '.join(AUGMENT_METHODS)}. For example: make augment method=turn_drop"
+        f"method {brief(method)} is not one of {', '.join(AUGMENT_METHODS)}. For example: make augment method=turn_drop"
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from common.cli.options import AS_JSON, COMPETITION
-from common.core.errors import UserError
+from common.core.files import user_path
+from common.core.messages import printable
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
 from common.data.import_files import import_data
@@ -23,16 +24,13 @@ from common.submission import leaks
     "--from",
     "source",
     required=True,
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="Folder or .zip of the organisers' files.",
 )
 def data(name: str, source: Path) -> None:
     """Check the organisers' files, copy them into the repository and make the competition active."""
     chosen = load_competition(name)
-    if not source.exists():
-        raise UserError(
-            f"{source}: not there; name the folder or .zip of the organisers' files with from=PATH."
-        )
     for line in import_data(chosen, source):
         click.echo(line)
     click.echo(f"{name} is now the active competition.")
@@ -91,4 +89,4 @@ def docs(query: str, library: str | None, fresh: bool) -> None:
     logging.getLogger("urllib3").setLevel(
         logging.ERROR
     )  # it logs every retry; our own message reports the result
-    click.echo(documentation.text(documentation.lookup(query, library, fresh=fresh)))
+    click.echo(printable(documentation.text(documentation.lookup(query, library, fresh=fresh))))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,9 +12,10 @@ from typing import Any
 
 import click
 
-from common.cli.options import AS_JSON
+from common.cli.options import AS_JSON, COMPETITION
 from common.core.errors import UserError
-from common.core.files import root, shown
+from common.core.files import kind_of, root, shown, user_path
+from common.core.messages import brief, quoted
 from common.core.paths import EXPERIMENT
 from common.core.temporary import temporary_folder
 from common.core.text_table import text_table
@@ -34,24 +37,39 @@ NODES = click.option(
     help="torchrun options for several machines: '--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT'.",
 )
 
+_WHOLE, _TEXT = r"[0-9]{1,9}", r".+"
+RENDEZVOUS = {
+    "--nnodes": rf"{_WHOLE}(:{_WHOLE})?",
+    "--node-rank": _WHOLE,
+    "--rdzv-backend": _TEXT,
+    "--rdzv-endpoint": _TEXT,
+    "--rdzv-id": _TEXT,
+    "--rdzv-conf": _TEXT,
+    "--master-addr": _TEXT,
+    "--master-port": _WHOLE,
+    "--local-addr": _TEXT,
+}
+"""Option of torchrun that describes several machines → pattern of its values. Another word would be taken for a script."""
+
 
 @click.command("list")
+@COMPETITION
 @AS_JSON
-def list_experiments(as_json: bool) -> None:
-    """List every experiment: title, model, needs, last dev score on the active competition.
+def list_experiments(name: str | None, as_json: bool) -> None:
+    """List every experiment: title, model, needs, last dev score on the competition.
 
     The score comes from the newest file in results/ of any of the experiment's runs, whichever machine wrote it.
     """
-    chosen = load_competition(active_competition())
+    chosen = load_competition(name or active_competition())
     newest = {r.experiment: r for r in sorted(read_results(chosen.name), key=lambda r: r.date)}
     found: list[dict[str, Any]] = []
-    for name in experiments.experiments():
-        about = experiments.describe(name)
-        last = newest.get(name)
+    for experiment in experiments.experiments():
+        about = experiments.describe(experiment)
+        last = newest.get(experiment)
         score = last.dev.get(chosen.dev_profile) if last else None
         found.append(
             {
-                "name": name,
+                "name": experiment,
                 "title": about.title,
                 "model": about.model,
                 "needs": about.needs,
@@ -73,6 +91,22 @@ def list_experiments(as_json: bool) -> None:
     click.echo(f"{chosen.name}\n{text_table(rows)}")
 
 
+def _rendezvous(nodes: str) -> list[str]:
+    """Return the words of `--nodes`. Raises UserError unless each is --name=value with a known option of torchrun."""
+    try:
+        words = shlex.split(nodes)
+    except ValueError as error:
+        raise UserError(f"nodes {quoted(nodes)}: a quote is not closed; close it.") from error
+    for word in words:
+        name, _, value = word.partition("=")
+        if not re.fullmatch(RENDEZVOUS.get(name.replace("_", "-"), ""), value) or not value:
+            raise UserError(
+                f"nodes: {quoted(word)} cannot be used; wanted options of torchrun, each as --name=value: "
+                f"{', '.join(RENDEZVOUS)}."
+            )
+    return words
+
+
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     require_experiment(name)
@@ -80,7 +114,7 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
     os.chdir(root())
     launcher: list[str] = []
     if gpus > 1 or nodes:
-        rendezvous = nodes.split() if nodes else ["--standalone"]
+        rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
         # The "--" keeps torchrun from reading --run as an abbreviation of one of its own options.
         launcher = ["-m", "common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
     module = f"experiments.{name}.{stage}"
@@ -111,12 +145,14 @@ def infer(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -
     _run("infer", name, gpus, nodes, arguments)
 
 
-@click.command(context_settings=PASS_ON)
-@click.argument("arguments", metavar="RUN [--competition NAME]", nargs=-1, type=click.UNPROCESSED)
-def merge(arguments: tuple[str, ...]) -> None:
+@click.command()
+@click.argument("run")
+@COMPETITION
+def merge(run: str, name: str | None) -> None:
     """Merge a run's adapters into its model's weights, to serve the model or to train it further."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "common.training.merge", *arguments])
+    options = [f"--competition={name}"] if name else []
+    os.execv(sys.executable, [sys.executable, "-m", "common.training.merge", *options, "--", run])
 
 
 @click.command()
@@ -147,7 +183,7 @@ def new(name: str, source: str) -> None:
     """Create an experiment as a copy of another."""
     require_experiment(source)
     if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp014.")
+        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp014.")
     folder = root() / "experiments" / name
     if folder.exists():
         raise UserError(f"{shown(folder)} already exists; choose another number.")
@@ -169,7 +205,7 @@ def new(name: str, source: str) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=user_path)
 @click.option(
     "--mode",
     type=click.Choice(["online", "offline"]),
@@ -183,5 +219,15 @@ def track(folder: Path, mode: str, texts: bool) -> None:
 
     FOLDER is outputs/COMPETITION/RUN. Run the command again to add new results.
     """
+    try:
+        kind = kind_of(folder)
+    except OSError as error:
+        raise UserError(
+            f"{shown(folder)}: cannot be read ({error.strerror}); wanted outputs/COMPETITION/RUN."
+        ) from error
+    if kind != "folder":
+        raise UserError(
+            f"{shown(folder)}: {f'is a {kind}' if kind else 'not there'}, not a run folder; wanted outputs/COMPETITION/RUN."
+        )
     wandb_log.upload(folder.resolve(), mode, texts=texts)
     click.echo(f"{shown(folder)}: shown in W&B ({mode}).")

@@ -10,7 +10,8 @@ import click
 
 from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, STEMMER
 from common.core.errors import UserError
-from common.core.files import root, shown, write_text
+from common.core.files import root, shown, user_path, write_text
+from common.core.messages import brief
 from common.core.text_table import text_table
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
@@ -39,7 +40,8 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
     "--predictions",
     "path",
     required=True,
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="CSV with an id and a summary column.",
 )
 @COMPETITION
@@ -50,7 +52,8 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
 @click.option(
     "--per-example",
     "table",
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="Also write the scores of each row to this CSV.",
 )
 def score(
@@ -80,13 +83,14 @@ def score(
 
 @click.command()
 @click.option(
-    "--a", "first", required=True, type=click.Path(path_type=Path), help="Predictions CSV of the baseline."
+    "--a", "first", required=True, type=user_path, metavar="PATH", help="Predictions CSV of the baseline."
 )
 @click.option(
     "--b",
     "second",
     required=True,
-    type=click.Path(path_type=Path),
+    type=user_path,
+    metavar="PATH",
     help="Predictions CSV that may be better.",
 )
 @COMPETITION
@@ -240,7 +244,7 @@ def _recipe(chosen: Competition, name: str | None) -> Recipe:
     """Return the recipe with this name, or the competition's own. Raises UserError as `read_recipe` does."""
     name = name or chosen.name
     if Path(name).name != name:
-        raise UserError(f"blend {name!r}: wanted the name of a file in submissions/, without .toml.")
+        raise UserError(f"blend {brief(name)}: wanted the name of a file in submissions/, without .toml.")
     return read_recipe(root() / "submissions" / f"{name}.toml")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.core.ranges import described, fits, is_union, parts
 from common.core.secrets import COMMITS, refusal, require_no_secrets, secret_in
 
@@ -100,7 +101,7 @@ def override(config: T, arguments: Sequence[str], *, complete: bool = True) -> t
         argument = queue.pop(0)
         if not argument.startswith("--"):
             raise UserError(
-                f"{shortened(argument)} is not a setting; wanted --name value. {_existing(known)}"
+                f"{brief(argument, _SHOWN)} is not a setting; wanted --name value. {_existing(known)}"
             )
         name, equals, text = argument[2:].partition("=")
         key = _found(name, known)
@@ -115,7 +116,7 @@ def override(config: T, arguments: Sequence[str], *, complete: bool = True) -> t
             value = _converted(text, hint)
         except ValueError:
             raise UserError(
-                f"--{_hyphens(name)}: found {shortened(text)}, wanted {described(hint)}."
+                f"--{_hyphens(name)}: found {brief(text, _SHOWN)}, wanted {described(hint)}."
             ) from None
         config = _replaced(config, key.split("."), value)
         changed[key] = value
@@ -157,7 +158,7 @@ def check(config: Any, changed: typing.Collection[str] = (), *, complete: bool =
             ):
                 raise refusal(where, words)
         if not fits(hint, value):
-            raise UserError(f"{where}: found {shown_value(value)}, wanted {described(hint)}.")
+            raise UserError(f"{where}: found {_shown(value)}, wanted {described(hint)}.")
     if complete:
         _require_consistent(config)
 
@@ -170,23 +171,8 @@ def _require_consistent(config: Any) -> None:
         config.require_consistent()
 
 
-def shortened(text: str) -> str:
-    """Return a text in quotes, with escapes and at most 40 of its characters, for messages."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
-
-
-def shown_value(value: Any) -> str:
-    """Return a value for a message, at most 40 characters of it; a text that is too long or not printable is only counted."""
-    if isinstance(value, str) and not fits(str, value):
-        return f"a text of {len(value)} characters that is too long or not printable"
-    try:
-        text = repr(list(value)) if isinstance(value, tuple) else repr(value)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # a number with more digits than Python writes; tables nested too deeply
-        return f"a {type(value).__name__} that is too long to show"
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+def _shown(value: Any) -> str:
+    return brief(list(value) if isinstance(value, tuple) else value, _SHOWN)
 
 
 def _shortest(name: str, known: dict[str, tuple[Any, Any]]) -> str:
@@ -201,8 +187,7 @@ def _hyphens(name: str) -> str:
 
 def _existing(known: dict[str, tuple[Any, Any]]) -> str:
     rows = [
-        f"  --{_hyphens(name)} = {shown_value(value)}: {described(hint)}"
-        for name, (hint, value) in known.items()
+        f"  --{_hyphens(name)} = {_shown(value)}: {described(hint)}" for name, (hint, value) in known.items()
     ]
     return "Settings:\n" + "\n".join(rows)
 

@@ -1,18 +1,33 @@
-"""Find the repository's root, write files atomically, read and append JSON and JSON Lines, and hash files."""
+"""Find the repository's root, write files atomically, read regular files, JSON and JSON Lines, and hash files."""
 
+import errno
 import hashlib
+import io
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from common.core.errors import UserError
+from common.core.errors import UserError, first_line
+from common.core.messages import brief, cut
 from common.core.temporary import temporary_file
 
 log = logging.getLogger(__name__)
+
+MOST_BYTES = 1 << 30
+"""Maximum size of a file that is read whole, unless the caller wants less: 1 GiB."""
+_MOST_LEVELS = 100
+_MOST_DIGITS = 300
+_KINDS = (
+    (stat.S_ISREG, "file"),
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISFIFO, "named pipe"),
+    (stat.S_ISSOCK, "socket"),
+)
 
 
 def root() -> Path:
@@ -22,11 +37,63 @@ def root() -> Path:
 
 
 def shown(path: Path) -> str:
-    """Return the path for a message: relative to the repository when it is inside."""
+    """Return the path for a message: relative to the repository when it is inside, and printable."""
     try:
-        return str(path.resolve().relative_to(root()))
-    except ValueError:
-        return str(path)
+        whole = path.resolve() if path.exists() else path.parent.resolve() / path.name  # a link to nothing
+        text = str(whole.relative_to(root()))
+    except (ValueError, OSError, RuntimeError):  # outside; a name that no file can have; a loop of links
+        text = str(path)
+    return cut(text, 4096)
+
+
+def kind_of(path: Path) -> str:
+    """Return what is at the path: "file", "folder", "named pipe", "socket", "device", or "" when there is nothing.
+
+    Links are followed. Raises OSError when the path cannot be looked at: its name is too long, has a NUL byte or is a
+    loop of links, or a folder of it may not be searched.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "the name has a NUL byte or another invalid character") from error
+    return next((kind for test, kind in _KINDS if test(mode)), "device")
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Return a regular file, opened for reading; a named pipe would wait for ever and a device has no end.
+
+    Raises FileNotFoundError when nothing is there, and another OSError when it cannot be opened, is a link to
+    nothing or no regular file.
+    """
+    kind = kind_of(path)
+    if not kind and path.is_symlink():
+        raise OSError(errno.ENOLINK, f"it is a link to {path.readlink()}, which is not there")
+    if kind not in ("", "file"):
+        raise OSError(errno.EISDIR if kind == "folder" else errno.EINVAL, f"it is a {kind}, wanted a file")
+    # Without waiting: the file may have become a named pipe since.
+    return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123
+
+
+def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the content of a regular file. Raises OSError as `open_regular` does, or when the file is larger."""
+    with open_regular(path) as handle:
+        size = os.fstat(handle.fileno()).st_size
+        if size > most_bytes:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, wanted at most {most_bytes:,}")
+        return handle.read(most_bytes)
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote, with "~" as the home folder; a shell does not expand it in from=~/folder.
+
+    Raises UserError for the home folder of an unknown user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{brief(text)}: there is no such user; write the whole path.") from error
 
 
 def existing_parent(path: Path) -> Path:
@@ -81,14 +148,58 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Return the value of a JSON file. Raises UserError when the file is missing or invalid."""
+def parse_json(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Return the value of a JSON text; `hook` makes the objects from their pairs, as in `json.loads`.
+
+    Raises ValueError for invalid JSON, nesting over 100 levels and integers over 300 digits, which no float can hold.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(text, object_pairs_hook=hook, parse_int=_integer)
+    except RecursionError as error:
+        raise ValueError(f"nested over {_MOST_LEVELS} levels") from error
+    brackets = (
+        text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+    )
+    if brackets > _MOST_LEVELS:
+        require_shallow(value)
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"an integer of {len(digits):,} digits")
+    return int(digits)
+
+
+def require_shallow(value: object, most_levels: int = _MOST_LEVELS) -> None:
+    """Raise ValueError when lists and tables are nested over `most_levels` levels."""
+    level = [value]
+    for _ in range(most_levels + 1):
+        inner: list[object] = []
+        for item in level:
+            inner += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        level = inner
+        if not level:
+            return
+    raise ValueError(f"nested over {most_levels} levels")
+
+
+def read_json(path: Path) -> Any:
+    """Return the value of a JSON file. Raises UserError when the file is missing, unreadable or invalid."""
+    try:
+        return parse_json(read_regular(path))
     except FileNotFoundError as error:
         raise UserError(f"{shown(path)}: not there.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{shown(path)}: not valid JSON ({error}); delete it and create it again.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ValueError as error:
+        raise UserError(
+            f"{shown(path)}: not valid JSON ({first_line(error)}); delete it and create it again."
+        ) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{shown(path)}: cannot be read ({error.strerror}); replace it by a readable file.")
 
 
 def append_line(path: Path, value: Any) -> None:
@@ -99,6 +210,8 @@ def append_line(path: Path, value: Any) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if kind_of(path):
+            open_regular(path).close()  # a named pipe would wait for a reader
         repair_last_line(path)
         rest = memoryview((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
         with path.open(
@@ -123,26 +236,30 @@ def append_line(path: Path, value: Any) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a JSON Lines file, [] when it is missing; a torn last line is skipped.
 
-    A last line that is whole counts even without its newline. Raises UserError when another line is invalid or the file
-    cannot be read.
+    A last line that is whole counts even without its newline. Raises UserError when the file cannot be read, or another
+    line is not a JSON object.
     """
-    if not path.exists():
-        return []
     try:
-        content = path.read_bytes()
+        *lines, last = read_regular(path).split(
+            b"\n"
+        )  # the last part is empty when the file ends in a newline
+    except FileNotFoundError:
+        return []
     except OSError as error:
-        raise UserError(
-            f"{shown(path)}: cannot be read ({error.strerror}); wanted a readable file of JSON lines."
-        ) from error
-    *lines, last = content.split(b"\n")  # the last part is empty when the file ends in a newline
+        raise _unreadable(path, error) from error
     if _is_whole(last):
         lines.append(last)
     values = []
     for number, line in enumerate(lines, 1):
         try:
-            values.append(json.loads(line))
+            value = parse_json(line)
+            if not isinstance(value, dict):
+                raise ValueError(f"it is a {type(value).__name__}, wanted an object")
         except ValueError as error:
-            raise UserError(f"{shown(path)}:{number}: not valid JSON ({error}); remove that line.") from error
+            raise UserError(
+                f"{shown(path)}:{number}: not valid JSON ({first_line(error)}); remove that line."
+            ) from error
+        values.append(value)
     return values
 
 
@@ -158,7 +275,7 @@ def repair_last_line(path: Path) -> None:
         handle.seek(-1, os.SEEK_END)
         if handle.read() == b"\n":
             return
-    content = path.read_bytes()
+    content = read_regular(path)
     kept = whole_lines(content, path)
     with path.open("r+b") as handle:
         if len(kept) > len(content):
@@ -205,8 +322,8 @@ def write_cache(path: Path, value: Any) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the hex SHA-256 of a file's bytes. Raises OSError when the file cannot be read."""
-    with path.open("rb") as handle:
+    """Return the hex SHA-256 of a file's bytes. Raises OSError when it cannot be read or is no regular file."""
+    with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 

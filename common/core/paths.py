@@ -6,9 +6,10 @@ from pathlib import Path
 
 from common.core.errors import UserError
 from common.core.files import root
+from common.core.messages import brief
 
 EXPERIMENT = re.compile(r"exp[0-9]{3}")
-RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]{0,99})?")
+RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]{0,79})?")
 MERGED = "merged"
 
 
@@ -32,6 +33,7 @@ def run_folder(competition: str, run: str) -> Path:
     """Return the folder of a run, which need not exist. Raises UserError for an invalid run name."""
     if not RUN_NAME.fullmatch(run):
         raise UserError(
-            f"run {run!r}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2."
+            f"run {brief(run)}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2, "
+            "with at most 80 characters after the hyphen."
         )
     return outputs(competition) / run

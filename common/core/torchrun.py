@@ -8,6 +8,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.run import parse_args, run
 
+from common.core.errors import first_line
+
 
 def signal_message(rank: int, code: int) -> str:
     """Return an error message for a process that a signal ended; "" for any other, which printed its own."""
@@ -29,6 +31,8 @@ def main() -> None:
         if message := signal_message(rank, failure.exitcode):
             print(message, file=sys.stderr)  # noqa: T201
         sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+    except ValueError as error:
+        sys.exit(f"error: nodes=: torchrun cannot use a value ({first_line(error)}); correct that option.")
     except RendezvousError as error:
         sys.exit(
             f"error: the machines did not find each other ({error}). Run the same command on each machine within a few "

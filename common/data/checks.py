@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.core.messages import cut, listed, quoted
 from common.data import tables
 from common.data.competition import Competition, FileSpec
 from common.data.dialogue import clean
 from common.data.repairs import ESCAPED, HTML, MAY_BE_TAG, odd_tag, repair_breaks, repair_tags
-from common.data.tables import FileOrigin, Record, Table, source_of
+from common.data.tables import Record, Table, source_of
+from common.data.text_files import FileOrigin
 
 # A cell with nothing but white space, zero-width characters and Hangul fillers looks empty, so it counts as empty.
 _VISIBLE = re.compile("[^\\s\u115f\u1160\u200b-\u200f\u2060\u3164\ufeff\uffa0]")
@@ -30,7 +32,7 @@ class Warnings:
     def add(self, kind: str, example: str) -> None:
         """Count one row for this kind of warning; the first example of each kind is kept."""
         self.counts[kind] += 1
-        self.examples.setdefault(kind, f"{kind}: {example}")
+        self.examples.setdefault(kind, f"{kind}: {cut(example)}")
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,12 @@ def _ids(table: Table, competition: Competition, spec: FileSpec, source: FileOri
                 record.line, f'column "{column}" is empty; every row needs an id', "Fix the row"
             )
         if value in seen:
-            problem = f'{column} "{value}" is a duplicate (first on line {seen[value]}); ids must be unique'
+            problem = (
+                f"{column} {quoted(value)} is a duplicate (first on line {seen[value]}); ids must be unique"
+            )
             raise source.error(record.line, problem, "Remove one of the two rows")
         if spec.ids is not None and value not in spec.ids:
-            problem = f'{column} "{value[:60]}" is not an id of this file; wanted {spec.ids}'
+            problem = f"{column} {quoted(value, 60)} is not an id of this file; wanted {spec.ids}"
             raise source.error(record.line, problem, "Fix the row")
         seen[value] = record.line
 
@@ -110,14 +114,16 @@ def _cells(table: Table, competition: Competition, kind: str, source: FileOrigin
     columns = read_columns(competition, kind)
     sample = kind == "sample"
     for number, record in enumerate(table.records):
-        fname = f'{competition.columns.id} "{record.cells[competition.columns.id]}"'
+        fname = f"{competition.columns.id} {quoted(record.cells[competition.columns.id])}"
         for column in columns:
             if not _VISIBLE.search(record.cells[column]):
                 problem = f'column "{column}" is empty for {fname}; every {kind} row needs one'
                 raise source.error(record.line, problem, "Fix the row")
         index = competition.submission.index_in(record.cells) if sample else None
         if index is not None and record.cells[index] != str(number):
-            problem = f'index column "{index}" is "{record.cells[index][:20]}" for {fname}; wanted {number}'
+            problem = (
+                f'index column "{index}" is {quoted(record.cells[index], 20)} for {fname}; wanted {number}'
+            )
             raise source.error(record.line, problem, "Number the rows from 0")
 
 
@@ -209,8 +215,8 @@ def check_same_ids(competition: Competition, kind: str, this: Checked, test: Che
     if mine == wanted:
         return
     lacking, extra = sorted(wanted - mine), sorted(mine - wanted)
-    parts = [f"lacks {len(lacking)} ids of the test file ({', '.join(lacking[:3])})"] if lacking else []
-    parts += [f"has {len(extra)} ids too many ({', '.join(extra[:3])})"] if extra else []
+    parts = [f"lacks {len(lacking)} ids of the test file ({listed(lacking, 3)})"] if lacking else []
+    parts += [f"has {len(extra)} ids too many ({listed(extra, 3)})"] if extra else []
     source = FileOrigin(this.table.label, competition.obtain)
     problem = f"the {kind} does not match {test.table.label}: it {' and '.join(parts)}"
     raise source.error(None, problem, "Take both files from the same release")

@@ -2,18 +2,17 @@
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
-from common.core.config import shown_value
 from common.core.errors import UserError
-from common.core.files import root, shown, write_text
+from common.core.files import read_regular, root, shown, write_text
+from common.core.messages import brief
 from common.core.ranges import fits
-from common.core.toml_table import TomlTable
+from common.core.toml_table import TomlTable, read_toml
 from common.data.competition import (
     KINDS,
     NEAR_COPY,
@@ -41,7 +40,7 @@ def _file(table: TomlTable) -> FileSpec:
     path = table.text("path")
     parts = PurePosixPath(path).parts
     if len(parts) < 2 or parts[0] != "data" or ".." in parts or not path.endswith((".csv", ".jsonl")):
-        raise table.wrong("path", repr(path), 'a .csv or .jsonl path under "data/"')
+        raise table.wrong("path", brief(path), 'a .csv or .jsonl path under "data/"')
     ids = None
     if (given := table.table("ids", optional=True)) is not None:
         ids = IdSpec(
@@ -77,7 +76,7 @@ def _require_range(table: TomlTable, ids: IdSpec) -> None:
         raise table.wrong("last", ids.last, f"a number from first ({ids.first}), for at most 10,000,000 ids")
     for gap in ids.gaps:
         if gap < ids.first or (ids.last is not None and gap > ids.last):
-            raise table.wrong("gaps", f"a list with {shown_value(gap)}", "numbers between first and last")
+            raise table.wrong("gaps", f"a list with {brief(gap, 40)}", "numbers between first and last")
 
 
 def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> dict[str, FileSpec]:
@@ -92,10 +91,12 @@ def _files(table: TomlTable, columns: Columns, submission: SubmissionSpec) -> di
         if kind == "sample":
             needed |= {submission.id}
         if missing := sorted(needed - set(spec.columns)):
-            raise given.wrong("columns", list(spec.columns), "also " + ", ".join(f'"{c}"' for c in missing))
+            raise given.wrong(
+                "columns", brief(list(spec.columns)), "also " + ", ".join(f'"{c}"' for c in missing)
+            )
         if kind in ("train", "dev", "solution") and not columns.answers(spec):
             names = ", ".join((columns.summary, *columns.references))
-            raise given.wrong("columns", list(spec.columns), f"at least one summary column ({names})")
+            raise given.wrong("columns", brief(list(spec.columns)), f"at least one summary column ({names})")
     table.done()
     return specs
 
@@ -112,12 +113,12 @@ def _submission(table: TomlTable) -> SubmissionSpec:
     for key in ("index", "id", "summary"):
         if getattr(spec, key) not in (None, *spec.columns):
             raise table.wrong(
-                key, repr(getattr(spec, key)), f"one of submission.columns {list(spec.columns)}"
+                key, brief(getattr(spec, key)), f"one of submission.columns {brief(list(spec.columns))}"
             )
     if len(spec.columns) != 2 + (spec.index is not None):
         raise table.wrong(
             "columns",
-            list(spec.columns),
+            brief(list(spec.columns)),
             "only the id column, the summary column and the index column, if there is one",
         )
     for header in spec.accepted:
@@ -154,7 +155,7 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
     submission = _submission(top.sub("submission"))
     goals = metric.several("goals", (int, float), "numbers", [])
     if list(goals) != sorted(goals) or not all(fits(Goal, goal) for goal in goals):
-        raise metric.wrong("goals", shown_value(goals), "ascending numbers from 0 to 300")
+        raise metric.wrong("goals", brief(list(goals)), "ascending numbers from 0 to 300")
     competition = Competition(
         name=name,
         title=top.text("title"),
@@ -178,13 +179,13 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
     )
     for source in competition.forbidden_sources:
         if not any(letter.isalnum() for letter in source):
-            raise rules.wrong("forbidden_sources", repr(source), "names with letters or digits")
+            raise rules.wrong("forbidden_sources", brief(source), "names with letters or digits")
     if not competition.speakers:
         raise tags.wrong("speakers", [], "at least one speaker tag")
     for tag in competition.tags:
         if not re.fullmatch(r"#\w+#", tag):
             raise tags.wrong(
-                "speakers" if tag in competition.speakers else "masked", repr(tag), "tags like #Name#"
+                "speakers" if tag in competition.speakers else "masked", brief(tag), "tags like #Name#"
             )
         if repair_tags(tag) != tag:
             raise tags.wrong(
@@ -207,14 +208,14 @@ def competition_names() -> list[str]:
     return sorted(path.parent.name for path in (root() / "competitions").glob("*/competition.toml"))
 
 
-def _known(name: str, where: str) -> None:
+def require_competition(name: str, where: str = "") -> None:
     """Raise UserError, starting with `where`, when no competition has this name."""
     existing = competition_names()
     if not _NAME.fullmatch(name) or name not in existing:
         close = difflib.get_close_matches(name, existing, 1)
         hint = f" Did you mean {close[0]}?" if close else ""
         listed = ", ".join(existing) or f"none (is {root()} the repository?)"
-        raise UserError(f"{where}no competition {name!r}; there are: {listed}.{hint}")
+        raise UserError(f"{where}no competition {brief(name)}; there are: {listed}.{hint}")
 
 
 def load_competition(name: str) -> Competition:
@@ -222,17 +223,13 @@ def load_competition(name: str) -> Competition:
 
     Raises UserError for an unknown name, and for an invalid competition.toml (the message names the key).
     """
-    _known(name, "")
+    require_competition(name)
     path = root() / "competitions" / name / "competition.toml"
     finish_import(path.parent)
     try:
-        value = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{shown(path)}: is not UTF-8 (byte {error.start}); save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{shown(path)}: is not valid TOML: {error}. Fix that file.") from error
+        value = read_toml(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{shown(path)}: not there; restore that file.") from error
     return _parse(name, path, value)
 
 
@@ -248,21 +245,20 @@ def active_competition() -> str:
         return max(imported, key=lambda path: path.stat().st_mtime_ns).parents[1].name
     marker = root() / ACTIVE
     try:
-        name = marker.read_text(encoding="utf-8").strip()
+        name = read_regular(marker).decode("utf-8").strip()
     except FileNotFoundError:
         return DEFAULT
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{shown(marker)}: cannot be read ({error.strerror}); delete it.") from error
+    except UnicodeDecodeError as error:
         raise UserError(f"{shown(marker)}: cannot be read ({error}); delete it.") from error
-    _known(name, f"{shown(marker)}: names ")
+    require_competition(name, f"{shown(marker)}: names ")
     return name
 
 
 def set_active_competition(name: str) -> None:
-    """Make this competition the default of all commands.
-
-    Raises UserError when it does not exist, or the choice cannot be written.
-    """
-    _known(name, "")
+    """Make this competition the default of all commands. Raises UserError when it does not exist."""
+    require_competition(name)
     write_text(root() / ACTIVE, name + "\n")
     for path in _just_imported():
         try:

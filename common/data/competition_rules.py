@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import root, shown
+from common.core.files import root, shown, user_path
 from common.data.competition import Competition
 
 API = "llm.model"  # the name that an API gives a model: neither a folder nor a hub id
@@ -59,8 +58,12 @@ def require_allowed(
 
 def _inside(name: str) -> str:
     """Return a path inside the repository relative to it: its parent folders are not part of the model's name."""
-    path = Path(name).expanduser()
-    return shown(path) if path.is_absolute() and path.resolve().is_relative_to(root()) else name
+    path = user_path(name)
+    try:
+        inside = path.is_absolute() and path.resolve().is_relative_to(root())
+    except (OSError, ValueError, RuntimeError):  # a name that no folder can have; a loop of links
+        inside = False
+    return shown(path.resolve()) if inside else name
 
 
 def _refusal(competition: Competition, where: str, found: str, source: str) -> UserError:

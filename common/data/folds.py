@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from common.core.errors import UserError
+from common.core.messages import quoted
 from common.data.competition import NEAR_COPY
 from common.data.near_copies import CopyIndex, copy_index
 from common.data.rows import Row
@@ -54,7 +55,7 @@ def groups(
     ids = [row.id for row in rows]
     if len(set(ids)) != len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
-        raise UserError(f'folds: id "{twice}" occurs twice among the rows; ids must be unique.')
+        raise UserError(f"folds: id {quoted(twice)} occurs twice among the rows; ids must be unique.")
     index = index or copy_index([row.dialogue for row in rows])
     seen: set[int] = set()
     found: list[frozenset[str]] = []

@@ -1,14 +1,8 @@
 """Import the organisers' files (`make data`): check all of them in a staging folder, then replace the old ones at once."""
 
 import os
-import shutil
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO
+from collections.abc import Mapping
+from pathlib import Path
 
 from common.core.errors import UserError
 from common.data import checks, releases
@@ -16,38 +10,19 @@ from common.data.checks import Checked, check_same_ids
 from common.data.competition import Competition
 from common.data.competition_file import set_active_competition
 from common.data.replace_files import put_in_place, staging_folder
-
-MAX_BYTES = 1 << 30
-DEPTH = 4
-_BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    ValueError,
-)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A file in the source: its name in messages, and a function that opens it."""
-
-    label: str
-    open: Callable[[], IO[bytes]]
+from common.data.sources import Found, choose, opened, parts
 
 
 def import_data(competition: Competition, source: Path) -> list[str]:
     """Check the declared files of `source`, replace the old ones by them and make the competition the active one.
 
-    `source` is a folder or a .zip; the files may be in subfolders. A report line gives the rows and the warnings. More
-    lines follow for splits that may be of different releases.
+    Return one report line for each file, with its rows and warnings, and one for splits that may be of different releases.
+    `source` is a folder or a .zip; the files may be in subfolders.
     Raises UserError when a file is missing, invalid or found twice, when the archive is damaged or has paths outside
     its root, or when writing fails; then nothing has changed.
     """
-    with _opened(source) as found:
-        chosen = _choose(competition, source, found)
+    with opened(source) as found:
+        chosen = choose(competition, source, found)
         with staging_folder(competition) as staging:
             for path, item in chosen.items():
                 _copy(item, staging / path)
@@ -57,103 +32,23 @@ def import_data(competition: Competition, source: Path) -> list[str]:
     return report
 
 
-@contextmanager
-def _opened(source: Path) -> Iterator[list[_Found]]:
-    """Yield the files of a folder or an archive; the archive stays open inside the context."""
-    if source.is_dir():
-        yield list(_in_folder(source))
-        return
-    if not source.exists():
-        raise UserError(
-            f"{source}: not there; name the folder or .zip of the organisers' files with from=PATH."
-        )
-    if source.suffix.lower() != ".zip" and not zipfile.is_zipfile(source):
-        raise UserError(
-            f"{source}: is neither a folder nor a .zip; unpack it and name the folder with from=FOLDER."
-        )
-    try:
-        archive = zipfile.ZipFile(source)
-    except (OSError, *_BROKEN_ZIP) as error:
-        raise UserError(f"{source}: the archive cannot be read ({error}); download it again.") from error
-    with archive:
-        yield list(_in_zip(source, archive))
-
-
-def _ignored(parts: tuple[str, ...]) -> bool:
-    return any(part == "__MACOSX" or part.startswith(".") for part in parts)
-
-
-def _in_folder(source: Path) -> Iterator[_Found]:
-    for folder, subfolders, names in os.walk(source):
-        inside = Path(folder).relative_to(source).parts
-        subfolders[:] = sorted(s for s in subfolders if not _ignored((s,)) and len(inside) + 1 < DEPTH)
-        for name in sorted(names):
-            path = Path(folder) / name
-            if not _ignored((name,)) and path.is_file():
-                yield _Found(str(path), lambda path=path: path.open("rb"))  # type: ignore[misc]
-
-
-def _in_zip(source: Path, archive: zipfile.ZipFile) -> Iterator[_Found]:
-    for info in archive.infolist():
-        name = info.filename.replace("\\", "/")
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
-            raise UserError(
-                f'{source}: entry "{info.filename}" points outside the archive; nothing was unpacked. '
-                "Do not use this archive: download it again from the organisers."
-            )
-        if info.is_dir() or _ignored(parts):
-            continue
-        if info.file_size > MAX_BYTES:
-            raise UserError(
-                f'{source}: entry "{name}" unpacks to {info.file_size:,} bytes; wanted at most {MAX_BYTES:,}. Download the archive again from the organisers.'
-            )
-        yield _Found(f"{source}/{name}", lambda info=info: archive.open(info))  # type: ignore[misc]
-
-
-def _choose(competition: Competition, source: Path, found: list[_Found]) -> dict[str, _Found]:
-    """Return the found file for each declared path, matched by file name."""
-    chosen: dict[str, _Found] = {}
-    missing = []
-    for path in dict.fromkeys(spec.path for spec in competition.files.values()):
-        name = PurePosixPath(path).name
-        matches = [item for item in found if PurePosixPath(item.label).name == name]
-        if len(matches) > 1:
-            listed = ", ".join(item.label for item in matches[:5])
-            raise UserError(
-                f"{source}: {name} is there {len(matches)} times ({listed}); name the folder of the right one with from=FOLDER."
-            )
-        if matches:
-            chosen[path] = matches[0]
-        else:
-            missing.append(name)
-    if missing:
-        names = sorted({PurePosixPath(item.label).name for item in found})
-        listed = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
-        raise UserError(
-            f"{source}: {', '.join(missing)} not found; found {listed or 'no files'}. "
-            f"Name the folder or .zip with all of the organisers' files: "
-            f"make data comp={competition.name} from=PATH"
-        )
-    return chosen
-
-
-def _copy(item: _Found, target: Path) -> None:
+def _copy(item: Found, target: Path) -> None:
     """Copy one file; reading an archive entry to its end also verifies its checksum."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with item.open() as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, 1 << 20)
+        with target.open("wb") as copy:
+            for part in parts(item):
+                copy.write(part)
             copy.flush()
             os.fsync(copy.fileno())
-    except (OSError, *_BROKEN_ZIP) as error:
+    except OSError as error:
         raise UserError(
-            f"{item.label}: cannot be copied ({error}); nothing was changed. "
-            "Get the file or archive again, or free some space."
+            f"{item.label}: cannot be copied ({error.strerror}); nothing was changed. Free some space, or make the "
+            "competition's folder writable."
         ) from error
 
 
-def _check(competition: Competition, chosen: Mapping[str, _Found], staging: Path) -> list[str]:
+def _check(competition: Competition, chosen: Mapping[str, Found], staging: Path) -> list[str]:
     """Check every staged file, compare sample and solution with test, and return the report lines."""
     checked = {
         kind: checks.check(competition, kind, staging / spec.path, chosen[spec.path].label)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from common.core.errors import UserError
 from common.core.files import shown, write_text
+from common.core.messages import quoted
 from common.data import checks, tables
 from common.data.checks import Checked, check_same_ids, ids_of
 from common.data.competition import Competition
@@ -132,9 +133,7 @@ def read_predictions(path: Path, competition: Competition) -> dict[str, str]:
                 record.line, f'column "{id_column}" is empty; every row needs an id', "Fix the row"
             )
         if value in lines:
-            problem = (
-                f'{id_column} "{value}" is a duplicate (first on line {lines[value]}); ids must be unique'
-            )
+            problem = f"{id_column} {quoted(value)} is a duplicate (first on line {lines[value]}); ids must be unique"
             raise source.error(record.line, problem, "Remove one of the two rows")
         lines[value] = record.line
         predictions[value] = record.cells[summary]
@@ -152,11 +151,11 @@ def write_predictions(path: Path, ids: Sequence[str], texts: Sequence[str], comp
     seen: set[str] = set()
     for key, text in zip(ids, texts, strict=True):
         if key in seen:
-            raise UserError(f'{shown(path)}: id "{key}" was predicted twice; nothing was written.')
+            raise UserError(f"{shown(path)}: id {quoted(key)} was predicted twice; nothing was written.")
         seen.add(key)
         if "\0" in text or SURROGATE.search(text):
             raise UserError(
-                f'{shown(path)}: the text of "{key}" contains a NUL or a lone surrogate; remove it.'
+                f"{shown(path)}: the text of {quoted(key)} contains a NUL or a lone surrogate; remove it."
             )
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")

@@ -4,14 +4,18 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.core.errors import UserError
-from common.core.files import shown
+from common.core.errors import first_line
+from common.core.files import parse_json, shown
+from common.core.messages import cut, listed, quoted
+from common.data.text_files import FileOrigin, decode, read_bytes
 
-_HANGUL = re.compile("[가-힣]")
+_FIRST = 4096
+"""Maximum number of characters of the first line that are looked at to tell the format."""
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -37,82 +41,6 @@ class Table:
     blank_lines: int
 
 
-class FileOrigin:
-    """A file's name in messages, and the command that gets the file again."""
-
-    def __init__(self, label: str, obtain: str | None) -> None:
-        self.label, self.obtain = label, obtain
-
-    def fix(self, what: str) -> str:
-        """Return the advice at the end of a message: `what`, or get the file again if a command for that is known."""
-        return f"{what}, or get the file again with: {self.obtain}" if self.obtain else f"{what}."
-
-    def error(self, line: int | None, problem: str, what: str) -> UserError:
-        """Return a UserError that gives the file, the line, the problem and the advice."""
-        where = self.label if line is None else f"{self.label}:{line}"
-        return UserError(f"{where}: {problem}. {self.fix(what)}")
-
-
-def read_bytes(path: Path, source: FileOrigin) -> bytes:
-    """Return the file's bytes. Raises UserError when the file is missing, a folder, unreadable or empty."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        hint = f" Get it with: {source.obtain}" if source.obtain else " Check the path."
-        raise UserError(f"{source.label}: not there.{hint}") from error
-    except OSError as error:
-        raise source.error(None, f"cannot be read ({error.strerror})", "Make the file readable") from error
-    if not data.strip():
-        raise source.error(None, f"is empty ({len(data)} bytes)", "Use the complete file")
-    return data
-
-
-def decode(data: bytes, source: FileOrigin) -> str:
-    """Return UTF-8 text without its byte order mark.
-
-    Raises UserError for CP949, UTF-16, other invalid bytes and NUL bytes; the message says which.
-    """
-    name = Path(source.label).name
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise source.error(None, "is UTF-16; wanted UTF-8", _iconv("UTF-16", name))
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        before = data[: error.start].decode("utf-8-sig")
-        if not _HANGUL.search(before) and _is_cp949(data):
-            raise source.error(
-                line, "is in CP949 (EUC-KR, Korean Windows); wanted UTF-8", _iconv("CP949", name)
-            ) from error
-        raise source.error(
-            line,
-            f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8, and the file is not CP949 either",
-            "The file is damaged: restore that line",
-        ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise source.error(
-            line, "has a NUL byte (\\x00); wanted text", "The file is damaged: remove the byte"
-        )
-    return text
-
-
-def _iconv(encoding: str, name: str) -> str:
-    stem = Path(name).stem
-    return f"Convert it (iconv -f {encoding} -t UTF-8 {name} > {stem}.utf8{Path(name).suffix})"
-
-
-def _is_cp949(data: bytes) -> bool:
-    try:
-        return bool(_HANGUL.search(data.decode("cp949")))
-    except UnicodeDecodeError:
-        return False
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
 def _csv_rows(text: str, source: FileOrigin) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the number of its first line; a blank line gives []. Only "\\n" ends a line."""
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
@@ -123,27 +51,73 @@ def _csv_rows(text: str, source: FileOrigin) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            if "new-line character" in str(error):
-                problem, what = (
-                    "has a carriage return (\\r) outside quotes; wanted lines that end in \\n or \\r\\n",
-                    "Convert the line endings, or quote the cell",
-                )
-            else:
-                problem, what = (
-                    "starts a record with unbalanced quotes: a quoted cell is not closed, "
-                    f'or contains a " that is not doubled ({error})',
-                    'Close the quote (write a " inside a cell as "")',
-                )
+            problem, what = _csv_fault(str(error))
             raise source.error(line, problem, what) from error
         yield line, row
 
 
+def _csv_fault(error: str) -> tuple[str, str]:
+    """Return the problem and the advice for an error of the csv module."""
+    if "new-line character" in error:
+        return (
+            "has a carriage return (\\r) outside quotes; wanted lines that end in \\n or \\r\\n",
+            "Convert the line endings, or quote the cell",
+        )
+    if "field limit" in error:
+        return (
+            f"starts a record with a cell of over {csv.field_size_limit():,} characters, which is too long",
+            'If the cell should end earlier, close its quote (write a " inside a cell as ""); otherwise shorten it',
+        )
+    return (
+        "starts a record with unbalanced quotes: a quoted cell is not closed, "
+        f'or contains a " that is not doubled ({error})',
+        'Close the quote (write a " inside a cell as "")',
+    )
+
+
+def _require_csv(text: str, source: FileOrigin, wanted: Sequence[str]) -> None:
+    """Raise UserError when a file that is read as a CSV is JSON, or has another separator than the comma."""
+    first = text.lstrip()[:_FIRST].split("\n", 1)[0]
+    if first.startswith("{"):
+        name = shlex.quote(f"{Path(source.label).stem}.jsonl")
+        raise source.error(1, "is JSON Lines; wanted a CSV", f"Rename it to {name} if it may have that name")
+    _require_no_array(text, source)
+    by_commas = _found(first, ",", wanted)
+    for sign, name in _SEPARATORS.items():
+        if _found(first, sign, wanted) > by_commas:
+            raise source.error(
+                1, f"the columns are separated by {name}; wanted commas", _convert(source, sign)
+            )
+
+
+def _convert(source: FileOrigin, separator: str) -> str:
+    path = Path(source.label)
+    read = f"pandas.read_csv({path.name!r}, sep={separator!r}, dtype=str, keep_default_na=False)"
+    return (
+        f'Convert it (python -c "import pandas; {read}.to_csv({f"{path.stem}.commas.csv"!r}, index=False)")'
+    )
+
+
+def _found(line: str, separator: str, wanted: Sequence[str]) -> int:
+    """Return how many of the wanted columns a header has when it is split at this separator."""
+    return len(set(next(csv.reader([line.split("\r")[0]], delimiter=separator), [])) & set(wanted))
+
+
+def _require_no_array(text: str, source: FileOrigin) -> None:
+    if re.match(r"\s*\[\s*[{\[\]]", text):
+        path = Path(source.label)
+        name, new = shlex.quote(path.name), shlex.quote(f"{path.stem}.jsonl")
+        problem = "is one JSON array; wanted one object on each line"
+        raise source.error(1, problem, f"Convert it (jq -c '.[]' {name} > {new})")
+
+
 def _csv(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> Table:
+    _require_csv(text, source, wanted)
     rows = _csv_rows(text, source)
     line, header = next(((line, row) for line, row in rows if row), (1, []))
     if problem := _wrong_header(header, wanted, others):
         what = "Name the columns so" + ("" if others else " and remove all others")
-        raise source.error(line, f"{problem}; wanted {_quoted(wanted)}", what)
+        raise source.error(line, f"{problem}; wanted {listed(wanted)}", what)
     records, blank = [], 0
     for line, row in rows:
         if not row:
@@ -158,25 +132,25 @@ def _csv(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> 
 def _wrong_header(header: Sequence[str], wanted: Sequence[str], others: bool) -> str | None:
     """Return the fault of a CSV header as a message; None when it is correct."""
     if len(set(header)) != len(header):
-        return f"the header has a duplicate column: {_quoted(header)}"
+        return f"the header has a duplicate column: {listed(header)}"
     parts = []
     if missing := [column for column in wanted if column not in header]:
-        parts.append(f"column {_quoted(missing)} is missing")
+        parts.append(f"column {listed(missing)} is missing")
     extra = [column for column in header if column not in wanted]
     if extra and not others:
-        parts.append(f"column {_quoted(extra)} is not allowed")
+        parts.append(f"column {listed(extra)} is not allowed")
     if not parts:
         return None
     alone = header[0] if len(header) == 1 else ""
     separator = next((name for sign, name in _SEPARATORS.items() if sign in alone), None)
     hint = f" (separated by {separator}; wanted commas)" if separator else ""
-    return f"{' and '.join(parts)}; the header has {_quoted(header)}{hint}"
+    return f"{' and '.join(parts)}; the header has {listed(header)}{hint}"
 
 
 def _wrong_width(row: Sequence[str], header: Sequence[str]) -> tuple[str, str]:
     """Return the problem and the advice for a record with too many or too few fields."""
-    first = next((cell for cell in row if cell), "")[:40]
-    problem = f'the record that starts with "{first}" has {len(row)} fields, but the header has {len(header)}'
+    first = quoted(next((cell for cell in row if cell), ""), 40)
+    problem = f"the record that starts with {first} has {len(row)} fields, but the header has {len(header)}"
     if len(row) > len(header):
         return f"{problem}: a cell with a comma is not quoted", 'Put the cell in quotes ("…")'
     return (
@@ -193,6 +167,10 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> Table:
+    _require_no_array(text, source)
+    if _found(text[:_FIRST].split("\n", 1)[0], ",", wanted):
+        name = shlex.quote(f"{Path(source.label).stem}.csv")
+        raise source.error(1, "is a CSV; wanted JSON Lines", f"Rename it to {name} if it may have that name")
     records, blank = [], 0
     lines = text.split("\n")  # not splitlines: U+2028 may stand inside a string
     for number, line in enumerate(lines, 1):
@@ -200,11 +178,10 @@ def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bo
             blank += number < len(lines)
             continue
         try:
-            value = json.loads(line, object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
-            raise source.error(
-                number, f"is not a JSON object on one line ({error})", "Fix the line"
-            ) from error
+            value = parse_json(line, _unique)
+        except ValueError as error:
+            problem = f"is not a JSON object on one line ({first_line(error)})"
+            raise source.error(number, problem, "Fix the line") from error
         if not isinstance(value, dict):
             raise source.error(
                 number,
@@ -216,17 +193,15 @@ def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bo
             [key for key in value if key not in wanted],
         )
         if missing or (extra and not others):
-            found = (
-                f"key {_quoted(missing)} is missing" if missing else f"key {_quoted(extra)} is not allowed"
-            )
-            raise source.error(number, f"{found}; wanted {_quoted(wanted)}", "Fix the line")
+            found = f"key {listed(missing)} is missing" if missing else f"key {listed(extra)} is not allowed"
+            raise source.error(number, f"{found}; wanted {listed(wanted)}", "Fix the line")
         value = {key: value[key] for key in wanted}  # other keys may have values of any type
         for key, cell in value.items():
             if not isinstance(cell, str):
-                problem = f'key "{key}" is {json.dumps(cell)[:40]} ({type(cell).__name__}); wanted a string'
+                problem = f"key {quoted(key)} is {cut(json.dumps(cell), 40)} ({type(cell).__name__}); wanted a string"
                 raise source.error(number, problem, "Fix the line")
             if "\0" in cell or SURROGATE.search(cell):
-                problem = f'key "{key}" contains a NUL or a lone surrogate; wanted text'
+                problem = f"key {quoted(key)} contains a NUL or a lone surrogate; wanted text"
                 raise source.error(number, problem, "Fix the line")
         records.append(Record(number, value))
     return Table(source.label, (), tuple(records), blank)

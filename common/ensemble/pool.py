@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.data.near_copies import grams, similarity
 from common.rouge import METRICS, get_profile, pairwise
 from common.runs.candidates import Candidate
@@ -91,7 +92,7 @@ def pool(
         if different:
             raise UserError(
                 f"{name} and {first} do not have the same dialogues ({len(different)} differ, for example "
-                f"{min(different)!r}); run infer for both on the same data."
+                f"{brief(min(different))}); run infer for both on the same data."
             )
     groups: list[list[tuple[int, int, Candidate]]] = []
     for key in ids:
@@ -102,7 +103,7 @@ def pool(
                 if candidate.text.strip():
                     unique.setdefault(candidate.text, candidate)
             if not unique:
-                raise UserError(f"{name} has no text for {key!r}; run infer for it again.")
+                raise UserError(f"{name} has no text for {brief(key)}; run infer for it again.")
             group += [(number, place, candidate) for place, candidate in enumerate(unique.values())]
         groups.append(group)
     recombined = combine([_texts(group) for group in groups]) if combine else [()] * len(groups)

@@ -1,6 +1,5 @@
 """Read submissions/<name>.toml as a Recipe: which runs are blended, with which weights, by which method."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
-from common.core.config import shown_value
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief
 from common.core.ranges import described, fits
+from common.core.toml_table import read_toml
+from common.data.competition_file import require_competition
 from common.ensemble.consensus import Consensus
 from common.rouge import METRICS, PROFILES
 
@@ -93,19 +94,17 @@ def read_recipe(path: Path) -> Recipe:
     """Return the recipe of a TOML file. Raises UserError naming the file and the wrong key."""
     where = shown(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except FileNotFoundError as error:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml"))) or "none"
         raise UserError(
             f"{where}: file not found; recipes here: {there}. Copy one of them to this name."
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{where}: not valid TOML ({error}).") from error
     known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "recombined"}
     if "fused" in content:
         raise UserError(f'{where}: "fused" was renamed to "recombined"; rename that key.')
     if unknown := sorted(set(content) - known):
-        raise UserError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}.")
+        raise UserError(f"{where}: unknown key {brief(unknown[0])}; known keys: {', '.join(sorted(known))}.")
     members = content.get("members")
     if not isinstance(members, list) or not members:
         raise UserError(f'{where}: "members" must be a list such as [{{ run = "exp002", weight = 1.0 }}].')
@@ -116,7 +115,9 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{where}: all weights are 0; give at least one member a positive weight.")
     method = content.get("method", "mbr")
     if method not in BLEND_METHODS:
-        raise UserError(f"{where}: method {method!r} is unknown; choose one of {', '.join(BLEND_METHODS)}.")
+        raise UserError(
+            f"{where}: method {brief(method)} is unknown; choose one of {', '.join(BLEND_METHODS)}."
+        )
     if method not in WITH_GIVEN_WEIGHTS and (
         {"mix", "length"} & set(content) or any(m.weight != 1 or not m.choose for m in found)
     ):
@@ -139,22 +140,25 @@ def read_recipe(path: Path) -> Recipe:
         )
     require_enough(recombined, candidates, where)
     utility = content.get("utility", "leaderboard")
-    if utility not in PROFILES:
+    if utility not in tuple(PROFILES):  # it may be of any type
         raise UserError(
-            f"{where}: utility {utility!r} is unknown; choose a ROUGE profile: {', '.join(PROFILES)}."
+            f"{where}: utility {brief(utility)} is unknown; choose a ROUGE profile: {', '.join(PROFILES)}."
         )
     mix = content.get("mix", DEFAULT_MIX)
     if not isinstance(mix, dict) or set(mix) - set(METRICS) or not any(mix.values()):
         raise UserError(
-            f"{where}: mix {mix!r}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
+            f"{where}: mix {brief(mix)}; wanted shares of {', '.join(METRICS)}: {{ rouge1 = 1, rougeL = 1 }}."
         )
     shares = tuple(_number(Weight, mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
     length = _number(Length, content.get("length", 0.0), f"{where}: length")
-    if not isinstance(content.get("competition"), str):
-        raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
+    competition = content.get("competition")
+    if not isinstance(competition, str):
+        state = "missing" if competition is None else brief(competition)
+        raise UserError(f'{where}: "competition" is {state}; name the folder under competitions/.')
+    require_competition(competition, f"{where}: ")
     return Recipe(
         path.stem,
-        content["competition"],
+        competition,
         method,
         found,
         candidates,
@@ -177,7 +181,7 @@ def require_enough(recombined: int, candidates: int, where: str) -> None:
 def _require(hint: Any, value: Any, where: str) -> None:
     """Raise UserError unless the value is inside the range."""
     if not fits(hint, value):
-        raise UserError(f"{where} is {shown_value(value)}; wanted {described(hint)}.")
+        raise UserError(f"{where} is {brief(value, 40)}; wanted {described(hint)}.")
 
 
 def _number(hint: Any, value: Any, where: str) -> float:

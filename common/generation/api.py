@@ -6,6 +6,7 @@ from typing import Literal
 
 from common import prompts
 from common.core.errors import UserError
+from common.core.messages import cut
 from common.data.dialogue import clean, tags
 from common.data.rows import Row
 from common.llm.checks import Check, summary_check
@@ -78,7 +79,7 @@ def candidates(
 
 
 def _without_summary(empty: Sequence[str], problems: Mapping[str, str], total: int) -> str:
-    listed = "\n".join(f"  {name}: {problems[name]}" for name in empty[:5])
+    listed = "\n".join(f"  {cut(name, 40)}: {problems[name]}" for name in empty[:5])
     more = f"\n  and {len(empty) - 5} more" if len(empty) > 5 else ""
     return (
         f"{len(empty)} of {total} dialogues have no usable answer; nothing is written in their place:\n{listed}{more}\n"

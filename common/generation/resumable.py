@@ -7,6 +7,7 @@ from common.core import distributed
 from common.core.errors import UserError
 from common.core.files import read_json, repair_last_line, sha256_texts, shown, write_json
 from common.core.memory import advise_when_out_of_memory
+from common.core.messages import brief
 from common.core.progress import progress
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder
@@ -47,7 +48,7 @@ def generate(
     unknown = sorted(set(done) - set(sources))
     if unknown:
         raise UserError(
-            f"{shown(path)}: id {unknown[0]!r} is not in this split; delete the file and run this again."
+            f"{shown(path)}: id {brief(unknown[0])} is not in this split; delete the file and run this again."
         )
     bar = progress(
         total=len(sources), initial=len(done), description=f"decode {path.parent.name}", unit="dialogue"

@@ -1,13 +1,14 @@
 """Read the API key from the environment or .env, and redact it from everything that is shown or stored."""
 
 import functools
+import io
 import os
 import re
 
 from dotenv import dotenv_values
 
 from common.core.errors import UserError
-from common.core.files import root
+from common.core.files import read_regular, root
 from common.llm.config import LOOPBACK, LLMConfig, key_variable
 
 REDACTED = "[key]"
@@ -19,6 +20,7 @@ _PERCENT = "%(?:25){0,3}"
 _AMPERSAND, _HASH, _SEMICOLON = (rf"(?:{c}|{_PERCENT}{ord(c):02x})" for c in "&#;")
 _ENTITY = rf"{_AMPERSAND}(?:amp{_SEMICOLON}){{0,3}}{_HASH}"
 _BACKSLASHES = rf"(?:\\|{_PERCENT}5c){{0,8}}"
+_MOST_DOTENV = 1 << 20  # bytes
 _SHORTEST = 8  # characters; a shorter key would match ordinary text
 
 
@@ -61,13 +63,14 @@ def read_secret(name: str) -> tuple[str, str]:
 
 def _dotenv(name: str) -> str:
     path = root() / ".env"
-    if not path.is_file():
-        return ""
     try:
-        return (dotenv_values(path, interpolate=False, encoding="utf-8-sig").get(name) or "").strip()
+        text = read_regular(path, _MOST_DOTENV).decode("utf-8-sig")
+    except FileNotFoundError:
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{path}: cannot be read ({reason}); it should contain lines like {name}=…") from None
+    return (dotenv_values(stream=io.StringIO(text), interpolate=False).get(name) or "").strip()
 
 
 @functools.lru_cache(maxsize=4)

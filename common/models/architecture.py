@@ -5,6 +5,7 @@ from typing import Literal
 
 from common.core.errors import UserError, first_line
 from common.core.files import read_json, shown
+from common.core.messages import brief
 
 Architecture = Literal["seq2seq", "causal"]
 DESCRIPTIONS = {"seq2seq": "an encoder-decoder", "causal": "a decoder-only language model"}
@@ -27,7 +28,7 @@ def architecture(folder: Path) -> Architecture:
     if kind not in configuration_auto.CONFIG_MAPPING_NAMES:
         custom = "; it has custom code (auto_map), which is never run" if "auto_map" in found else ""
         raise UserError(
-            f"{shown(path)}: model_type {kind!r} is not known to transformers {__version__}{custom}. "
+            f"{shown(path)}: model_type {brief(kind)} is not known to transformers {__version__}{custom}. "
             "Choose a model of a known architecture (BART, T5, mBART, Qwen2, Llama, Gemma3 …)."
         )
     try:

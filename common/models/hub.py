@@ -11,7 +11,8 @@ from typing import Any
 
 from common.core import verified_folder
 from common.core.errors import UserError, first_line
-from common.core.files import existing_parent, root, sha256_file, shown
+from common.core.files import existing_parent, kind_of, root, sha256_file, shown, user_path
+from common.core.messages import brief
 from common.core.paths import MERGED, cache_folder
 from common.core.verified_folder import build_once
 from common.models import hub_errors, offline_gemma
@@ -78,12 +79,12 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     if Path(name).parent.name == MERGED:
         run, competition = Path(name).name, Path(name).parent.parent.name
         raise UserError(
-            f"model {name!r} does not exist yet; train {run}, then create it with: make merge run={run} "
+            f"model {brief(name)} does not exist yet; train {run}, then create it with: make merge run={run} "
             f"comp={competition}."
         )
     if not _is_id(name):
         raise UserError(
-            f"model {name!r}: neither an existing folder nor a hub id; wanted a folder with config.json, "
+            f"model {brief(name)}: neither an existing folder nor a hub id; wanted a folder with config.json, "
             f"tokenizer and safetensors, owner/name on the Hugging Face hub, or {' or '.join(OFFLINE)}."
         )
     return _from_hub(name, revision, kind)
@@ -126,11 +127,18 @@ def _is_id(name: str) -> bool:
 
 def _local(name: str) -> Path | None:
     """Return the folder of that name, relative to the working directory or the repository; None when there is none."""
-    relative = Path(name).expanduser()
-    folders = [path.resolve() for path in (relative, root() / relative) if path.is_dir()]
+    relative = user_path(name)
+    folders = [path.resolve() for path in (relative, root() / relative) if _is_folder(path)]
     return next(
         (folder for folder in folders if (folder / "config.json").exists()), next(iter(folders), None)
     )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return kind_of(path) == "folder"
+    except OSError:  # a name that no folder can have
+        return False
 
 
 def _loadable(folder: Path) -> Path:
@@ -180,7 +188,7 @@ def _cached(name: str, revision: str | None) -> Path | None:
         return None
     except HFValidationError as error:
         raise UserError(
-            f"model {name!r}: neither an existing folder nor a hub id ({first_line(error)}); check the name."
+            f"model {brief(name)}: neither an existing folder nor a hub id ({first_line(error)}); check the name."
         ) from None
     return Path(found) if is_complete(Path(found)) else None
 

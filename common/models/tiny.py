@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.core.paths import cache_folder
 from common.core.verified_folder import build_once
 from common.tokenization.tokenizer import train_bpe
@@ -64,7 +65,7 @@ def require_kind(name: str) -> None:
     """Raise UserError when there is no tiny model of that name."""
     if name.removeprefix(PREFIX) not in _MODELS:
         kinds = ", ".join(PREFIX + known for known in _MODELS)
-        raise UserError(f"model {name!r}: there is no tiny model of that kind; wanted one of {kinds}.")
+        raise UserError(f"model {brief(name)}: there is no tiny model of that kind; wanted one of {kinds}.")
 
 
 def tiny(name: str) -> Path:

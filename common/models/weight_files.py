@@ -1,5 +1,6 @@
 """Select, check and hash the weight, config and tokenizer files of a model folder or hub repository."""
 
+import errno
 import hashlib
 import json
 import re
@@ -8,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from common.core.files import read_json
+from common.core.files import kind_of, open_regular, read_json
 
 READ = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
 # Subfolders hold copies for other frameworks.
@@ -16,6 +17,7 @@ SKIPPED = ("*/*", "*.index.json", "adapter_*", "flax_*", "tf_*")
 TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 CARD = "README.md"
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+_MOST_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 SAMPLE = 4096
 """Number of bytes read at the start and at the end of every tensor.
 
@@ -34,9 +36,11 @@ def weights_sha256(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in weight_files(folder):
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             # File format: header length (8 bytes), JSON header, tensors. Offsets are relative to the header's end.
             length = int.from_bytes(file.read(8), "little")
+            if length > _MOST_HEADER:
+                raise OSError(errno.EFBIG, f"{path.name}: its header has {length:,} bytes")
             header: dict[str, Any] = json.loads(file.read(length))
             header.pop("__metadata__", None)
             digest.update(json.dumps(header, sort_keys=True).encode())
@@ -57,6 +61,9 @@ def defect_of(folder: Path, weights: str = SAFE) -> str | None:
     if not (folder / "config.json").exists():
         return "no config.json"
     names = file_names(folder)
+    for name in names:
+        if (kind := kind_of(folder / name)) not in ("file", "folder", ""):
+            return f"{name} is a {kind}"  # the library that loads it would wait for ever
     if not has_tokenizer(names):
         return f"no tokenizer ({', '.join(TOKENIZER_FILES)})"
     needed = _needed(folder, weights)
@@ -134,6 +141,7 @@ def _opens(path: Path) -> bool:
     from safetensors import SafetensorError, safe_open
 
     try:
+        open_regular(path).close()
         with safe_open(path, framework="np"):
             return True
     except (SafetensorError, OSError):

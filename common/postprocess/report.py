@@ -7,6 +7,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief
 from common.core.paths import run_folder
 from common.data.competition import Competition
 from common.data.competition_file import active_competition
@@ -47,7 +48,7 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     if missing:
         raise UserError(
             f"{shown(path)}: {len(missing)} of {len(dev)} dialogues have no candidate, for example "
-            f"{missing[0]!r}; run: {again}"
+            f"{brief(missing[0])}; run: {again}"
         )
     made = read_predictions(path.with_name("predictions.csv"), competition)
     if made != best_texts(own, {row.id: found[row.id] for row in dev}):

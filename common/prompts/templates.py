@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le, Len
 
 from common.core.errors import UserError
-from common.core.files import sha256_texts, shown
+from common.core.files import read_regular, sha256_texts, shown
+from common.core.messages import brief
 from common.core.ranges import Text
 from common.data.dialogue import TAG, clean
 from common.data.rows import Row
@@ -106,7 +107,7 @@ def require_styles(names: Sequence[str]) -> None:
     for style in names:
         if style not in known:
             raise UserError(
-                f"prompt: there is no style {style!r:.40}; the styles are {', '.join(known)}. "
+                f"prompt: there is no style {brief(style, 40)}; the styles are {', '.join(known)}. "
                 f"Choose one, or create {shown(_FOLDER / 'styles')}/NAME.txt."
             )
         if names.count(style) > 1:
@@ -194,10 +195,11 @@ def template(path: Path, places: int) -> str:
     Raises UserError if the file cannot be read, is empty, or does not contain PLACEHOLDER exactly `places` times.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_regular(path, 1 << 20).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"{shown(path)}: cannot be read ({error}); restore it: git checkout {shown(path)}"
+            f"{shown(path)}: cannot be read ({reason}); restore it: git checkout {shown(path)}"
         ) from None
     if not text or text.count(PLACEHOLDER) != places:
         found = f"contains {PLACEHOLDER} {text.count(PLACEHOLDER)} times" if text else "is empty"

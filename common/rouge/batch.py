@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.rouge.checks import blank_texts, check_same_length, check_texts, reference_lists
 from common.rouge.counting import Counter
 from common.rouge.profiles import METRICS, Profile, get_profile
@@ -71,14 +72,14 @@ def _mode(profile: Profile, wanted: str | int | None, most: int, fewest: int) ->
         return "one" if most == 1 else f"index:{wanted}"
     if wanted not in (None, "max", "mean"):
         raise UserError(
-            f"unknown references_mode {wanted!r}; choose 'max', 'mean' or the index of one reference."
+            f"unknown references_mode {brief(wanted)}; choose 'max', 'mean' or the index of one reference."
         )
     if most == 1:
         return "one"
     mode = wanted or profile.several
     if not mode:
         raise UserError(
-            f"profile {profile.name!r} is defined for one reference, but an example has {most}. Choose one with "
+            f"profile {brief(profile.name)} is defined for one reference, but an example has {most}. Choose one with "
             "references_mode=0, or combine them with references_mode='mean' or 'max'."
         )
     return str(mode)

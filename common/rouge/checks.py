@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.core.errors import UserError
+from common.core.messages import brief
 
 
 def check_text(value: Any, where: str) -> None:
@@ -91,18 +92,18 @@ def align(
     prediction.
     """
     if missing not in ("error", "zero"):
-        raise UserError(f"missing is {missing!r}; choose 'error' or 'zero'.")
+        raise UserError(f"missing is {brief(missing)}; choose 'error' or 'zero'.")
     unknown = [key for key in predictions if key not in references]
     absent = [key for key in references if key not in predictions]
     if unknown:
         raise UserError(
-            f"{len(unknown)} of {len(predictions)} predicted ids have no reference, first {unknown[0]!r}"
-            f"{f'; and {len(absent)} references have no prediction, first {absent[0]!r}' if absent else ''}. "
+            f"{len(unknown)} of {len(predictions)} predicted ids have no reference, first {brief(unknown[0])}"
+            f"{f'; and {len(absent)} references have no prediction, first {brief(absent[0])}' if absent else ''}. "
             "Check that predictions and references come from the same split and competition."
         )
     if absent and missing == "error":
         raise UserError(
-            f"{len(absent)} of {len(references)} references have no prediction, first {absent[0]!r}. "
+            f"{len(absent)} of {len(references)} references have no prediction, first {brief(absent[0])}. "
             "Predict every id, or pass missing='zero' to score the missing ones 0."
         )
     lists = [[entry] if isinstance(entry, str) else list(entry) for entry in references.values()]

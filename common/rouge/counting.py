@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.rouge.arrays import Array, Counts, Index, ngram_sizes
 from common.rouge.profiles import Profile
 from common.rouge.pure_python import overlap_counts, position_masks, rouge101_counts
@@ -70,7 +71,7 @@ class Counter:
                 )
         elif profile.name == "google" and wanted != "alnum":
             raise UserError(
-                f"profile 'google' always uses rouge_score's own tokenizer and cannot use {wanted!r}; "
+                f"profile 'google' always uses rouge_score's own tokenizer and cannot use {brief(wanted)}; "
                 "remove the option, or use it with profile 'korouge'."
             )
         else:

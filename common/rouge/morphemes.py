@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from common.core.errors import UserError
+from common.core.messages import brief
 
 log = logging.getLogger(__name__)
 _EXTRAS = {
@@ -61,7 +62,7 @@ def analyser_name(name: str) -> str:
     except metadata.PackageNotFoundError as error:
         package, command = _EXTRAS[name]
         raise UserError(
-            f"tokenizer {name!r} needs {package}, but package {error.name} is not installed. No other analyser is "
+            f"tokenizer {brief(name)} needs {package}, but package {error.name} is not installed. No other analyser is "
             f"used instead, because it would change the metric. Install it with: {command}"
         ) from None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from common.core.errors import UserError
+from common.core.messages import brief
 
 METRICS = ("rouge1", "rouge2", "rougeL")
 """The three F1 scores of every profile, in the order of every array in this package."""
@@ -40,7 +41,7 @@ PROFILES = MappingProxyType(
 def get_profile(name: str) -> Profile:
     """Return the profile of this name. Raises UserError, listing all names, when there is none."""
     if name not in PROFILES:
-        raise UserError(f"unknown ROUGE profile {name!r}; choose one of: {', '.join(PROFILES)}.")
+        raise UserError(f"unknown ROUGE profile {brief(name)}; choose one of: {', '.join(PROFILES)}.")
     return PROFILES[name]
 
 

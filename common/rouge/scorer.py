@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.rouge.checks import check_text
 from common.rouge.pure_python import lcs_positions, ngram_overlap, overlap_counts, position_masks
 from common.rouge.tokenizers import whitespace_tokenizer
@@ -66,7 +67,7 @@ class RougeScorer:
     ) -> None:
         for name in rouge_types:
             if name not in ROUGE_TYPES:
-                raise UserError(f"unknown rouge type {name!r}; choose from: {', '.join(ROUGE_TYPES)}.")
+                raise UserError(f"unknown rouge type {brief(name)}; choose from: {', '.join(ROUGE_TYPES)}.")
         self.rouge_types = rouge_types
         self._split_summaries = split_summaries
         self._tokenizer: TextTokenizer = tokenizer or whitespace_tokenizer(use_stemmer)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.rouge.porter import porter_stem
 
 TOKENIZERS = ("whitespace", "mecab", "kiwi", "char", "alnum")
@@ -104,7 +105,7 @@ def refuse_hangul(text: str, where: str) -> None:
     found = _HANGUL.search(text)
     if found:
         raise UserError(
-            f"{where} contains Hangul ({found.group()!r}), which the google profile deletes before scoring: "
+            f"{where} contains Hangul ({brief(found.group())}), which the google profile deletes before scoring: "
             "unrelated Korean texts would score 1.0. "
             "Use --profile leaderboard (morphemes), korouge (whitespace) or rouge101 for Korean."
         )
@@ -119,7 +120,7 @@ def get_tokenizer(name: str, use_stemmer: bool = False, cache_dir: str | Path | 
     """
     if use_stemmer and name not in ("whitespace", "alnum"):
         raise UserError(
-            f"tokenizer {name!r} takes no stemmer, because the Porter stemmer is for English words. "
+            f"tokenizer {brief(name)} takes no stemmer, because the Porter stemmer is for English words. "
             "Turn use_stemmer off, or use tokenizer 'whitespace' or 'alnum'."
         )
     if name == "whitespace":
@@ -132,4 +133,4 @@ def get_tokenizer(name: str, use_stemmer: bool = False, cache_dir: str | Path | 
         from common.rouge.morphemes import Morphemes
 
         return Morphemes(name, cache_dir)
-    raise UserError(f"unknown tokenizer {name!r}; choose one of: {', '.join(TOKENIZERS)}.")
+    raise UserError(f"unknown tokenizer {brief(name)}; choose one of: {', '.join(TOKENIZERS)}.")

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from common.core.files import append_line, read_lines, write_text
+from common.core.errors import UserError
+from common.core.files import append_line, read_lines, shown, write_text
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,15 @@ class Candidate:
 
 def read(path: Path) -> dict[str, list[Candidate]]:
     """Return candidates by id, best first; empty when the file is absent. Raises UserError on a broken line."""
-    return {line["id"]: [Candidate(**c) for c in line["candidates"]] for line in read_lines(path)}
+    found = {}
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            found[str(line["id"])] = [Candidate(**candidate) for candidate in line["candidates"]]
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"{shown(path)}:{number}: not the candidates of a dialogue; delete the file and run infer again."
+            ) from error
+    return found
 
 
 def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import root, shown
+from common.core.messages import brief
 from common.core.paths import EXPERIMENT
 
 
@@ -28,9 +29,9 @@ def experiments() -> list[str]:
 def require_experiment(name: str) -> str:
     """Return the name. Raises UserError that lists the experiments when there is none with this name."""
     if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {name!r}: wanted exp and three digits, as in exp002. {_known()}")
+        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp002. {_known()}")
     if not (root() / "experiments" / name / "config.py").is_file():
-        raise UserError(f"experiment {name!r} does not exist. {_known()}")
+        raise UserError(f"experiment {brief(name)} does not exist. {_known()}")
     return name
 
 

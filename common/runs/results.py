@@ -1,6 +1,5 @@
 """Write and read results: one small JSON file for each run in results/, to be committed. Never imports torch."""
 
-import json
 import math
 import types
 import typing
@@ -10,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from common.core.errors import UserError
-from common.core.files import root, shown, write_json
+from common.core.errors import UserError, first_line
+from common.core.files import parse_json, read_regular, root, shown, write_json
+from common.core.messages import brief
 from common.runs import experiments
 from common.runs.record import read_record
 from common.runs.scoring import ScoreReport
@@ -166,13 +166,14 @@ def read_results(competition: str | None = None) -> list[Result]:
 
 def _read(path: Path) -> Result:
     try:
-        result: Result = _decoded(Result, json.loads(path.read_text(encoding="utf-8")), "")
+        result: Result = _decoded(Result, parse_json(read_regular(path)), "")
         datetime.fromisoformat(result.date)
         if (result.competition, result.run) != (path.parent.name, path.stem):
             raise ValueError(f"is the result of {result.competition}/{result.run}")
     except (OSError, ValueError) as error:  # also broken JSON and bytes that are no UTF-8
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
         raise UserError(
-            f"{shown(path)}: not a result ({str(error).splitlines()[0]}); restore it with git checkout, or delete it and "
+            f"{shown(path)}: not a result ({reason}); restore it with git checkout, or delete it and "
             "run infer again."
         ) from error
     return result
@@ -196,4 +197,4 @@ def _decoded(hint: Any, value: Any, name: str) -> Any:
         return float(value)
     if hint is Any or (type(value) is hint and not (hint is float and not math.isfinite(value))):
         return value
-    raise ValueError(f'"{name.rstrip(".")}" is {value!r}, wanted {getattr(hint, "__name__", hint)}')
+    raise ValueError(f'"{name.rstrip(".")}" is {brief(value)}, wanted {getattr(hint, "__name__", hint)}')

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from common.core import distributed, verified_folder
 from common.core.config import override, plain
 from common.core.files import root, sha256_file, shown, write_json
+from common.core.messages import brief
 from common.core.provenance import code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
 from common.data.rows import Split, SplitName, read_split
@@ -165,7 +166,7 @@ def changed_settings(run: Run[C], before: dict[str, Any]) -> list[str]:
     then, now = _training_part(before["config"]), _training_part(plain(run.config))
     then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
     return [
-        f"{name} was {then.get(name)!r}, is {now.get(name)!r}"
+        f"{name} was {brief(then.get(name))}, is {brief(now.get(name))}"
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]

@@ -1,6 +1,5 @@
 """Score predictions against references by id, and report floors and signs of collapse beside the scores."""
 
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from common.core.errors import UserError
-from common.core.files import root, sha256_texts, write_cache
+from common.core.files import parse_json, read_regular, root, sha256_texts, write_cache
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
 from common.data.rows import Row, SplitName, read_references, read_split
@@ -215,7 +214,7 @@ def floors(competition: Competition, split: SplitName, *, stemmer: bool = False)
     )  # fmt: skip
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
     with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
-        return {name: Floor(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {name: Floor(**entry) for name, entry in parse_json(read_regular(path)).items()}
     found = {
         name: floor(rows, references, constants, name, mode, stemmer=stemmer)
         for name in profiles(competition)

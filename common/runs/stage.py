@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from common.core import distributed, paths
-from common.core.config import override, plain, shortened
+from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief, log_to_terminal
 from common.core.paths import RUN_NAME
 from common.core.secrets import require_no_secrets
 from common.data.competition_file import active_competition, load_competition
@@ -86,7 +87,7 @@ def main(
 
 def _quiet_libraries() -> None:
     level = logging.WARNING if distributed.rank() else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    log_to_terminal(level)
     for logger in ("accelerate", "datasets", "filelock", "httpx"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     # accelerate warns about tied weights at every checkpoint, bitsandbytes about every 8-bit layer.
@@ -109,7 +110,9 @@ def _run(
     settings, overrides = override(smoke if options.smoke else config, rest, complete=stage == "train")
     name = (sweep_run(experiment) or experiment) if options.run is None else options.run
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(f"--run {shortened(name)}: wanted {experiment} or {experiment}-something.")
+        raise UserError(
+            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
+        )
     chosen = load_competition(active_competition() if options.competition is None else options.competition)
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name
     asked = "off" if distributed.rank() else options.track  # only the first process tracks

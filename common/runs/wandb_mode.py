@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from common.core.errors import UserError
+from common.core.messages import brief
 
 log = logging.getLogger(__name__)
 Mode = Literal["off", "offline", "online"]
@@ -28,7 +29,7 @@ def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
     """
     wanted: Mode
     if asked not in CHOICES:
-        raise UserError(f"--track {asked!r}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
+        raise UserError(f"--track {brief(asked)}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
     from_environment = os.environ.get("WANDB_MODE", "").lower()
     if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes") or from_environment == "disabled":
         return "off"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import brief
 from common.data.competition import Competition
 from common.data.rows import sample_ids
 
@@ -54,12 +55,12 @@ def validate(competition: Competition, path: Path, name: Path | None = None) -> 
         cells = dict(zip(header, record, strict=True))
         if cells[spec.id] != key:
             raise UserError(
-                f"{where}: row {number} has id {cells[spec.id]!r}, wanted {key!r} as in the sample."
+                f"{where}: row {number} has id {brief(cells[spec.id])}, wanted {brief(key)} as in the sample."
             )
         if index is not None and cells[index] != str(number):
             raise UserError(f"{where}: row {number} has index {cells[index]!r}, wanted {number}.")
         if fault := _fault(cells[spec.summary], spec.max_characters):
-            raise UserError(f"{where}: the summary of {key!r} {fault}; fix the member that wrote it.")
+            raise UserError(f"{where}: the summary of {brief(key)} {fault}; fix the member that wrote it.")
 
 
 def _short(header: list[str]) -> str:

@@ -11,6 +11,7 @@ from common.augment.augmented_rows import FOLDER, ROWS, rows_path
 from common.core import paths
 from common.core.errors import UserError
 from common.core.files import sha256_file, shown
+from common.core.messages import cut
 from common.core.paths import run_folder
 from common.core.progress import brief_progress
 from common.data import folds, near_copies, releases
@@ -163,7 +164,9 @@ def tables(found: LeaksReport) -> tuple[list[list[str]], list[list[str]]]:
     """Return two tables, each a header and its rows: copies between sets, and groups inside them; ids only, no text."""
     between = [["set", "rows", "compared with", "exact copies", "near-copies", "most similar pairs"]]
     for one in found.overlaps:
-        pairs = ", ".join(f"{b} ~ {a} {similarity:.2f}" for a, b, similarity in one.examples)
+        pairs = ", ".join(
+            f"{cut(b, 40)} ~ {cut(a, 40)} {similarity:.2f}" for a, b, similarity in one.examples
+        )
         between.append([one.second, f"{one.rows}", one.first, f"{one.exact}", f"{one.near}", pairs or "–"])
     inside = [["set", "rows", "exact copies", "groups of near-copies", "rows in them", "largest group"]]
     for group in found.groups:

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from common import prompts
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.data.rows import Row
 from common.prompts import Prompt, PromptConfig, shot_index
 from common.tokenization.tokenizer import token_count
@@ -54,7 +55,7 @@ def seq2seq_template(tokenizer: PreTrainedTokenizerFast, language: str | None = 
     if language is not None:
         if language not in tokenizer.get_vocab():
             raise UserError(
-                f"language {language!r} is not a token of {tokenizer.name_or_path!r}; wanted a language token such as "
+                f"language {brief(language)} is not a token of {brief(tokenizer.name_or_path)}; wanted a language token such as "
                 "mBART's ko_KR. Change the language or the model."
             )
         language_id = tokenizer.convert_tokens_to_ids(language)
@@ -86,7 +87,7 @@ def chat_template(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> InputTe
     """
     if not tokenizer.chat_template:
         raise UserError(
-            f"{tokenizer.name_or_path!r} has no chat template: it is a base model. Use an instruct model, or train "
+            f"{brief(tokenizer.name_or_path)} has no chat template: it is a base model. Use an instruct model, or train "
             "this one without a chat template as exp010 does."
         )
     rendered = tokenizer.apply_chat_template(prompt.chat(), tokenize=False, add_generation_prompt=True)

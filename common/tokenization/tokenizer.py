@@ -7,6 +7,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.data.dialogue import clean
 from common.data.rows import Row
 
@@ -69,6 +70,6 @@ def require_ids(tokenizer: PreTrainedTokenizerFast) -> None:
     missing = [name for name in ("pad_token", "eos_token") if getattr(tokenizer, name) is None]
     if missing:
         raise UserError(
-            f"tokenizer {tokenizer.name_or_path!r} has no {' and no '.join(missing)}; "
+            f"tokenizer {brief(tokenizer.name_or_path)} has no {' and no '.join(missing)}; "
             "set it in its tokenizer_config.json (causal models often reuse eos_token for padding)."
         )

@@ -14,6 +14,7 @@ import click
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import log_to_terminal
 from common.core.paths import merged_folder, run_folder
 from common.data.competition_file import active_competition, load_competition
 from common.runs.record import require_trained, stale_training
@@ -74,7 +75,7 @@ def command(run: str, name: str | None) -> None:
 
 def main() -> None:
     """Run the command; a UserError becomes one line on stderr and exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_to_terminal()
     # It warns about libraries that it could not load, which does not matter here.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in float32 the model may not fit on the GPU that trained it

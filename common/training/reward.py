@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, MultipleOf
 from numpy.typing import NDArray
 
 from common.core.errors import UserError
+from common.core.messages import brief
 from common.core.ranges import Share, Temperature
 from common.data.competition import Competition
 from common.data.rows import Row
@@ -67,7 +68,9 @@ def scores(
     wanted: dict[str, tuple[str, ...]] = {}
     for row in rows:
         if not row.summaries:
-            raise UserError(f"id {row.id!r} has no reference summary to score against; leave the row out.")
+            raise UserError(
+                f"id {brief(row.id)} has no reference summary to score against; leave the row out."
+            )
         for number, candidate in enumerate(sampled[row.id]):
             texts[f"{row.id}/{number}"] = candidate.text
             wanted[f"{row.id}/{number}"] = row.summaries

@@ -155,7 +155,8 @@ def test_mistakes_get_one_message(talk: Path) -> None:
     for words, parts in (
         (["method=swap"], ["method 'swap' is not one of paraphrase, back_translation, speaker_swap, turn_drop"]),
         (["method=turn_drop", "n=0"], ["n=0: wanted 1 to 60"]),
-        (["method=turn_drop", "split=dev"], ["split 'dev' cannot be augmented", "leak"]),
+        (["method=turn_drop", "split=dev"], ["make augment: takes no split="]),
+        (["method=turn_drop", "args=--split dev"], ["split 'dev' cannot be augmented", "leak"]),
         (["method=turn_drop", "comp=dialogue_summarization"], ["not there", "make data comp=dialogue_summarization"]),
         (["method=turn_drop", "name=../x"], ["name '../x'"]),
         (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share?", "--guards.duplicate"]),

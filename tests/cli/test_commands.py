@@ -39,6 +39,17 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
         (("submit", "--blend", "../talk"), 1, ("wanted the name of a file in submissions/",)),
         (("submit", "--blend", "none"), 1, ("submissions/none.toml: file not found", "recipes here: talk")),
         (("submit", "--missing", "yes"), 2, ("'yes' is not one of 'stop', 'train'",)),
+        (
+            ("submit", "--jobs", "\x1b[2J"),
+            2,
+            ("error: Invalid value for '--jobs': '\\x1b[2J'", "See: python -m common submit --help"),
+        ),
+        (("submit", "--blend", "a" * 300), 1, ("cannot be read (File name too long)",)),
+        (("postprocess", "--run", "exp001-" + "a" * 81), 1, ("with at most 80 characters after the hyphen",)),
+        (("track", "nowhere"), 1, ("nowhere: not there, not a run folder; wanted outputs/COMPETITION/RUN",)),
+        (("track", "a" * 300), 1, ("cannot be read (File name too long)",)),
+        (("track", "/dev/zero"), 1, ("/dev/zero: is a device, not a run folder",)),
+        (("lb", "--id", "abc", "--public", "9" * 400), 1, ("public=inf: wanted a score from 0 to 100",)),
         (("lb", "--id", "abc", "--public", "70"), 1, ("nothing was submitted yet; first run: make submit",)),
         (("lb", "--id", "abc", "--public", "high"), 2, ("'high' is not a valid float",)),
         (("smoke", "exp9"), 1, ("wanted exp and three digits",)),
@@ -51,6 +62,8 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
         all_of(repository, *(words for words, _, _ in mistakes)), mistakes, strict=True
     ):
         failed(ended, *parts, code=code)
+        assert len(ended.stderr.splitlines()) == 1, ended
+        assert ended.stderr.rstrip("\n").isprintable()
     assert files(repository) == before
 
 

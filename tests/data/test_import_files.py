@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from common.data import import_files
+from common.data import sources
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.import_files import import_data
 from common.data.replace_files import staging_folder
 from common.data.rows import read_references, read_split, sample_ids
+from tests.support import odd_files
 from tests.support.competition_files import DEV, SOLUTION, real, refusal, snapshot
 
 # make data
@@ -109,11 +110,11 @@ def test_a_broken_zip(tiny: Competition, source: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     unchanged(tiny, path, "download.zip", "cannot be read", "again")
     path.write_bytes(whole[:60] + b"\xff" * 8 + whole[68:])
-    unchanged(tiny, path, "download.zip/dev.csv", "cannot be copied", "nothing was changed")
+    unchanged(tiny, path, "download.zip/dev.csv", "cannot be read", "nothing was changed")
 
 
 def test_a_zip_bomb_is_refused(tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_files, "MAX_BYTES", 100)
+    monkeypatch.setattr(sources, "MAX_BYTES", 100)
     unchanged(tiny, zipped(source), "unpacks to", "wanted at most 100")
 
 
@@ -196,3 +197,74 @@ def test_the_english_files_pass(workspace: Path) -> None:
     assert read_split(english, "test").rows[0].summaries == ()
     assert {len(references) for references in read_references(english, "test").values()} == {3}
     assert len(sample_ids(english)) == 500
+
+
+def changed_flags(path: Path, *, encrypted: bool) -> Path:
+    """Mark every entry of an archive as encrypted, or as packed by Deflate64, which Python cannot unpack."""
+    content = bytearray(path.read_bytes())
+    for signature, flags, method in ((b"PK\x03\x04", 6, 8), (b"PK\x01\x02", 8, 10)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + (flags if encrypted else method)] = 1 if encrypted else 9
+            at = content.find(signature, at + 4)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_zip_that_python_cannot_unpack(tiny: Competition, source: Path) -> None:
+    advice = "7z x download.zip -odownload"
+    path = changed_flags(zipped(source), encrypted=True)
+    unchanged(tiny, path, "download.zip/train.csv: is protected by a password", advice)
+    path = changed_flags(zipped(source), encrypted=False)
+    unchanged(tiny, path, "is packed by a method that Python lacks", advice, "from=download")
+
+
+def test_an_archive_among_the_files_is_pointed_to(tiny: Competition, source: Path) -> None:
+    folder = source.parent / "my downloads"
+    folder.mkdir()
+    inner = zipped(source).rename(folder / "data set.zip")
+    unchanged(tiny, folder, "train.csv, dev.csv", "not found; found data set.zip", f"from='{inner}'")
+    outer = source.parent / "outer.zip"
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.write(inner, "x/inner.zip")
+    unchanged(tiny, outer, 'They may be in "inner.zip": unpack it first')
+    inner.rename(folder / "data.tar.gz")
+    unchanged(tiny, folder, 'They may be in "data.tar.gz": unpack it first')
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("data.tar.gz", b"\x1f\x8b\x08", ("is a gzip archive", "tar -xf data.tar.gz", "name its folder with from=FOLDER")),
+        ("data.7z", b"7z\xbc\xaf\x27\x1c", ("is a 7z archive", "7z x data.7z")),
+        ("data.rar", b"Rar!\x1a\x07\x00", ("is a RAR archive", "unrar x data.rar")),
+        ("data.zip", b"<html>sign in</html>", ("is a web page (HTML), perhaps a login page",)),
+        ("data.zip", b"PK\x03\x04", ("the archive cannot be read", "download it again")),
+        ("data.zip", b"", ("is not a zip archive, or only a part of one",)),
+        ("data.xlsx", b"PK\x03\x04" + b"x" * 26 + b"[Content_Types].xml", ("is an Excel workbook",)),
+        ("dev.csv", b"fname,dialogue\n", ("name the folder that holds it", "from=FOLDER")),
+    ],
+)  # fmt: skip
+def test_a_source_of_another_kind(
+    tiny: Competition, tmp_path: Path, name: str, content: bytes, parts: tuple[str, ...]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    unchanged(tiny, tmp_path / name, f"{name}: ", *parts)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in odd_files.KINDS if kind != "folder"])
+def test_a_source_or_a_file_in_it_that_is_no_file(tiny: Competition, source: Path, kind: str) -> None:
+    wanted = odd_files.KINDS[kind].removeprefix("it ").split(",")[0]
+    unchanged(tiny, odd_files.make(kind, source.parent / "odd"), "odd: ", wanted)
+    odd_files.make(kind, source / "data" / "train.csv")
+    unchanged(tiny, source, "data/train.csv: cannot be read", odd_files.KINDS[kind], "nothing was changed")
+
+
+def test_a_full_disk_and_a_broken_source_are_told_apart(
+    tiny: Competition, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("common.data.import_files.os.fsync", full)
+    unchanged(tiny, source, "cannot be copied (No space left on device)", "Free some space")

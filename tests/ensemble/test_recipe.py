@@ -1,5 +1,6 @@
 """A wrong recipe is named with what it should say."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,19 @@ from tests.support.submitting import refused, submit
         ('"vote"', '"stack"', "stack learns on dev how to choose; remove weight"),
         ("weight = 1.0", 'choose = "no"', "wanted { run ="),
         ('competition = "talk"\n', "", '"competition" is missing'),
-        ('"talk"', '"daily_talk"', "is for daily_talk"),
+        (
+            '"talk"',
+            '"tlak"',
+            "submissions/talk.toml: no competition 'tlak'; there are: talk. Did you mean talk?",
+        ),
+        ('"talk"', "5", '"competition" is 5; name the folder'),
+        ('"vote"', "[]", "method [] is unknown"),
+        ('"vote"', '"mbr"\nutility = []', "utility [] is unknown"),
+        ('"vote"', '"mbr"\nmix = []', "mix []; wanted shares"),
+        ("weight = 1.0", "weight = " + "9" * 400, "not valid TOML: the integer of 'weight' does not fit"),
+        ("weight = 1.0", "weight = " + "9" * 5000, "not valid TOML: an integer has too many digits"),
+        ('"vote"', "[" * 5000, "not valid TOML"),
+        ('"vote"', '"mbr"\n' + ".".join("a" * 5000) + " = 1", "not valid TOML: nested over 20 levels"),
         ('"exp001"', '"../exp001"', "run '../exp001'"),
         ('"exp001"', '"exp009"', "exp009"),
     ],
@@ -70,3 +83,13 @@ def test_a_wrong_recipe_is_named(repository: Path, old: str, new: str, part: str
 def test_an_absent_recipe_lists_the_others(repository: Path) -> None:
     with pytest.raises(UserError, match=r"submissions/none\.toml: file not found; recipes here: talk"):
         read_recipe(repository / "submissions" / "none.toml")
+
+
+def test_a_recipe_of_another_competition_is_refused(repository: Path) -> None:
+    shutil.copytree(repository / "competitions" / "talk", repository / "competitions" / "other")
+    (repository / "submissions/talk.toml").write_text(
+        repositories.RECIPE.replace('"talk"', '"other"'), encoding="utf-8"
+    )
+    refused(
+        repository, "submissions/talk.toml is for other, but talk is active; switch with: make use comp=other"
+    )

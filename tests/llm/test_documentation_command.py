@@ -64,7 +64,7 @@ def test_make_docs_without_a_question_is_one_line(root: Path) -> None:
     ended = make(root, "docs")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert re.fullmatch(
-        r'Makefile:\d+: \*\*\* q= is missing; for example: make docs q="[^"]+"\.  Stop\.\n', ended.stderr
+        r'error: q= is missing; for example: make docs q="[^"]+"\nmake: .* Error 2\n', ended.stderr
     )
 
 

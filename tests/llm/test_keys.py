@@ -18,7 +18,7 @@ from common import llm
 from common.core.errors import UserError
 from common.llm import LLMConfig, Request, client
 from common.llm.keys import REDACTED, read_key, redact
-from tests.support import llm_world, scripted_server
+from tests.support import llm_world, odd_files, scripted_server
 from tests.support.llm_world import KEY, bytes_under, config, no_check, questions
 from tests.support.scripted_server import Call, Reply
 
@@ -50,6 +50,9 @@ def test_a_missing_key_says_where_to_put_it(tmp_path: Path, monkeypatch: pytest.
         llm.ask(questions(1), replace(HERE, model="m"), no_check)
     (tmp_path / ".env").write_bytes(b"LLM_TEST_KEY=\xff\xfe\n")
     with pytest.raises(UserError, match=r"\.env: cannot be read \(it is not UTF-8"):
+        read_key(HERE)
+    odd_files.make("named pipe", tmp_path / ".env")
+    with pytest.raises(UserError, match=r"\.env: cannot be read \(it is a named pipe"):
         read_key(HERE)
 
 

@@ -9,6 +9,7 @@ import pytest
 from common.core.errors import UserError
 from common.models import hub, weight_files
 from common.models.hub import ModelSource
+from tests.support import odd_files
 from tests.support.hub_server import FAKES, Original, written
 
 
@@ -54,6 +55,33 @@ def test_what_a_local_folder_lacks_is_named(original: Original, here: Path, case
     written(here / "models" / "broken", change(original.safe))
     with pytest.raises(UserError, match=re.escape(message)):
         hub.locate("models/broken")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "generation_config.json", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["named pipe", "device", "socket"])
+def test_what_is_no_file_in_a_local_folder_is_named(
+    original: Original, here: Path, kind: str, name: str
+) -> None:
+    """The libraries that load it would wait for ever, or fill the memory."""
+    folder = written(here / "models" / "broken", original.safe)
+    odd_files.make(kind, folder / name)
+    with pytest.raises(UserError, match=f"models/broken: {name} is a {kind}; wanted config.json"):
+        hub.locate("models/broken")
+
+
+def test_names_that_no_folder_can_have(here: Path) -> None:
+    (here / "loop").symlink_to("loop")
+    for name in ("a" * 300, "loop", "x/y/z\0", "~nobody-of-this-name/x", "\x1b[2J"):
+        with pytest.raises(UserError) as caught:
+            hub.locate(name)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 400
+
+
+def test_a_header_of_any_length_is_not_read(here: Path) -> None:
+    (here / "model.safetensors").write_bytes(b"\xff" * 8)
+    with pytest.raises(OSError, match="its header has 18,446,744,073,709,551,615 bytes"):
+        weight_files.weights_sha256(here)
 
 
 def test_the_wanted_files_are_one_set_of_weights_and_no_code() -> None:

@@ -13,6 +13,7 @@ from common.core.errors import UserError
 from common.data.dialogue import clean, tags, truncate
 from common.data.rows import Row
 from common.prompts import PLACEHOLDER, PromptConfig, prompt, safe, split, style_hash, styles, templates
+from tests.support import odd_files
 from tests.support.shots import LOST, ROWS, row
 
 PIECES = (
@@ -99,6 +100,11 @@ def test_a_changed_template_changes_the_hash_and_a_damaged_one_is_an_error(
     assert style_hash() != before
     (tmp_path / "turn.txt").write_text("[대화]\n[/대화]", encoding="utf-8")
     with pytest.raises(UserError, match=r"turn\.txt: contains .* 0 times; wanted"):
+        prompt()
+    odd_files.make("named pipe", tmp_path / "turn.txt")
+    with pytest.raises(
+        UserError, match=r"turn\.txt: cannot be read \(it is a named pipe, wanted a file\); restore it"
+    ):
         prompt()
     (tmp_path / "turn.txt").unlink()
     with pytest.raises(UserError, match=r"turn\.txt: cannot be read .* git checkout"):

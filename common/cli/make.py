@@ -1,0 +1,156 @@
+"""Turn the settings of a make command (`make train exp=exp002`) into the arguments of `python -m common`.
+
+The Makefile runs this file as a script, also before anything is installed, so it uses only the standard library. Make
+passes the names of the variables on its command line in KDS_GIVEN, its targets in KDS_GOALS, and each setting's value in
+an environment variable of the setting's name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+
+@dataclass(frozen=True)
+class Target:
+    """The settings of one target of the Makefile."""
+
+    takes: str = ""
+    """Names of the settings that become options, in their order on the command line."""
+    needs: str = ""
+    """Names of the settings that must be given."""
+    example: str = ""
+    """Settings that work; shown when one is missing."""
+    argument: str = ""
+    """Name of the setting that is the command's argument; "" when the command takes none."""
+    before: str = ""
+    """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
+
+
+_STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
+TARGETS: dict[str, Target] = {
+    "help": Target(),
+    "setup": Target(),
+    "demo": Target(),
+    "data": Target("comp from", "comp from", "comp=dialogue_summarization from=PATH"),
+    "leaks": Target("comp"),
+    "use": Target("comp", "comp", "comp=daily_talk"),
+    "list": Target("comp"),
+    "results": Target("comp markdown"),
+    "train": _STAGE,
+    "infer": _STAGE,
+    "merge": Target("comp", "run", "run=exp010", "run"),
+    "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200"),
+    "smoke": Target("", "", "exp=exp002", "exp"),
+    "new": Target("from", "exp from", "exp=exp014 from=exp002", "exp"),
+    "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
+    "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
+    "score": Target("pred split comp stemmer", "pred", "pred=FILE split=dev"),
+    "compare": Target("a b split comp stemmer", "a b", "a=FILE b=FILE"),
+    "submit": Target("comp blend missing jobs stale force"),
+    "blend-report": Target("comp blend args"),
+    "postprocess": Target("run comp", "run", "run=exp002"),
+    "leaderboard": Target("comp"),
+    "lb": Target("id public private", "id", "id=ID public=71.5"),
+    "reproduce": Target("id", "id", "id=ID"),
+    "test": Target(),
+    "check": Target(),
+    "format": Target(),
+}
+SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer")
+_OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
+_OF_MAKE = ("PYTHON", "VENV")
+_ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")
+
+
+def settings(target: str) -> list[str]:
+    """Return the names of the settings that a target takes; the most important ones come first."""
+    known = TARGETS[target]
+    return [name for name in (known.argument, *known.takes.split(), *known.before.split()) if name]
+
+
+def words(target: str, given: Mapping[str, str]) -> list[str]:
+    """Return the command line after `python -m common` for a target with these settings.
+
+    A value is always part of its option (--run=VALUE) or follows "--", so no value is taken for an option.
+    SystemExit with a message of one line when a setting is missing or its value cannot be used.
+    """
+    known = TARGETS[target]
+    for name in known.needs.split():
+        if not given.get(name):
+            _stop(f"{name}= is missing; for example: make {target} {known.example}")
+
+    def options(names: str) -> list[str]:
+        return [word for name in names.split() for word in _option(name, given.get(name, ""))]
+
+    argument = given.get(known.argument, "")
+    before, after = (known.before, known.takes) if known.before else (known.takes, "")
+    return [target, *options(before), *(["--", argument] if argument else []), *options(after)]
+
+
+def _option(name: str, value: str) -> list[str]:
+    if name in SWITCHES:
+        if value.lower() not in _ON + _OFF:
+            _stop(f"{name}={_shown(value)}: wanted {', '.join(_ON)} to switch it on, or 0, false, no.")
+        return [f"--{name}"] if value.lower() in _ON else []
+    if name == "args":
+        try:
+            return shlex.split(value)
+        except ValueError:
+            _stop(
+                f"args={_shown(value)}: a quote is not closed, or a backslash is the last character; "
+                "put a value with spaces in quotes: args=\"--model 'my models/kobart'\"."
+            )
+    return [f"--{_OPTIONS.get(name, name)}={value}"] if value else []
+
+
+def require_known(goals: Sequence[str], names: Sequence[str]) -> None:
+    """Stop with a message of one line (SystemExit) when no goal takes one of the variables of make's command line."""
+    goals = [goal for goal in goals if goal in TARGETS]
+    taken = list(dict.fromkeys(name for goal in goals for name in settings(goal)))
+    everything = sorted({name for target in TARGETS for name in settings(target)})
+    listed = f"takes {' '.join(f'{name}=' for name in taken)}" if taken else "takes no settings"
+    for name in names:
+        if name in (*taken, *_OF_MAKE):
+            continue
+        unknown = name not in everything
+        close = unknown and [
+            m for some in (taken, everything) for m in difflib.get_close_matches(name, some, 1)
+        ]
+        hint = f" Did you mean {close[0]}=?" if close else ""
+        found = f"there is no setting {_shown(name)}=" if unknown else f"takes no {name}="
+        _stop(f"make {' '.join(goals)}: {found}.{hint} It {listed}.")
+
+
+def _shown(value: str) -> str:
+    """Return a value for a message: quoted when it has unusual characters, at most 60 characters."""
+    text = value if len(value) <= 60 else value[:59] + "…"
+    return text if text.isprintable() and text and " " not in text else repr(text)
+
+
+def _stop(message: str) -> NoReturn:
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(2)
+
+
+def main() -> None:
+    """Check the settings of all goals (no argument), or run the target that the argument names."""
+    names = os.environ.get("KDS_GIVEN", "").split()
+    goals = os.environ.get("KDS_GOALS", "").split() or ["help"]
+    given = {name: os.environ.get(name, "") for name in names}
+    if len(sys.argv) > 1:
+        command = words(sys.argv[1], {n: v for n, v in given.items() if n in settings(sys.argv[1])})
+        os.execv(sys.executable, [sys.executable, "-m", "common", *command])
+    require_known(goals, names)
+    for goal in goals:
+        if goal in TARGETS:
+            words(goal, given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Write text from outside (ids, cells, file names, answers of servers) into messages and logs without its control characters."""
+
+import logging
+import sys
+from collections.abc import Iterable
+
+_INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters for Python, but nothing is shown
+
+
+def printable(text: str) -> str:
+    """Return the text with every character that is not shown as itself as an escape (\\x1b, \\u202e); line breaks and tabs stay.
+
+    Escape sequences, direction marks and zero-width characters then cannot change what a terminal shows.
+    """
+    if text.isprintable() and not any(sign in text for sign in _INVISIBLE):
+        return text
+    return "".join(
+        sign if sign in "\n\t" or (sign.isprintable() and sign not in _INVISIBLE) else _escape(sign)
+        for sign in text
+    )
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
+def cut(text: str, most: int = 80) -> str:
+    """Return the text as one printable line of at most `most` characters; a longer one ends in "…"."""
+    line = printable(text[: most + 1]).replace("\n", "\\n").replace("\t", "\\t")
+    return line if len(line) <= most and len(text) <= most else line[: most - 1] + "…"
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """Return the text in double quotes for a message, `cut` to `most` characters."""
+    return f'"{cut(text, most)}"'
+
+
+def brief(value: object, most: int = 80) -> str:
+    """Return the `repr` of a value for a message, `cut` to `most` characters."""
+    try:
+        text = repr(value[: most + 1] if isinstance(value, str | bytes) else value)
+    except (RecursionError, ValueError):  # nested too deeply; an integer with over 4,300 digits
+        return f"a very large {type(value).__name__}"
+    return cut(text, most)
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Return the first `most` names, each `quoted` and cut to 40 characters, separated by commas; "…" stands for the others."""
+    quotes = [quoted(name, 40) for name, _ in zip(names, range(most + 1), strict=False)]
+    return ", ".join([*quotes[:most], *(["…"] if len(quotes) > most else [])])
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def log_to_terminal(level: int = logging.INFO) -> None:
+    """Send the log to stderr as plain printable messages, unless something else already handles it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
