@@ -7,6 +7,7 @@ import click
 
 from common.augment.making import Job, Made, augment, estimate
 from common.augment.settings import AUGMENT_METHODS, settings
+from common.core import signals
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
@@ -68,16 +69,15 @@ def report(made: Made) -> str:
 
 
 def main() -> None:
-    """Run the command; a UserError prints one message on stderr and exits with code 1."""
+    """Run the command; a UserError prints one message on stderr and exits with code 1, a signal with 128 + its number."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        command(prog_name="python -m common augment")
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; run the same command again to resume.")
+    with signals.raised(), signals.told("run the same command again to resume."):
+        try:
+            command(prog_name="python -m common augment")
+        except UserError as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

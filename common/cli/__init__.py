@@ -9,6 +9,7 @@ from common.cli import data, experiments, results
 from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.results import blend_report_command, leaderboard_command, results_command, score
+from common.core import signals
 from common.core.errors import UserError
 
 
@@ -28,9 +29,13 @@ for command in (
 
 
 def main() -> None:
-    """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2."""
+    """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2.
+
+    A signal prints one message and exits with 128 + its number.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        commands(prog_name="python -m common")
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    with signals.raised(), signals.told():
+        try:
+            commands(prog_name="python -m common")
+        except UserError as error:
+            sys.exit(f"error: {error}")

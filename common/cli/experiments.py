@@ -13,6 +13,7 @@ import click
 from common.cli.options import AS_JSON
 from common.core.errors import UserError
 from common.core.files import root, shown
+from common.core.launch import become
 from common.core.paths import EXPERIMENT
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
@@ -72,15 +73,14 @@ def list_experiments(as_json: bool) -> None:
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     require_experiment(name)
-    sys.stdout.flush()
     os.chdir(root())
-    launcher: list[str] = []
+    module = f"experiments.{name}.{stage}"
     if gpus > 1 or nodes:
         rendezvous = nodes.split() if nodes else ["--standalone"]
         # The "--" keeps torchrun from reading --run as an abbreviation of one of its own options.
-        launcher = ["-m", "common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
-    module = f"experiments.{name}.{stage}"
-    os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
+        each = ["-m", "--", "common.core.launch", module, *arguments]
+        become("common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, *each)
+    become(module, *arguments)
 
 
 @click.command(context_settings=PASS_ON)
@@ -111,8 +111,7 @@ def infer(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -
 @click.argument("arguments", metavar="RUN [--competition NAME]", nargs=-1, type=click.UNPROCESSED)
 def merge(arguments: tuple[str, ...]) -> None:
     """Merge a run's adapters into its model's weights, to serve the model or to train it further."""
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "common.training.merge", *arguments])
+    become("common.training.merge", *arguments)
 
 
 @click.command()

@@ -28,7 +28,7 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     """
     staging = staging_folder(folder)
     shutil.rmtree(staging, ignore_errors=True)
-    _restore_interrupted(folder)  # the old folder may be the only complete one until the new one is
+    restore_interrupted(folder)  # the old folder may be the only complete one until the new one is
     try:
         staging.mkdir(parents=True)
         write(staging)
@@ -102,17 +102,26 @@ def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
 def problem(folder: Path) -> str | None:
     """Return the damage of a saved folder (a missing, extra or changed file) as one line; None when it is intact."""
     try:
-        manifest = read_json(folder / MANIFEST)
+        return _damage(folder)
     except UserError as error:
         return str(error)
+    except OSError as error:
+        return f"{shown(Path(error.filename or folder))} cannot be read ({error.strerror})"
+
+
+def _damage(folder: Path) -> str | None:
+    if folder.exists() and not folder.is_dir():
+        return f"{shown(folder)} is not a folder"
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or not all(isinstance(value, str) for value in manifest.values()):
+        return f"{shown(folder / MANIFEST)} is not a table of files and their hashes"
+    there = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
     for name, expected in manifest.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{shown(path)} is missing"
-        if sha256_file(path) != expected:
-            return f"{shown(path)} has changed since it was saved"
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = str(path.relative_to(folder))
+        if name not in there:
+            return f"{shown(folder / name)} is missing"
+        if not there[name].is_file() or sha256_file(there[name]) != expected:
+            return f"{shown(there[name])} has changed since it was saved"
+    for name, path in there.items():
         if name not in manifest and name != MANIFEST:
             return f"{shown(path)} was added after it was saved"
     return None
@@ -120,7 +129,7 @@ def problem(folder: Path) -> str | None:
 
 def fingerprint(folder: Path) -> str:
     """Return the sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
-    _restore_interrupted(folder)
+    restore_interrupted(folder)
     damage = problem(folder)
     if damage:
         raise UserError(f"{shown(folder)} cannot be used: {damage}. Train again to replace it.")
@@ -132,7 +141,7 @@ def staging_folder(folder: Path) -> Path:
     return folder.with_name(f".staging-{folder.name}")
 
 
-def _restore_interrupted(folder: Path) -> None:
+def restore_interrupted(folder: Path) -> None:
     """Undo a replacement that a crash interrupted between its two renames."""
     old = folder.with_name(f".old-{folder.name}")
     if old.exists() and not folder.exists():

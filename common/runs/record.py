@@ -12,6 +12,11 @@ from common.core.verified_folder import fingerprint
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
+_NEEDED = ("status", "config", "data", "code", "notes")
+_TYPES: dict[str, Any] = {
+    "status": str, "config": dict, "data": dict, "code": dict, "notes": dict, "overrides": dict, "files": dict, "runs": dict,
+    "sources": dict, "hardware": dict, "processes": int, "checkpoint": str | None, "competition": str, "experiment": str,
+}  # fmt: skip
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -20,9 +25,30 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     content = read_json(path)
+    if fault := _fault(content):
+        raise UserError(f"{shown(path)}: not a run record ({fault}); train again with restart=1.")
+    record: dict[str, Any] = content
+    return record
+
+
+def _fault(content: Any) -> str | None:
+    """Return what keeps a JSON value from being a run record; None when it is one."""
     if not isinstance(content, dict):
-        raise UserError(f"{shown(path)}: not a run record; train again with restart=1.")
-    return content
+        return f"wanted a table of stages, found a {type(content).__name__}"
+    for name, stage in content.items():
+        if not isinstance(stage, dict):
+            return f"stage {name!r:.50} is a {type(stage).__name__}, wanted a table"
+        for key, wanted in _TYPES.items():
+            if key in _NEEDED and key not in stage:
+                return f"stage {name!r:.50} lacks {key!r}"
+            if key in stage and not isinstance(stage[key], wanted):
+                return f"{key!r} of stage {name!r:.50} is a {type(stage[key]).__name__}"
+        if not all(isinstance(e, dict) and isinstance(e.get("sha256"), str) for e in stage["data"].values()):
+            return f"'data' of stage {name!r:.50} lacks a hash"
+        hashes = [value for key in ("code", "files", "runs") for value in stage.get(key, {}).values()]
+        if not all(isinstance(value, str) for value in hashes):
+            return f"a hash of stage {name!r:.50} is not a text"
+    return None
 
 
 def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:

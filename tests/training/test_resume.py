@@ -102,7 +102,7 @@ def half_a_save(checkpoint: Path) -> None:
     staging = checkpoint.with_name(f".staging-{checkpoint.name[:-1]}9")
     shutil.copytree(checkpoint, staging)
     (staging / "manifest.json").unlink()
-    (staging / "optimizer.bin").write_bytes(b"half")
+    (staging / "optimizer.safetensors").write_bytes(b"half")
 
 
 def every_checkpoint(checkpoint: Path) -> None:
@@ -112,11 +112,11 @@ def every_checkpoint(checkpoint: Path) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "flipped bit": (flip_a_bit, "trained.safetensors has changed since it was saved"),
-    "optimizer gone": (lambda c: (c / "optimizer.bin").unlink(), "optimizer.bin is missing"),
-    "random states gone": (lambda c: (c / "random_states_0.pkl").unlink(), "random_states_0.pkl is missing"),
+    "optimizer gone": (lambda c: (c / "optimizer.safetensors").unlink(), "optimizer.safetensors is missing"),
+    "random states gone": (lambda c: (c / "random_0.json").unlink(), "random_0.json is missing"),
     "manifest gone": (lambda c: (c / "manifest.json").unlink(), "manifest.json: not there"),
     "manifest torn": (lambda c: (c / "manifest.json").write_bytes(b'{"mod'), "not valid JSON"),
-    "file too many": (lambda c: (c / "optimizer_1.bin").touch(), "was added after it was saved"),
+    "file too many": (lambda c: (c / "optimizer_1.safetensors").touch(), "was added after it was saved"),
     "half a save": (half_a_save, ""),
     "all damaged": (every_checkpoint, "has changed since it was saved"),
 }
