@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV := .venv
-COMMON := $(VENV)/bin/python -m common
+# With exec, the command gets the SIGTERM that make sends to its shell.
+COMMON := exec $(VENV)/bin/python -m common
 # Settings reach the shell as environment variables and are never inserted into a recipe. The literal value is
 # used, so that make does not expand a $(shell …) in it.
 SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown

@@ -20,6 +20,7 @@ from common.ensemble.report import advice, blend_report, tables
 from common.postprocess import report, search
 from common.postprocess.report import rules_alone, rules_inside
 from common.runs import scoring
+from common.runs.record import other_threads
 from common.runs.results import read_results
 from common.runs.scoring import compare_predictions, per_example_csv
 from common.submission import leaderboard, ledger
@@ -103,6 +104,8 @@ def compare(
         )  # fmt: skip
     click.echo(f"a = {shown(first)}\nb = {shown(second)}   {chosen.name} {split}, {found[0].test.n} rows")
     click.echo(text_table(table))
+    if note := other_threads(first, second):
+        click.echo(note)
 
 
 @click.command()

@@ -5,6 +5,7 @@ folder. `problem` and `fingerprint` compare a folder with its manifest; `build_o
 missing or damaged.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -27,7 +28,7 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     Raises UserError when the disk is full or refuses to write; the older folder then stays.
     """
     staging = staging_folder(folder)
-    shutil.rmtree(staging, ignore_errors=True)
+    remove(staging)
     restore_interrupted(folder)  # the old folder may be the only complete one until the new one is
     try:
         staging.mkdir(parents=True)
@@ -42,14 +43,14 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
             fsync_folder(inner)
         fingerprint = sha256_file(staging / MANIFEST)
         old = folder.with_name(f".old-{folder.name}")
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
         if folder.exists():
             folder.rename(old)
         staging.rename(folder)
         fsync_folder(folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
     except Exception as error:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove(staging)
         # On a full disk, files and copies raise OSError, torch.save RuntimeError and safetensors SafetensorError.
         may_be_disk = (
             isinstance(error, OSError | RuntimeError | UserError) or type(error).__name__ == "SafetensorError"
@@ -139,6 +140,15 @@ def fingerprint(folder: Path) -> str:
 def staging_folder(folder: Path) -> Path:
     """Return the path of the staging folder that `save` fills before renaming it to `folder`."""
     return folder.with_name(f".staging-{folder.name}")
+
+
+def remove(path: Path) -> None:
+    """Delete a folder, a file or a link, if it is there; what cannot be deleted stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def restore_interrupted(folder: Path) -> None:

@@ -2,12 +2,11 @@
 
 import logging
 import re
-import shutil
 from pathlib import Path
 
 from common.core.errors import UserError
 from common.core.files import shown
-from common.core.verified_folder import problem
+from common.core.verified_folder import problem, remove
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,4 @@ def prune(parent: Path, newest: Path, keep: int) -> None:
     kept = [path for path in steps(parent) if path.name <= newest.name][-max(keep, 1) :]
     later = [path for path in steps(parent) if path not in kept]
     for path in [*later, *parent.glob(".staging-*"), *parent.glob(".old-*")]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)

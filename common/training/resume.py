@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from common.core import distributed, verified_folder
 from common.core.errors import UserError
-from common.core.files import read_json, shown, write_json, write_text
+from common.core.files import atomic_path, shown, write_json
 from common.core.verified_folder import staging_folder
 from common.training import checkpoints, stored
 from common.training.checkpoints import newest_intact, step_folder
@@ -175,7 +175,7 @@ def _load(training: TrainingState, state: Progress, folder: Path) -> None:
 
 def _require_own(training: TrainingState, folder: Path) -> None:
     """Raise UserError when the checkpoint is of a training with another fingerprint."""
-    values = read_json(folder / STATE)
+    values = stored.read_value(folder / STATE)
     if isinstance(values, dict) and values.get("fingerprint", training.fingerprint) != training.fingerprint:
         raise UserError(
             f"{shown(folder)} was made with other settings, data or another number of processes. "
@@ -228,4 +228,5 @@ def _restore_metrics(metrics: Path, checkpoint: Path | None) -> None:
         raise UserError(f"{shown(metrics)} is a folder; move it away, and run the same command again.")
     if not (metrics.read_bytes() if metrics.exists() else b"").startswith(kept):
         log.warning("%s lacks lines or was changed; it is restored from the checkpoint", shown(metrics))
-    write_text(metrics, kept.decode("utf-8"))
+    with atomic_path(metrics) as temporary:
+        temporary.write_bytes(kept)

@@ -3,6 +3,7 @@
 Every function that reads raises ValueError when a file does not hold what this training needs.
 """
 
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor
 
 from common.core.errors import first_line
-from common.core.files import read_json
 from common.training.state import MovingAverage
 
 Tensors = dict[str, torch.Tensor]
@@ -69,10 +69,17 @@ def _require_tensors(found: Tensors, wanted: Mapping[str, torch.Tensor], file: s
 
 def read_values(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the object of a JSON file, which must have the names and types of `wanted`; in lists the first entry counts."""
-    found = read_json(path)
-    _require_like(found, wanted, path.name)
-    values: dict[str, Any] = found
+    values: dict[str, Any] = read_value(path)
+    _require_like(values, wanted, path.name)
     return values
+
+
+def read_value(path: Path) -> Any:
+    """Return the value of a JSON file."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} is not valid JSON ({first_line(error)})") from error
 
 
 def _require_like(found: Any, wanted: Any, name: str) -> None:
@@ -144,7 +151,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 def load_random_states(path: Path, device: torch.device) -> None:
     """Set all random generators to the states that `random_states` returned, read from a file."""
-    wanted, found = random_states(device), read_json(path)
+    wanted, found = random_states(device), read_value(path)
     gauss = (
         found["python"].get("gauss")
         if isinstance(found, dict) and isinstance(found.get("python"), dict)

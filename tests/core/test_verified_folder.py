@@ -71,6 +71,23 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "manifest.json").write_bytes(b"\xff\xfe"),
         "manifest.json: not valid JSON",
     ),
+    "manifest a list": (
+        lambda f: (f / "manifest.json").write_text("[1]"),
+        "is not a table of files and their",
+    ),
+    "manifest of numbers": (
+        lambda f: (f / "manifest.json").write_text('{"weights.bin": 1}'),
+        "is not a table of",
+    ),
+    "manifest a folder": (
+        lambda f: [(f / "manifest.json").unlink(), (f / "manifest.json").mkdir()],
+        "manifest.json",
+    ),
+    "a link to nowhere": (
+        lambda f: (f / "more").symlink_to(f / "nowhere"),
+        "more was added after it was saved",
+    ),
+    "a file instead of the folder": (lambda f: [shutil.rmtree(f), f.touch()], "best is not a folder"),
     "gone": (shutil.rmtree, "manifest.json: not there"),
 }
 
