@@ -1,6 +1,8 @@
 """Files of candidates: the same after a crash at any byte."""
 
+import os
 import random
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from common.core.errors import UserError
+from common.core.signals import Interrupted
 from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.hf import hf_decoder
@@ -143,3 +146,28 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(tmp_path: Path)
         match=r"^out of memory; run this again with a lower --tokens-at-once \(now 700\)\.$",
     ):
         generate(exhaust, sources_of("bart"), SMALL_BATCHES, tmp_path / "found.jsonl", key="k", seed=1)
+
+
+def test_a_signal_ends_decoding_after_the_batch(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    sources = sources_of("bart", 12)
+    calm = make(taught_models["bart"], tmp_path / "calm" / "dev.jsonl", sources=sources)
+    real, calls = hf_decoder(taught_models["bart"], WORDS), [0]
+
+    def decoder(*arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    path = tmp_path / "run" / "dev.jsonl"
+    path.parent.mkdir()
+    with pytest.raises(Interrupted) as stop:
+        generate(decoder, sources, SMALL_BATCHES, path, key="k", seed=1)
+    assert calls == [2]
+    done = len(candidates.read(path.with_name("dev.0.jsonl")))
+    assert 2 < done < 12
+    assert stop.value.done == f"after {done} of 12 dialogues of run"
+    assert generate(decoder, sources, SMALL_BATCHES, path, key="k", seed=1) == calm
+    assert path.read_bytes() == (tmp_path / "calm" / "dev.jsonl").read_bytes()
