@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from common.core import signals
 from common.core.errors import UserError
 
 T = TypeVar("T")
@@ -38,6 +39,14 @@ def gather(mine: Sequence[T]) -> list[T]:
     _state()
     found: list[T] = gather_object(list(mine))
     return found
+
+
+def agreed_signal() -> int | None:
+    """Return the signal that any process has noted (`signals.noted`), None when there was none; the same in each process.
+
+    Every process must make this call.
+    """
+    return next((number for number in gather([signals.pending()]) if number is not None), None)
 
 
 @contextmanager

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from common.core import distributed
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATED = 0.5
 """Seconds within which a second signal counts as the first one: make, torchrun and a process group often send two."""
@@ -70,6 +68,11 @@ def _leave(number: int) -> None:
     os._exit(128 + number)
 
 
+def _is_follower() -> bool:
+    """Return whether torchrun started this process and it is not the first one."""
+    return os.environ.get("RANK", "0") != "0"
+
+
 @contextmanager
 def _installed(handler: _Handler | signal.Handlers) -> Iterator[None]:
     before = {}
@@ -95,7 +98,7 @@ def leave_at_once() -> None:
     """
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL if distributed.rank() else _Handler(_leave))
+            signal.signal(number, signal.SIG_DFL if _is_follower() else _Handler(_leave))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
@@ -110,7 +113,7 @@ def raised() -> Iterator[None]:
 
     Processes other than the first end at once instead: they may wait for the first one inside a library.
     """
-    with _installed(signal.SIG_DFL if distributed.rank() else _Handler(_raise)):
+    with _installed(signal.SIG_DFL if _is_follower() else _Handler(_raise)):
         yield
 
 
@@ -140,8 +143,3 @@ def pending() -> int | None:
     handlers = (signal.getsignal(number) for number in SIGNALS)
     found = (h.number for h in handlers if isinstance(h, _Handler) and h.first is _note)
     return next((number for number in found if number is not None), None)
-
-
-def agreed() -> int | None:
-    """Return the signal that any process has noted; every process must make this call, and all get the same answer."""
-    return next((number for number in distributed.gather([pending()]) if number is not None), None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common.core import distributed, signals
+from common.core import distributed
 from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.rows import Row
@@ -45,7 +45,7 @@ def dev_evaluation(
         groups = batches([len(ids) for ids in inputs.values()], config)
         texts: list[tuple[str, str]] = []
         for first in range(0, len(groups), distributed.count()):
-            if signal := signals.agreed():
+            if signal := distributed.agreed_signal():
                 raise Interrupted(signal, together=True)
             mine = first + distributed.rank()
             # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.

@@ -76,7 +76,7 @@ def generate(
                     candidates.append(part, name, found)
                     done[name] = found
                     bar.update(1)
-        signal = signals.agreed()  # also waits for the other processes
+        signal = distributed.agreed_signal()  # also waits for the other processes
         if signal:
             finished = f"after {len(_read_parts(path))} of {len(sources)} dialogues of {path.parent.name}"
             raise Interrupted(signal, finished, together=True)
@@ -104,9 +104,20 @@ def _read_parts(path: Path) -> dict[str, list[Candidate]]:
 
 
 def made_under(path: Path) -> str | None:
-    """Return the key of `generate` for a candidates file, complete or not; None when there is none yet."""
+    """Return the key of `generate` for a candidates file, complete or not; None when there is none yet.
+
+    Raises UserError when its file holds no key.
+    """
     key_path = path.with_suffix(".key.json")
-    return str(read_json(key_path)["key"]) if key_path.exists() else None
+    if not key_path.exists():
+        return None
+    content = read_json(key_path)
+    if not isinstance(content, dict) or not isinstance(content.get("key"), str):
+        raise UserError(
+            f"{shown(key_path)}: wanted a table with the key of {path.name}; delete both files and run this again."
+        )
+    key: str = content["key"]
+    return key
 
 
 def _drop_other_key(path: Path, key: str) -> None:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from common.core.files import append_line, read_lines, write_text
+from common.core.errors import UserError
+from common.core.files import append_line, read_lines, shown, write_text
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,32 @@ class Candidate:
 
 def read(path: Path) -> dict[str, list[Candidate]]:
     """Return candidates by id, best first; empty when the file is absent. Raises UserError on a broken line."""
-    return {line["id"]: [Candidate(**c) for c in line["candidates"]] for line in read_lines(path)}
+    found = {}
+    for number, line in enumerate(read_lines(path), 1):
+        if not _is_record(line):
+            raise UserError(
+                f"{shown(path)}:{number}: wanted an id and candidates, each with text, logprob and tokens; "
+                "remove that line and run infer again."
+            )
+        found[line["id"]] = [Candidate(**entry) for entry in line["candidates"]]
+    return found
+
+
+def _is_record(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and line.keys() == {"id", "candidates"}
+        and isinstance(line["id"], str)
+        and isinstance(line["candidates"], list)
+        and all(
+            isinstance(entry, dict)
+            and entry.keys() == {"text", "logprob", "tokens"}
+            and isinstance(entry["text"], str)
+            and isinstance(entry["logprob"], float | int | None)
+            and isinstance(entry["tokens"], int)
+            for entry in line["candidates"]
+        )
+    )
 
 
 def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     if not path.exists():
         return {}
+    if not path.is_file():
+        raise UserError(f"{shown(path)}: not a file; train again with restart=1.")
     content = read_json(path)
     if fault := _fault(content):
         raise UserError(f"{shown(path)}: not a run record ({fault}); train again with restart=1.")

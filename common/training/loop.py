@@ -91,7 +91,8 @@ def fit(
     `examples` has the columns `source` and `target` (token ids) and any others that `collate` needs. The best model
     has the highest `score` among the scores that `evaluate` returns.
     Checkpoints in `folder/checkpoints` hold trained weights, optimizer, schedule and random states. After a crash,
-    the same call resumes from the newest intact one; on a CPU the final weights are then bit-identical.
+    the same call resumes from the newest intact one; on a CPU with the same number of threads the final weights are then
+    bit-identical.
     A signal (SIGTERM, SIGINT, SIGHUP) ends training after the present step or batch of the evaluation, with a checkpoint.
     `fingerprint` identifies everything that must not change before a resume (settings, data).
     Several processes share the batches of every step: N processes with `accumulation` A equal one process with
@@ -240,7 +241,7 @@ def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
 
 def _evaluate(training: TrainingState, state: Progress) -> int | None:
     """Evaluate, and save the model if it is the best so far. Return the signal that ended the evaluation early, or None."""
-    if signal := signals.agreed():
+    if signal := distributed.agreed_signal():
         return signal
     model = training.accelerator.unwrap_model(training.model).eval()
     autocast = torch.cuda.is_available() or model.dtype == torch.bfloat16

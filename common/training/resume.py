@@ -224,8 +224,10 @@ def _verify_best(training: TrainingState, state: Progress) -> None:
 def _restore_metrics(metrics: Path, checkpoint: Path | None) -> None:
     """Make metrics.jsonl what it was when the checkpoint was saved; log a warning when these lines have changed."""
     kept = (checkpoint / metrics.name).read_bytes() if checkpoint else b""
-    if metrics.is_dir():
-        raise UserError(f"{shown(metrics)} is a folder; move it away, and run the same command again.")
+    if metrics.exists() and not metrics.is_file():
+        raise UserError(
+            f"{shown(metrics)} is not a regular file; move it away, and run the same command again."
+        )
     if not (metrics.read_bytes() if metrics.exists() else b"").startswith(kept):
         log.warning("%s lacks lines or was changed; it is restored from the checkpoint", shown(metrics))
     with atomic_path(metrics) as temporary:

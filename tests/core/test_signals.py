@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.core import signals
+from common.core import distributed, signals
 from common.core.signals import Interrupted
 from tests.support import REPOSITORY
 
@@ -40,7 +40,7 @@ def test_a_noted_signal_waits_for_the_code_and_is_raised_at_the_end() -> None:
         with signals.noted():
             assert signals.pending() is None
             os.kill(os.getpid(), signal.SIGTERM)
-            assert signals.pending() == signals.agreed() == signal.SIGTERM
+            assert signals.pending() == distributed.agreed_signal() == signal.SIGTERM
             os.kill(os.getpid(), signal.SIGTERM)  # at once again: the same signal, passed on by make
             done.append("the step")
         done.append("never")
@@ -90,7 +90,7 @@ def started(
 IMPORTING = "print('ready', flush=True)\nimport time\ntime.sleep(60)\n"
 NOTING = """
 import time
-from common.core import signals
+from common.core import distributed, signals
 with signals.raised(), signals.told("wait."), signals.noted():
     print("ready", flush=True)
     while not signals.pending():

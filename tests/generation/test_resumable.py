@@ -171,3 +171,23 @@ def test_a_signal_ends_decoding_after_the_batch(
     assert stop.value.done == f"after {done} of 12 dialogues of run"
     assert generate(decoder, sources, SMALL_BATCHES, path, key="k", seed=1) == calm
     assert path.read_bytes() == (tmp_path / "calm" / "dev.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "line", ['[]', '7', 'null', '{"id": "a"}', '{"id": 1, "candidates": []}', '{"id": "a", "candidates": {}}',
+             '{"id": "a", "candidates": [1]}', '{"id": "a", "candidates": [{"text": "x", "logprob": null}]}',
+             '{"id": "a", "candidates": [{"text": 1, "logprob": null, "tokens": 2}]}',
+             '{"id": "a", "candidates": [{"text": "x", "logprob": "y", "tokens": 2}]}'],
+)  # fmt: skip
+def test_a_line_of_a_wrong_shape_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "dev.jsonl"
+    path.write_text(f'{{"id": "b", "candidates": []}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"dev\.jsonl:2: wanted an id and candidates.*run infer again\.$"):
+        candidates.read(path)
+
+
+@pytest.mark.parametrize("content", ["[]", "7", "{}", '{"key": 3}'])
+def test_a_key_of_a_wrong_shape_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "dev.key.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"dev\.key\.json: wanted a table with the key of dev\.jsonl"):
+        resumable.made_under(tmp_path / "dev.jsonl")
