@@ -12,6 +12,7 @@ from common.core.errors import UserError
 T = TypeVar("T")
 # The other processes wait while the first one downloads or saves; NCCL's default timeout is only minutes.
 PATIENCE = timedelta(hours=6)
+_LOST = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "NCCL")
 
 
 def rank() -> int:
@@ -82,6 +83,11 @@ def gpu() -> int | None:
     if wanted > there:
         raise UserError(f"gpus= needs at least {wanted} GPUs, but this machine has {there}; lower it.")
     return number
+
+
+def lost_another(error: BaseException) -> bool:
+    """Return whether an error of this process only says that another one of the group has ended."""
+    return count() > 1 and any(text in str(error) for text in _LOST)
 
 
 def leave() -> None:

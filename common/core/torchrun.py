@@ -22,7 +22,10 @@ def signal_message(rank: int, code: int) -> str:
         return ""
     name = signal.Signals(-code).name
     cause = ", perhaps because the machine ran out of memory" if -code == signal.SIGKILL else ""
-    return f"error: process {rank} was ended by {name}{cause}. Run the same command to resume from the last checkpoint."
+    return (
+        f"error: process {rank} was ended by {name}{cause}. "
+        "Run the same command to resume from the last checkpoint, if there is one."
+    )
 
 
 def main() -> None:

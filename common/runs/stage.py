@@ -34,7 +34,7 @@ from common.runs.wandb_mode import sweep_run
 C = TypeVar("C")
 log = logging.getLogger(__name__)
 ERROR_DELAY = 15.0
-"""Seconds that a process other than the first waits before it prints an error.
+"""Seconds that a process other than the first, or one that lost another, waits before it prints an error.
 
 Usually all processes have the same error; when the first one exits, torchrun ends the others, so it is printed once.
 """
@@ -75,8 +75,11 @@ def main(
         try:
             _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
             distributed.leave()
-        except UserError as error:
-            if distributed.rank():
+        except (UserError, RuntimeError) as error:
+            lost = distributed.lost_another(error)  # that process or torchrun reports the cause
+            if not (lost or isinstance(error, UserError)):
+                raise
+            if lost or distributed.rank():
                 time.sleep(ERROR_DELAY)
                 sys.exit(f"error: process {distributed.rank()}: {error}")
             sys.exit(f"error: {error}")

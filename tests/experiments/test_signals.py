@@ -1,6 +1,7 @@
 """Real commands get real signals at different moments: one line, the right exit code, and nothing is lost."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,10 +154,35 @@ def test_restart_is_not_recommended_where_it_would_lose_the_checkpoint(copy: Pat
     assert line.endswith("checkpoint saved; run the same command without restart=1 to resume.")
 
 
-@pytest.mark.slow
-def test_two_processes_end_after_the_same_step(copy: Path) -> None:
+@pytest.fixture(scope="module")
+def calm_together(copy: Path) -> dict[str, bytes]:
+    """How undisturbed training in two processes ends."""
     code, output = tiny.run(copy, *SEVERAL, "--run=exp002-twocalm")
     assert code == 0, output
+    return ending(copy / "outputs" / "daily_talk" / "exp002-twocalm")
+
+
+def nothing_left(name: str) -> bool:
+    lines = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
+    return not any(f"--run={name}\0".encode() in line for line in lines)
+
+
+@pytest.mark.slow
+def test_when_torchrun_is_killed_its_processes_save_and_end(
+    copy: Path, calm_together: dict[str, bytes]
+) -> None:
+    folder = copy / "outputs" / "daily_talk" / "exp002-orphans"
+    process = tiny.start(copy, *SEVERAL, "--run=exp002-orphans")
+    wait_for(process, another(folder))
+    process.kill()
+    output, _ = process.communicate(timeout=60)  # the processes share its output
+    assert re.search(r"interrupted by SIGTERM after step \d+ of 12; checkpoint saved; run", output)
+    assert nothing_left("exp002-orphans")
+    assert resumes(copy, SEVERAL, "exp002-orphans") == calm_together
+
+
+@pytest.mark.slow
+def test_two_processes_end_after_the_same_step(copy: Path, calm_together: dict[str, bytes]) -> None:
     for number, moment in ((signal.SIGINT, "start"), (signal.SIGTERM, "later"), (signal.SIGINT, "again")):
         folder = copy / "outputs" / "daily_talk" / "exp002-two"
         more = another(folder)
@@ -171,9 +197,8 @@ def test_two_processes_end_after_the_same_step(copy: Path) -> None:
             assert line == "interrupted by SIGINT before any work; run the same command again."
         else:
             assert " of 12; checkpoint saved; run the same command again to resume." in line
-        left = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
-        assert not any(b"--run=exp002-two\0" in line for line in left)
-    assert resumes(copy, SEVERAL, "exp002-two") == ending(copy / "outputs" / "daily_talk" / "exp002-twocalm")
+        assert nothing_left("exp002-two")
+    assert resumes(copy, SEVERAL, "exp002-two") == calm_together
 
 
 @pytest.mark.slow
