@@ -62,6 +62,9 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
             f"{shown(folder)}: saving failed ({error}); {free} MB are free there. "
             "The previous checkpoint is intact: make room and run the same command again."
         ) from error
+    except BaseException:  # a signal
+        remove(staging)
+        raise
     return fingerprint
 
 

@@ -1,5 +1,6 @@
 """Real commands get real signals at different moments: one line, the right exit code, and nothing is lost."""
 
+import contextlib
 import os
 import re
 import signal
@@ -163,8 +164,19 @@ def calm_together(copy: Path) -> dict[str, bytes]:
 
 
 def nothing_left(name: str) -> bool:
-    lines = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
-    return not any(f"--run={name}\0".encode() in line for line in lines)
+    """Return whether every process of a run has ended, some seconds from now at the latest."""
+
+    def running() -> bool:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if f"--run={name}\0".encode() in path.read_bytes():
+                    return True
+        return False
+
+    deadline = time.monotonic() + 10
+    while running() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not running()
 
 
 @pytest.mark.slow

@@ -106,8 +106,8 @@ SHAPES: dict[str, tuple[Callable[[Any], Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_record_of_a_wrong_shape_is_one_line_until_restart(repository: Path, shape: str) -> None:
+def spoilt(repository: Path, shape: str) -> str:
+    """Give a record a wrong shape; return the message about it."""
     path = repository / RUN / "run.json"
     spoil, message = SHAPES[shape]
     path.write_text(json.dumps(spoil(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
@@ -115,8 +115,22 @@ def test_a_record_of_a_wrong_shape_is_one_line_until_restart(repository: Path, s
         read_record(repository / RUN)
     assert message in str(refused.value)
     assert str(refused.value).endswith("; train again with restart=1.")
-    for words in (("train",), ("train", "--renew"), ("infer",)):
-        assert said(repository, "exp001", *words) == f"error: {refused.value}"
+    return str(refused.value)
+
+
+def test_a_record_of_a_wrong_shape_is_one_line(repository: Path) -> None:
+    path = repository / RUN / "run.json"
+    whole = path.read_bytes()
+    for shape in SHAPES:
+        message = spoilt(repository, shape)
+        for words in (("train",), ("train", "--renew"), ("infer",)):
+            assert said(repository, "exp001", *words) == f"error: {message}"
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("shape", ["a list", "data without hash"])
+def test_restart_replaces_a_record_of_a_wrong_shape(repository: Path, shape: str) -> None:
+    spoilt(repository, shape)
     repositories.stage(repository, "exp001", "train", "--restart")
     assert read_record(repository / RUN)["train"]["status"] == "finished"
     repositories.stage(repository, "exp001", "infer")

@@ -272,13 +272,18 @@ def test_a_gradient_scaler_resumes_with_its_scale(
 
 
 def test_another_number_of_threads_is_said(
-    examples: datasets.Dataset, stopped: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    examples: datasets.Dataset,
+    stopped: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, _ = copied(stopped, tmp_path)
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
+    crash_after(monkeypatch, 0)
     try:
-        with caplog.at_level(logging.WARNING, logger="common"):
+        with caplog.at_level(logging.WARNING, logger="common"), pytest.raises(CrashError):
             train(folder, examples, config=replace(CONFIG, ema=0.9))
     finally:
         torch.set_num_threads(threads)
