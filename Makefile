@@ -62,8 +62,9 @@ leaderboard: setup ## [comp=NAME]: show every submission with its dev, local tes
 lb: setup ## id=ID [public=SCORE] [private=SCORE]: record the scores from the site's leaderboard
 reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
+# With exec, the command gets the SIGTERM that make sends to its shell.
 data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce:
-	@$(VENV)/bin/python $(SCRIPT) $@
+	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
 	@$(VENV)/bin/python -m pytest -m "not slow"

@@ -7,6 +7,7 @@ import click
 
 from common.augment.making import Job, Made, augment, estimate
 from common.augment.settings import AUGMENT_METHODS, settings
+from common.core import signals
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
@@ -75,17 +76,16 @@ def report(made: Made) -> str:
 
 
 def main() -> None:
-    """Run the command; a UserError prints one message on stderr and exits with code 1."""
+    """Run the command; a UserError prints one message on stderr and exits with code 1, a signal with 128 + its number."""
     log_to_terminal()
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        require_no_secrets(sys.argv[1:])
-        command(prog_name="python -m common augment")
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; run the same command again to resume.")
+    with signals.raised(), signals.told("run the same command again to resume."):
+        try:
+            require_no_secrets(sys.argv[1:])
+            command(prog_name="python -m common augment")
+        except UserError as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

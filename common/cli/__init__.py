@@ -9,6 +9,7 @@ from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import blend_report_command, leaderboard_command, results_command, score
+from common.core import signals
 from common.core.errors import UserError
 from common.core.messages import log_to_terminal, printable
 from common.core.secrets import require_no_secrets
@@ -30,19 +31,23 @@ for command in (
 
 
 def main() -> None:
-    """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2."""
+    """Run a command. A user error prints one message to stderr and exits with 1; a wrong command line exits with 2.
+
+    A signal prints one message and exits with 128 + its number.
+    """
     log_to_terminal()
-    try:
-        require_no_secrets(sys.argv[1:])
-        sys.exit(
-            commands.main(sys.argv[1:] or ["--help"], prog_name="python -m common", standalone_mode=False)
-        )
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "python -m common"
-        message = " ".join(printable(error.format_message()).split())
-        sys.stderr.write(f"error: {message} See: {command} --help\n")
-        sys.exit(2)
-    except click.Abort:
-        sys.exit("interrupted.")
+    with signals.raised(), signals.told():
+        try:
+            require_no_secrets(sys.argv[1:])
+            sys.exit(
+                commands.main(sys.argv[1:] or ["--help"], prog_name="python -m common", standalone_mode=False)
+            )
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "python -m common"
+            message = " ".join(printable(error.format_message()).split())
+            sys.stderr.write(f"error: {message} See: {command} --help\n")
+            sys.exit(2)
+        except click.Abort:
+            sys.exit("interrupted.")

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import click
 
 from common.cli.options import AS_JSON, COMPETITION
 from common.core.files import user_path
+from common.core.launch import become
 from common.core.messages import printable
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
@@ -74,8 +73,7 @@ def augment(arguments: tuple[str, ...]) -> None:
     Options: --method NAME (an unknown name lists all methods), --competition NAME, --parents N, --name NAME,
     --restart, --dry-run, and every setting of the method (--seed 7); an unknown setting lists all of them.
     """
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "common.augment", *arguments])
+    become("common.augment", *arguments)
 
 
 @click.command()

@@ -15,6 +15,7 @@ import click
 from common.cli.options import AS_JSON, COMPETITION
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
+from common.core.launch import become
 from common.core.messages import brief, quoted
 from common.core.paths import EXPERIMENT
 from common.core.temporary import temporary_folder
@@ -110,15 +111,14 @@ def _rendezvous(nodes: str) -> list[str]:
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     require_experiment(name)
-    sys.stdout.flush()
     os.chdir(root())
-    launcher: list[str] = []
+    module = f"experiments.{name}.{stage}"
     if gpus > 1 or nodes:
         rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
         # The "--" keeps torchrun from reading --run as an abbreviation of one of its own options.
-        launcher = ["-m", "common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, "-m", "--"]
-    module = f"experiments.{name}.{stage}"
-    os.execv(sys.executable, [sys.executable, *(launcher or ["-m"]), module, *arguments])
+        each = ["-m", "--", "common.core.launch", module, *arguments]
+        become("common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, *each)
+    become(module, *arguments)
 
 
 @click.command(context_settings=PASS_ON)
@@ -150,9 +150,8 @@ def infer(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -
 @COMPETITION
 def merge(run: str, name: str | None) -> None:
     """Merge a run's adapters into its model's weights, to serve the model or to train it further."""
-    sys.stdout.flush()
     options = [f"--competition={name}"] if name else []
-    os.execv(sys.executable, [sys.executable, "-m", "common.training.merge", *options, "--", run])
+    become("common.training.merge", *options, "--", run)
 
 
 @click.command()

@@ -22,6 +22,7 @@ from common.postprocess.hints import hints
 from common.rouge import verdict
 from common.runs import scoring
 from common.runs.comparison import compare_predictions, lacking
+from common.runs.record import other_threads
 from common.runs.results import read_results
 from common.runs.scoring import per_example_csv
 from common.submission import leaderboard, ledger
@@ -141,6 +142,8 @@ def compare(
             click.echo(f"{side} lacks rows: {lack}; each of them scores 0 there.")
         click.echo("".join(f"hint: {side}: {line}\n" for line in hints(texts)), nl=False)
     click.echo(text_table(table))
+    if note := other_threads(first, second):
+        click.echo(note)
 
 
 @click.command()

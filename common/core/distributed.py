@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from common.core import signals
 from common.core.errors import UserError
 
 T = TypeVar("T")
 # The other processes wait while the first one downloads or saves; NCCL's default timeout is only minutes.
 PATIENCE = timedelta(hours=6)
+_LOST = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "NCCL")
 
 
 def rank() -> int:
@@ -38,6 +40,14 @@ def gather(mine: Sequence[T]) -> list[T]:
     _state()
     found: list[T] = gather_object(list(mine))
     return found
+
+
+def agreed_signal() -> int | None:
+    """Return the signal that any process has noted (`signals.noted`), None when there was none; the same in each process.
+
+    Every process must make this call.
+    """
+    return next((number for number in gather([signals.pending()]) if number is not None), None)
 
 
 @contextmanager
@@ -73,6 +83,11 @@ def gpu() -> int | None:
     if wanted > there:
         raise UserError(f"gpus= needs at least {wanted} GPUs, but this machine has {there}; lower it.")
     return number
+
+
+def lost_another(error: BaseException) -> bool:
+    """Return whether an error of this process only says that another one of the group has ended."""
+    return count() > 1 and any(text in str(error) for text in _LOST)
 
 
 def leave() -> None:

@@ -17,6 +17,7 @@ PLUMBING = {
     "core/distributed.py",
     "core/errors.py",
     "core/files.py",
+    "core/launch.py",
     "core/locks.py",
     "core/memory.py",
     "core/paths.py",
@@ -25,6 +26,7 @@ PLUMBING = {
     "core/ranges.py",
     "core/secrets.py",
     "core/temporary.py",
+    "core/signals.py",
     "core/text_table.py",
     "core/torchrun.py",
     "data/competition_rules.py",
@@ -119,7 +121,11 @@ def package_versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Return the CPU architecture, the number of cores and, when torch is imported, the names of its GPUs."""
+    """Return the CPU architecture, the number of cores and, when torch is imported, its GPUs' names and CPU threads.
+
+    Sums in another number of threads differ in the last digits. Without torch the number of threads is None.
+    """
     torch = sys.modules.get("torch")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch else []
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "gpus": gpus}
+    threads = torch.get_num_threads() if torch else None
+    return {"machine": platform.machine(), "cores": os.cpu_count(), "threads": threads, "gpus": gpus}

@@ -28,8 +28,8 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     Raises UserError when the disk is full or refuses to write; the older folder then stays.
     """
     staging = staging_folder(folder)
-    shutil.rmtree(staging, ignore_errors=True)
-    _restore_interrupted(folder)  # the old folder may be the only complete one until the new one is
+    remove(staging)
+    restore_interrupted(folder)  # the old folder may be the only complete one until the new one is
     try:
         staging.mkdir(parents=True)
         write(staging)
@@ -43,14 +43,14 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
             fsync_folder(inner)
         fingerprint = sha256_file(staging / MANIFEST)
         old = folder.with_name(f".old-{folder.name}")
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
         if folder.exists():
             folder.rename(old)
         staging.rename(folder)
         fsync_folder(folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
     except Exception as error:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove(staging)
         # On a full disk, files and copies raise OSError, torch.save RuntimeError and safetensors SafetensorError.
         may_be_disk = (
             isinstance(error, OSError | RuntimeError | UserError) or type(error).__name__ == "SafetensorError"
@@ -62,6 +62,9 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
             f"{shown(folder)}: saving failed ({error}); {free} MB are free there. "
             "The previous checkpoint is intact: make room and run the same command again."
         ) from error
+    except BaseException:  # a signal
+        remove(staging)
+        raise
     return fingerprint
 
 
@@ -115,17 +118,26 @@ def _sweep(folder: Path) -> None:
 def problem(folder: Path) -> str | None:
     """Return the damage of a saved folder (a missing, extra or changed file) as one line; None when it is intact."""
     try:
-        manifest = read_json(folder / MANIFEST)
+        return _damage(folder)
     except UserError as error:
         return str(error)
+    except OSError as error:
+        return f"{shown(Path(error.filename or folder))} cannot be read ({error.strerror})"
+
+
+def _damage(folder: Path) -> str | None:
+    if folder.exists() and not folder.is_dir():
+        return f"{shown(folder)} is not a folder"
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or not all(isinstance(value, str) for value in manifest.values()):
+        return f"{shown(folder / MANIFEST)} is not a table of files and their hashes"
+    there = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
     for name, expected in manifest.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{shown(path)} is missing"
-        if sha256_file(path) != expected:
-            return f"{shown(path)} has changed since it was saved"
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = str(path.relative_to(folder))
+        if name not in there:
+            return f"{shown(folder / name)} is missing"
+        if not there[name].is_file() or sha256_file(there[name]) != expected:
+            return f"{shown(there[name])} has changed since it was saved"
+    for name, path in there.items():
         if name not in manifest and name != MANIFEST:
             return f"{shown(path)} was added after it was saved"
     return None
@@ -133,7 +145,7 @@ def problem(folder: Path) -> str | None:
 
 def fingerprint(folder: Path) -> str:
     """Return the sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
-    _restore_interrupted(folder)
+    restore_interrupted(folder)
     damage = problem(folder)
     if damage:
         raise UserError(f"{shown(folder)} cannot be used: {damage}. Train again to replace it.")
@@ -145,7 +157,16 @@ def staging_folder(folder: Path) -> Path:
     return folder.with_name(f".staging-{folder.name}")
 
 
-def _restore_interrupted(folder: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a folder, a file or a link, if it is there; what cannot be deleted stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def restore_interrupted(folder: Path) -> None:
     """Undo a replacement that a crash interrupted between its two renames."""
     old = folder.with_name(f".old-{folder.name}")
     if old.exists() and not folder.exists():

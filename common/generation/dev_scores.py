@@ -6,6 +6,7 @@ from dataclasses import replace
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import distributed
+from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.rows import Row
 from common.generation.config import DecodingConfig
@@ -32,7 +33,8 @@ def dev_evaluation(
     Only `max_new_tokens`, `no_repeat_ngram`, `tokens_at_once` and `merge` of `decoding` are used; with `merge`, a copy
     with merged adapters is scored.
     `allowed_tokens`: the allowed token ids, as in `decode`.
-    Several processes share the rows; each gets the scores of all rows.
+    Several processes share the rows; each gets the scores of all rows. A signal ends the function between two batches:
+    it raises Interrupted in every process.
     """
     config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
     inputs = sources(rows, tokenizer, lengths, template)
@@ -43,6 +45,8 @@ def dev_evaluation(
         groups = batches([len(ids) for ids in inputs.values()], config)
         texts: list[tuple[str, str]] = []
         for first in range(0, len(groups), distributed.count()):
+            if signal := distributed.agreed_signal():
+                raise Interrupted(signal, together=True)
             mine = first + distributed.rank()
             # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
             names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]

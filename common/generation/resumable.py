@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from common.core import distributed
+from common.core import distributed, signals
 from common.core.errors import UserError
 from common.core.files import read_json, repair_last_line, sha256_texts, shown, write_json
 from common.core.memory import advise_when_out_of_memory
 from common.core.messages import brief
 from common.core.progress import progress
+from common.core.signals import Interrupted
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder
 from common.runs import candidates
@@ -37,7 +38,8 @@ def generate(
     After a crash, the same call resumes and ends with the same candidates, including sampled ones.
     Several processes share the batches; each returns all candidates.
     `key` identifies what the candidates depend on (model, data, settings): those of another key are made again.
-    Raises UserError when the file has an id that is not in `sources`, and when memory runs out.
+    A signal ends the function after the present batch.
+    Raises UserError when the file has an id that is not in `sources`, and when memory runs out; Interrupted after a signal.
     """
     part = path.with_name(f"{path.stem}.{distributed.rank()}{path.suffix}")
     if distributed.rank() == 0:
@@ -50,28 +52,35 @@ def generate(
         raise UserError(
             f"{shown(path)}: id {brief(unknown[0])} is not in this split; delete the file and run this again."
         )
+    names = list(sources)
+    groups = [
+        [names[index] for index in group] for group in batches([len(sources[name]) for name in names], config)
+    ]
+    mine = groups[distributed.rank() :: distributed.count()]
     bar = progress(
         total=len(sources), initial=len(done), description=f"decode {path.parent.name}", unit="dialogue"
     )
-    names = list(sources)
-    groups = batches([len(sources[name]) for name in names], config)
-    for group in groups[distributed.rank() :: distributed.count()]:
-        ids = [names[index] for index in group]
-        if all(name in done for name in ids):
-            continue
-        # One seed per batch, so that sampling does not depend on resuming or on the number of processes.
-        batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
-        with advise_when_out_of_memory(
-            f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
-        ):
-            decoded = decoder([sources[i] for i in ids], config, batch_seed)
-        for name, found in zip(ids, decoded, strict=True):
-            if name not in done:
-                candidates.append(part, name, found)
-                done[name] = found
-                bar.update(1)
-    bar.close()
-    distributed.wait()
+    with signals.noted(), bar:
+        for ids in mine:
+            if all(name in done for name in ids):
+                continue
+            if signals.pending():
+                break
+            # One seed per batch, so that sampling does not depend on resuming or on the number of processes.
+            batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
+            with advise_when_out_of_memory(
+                f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
+            ):
+                decoded = decoder([sources[i] for i in ids], config, batch_seed)
+            for name, found in zip(ids, decoded, strict=True):
+                if name not in done:
+                    candidates.append(part, name, found)
+                    done[name] = found
+                    bar.update(1)
+        signal = distributed.agreed_signal()  # also waits for the other processes
+        if signal:
+            finished = f"after {len(_read_parts(path))} of {len(sources)} dialogues of {path.parent.name}"
+            raise Interrupted(signal, finished, together=True)
     done = _read_parts(path)
     ordered = {name: done[name] for name in names}
     distributed.wait()
@@ -96,9 +105,20 @@ def _read_parts(path: Path) -> dict[str, list[Candidate]]:
 
 
 def made_under(path: Path) -> str | None:
-    """Return the key of `generate` for a candidates file, complete or not; None when there is none yet."""
+    """Return the key of `generate` for a candidates file, complete or not; None when there is none yet.
+
+    Raises UserError when its file holds no key.
+    """
     key_path = path.with_suffix(".key.json")
-    return str(read_json(key_path)["key"]) if key_path.exists() else None
+    if not key_path.exists():
+        return None
+    content = read_json(key_path)
+    if not isinstance(content, dict) or not isinstance(content.get("key"), str):
+        raise UserError(
+            f"{shown(key_path)}: wanted a table with the key of {path.name}; delete both files and run this again."
+        )
+    key: str = content["key"]
+    return key
 
 
 def _drop_other_key(path: Path, key: str) -> None:

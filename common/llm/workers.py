@@ -20,6 +20,7 @@ from tenacity.nap import sleep_using_event
 
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.signals import Interrupted
 from common.llm import limits, transport
 from common.llm.cache import Cache, Stored, body, request_hash
 from common.llm.checks import Check
@@ -90,7 +91,7 @@ def answer_all(shared: SharedState, requests: Sequence[Request], jobs: Sequence[
             begun.append(end)
             threading.Thread(target=_worker, args=(shared, requests, waiting, end), daemon=True).start()
         _follow(shared, ends, len(requests))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         shared.stop.set()
         log.info(
             "interrupted; waiting for the answers in flight, because they are paid for (press Ctrl-C again to leave at once)"

@@ -25,13 +25,30 @@ def read(path: Path) -> dict[str, list[Candidate]]:
     """Return candidates by id, best first; empty when the file is absent. Raises UserError on a broken line."""
     found = {}
     for number, line in enumerate(read_lines(path), 1):
-        try:
-            found[str(line["id"])] = [Candidate(**candidate) for candidate in line["candidates"]]
-        except (KeyError, TypeError) as error:
+        if not _is_record(line):
             raise UserError(
-                f"{shown(path)}:{number}: not the candidates of a dialogue; delete the file and run infer again."
-            ) from error
+                f"{shown(path)}:{number}: wanted an id and candidates, each with text, logprob and tokens; "
+                "remove that line and run infer again."
+            )
+        found[line["id"]] = [Candidate(**entry) for entry in line["candidates"]]
     return found
+
+
+def _is_record(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and line.keys() == {"id", "candidates"}
+        and isinstance(line["id"], str)
+        and isinstance(line["candidates"], list)
+        and all(
+            isinstance(entry, dict)
+            and entry.keys() == {"text", "logprob", "tokens"}
+            and isinstance(entry["text"], str)
+            and isinstance(entry["logprob"], float | int | None)
+            and isinstance(entry["tokens"], int)
+            for entry in line["candidates"]
+        )
+    )
 
 
 def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:

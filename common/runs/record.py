@@ -12,6 +12,13 @@ from common.core.verified_folder import fingerprint
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
+_NEEDED = ("status", "config", "data", "code", "notes")
+_NEEDED_WHEN_FINISHED = ("checkpoint", "files", "hardware", "git", "packages", "minutes")
+_TYPES: dict[str, Any] = {
+    "status": str, "config": dict, "data": dict, "code": dict, "notes": dict, "overrides": dict, "files": dict, "runs": dict,
+    "sources": dict, "hardware": dict, "processes": int, "checkpoint": str | None, "competition": str, "experiment": str,
+    "git": dict, "packages": dict, "minutes": int | float,
+}  # fmt: skip
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -19,10 +26,34 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     if not path.exists():
         return {}
+    if not path.is_file():
+        raise UserError(f"{shown(path)}: not a file; train again with restart=1.")
     content = read_json(path)
+    if fault := _fault(content):
+        raise UserError(f"{shown(path)}: not a run record ({fault}); train again with restart=1.")
+    record: dict[str, Any] = content
+    return record
+
+
+def _fault(content: Any) -> str | None:
+    """Return what keeps a JSON value from being a run record; None when it is one."""
     if not isinstance(content, dict):
-        raise UserError(f"{shown(path)}: not a run record; train again with restart=1.")
-    return content
+        return f"wanted a table of stages, found a {type(content).__name__}"
+    for name, stage in content.items():
+        if not isinstance(stage, dict):
+            return f"stage {name!r:.50} is a {type(stage).__name__}, wanted a table"
+        finished = stage.get("status") == "finished"
+        for key, wanted in _TYPES.items():
+            if key not in stage and (key in _NEEDED or (finished and key in _NEEDED_WHEN_FINISHED)):
+                return f"stage {name!r:.50} lacks {key!r}"
+            if key in stage and not isinstance(stage[key], wanted):
+                return f"{key!r} of stage {name!r:.50} is a {type(stage[key]).__name__}"
+        if not all(isinstance(e, dict) and isinstance(e.get("sha256"), str) for e in stage["data"].values()):
+            return f"'data' of stage {name!r:.50} lacks a hash"
+        hashes = [value for key in ("code", "files", "runs") for value in stage.get(key, {}).values()]
+        if not all(isinstance(value, str) for value in hashes):
+            return f"a hash of stage {name!r:.50} is not a text"
+    return None
 
 
 def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:
@@ -134,6 +165,23 @@ def stale_reasons(folder: Path) -> list[str]:
     if stages["train"]["checkpoint"] != stages["infer"]["checkpoint"]:
         reasons.append("the predictions were made with another checkpoint")
     return list(dict.fromkeys(reasons))
+
+
+def other_threads(first: Path, second: Path) -> str:
+    """Return a line when two predictions files come from runs with different numbers of CPU threads, else "".
+
+    Files outside a run folder, and runs whose record does not say the number, count as equal.
+    """
+    found = []
+    for path in (first.resolve(), second.resolve()):
+        stages = read_record(path.parent.parent) if root() / "outputs" in path.parents else {}
+        found.append({name: stage.get("hardware", {}).get("threads") for name, stage in stages.items()})
+    unlike = [
+        f"{name} used {found[0][name]} CPU threads in a and {found[1][name]} in b"
+        for name in ("train", "infer")
+        if found[0].get(name) and found[1].get(name) and found[0][name] != found[1][name]
+    ]
+    return f"{'; '.join(unlike)}: on a CPU this alone changes weights and scores a little" if unlike else ""
 
 
 def stage_command(

@@ -46,7 +46,7 @@ class Stage:
     processes: int
     """Number of processes, at least 1."""
     hardware: str
-    """GPUs, or the processor's architecture and its number of cores."""
+    """GPUs, or the processor's architecture, its number of cores and, where known, the number of threads used."""
     commit: str | None
     """Git commit of the code; None outside a checkout."""
     dirty: bool | None
@@ -129,6 +129,8 @@ def _stage(entry: Mapping[str, Any]) -> Stage:
     hardware, git = entry["hardware"], entry["git"]
     gpus = [f"{hardware['gpus'].count(name)} × {name}" for name in dict.fromkeys(hardware["gpus"])]
     processor = f"{hardware['machine']}, {hardware['cores']} cores"
+    if threads := hardware.get("threads"):
+        processor += f", {threads} {'thread' if threads == 1 else 'threads'}"
     return Stage(
         entry["minutes"],
         entry.get("processes", 1),

@@ -4,24 +4,28 @@ In this order: read options and settings, lock the run's folder, check the rules
 """
 
 import argparse
+import contextlib
 import logging
+import os
 import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
+from filelock import FileLock, Timeout
 
-from common.core import distributed, paths
+from common.core import distributed, paths, signals
 from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import brief, log_to_terminal
 from common.core.paths import RUN_NAME
+from common.core.provenance import hardware
 from common.core.secrets import require_no_secrets
+from common.core.signals import Interrupted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
@@ -32,7 +36,7 @@ from common.runs.wandb_mode import sweep_run
 C = TypeVar("C")
 log = logging.getLogger(__name__)
 ERROR_DELAY = 15.0
-"""Seconds that a process other than the first waits before it prints an error.
+"""Seconds that a process other than the first, or one that lost another, waits before it prints an error.
 
 Usually all processes have the same error; when the first one exits, torchrun ends the others, so it is printed once.
 """
@@ -71,18 +75,35 @@ def main(
     stale or has other settings), --dry-run (stages that cost money: print `estimate` and exit without changing the
     record), --track off|auto|offline|online (W&B, see common/runs/wandb_mode.py). Every other --name sets a
     scalar of the config.
+    SIGTERM, SIGINT and SIGHUP end the stage with one line that says how to go on, and exit code 128 + the signal's number.
     """
     _quiet_libraries()
-    try:
-        _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
-        distributed.leave()
-    except UserError as error:
-        if distributed.rank():
-            time.sleep(ERROR_DELAY)
-            sys.exit(f"error: process {distributed.rank()}: {error}")
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; run the same command again to resume from the last checkpoint.")
+    with signals.raised():
+        try:
+            _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
+            distributed.leave()
+        except (UserError, RuntimeError) as error:
+            lost = distributed.lost_another(error)  # that process or torchrun reports the cause
+            if not (lost or isinstance(error, UserError)):
+                raise
+            if lost or distributed.rank():
+                time.sleep(ERROR_DELAY)
+                sys.exit(f"error: process {distributed.rank()}: {error}")
+            sys.exit(f"error: {error}")
+        except Interrupted as stop:
+            _end(stop)
+
+
+def _end(stop: Interrupted) -> None:
+    """Print how to go on, in the first process, and exit."""
+    if distributed.rank() == 0:
+        print(stop, file=sys.stderr, flush=True)  # noqa: T201
+    if distributed.count() > 1:
+        if stop.together:
+            with contextlib.suppress(RuntimeError):  # another process was ended before it got here
+                distributed.leave()
+        os._exit(128 + stop.number)  # without waiting for threads that wait for another process
+    raise stop
 
 
 def _quiet_libraries() -> None:
@@ -123,11 +144,27 @@ def _run(
     elif distributed.rank():
         _follow_first(run, work)
     else:
-        with locked_run(folder), tracker:
-            if stage == "train":
-                _begin_training(run, options.restart, options.renew, work)
-            else:
-                _begin_inference(run, work)
+        try:
+            with locked_run(folder), tracker:
+                if stage == "train":
+                    _begin_training(run, options.restart, options.renew, work)
+                else:
+                    _begin_inference(run, work)
+        except Interrupted as stop:
+            stop.advice = _how_to_go_on(run, options.restart)
+            raise
+
+
+def _how_to_go_on(run: Run[C], restart: bool) -> str:
+    if run.smoke:
+        return "a smoke run begins from the start."
+    if run.stage == "infer":
+        return "run the same command again: finished dialogues and paid answers are kept."
+    if not any((run.folder / "checkpoints").glob("step-*")):
+        return "there is no checkpoint yet: the same command begins from the start."
+    if restart:
+        return "run the same command without restart=1 to resume."
+    return "run the same command again to resume."
 
 
 def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
@@ -139,12 +176,18 @@ def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     work(run)
 
 
-def locked_run(folder: Path) -> AcquireReturnProxy:
-    """Acquire the folder's lock and return it as a context manager that releases it."""
+@contextlib.contextmanager
+def locked_run(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock inside this context; create the folder first if necessary.
+
+    When the code inside is refused or interrupted before it has made anything, a new folder and its lock are removed.
+    Raises UserError when another process holds the lock or the folder cannot be written.
+    """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return lock.acquire(timeout=0)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(
             f"{shown(folder)} is in use by another process; wait for it to end, or choose another run name with --run."
@@ -153,6 +196,18 @@ def locked_run(folder: Path) -> AcquireReturnProxy:
         raise UserError(
             f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
         ) from error
+    try:
+        yield
+    except (UserError, Interrupted):
+        if new and {path.name for path in folder.iterdir()} <= {"run.json"}:
+            shutil.rmtree(folder)
+            Path(lock.lock_file).unlink()  # filelock notices that a file it waited for was removed
+            with contextlib.suppress(OSError):  # another run may have begun in a parent
+                for path in new[1:]:
+                    path.rmdir()
+        raise
+    finally:
+        lock.release()
 
 
 def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
@@ -170,9 +225,11 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if run.smoke:
         shutil.rmtree(run.folder)
         run.folder.mkdir()
+    if restart and any(run.folder.iterdir()):  # also when its record cannot be read
+        set_aside(run.folder)
+        run.folder.mkdir()
     before = read_record(run.folder).get("train")
-    outdated = renew and before and (changed_settings(run, before) or stale_training(run.folder))
-    if before and (restart or outdated):
+    if renew and before and (changed_settings(run, before) or stale_training(run.folder)):
         set_aside(run.folder)
         run.folder.mkdir()
         before = None
@@ -191,6 +248,9 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         if changed:
             run.notes["mixed"] = [*before["notes"].get("mixed", []), *changed]
             log.warning("resuming although %s; the result will count as stale.", "; ".join(changed))
+        threads = before.get("hardware", {}).get("threads")
+        if threads != hardware()["threads"]:
+            run.notes["threads_before"] = [*before["notes"].get("threads_before", []), threads]
     run._write("running")
     distributed.gather([True])
     work(run)

@@ -1,15 +1,19 @@
 """Check that the members of a blend are present and up to date; train and infer the others on request."""
 
+import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from common.core.errors import UserError
 from common.core.files import root
 from common.core.paths import run_folder
 from common.core.progress import brief_progress
+from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.competition_file import active_competition
 from common.ensemble.recipe import Recipe
@@ -23,6 +27,8 @@ from common.runs.record import (
     stale_training,
     to_arguments,
 )
+
+log = logging.getLogger(__name__)
 
 
 def require_fresh(
@@ -100,14 +106,33 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
     return [command("train", "--renew"), command("infer")]
 
 
-def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) -> None:
+@dataclass(frozen=True)
+class _Running:
+    """The processes of `train_and_infer`, which several threads start."""
+
+    threads: int | None
+    """Number of CPU threads of each process; None leaves it to the process."""
+    processes: list["subprocess.Popen[str]"] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def interrupt(self, number: int) -> None:
+        """Pass a signal on to the processes and start no others; a process saves its state before it ends."""
+        self.stop.set()
+        for process in list(self.processes):
+            process.send_signal(number)
+
+
+def _run_all(commands: Sequence[Sequence[str]], name: str, running: _Running) -> None:
     """Run commands one after the other and print their output with the run's name before each line."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    if threads:
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
+    if running.threads:
+        environment.setdefault("OMP_NUM_THREADS", str(running.threads))
     for command in commands:
+        if running.stop.is_set():
+            return
         with subprocess.Popen(command, cwd=root(), env=environment, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:  # fmt: skip
+            running.processes.append(process)
             assert process.stdout is not None
             for line in process.stdout:  # text mode also splits at the carriage returns of a progress bar
                 if line.strip():
@@ -119,13 +144,24 @@ def _run_all(commands: Sequence[Sequence[str]], name: str, threads: int | None) 
 
 
 def train_and_infer(names: Sequence[str], competition: Competition, jobs: int) -> None:
-    """Train and infer runs, `jobs` at a time; the CPU cores are divided among them.
+    """Train and infer runs, `jobs` at a time; the CPU cores are divided among them unless OMP_NUM_THREADS is set.
 
+    A signal is passed on to the running processes, and no others are started.
     Raises the UserError of the first run that failed, after the other runs have ended.
     """
     plans = {name: _renewing(name, competition) for name in names}
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+    if plans and threads and "OMP_NUM_THREADS" not in os.environ:
+        log.warning(
+            "jobs=%d: each run uses %d CPU thread(s). On a CPU its weights differ in the last digits from those of make train "
+            "with another number; OMP_NUM_THREADS=%d make train gives the same.", jobs, threads, threads,
+        )  # fmt: skip
+    running = _Running(threads)
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(_run_all, commands, name, threads) for name, commands in plans.items()]
-        for done in waiting:
-            done.result()
+        waiting = [pool.submit(_run_all, commands, name, running) for name, commands in plans.items()]
+        try:
+            for done in waiting:
+                done.result()
+        except Interrupted as stop:
+            running.interrupt(stop.number)
+            raise

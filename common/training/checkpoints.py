@@ -2,10 +2,11 @@
 
 import logging
 import re
-import shutil
 from pathlib import Path
 
-from common.core.verified_folder import problem
+from common.core.errors import UserError
+from common.core.files import shown
+from common.core.verified_folder import problem, remove
 
 log = logging.getLogger(__name__)
 
@@ -16,19 +17,36 @@ def step_folder(parent: Path, step: int) -> Path:
 
 
 def steps(parent: Path) -> list[Path]:
-    """Return the checkpoint folders of a run, oldest first, intact or not."""
-    if not parent.exists():
+    """Return the checkpoint folders of a run, oldest first, intact or not.
+
+    Raises UserError when `parent` is not a folder or cannot be read.
+    """
+    try:
+        return sorted(p for p in parent.iterdir() if re.fullmatch(r"step-\d{8}", p.name))
+    except FileNotFoundError:
         return []
-    return sorted(p for p in parent.iterdir() if re.fullmatch(r"step-\d{8}", p.name))
+    except OSError as error:
+        raise UserError(
+            f"{shown(parent)}: wanted a folder of checkpoints ({error.strerror}); move it away, or run again with restart=1."
+        ) from error
 
 
 def newest_intact(parent: Path) -> Path | None:
-    """Return the newest checkpoint whose files all match its manifest, or None; log a warning for each damaged one."""
-    for path in reversed(steps(parent)):
+    """Return the newest checkpoint whose files all match its manifest, or None.
+
+    Log a warning for each damaged one, for other names that start with "step", and when no checkpoint is intact.
+    Raises UserError as `steps` does.
+    """
+    found = steps(parent)
+    for name in sorted(p.name for p in parent.glob("step*") if p not in found):
+        log.warning("ignoring %s: checkpoints are named step- and eight digits", name)
+    for path in reversed(found):
         damage = problem(path)
         if damage is None:
             return path
         log.warning("skipping checkpoint %s: %s", path.name, damage)
+    if found:
+        log.warning("no checkpoint in %s is intact: training begins from the start", shown(parent))
     return None
 
 
@@ -39,8 +57,6 @@ def prune(parent: Path, newest: Path, keep: int) -> None:
     The remains of interrupted saves are also deleted.
     """
     kept = [path for path in steps(parent) if path.name <= newest.name][-max(keep, 1) :]
-    for path in steps(parent):
-        if path not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-    for left in [*parent.glob(".staging-*"), *parent.glob(".old-*")]:
-        shutil.rmtree(left, ignore_errors=True)
+    later = [path for path in steps(parent) if path not in kept]
+    for path in [*later, *parent.glob(".staging-*"), *parent.glob(".old-*")]:
+        remove(path)

@@ -16,18 +16,26 @@ from datasets import Dataset
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel, get_scheduler
 
-from common.core import distributed, verified_folder
+from common.core import distributed, signals
 from common.core.distributed import require_together
 from common.core.errors import UserError
 from common.core.files import append_line, shown
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import progress
+from common.core.signals import Interrupted
 from common.training import sharding
 from common.training.losses import Loss, cross_entropy
 from common.training.plan import Plan, TrainingConfig
-from common.training.resume import Collate, Evaluate, SaveModel, TrainingState, resume_state, save_state
-from common.training.sharding import whole_weights
-from common.training.state import MovingAverage, Progress, keep_trained_weights_only, trained_parameters
+from common.training.resume import (
+    Collate,
+    Evaluate,
+    SaveModel,
+    TrainingState,
+    resume_state,
+    save_best,
+    save_state,
+)
+from common.training.state import MovingAverage, Progress, trained_parameters
 
 log = logging.getLogger(__name__)
 NO_GRADIENT = (
@@ -83,13 +91,15 @@ def fit(
     `examples` has the columns `source` and `target` (token ids) and any others that `collate` needs. The best model
     has the highest `score` among the scores that `evaluate` returns.
     Checkpoints in `folder/checkpoints` hold trained weights, optimizer, schedule and random states. After a crash,
-    the same call resumes from the newest intact one; on a CPU the final weights are then bit-identical.
+    the same call resumes from the newest intact one; on a CPU with the same number of threads the final weights are then
+    bit-identical.
+    A signal (SIGTERM, SIGINT, SIGHUP) ends training after the present step or batch of the evaluation, with a checkpoint.
     `fingerprint` identifies everything that must not change before a resume (settings, data).
     Several processes share the batches of every step: N processes with `accumulation` A equal one process with
     `accumulation` N * A. Every process calls `evaluate`, which must return the same scores in each.
     The first process calls `follow` when training begins and whenever metrics.jsonl has new lines.
     Raises UserError when a checkpoint has another fingerprint, the loss or a gradient is not finite, no gradient
-    reaches the trained weights, memory runs out, or the processes do not form one group.
+    reaches the trained weights, memory runs out, or the processes do not form one group; Interrupted after a signal.
     """
     # For dropout only: initial weights and batches have their own random states.
     set_seed(seed + distributed.rank())
@@ -105,20 +115,17 @@ def fit(
         sharding.shard(model, accelerator.device, precision)
     optimizer = _optimizer(model, config)
     schedule = get_scheduler(config.schedule, optimizer, math.ceil(config.warmup * total), total)
-    accelerator.register_for_checkpointing(state, schedule)
     if config.sharding == "none":
-        keep_trained_weights_only(accelerator, model)
         model, optimizer = accelerator.prepare(model, optimizer)
     # accelerate wraps `forward` in autocast permanently. Decoding single tokens in bf16 is far slower on a CPU, so
     # this removes the wrapper and each training step enables autocast itself.
     accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     average = MovingAverage(list(trained_parameters(model).values()), config.ema)
-    if config.sharding == "none":
-        accelerator.register_for_checkpointing(average)
     training = TrainingState(accelerator, model, optimizer, schedule, average, examples, collate, loss, evaluate,
                          save_best, config, plan, folder, f"{fingerprint}-{accelerator.num_processes}", follow)  # fmt: skip
     resume_state(training, state)
-    _run(training, state, total)
+    with signals.noted():
+        _run(training, state, total)
     accelerator.free_memory()
     return FitResult(state.step, state.best_step, state.best_score, stopped_early=state.step < total)
 
@@ -127,39 +134,48 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
     config, folder, main = training.config, training.folder, training.accelerator.is_main_process
     every = max(1, round(config.evaluate_every * len(training.plan.epoch(0))))
     saved_at = time.monotonic()
-    bar = progress(total=total, initial=state.step, description="train", unit="step")
-    for position, batches in enumerate(training.plan.steps(), 1):
-        if position <= state.step:
-            continue
-        if state.bad_evaluations >= config.patience:
-            break
-        with advise_when_out_of_memory(
-            f"train again with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
-            "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
-            "memory, run the same command: it resumes from the last checkpoint, which is intact."
-        ):
-            value, norm = _step(training, batches)
-        state.step = position
-        state.loss_sum += value
-        state.loss_steps += 1
-        bar.update(1)
-        bar.set_postfix_str(f"loss {value:.3f} best {state.best_score:.2f}", refresh=False)
-        if position % 20 == 0 and main:
-            rate = training.schedule.get_last_lr()[0]
-            append_line(folder / "metrics.jsonl",
-                        {"step": position, "loss": value, "gradient_norm": norm, "learning_rate": rate})  # fmt: skip
-            training.follow()
-        due = position == total or (position % every == 0 and total - position >= every / 2)
-        if due:
-            with advise_when_out_of_memory(
-                "run the same command with a lower --tokens-at-once: it resumes from the last checkpoint."
-            ):
-                _evaluate(training, state)
-        late = [main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes]
-        if due or distributed.gather(late)[0]:
+
+    def finish_step(due: bool) -> None:
+        """Evaluate and save when `due`, save when the last checkpoint is old, and end after a signal."""
+        nonlocal saved_at
+        signal = _evaluate(training, state) if due else None
+        late = main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes
+        found = distributed.gather([(late, signal or signals.pending())])
+        signal = next((number for _, number in found if number), None)
+        if due or found[0][0] or signal:
             save_state(training, state)
             saved_at = time.monotonic()
-    bar.close()
+        if signal:
+            raise Interrupted(signal, f"after step {state.step} of {total}; checkpoint saved", together=True)
+
+    def evaluation_due(step: int) -> bool:
+        return step == total or (step % every == 0 and total - step >= every / 2)
+
+    with progress(total=total, initial=state.step, description="train", unit="step") as bar:
+        if state.evaluated < state.step and evaluation_due(state.step):
+            finish_step(due=True)  # a signal ended this evaluation
+        for position, batches in enumerate(training.plan.steps(), 1):
+            if position <= state.step:
+                continue
+            if state.bad_evaluations >= config.patience:
+                break
+            with advise_when_out_of_memory(
+                f"train again with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
+                "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
+                "memory, run the same command: it resumes from the last checkpoint, which is intact."
+            ):
+                value, norm = _step(training, batches)
+            state.step = position
+            state.loss_sum += value
+            state.loss_steps += 1
+            bar.update(1)
+            bar.set_postfix_str(f"loss {value:.3f} best {state.best_score:.2f}", refresh=False)
+            if position % 20 == 0 and main:
+                rate = training.schedule.get_last_lr()[0]
+                append_line(folder / "metrics.jsonl",
+                            {"step": position, "loss": value, "gradient_norm": norm, "learning_rate": rate})  # fmt: skip
+                training.follow()
+            finish_step(evaluation_due(position))
 
 
 def _step(training: TrainingState, batches: list[list[int]]) -> tuple[float, float]:
@@ -223,31 +239,37 @@ def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _evaluate(training: TrainingState, state: Progress) -> None:
+def _evaluate(training: TrainingState, state: Progress) -> int | None:
+    """Evaluate, and save the model if it is the best so far. Return the signal that ended the evaluation early, or None."""
+    if signal := distributed.agreed_signal():
+        return signal
     model = training.accelerator.unwrap_model(training.model).eval()
-    main = training.accelerator.is_main_process
     autocast = torch.cuda.is_available() or model.dtype == torch.bfloat16
     with training.average.in_place():
-        with (
-            training.accelerator.autocast() if autocast else contextlib.nullcontext(),
-            sharding.usable(model),
-        ):
-            scores = dict(training.evaluate(model))
-        loss = state.loss_sum / state.loss_steps
-        state.loss_sum, state.loss_steps = 0.0, 0
+        try:
+            with (
+                training.accelerator.autocast() if autocast else contextlib.nullcontext(),
+                sharding.usable(model),
+                advise_when_out_of_memory(
+                    "run the same command with a lower --tokens-at-once: it resumes from the last checkpoint."
+                ),
+            ):
+                scores = dict(training.evaluate(model))
+        except Interrupted as stop:
+            return stop.number
         better = scores["score"] > state.best_score
-        weights = whole_weights(model) if better else None
-        if better and main:
-            verified_folder.save(
-                training.folder / "best", lambda staging: training.save_best(model, staging, weights)
-            )
+        if better:
+            save_best(training)
+    loss = state.loss_sum / state.loss_steps
+    state.loss_sum, state.loss_steps, state.evaluated = 0.0, 0, state.step
     if better:
         state.best_score, state.best_step, state.bad_evaluations = scores["score"], state.step, 0
     else:
         state.bad_evaluations += 1
-    if main:
+    if training.accelerator.is_main_process:
         append_line(training.folder / "metrics.jsonl", {"step": state.step, "train_loss": loss, **scores})
         training.follow()
         shown_scores = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
         log.info("step %d  train loss %.3f  %s", state.step, loss, shown_scores)
     distributed.wait()
+    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from common.core import verified_folder
+from common.core import signals, verified_folder
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import log_to_terminal
@@ -74,15 +74,16 @@ def command(run: str, name: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command; a UserError becomes one line on stderr and exit code 1."""
+    """Run the command; a UserError becomes one line on stderr and exit code 1, a signal exit code 128 + its number."""
     log_to_terminal()
     # It warns about libraries that it could not load, which does not matter here.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in float32 the model may not fit on the GPU that trained it
-    try:
-        command(prog_name="python -m common merge")
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    with signals.raised(), signals.told():
+        try:
+            command(prog_name="python -m common merge")
+        except UserError as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,14 +71,3 @@ def whole_weights(model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
     once = {name for name, _ in model.named_parameters()}
     tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - once
     return {name: value for name, value in weights.items() if name not in tied}
-
-
-def save_share(folder: Path, state: dict[str, Any]) -> None:
-    """Write this process's shard of the training state into a checkpoint."""
-    torch.save(state, folder / f"share_{distributed.rank()}.pt")
-
-
-def load_share(folder: Path) -> dict[str, Any]:
-    """Load the shard that `save_share` wrote in the process of this rank."""
-    state: dict[str, Any] = torch.load(folder / f"share_{distributed.rank()}.pt", weights_only=True)
-    return state

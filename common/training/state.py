@@ -1,17 +1,11 @@
-"""Hold the state that training carries from step to step, and store it in checkpoints."""
+"""Hold the state that training carries from step to step."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
-
-TRAINED = "trained.safetensors"
 
 
 @dataclass
@@ -19,20 +13,13 @@ class Progress:
     """The progress of training; part of every checkpoint."""
 
     step: int = 0
+    evaluated: int = 0
+    """Last step after which the model was evaluated, 0 before the first evaluation."""
     best_score: float = -math.inf
     best_step: int = 0
     bad_evaluations: int = 0
     loss_sum: float = 0.0
     loss_steps: int = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the values that a checkpoint stores."""
-        return asdict(self)
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the values that `state_dict` returned."""
-        for name, value in state.items():
-            setattr(self, name, value)
 
 
 class MovingAverage:
@@ -64,36 +51,7 @@ class MovingAverage:
             for parameter, value in zip(self.parameters, own, strict=False):
                 parameter.data.copy_(value)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the values that a checkpoint stores."""
-        return {"steps": self.steps, "average": self.average}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the values that `state_dict` returned."""
-        self.steps = state["steps"]
-        for mean, value in zip(self.average, state["average"], strict=True):
-            mean.copy_(value)
-
 
 def trained_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """Return the parameters that training changes, by name; tied ones once."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def keep_trained_weights_only(accelerator: Accelerator, model: torch.nn.Module) -> None:
-    """Make accelerate save and load only the trained weights: a few megabytes of adapters for a large 4-bit model."""
-
-    def save(_: Any, weights: list[Any], folder: str) -> None:
-        weights.clear()
-        if accelerator.is_main_process:
-            found = {name: p.detach().contiguous() for name, p in trained_parameters(model).items()}
-            save_file(found, Path(folder) / TRAINED)
-
-    def load(models: list[Any], folder: str) -> None:
-        models.clear()
-        saved = load_file(Path(folder) / TRAINED)
-        for name, parameter in trained_parameters(model).items():
-            parameter.data.copy_(saved[name])
-
-    accelerator.register_save_state_pre_hook(save)
-    accelerator.register_load_state_pre_hook(load)

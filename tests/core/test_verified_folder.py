@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file
+from common.core.signals import Interrupted
 from common.training import checkpoints
 from common.training.checkpoints import newest_intact
 from tests.support import REPOSITORY
@@ -71,6 +72,23 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "manifest.json").write_bytes(b"\xff\xfe"),
         "manifest.json: not valid JSON",
     ),
+    "manifest a list": (
+        lambda f: (f / "manifest.json").write_text("[1]"),
+        "is not a table of files and their",
+    ),
+    "manifest of numbers": (
+        lambda f: (f / "manifest.json").write_text('{"weights.bin": 1}'),
+        "is not a table of",
+    ),
+    "manifest a folder": (
+        lambda f: [(f / "manifest.json").unlink(), (f / "manifest.json").mkdir()],
+        "manifest.json",
+    ),
+    "a link to nowhere": (
+        lambda f: (f / "more").symlink_to(f / "nowhere"),
+        "more was added after it was saved",
+    ),
+    "a file instead of the folder": (lambda f: [shutil.rmtree(f), f.touch()], "best is not a folder"),
     "gone": (shutil.rmtree, "manifest.json: not there"),
 }
 
@@ -90,6 +108,20 @@ def test_what_is_damaged_is_named(tmp_path: Path, damage: str) -> None:
     assert "Train again to replace it" in str(refusal.value)
     verified_folder.save(folder, writing("neu"))
     assert verified_folder.problem(folder) is None
+
+
+def test_a_signal_while_saving_leaves_the_old_folder_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "best"
+    verified_folder.save(folder, writing("하나"))
+
+    def write(staging: Path) -> None:
+        writing("둘")(staging)
+        raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        verified_folder.save(folder, write)
+    assert content(folder) == "하나"
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
 def test_any_flipped_bit_is_noticed(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def test_training_twice_says_so_and_infer_wants_training_first(copy: Path) -> No
     assert output.strip() == (
         "error: outputs/daily_talk/exp001 has not been trained; first run: make exp=exp001 train"
     )
-    assert not list(folder.iterdir())
+    assert not folder.exists()
+    assert not folder.with_name(".exp001.lock").exists()
 
     code, output = tiny.call(copy, "experiments.exp001.train", *words)
     assert code == 0, output

@@ -1,6 +1,8 @@
 """Files of candidates: the same after a crash at any byte."""
 
+import os
 import random
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from common.core.errors import UserError
+from common.core.signals import Interrupted
 from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.hf import hf_decoder
@@ -143,3 +146,48 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(tmp_path: Path)
         match=r"^out of memory; run this again with a lower --tokens-at-once \(now 700\)\.$",
     ):
         generate(exhaust, sources_of("bart"), SMALL_BATCHES, tmp_path / "found.jsonl", key="k", seed=1)
+
+
+def test_a_signal_ends_decoding_after_the_batch(
+    taught_models: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    sources = sources_of("bart", 12)
+    calm = make(taught_models["bart"], tmp_path / "calm" / "dev.jsonl", sources=sources)
+    real, calls = hf_decoder(taught_models["bart"], WORDS), [0]
+
+    def decoder(*arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    path = tmp_path / "run" / "dev.jsonl"
+    path.parent.mkdir()
+    with pytest.raises(Interrupted) as stop:
+        generate(decoder, sources, SMALL_BATCHES, path, key="k", seed=1)
+    assert calls == [2]
+    done = len(candidates.read(path.with_name("dev.0.jsonl")))
+    assert 2 < done < 12
+    assert stop.value.done == f"after {done} of 12 dialogues of run"
+    assert generate(decoder, sources, SMALL_BATCHES, path, key="k", seed=1) == calm
+    assert path.read_bytes() == (tmp_path / "calm" / "dev.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "line", ['[]', '7', 'null', '{"id": "a"}', '{"id": 1, "candidates": []}', '{"id": "a", "candidates": {}}',
+             '{"id": "a", "candidates": [1]}', '{"id": "a", "candidates": [{"text": "x", "logprob": null}]}',
+             '{"id": "a", "candidates": [{"text": 1, "logprob": null, "tokens": 2}]}',
+             '{"id": "a", "candidates": [{"text": "x", "logprob": "y", "tokens": 2}]}'],
+)  # fmt: skip
+def test_a_line_of_a_wrong_shape_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "dev.jsonl"
+    path.write_text(f'{{"id": "b", "candidates": []}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"dev\.jsonl:2: wanted an id and candidates.*run infer again\.$"):
+        candidates.read(path)
+
+
+@pytest.mark.parametrize("content", ["[]", "7", "{}", '{"key": 3}'])
+def test_a_key_of_a_wrong_shape_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "dev.key.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"dev\.key\.json: wanted a table with the key of dev\.jsonl"):
+        resumable.made_under(tmp_path / "dev.jsonl")

@@ -113,15 +113,24 @@ def test_two_processes_that_ask_at_once_agree_on_one_answer(tmp_path: Path) -> N
     assert found.get() == found.get() == next(iter(stored(tmp_path / "c.sqlite").values()))
 
 
+@pytest.mark.parametrize(
+    ("number", "stage", "error"),
+    [
+        (signal.SIGINT, False, "KeyboardInterrupt"),
+        (signal.SIGINT, True, "Interrupted: interrupted by SIGINT"),
+        (signal.SIGTERM, True, "Interrupted: interrupted by SIGTERM"),
+    ],
+)
 def test_an_interrupt_keeps_what_is_under_way(
-    tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None]
-) -> None:
+    tmp_path: Path, start: Callable[..., Any], wait_until: Callable[[Callable[[], bool]], None],
+    number: signal.Signals, stage: bool, error: str,
+) -> None:  # fmt: skip
     with scripted_server.serve(lambda _: Reply(delay=0.1)) as server:
-        process = start(server.url, 200, config={"workers": 6})
+        process = start(server.url, 200, config={"workers": 6}, stage=stage)
         wait_until(lambda: server.received.total() >= 20)
-        process.send(signal.SIGINT)
+        process.send(number)
         _, errors = process.output()
-        assert "KeyboardInterrupt" in errors
+        assert error in errors
         assert 20 <= server.answered.total() <= 40
         assert len(stored(tmp_path / "cache.sqlite")) == server.answered.total() == server.received.total()
 

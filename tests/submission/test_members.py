@@ -1,14 +1,19 @@
 """Members that are missing, stale or half-made stop a submit with the command that makes them."""
 
 import json
+import logging
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from common.data.competition_file import load_competition
 from common.runs.record import read_record, stale_reasons
-from common.submission import ledger
+from common.submission import ledger, members
 from tests.support import repository as repositories
 from tests.support.submitting import RUN, refused, solo, submit
 
@@ -148,3 +153,59 @@ def test_a_member_that_cannot_be_trained_stops_the_submit(
     )
     refused(repository, "exp001: train failed (see above)", missing="train")
     assert "error: no" in capfd.readouterr().err
+
+
+def test_jobs_say_with_how_many_threads_make_train_gives_the_same(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started: list[str | None] = []
+
+    def run_all(commands: object, name: str, running: members._Running) -> None:
+        started.append(f"{name} {running.threads}")
+
+    monkeypatch.setattr(members, "_run_all", run_all)
+    monkeypatch.setattr(members.os, "cpu_count", lambda: 8)
+    talk = load_competition("talk")
+    with caplog.at_level(logging.WARNING, logger="common"):
+        members.train_and_infer(["exp001"], talk, 2)  # OMP_NUM_THREADS is set for the tests: the same in both
+        assert caplog.messages == []
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        members.train_and_infer(["exp001"], talk, 1)
+        assert caplog.messages == []
+        members.train_and_infer(["exp001", "exp002"], talk, 2)
+    assert started == ["exp001 4", "exp001 None", "exp001 4", "exp002 4"]
+    assert caplog.messages == [
+        "jobs=2: each run uses 4 CPU thread(s). On a CPU its weights differ in the last digits from those of make train with "
+        "another number; OMP_NUM_THREADS=4 make train gives the same."
+    ]
+
+
+def test_a_signal_is_passed_on_to_the_trainings(repository: Path) -> None:
+    """They end as with a signal of their own, and no other is started."""
+    for run in ("exp001", "exp002"):
+        shutil.rmtree(repository / "outputs" / "talk" / run)
+    train = repository / "experiments" / "exp001" / "train.py"
+    edit(
+        train,
+        "    rows = len",
+        "    import time\n    print('trains', flush=True)\n    time.sleep(60)\n    rows = len",
+    )
+    command = [sys.executable, "-m", "common", "submit", "--missing", "train", "--jobs", "1"]
+    process = subprocess.Popen(
+        command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert process.stderr is not None
+    begun = [process.stderr.readline()]
+    while "trains" not in begun[-1]:
+        assert begun[-1], begun
+        begun.append(process.stderr.readline())
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert errors.splitlines() == [
+        "exp001  interrupted by SIGTERM; there is no checkpoint yet: the same command begins from the start.",
+        "interrupted by SIGTERM; run the same command again.",
+    ]
+    assert not (repository / "outputs" / "talk" / "exp001").exists()
+    assert not (repository / "outputs" / "talk" / "exp002").exists()

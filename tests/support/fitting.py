@@ -73,8 +73,8 @@ def train(
 
 
 def ending(folder: Path) -> dict[str, bytes]:
-    """Return the bytes that training wrote: best model, last weights and optimizer, metrics."""
+    """Return the bytes that training wrote: best model, metrics, and every file of the last checkpoint."""
     last = checkpoints.steps(folder / "checkpoints")[-1]
-    files = [folder / "best" / "model.safetensors", last / "trained.safetensors", last / "optimizer.bin"]
+    files = [folder / "best" / "model.safetensors", *sorted(path for path in last.iterdir())]
     found = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files}
     return found | {"metrics": (folder / "metrics.jsonl").read_bytes()}

@@ -1,5 +1,6 @@
 """Client processes of the tests: this one imports what they need once, and forks one for each line of JSON settings."""
 
+import contextlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common import llm
+from common.core import signals
 from common.core.errors import UserError
 from common.core.files import write_json
 from tests.support import llm_world
@@ -31,13 +33,14 @@ def ask(settings: dict[str, Any]) -> None:
 
 
 def child(settings: dict[str, Any]) -> int:
-    """Run one client and return its exit code; its output goes to files."""
+    """Run one client, with `stage` under a stage's signal handlers, and return its exit code; its output goes to files."""
     os.environ["KDS_ROOT"] = str(Path(settings["out"]).parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(settings[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     try:
-        ask(settings)
+        with signals.raised() if settings.get("stage") else contextlib.nullcontext():
+            ask(settings)
         return 0
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -8,6 +8,7 @@ import random
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from accelerate.state import AcceleratorState
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common import cli
+from common.core import signals
 from common.core.errors import UserError
 from common.data.rows import Row
 from common.models.pretrained import PretrainedConfig, load_pretrained
@@ -159,7 +161,9 @@ class _ReplacedError(Exception):
 
 
 def _replaced(_: str, command: list[str]) -> None:
-    raise _ReplacedError(command[2:])
+    assert command[1:3] == ["-m", "common.core.launch"]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)  # as launch.py does
+    raise _ReplacedError(command[3:])
 
 
 def _module(root: Path, *arguments: str) -> None:

@@ -51,7 +51,7 @@ def test_adapters_resume_to_the_same_bits(tmp_path: Path, kind: str, quantizatio
     torch.manual_seed(99)
     fitted(tmp_path / "run", base, 8, dropout=0.2)
     files = [Path("best/adapter_model.safetensors"), Path("checkpoints/step-00000008/trained.safetensors")]
-    for file in (*files, Path("checkpoints/step-00000008/optimizer.bin"), Path("metrics.jsonl")):
+    for file in (*files, Path("checkpoints/step-00000008/optimizer.safetensors"), Path("metrics.jsonl")):
         assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "calm" / file).read_bytes(), file
 
 

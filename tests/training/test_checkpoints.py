@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.core import verified_folder
+from common.core.errors import UserError
 from common.training import checkpoints
 from common.training.checkpoints import newest_intact, step_folder
 
@@ -33,13 +34,50 @@ def test_the_newest_intact_checkpoint_is_found(tmp_path: Path, caplog: pytest.Lo
     (tmp_path / ".staging-step-00000200").mkdir()
     assert checkpoints.steps(tmp_path) == [nine, ten, eleven, hundred]
     assert newest_intact(tmp_path) == hundred
+    caplog.clear()
     (hundred / "weights.bin").unlink()
     (eleven / "weights.bin").write_text("x", encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         assert newest_intact(tmp_path) == ten
     assert [message.split(":")[0] for message in caplog.messages] == [
-        "skipping checkpoint step-00000100", "skipping checkpoint step-00000011",
+        "ignoring step-100", "skipping checkpoint step-00000100", "skipping checkpoint step-00000011",
     ]  # fmt: skip
+
+
+def test_a_checkpoint_of_a_wrong_shape_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    saved(tmp_path, *range(1, 9))
+    manifests = [
+        "[]",
+        "7",
+        '"text"',
+        "null",
+        '{"weights.bin": 3}',
+        '{"../../etc/passwd": "x"}',
+        '{"/etc/passwd": "x"}',
+    ]
+    for step, text in enumerate(manifests, 1):
+        (step_folder(tmp_path, step) / "manifest.json").write_text(text, encoding="utf-8")
+    (step_folder(tmp_path, 8) / "manifest.json").unlink()
+    (step_folder(tmp_path, 8) / "manifest.json").mkdir()
+    step_folder(tmp_path, 9).write_text("a file", encoding="utf-8")
+    (tmp_path / "step-ten").mkdir()
+    (tmp_path / "step-00000011").symlink_to(tmp_path / "nowhere")
+    with caplog.at_level(logging.WARNING):
+        assert newest_intact(tmp_path) is None
+    assert "\n" not in "".join(caplog.messages)
+    assert len(caplog.messages) == 1 + 10 + 1
+    assert caplog.messages[0] == "ignoring step-ten: checkpoints are named step- and eight digits"
+    assert caplog.messages[2].endswith("step-00000009 is not a folder")
+    assert caplog.messages[-1].endswith("is intact: training begins from the start")
+    (newest,) = saved(tmp_path, 12)
+    checkpoints.prune(tmp_path, newest, 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000012", "step-ten"]
+
+
+def test_a_file_in_place_of_the_checkpoints_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match=r"checkpoints: wanted a folder of checkpoints.*restart=1\.$"):
+        newest_intact(tmp_path / "checkpoints")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / ".active-competition").write_text("daily_talk\n", encoding="utf-8")
     repositories.stage(root, "exp010", "train", *SMALL)
     (root / "outputs" / "daily_talk" / "exp002" / "best").mkdir(parents=True)
-    write_json(root / "outputs" / "daily_talk" / "exp002" / "run.json", {"train": {"status": "finished"}})
+    record = read_record(root / "outputs" / "daily_talk" / "exp010")
+    record["train"] |= {"code": {}, "data": {}, "runs": {}}
+    write_json(root / "outputs" / "daily_talk" / "exp002" / "run.json", record)
     return root
 
 

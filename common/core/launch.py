@@ -1,0 +1,29 @@
+"""Run a module as `python -m MODULE` does, but end with one line when a signal arrives during its imports."""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+from typing import NoReturn
+
+from common.core import signals
+
+
+def become(module: str, *arguments: str) -> NoReturn:
+    """Replace this process by `python -m MODULE ARGUMENTS`, so that it gets the signals and sets the exit code."""
+    sys.stdout.flush()
+    signals.hold()
+    os.execv(sys.executable, [sys.executable, "-m", "common.core.launch", module, *arguments])
+
+
+def _end_with_torchrun() -> None:
+    """Make Linux send SIGTERM to this process when torchrun, which started it, is killed."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # 1 is PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+    _end_with_torchrun()
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
