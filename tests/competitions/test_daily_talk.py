@@ -4,6 +4,8 @@ import csv
 import random
 import re
 from collections import Counter
+from difflib import SequenceMatcher
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from common.data.rows import SplitName, read_references, read_split
 from competitions.daily_talk.generator import __main__ as generator
 from competitions.daily_talk.generator import everyday
 from competitions.daily_talk.generator.engine import Scene, TooCommonError, make
-from competitions.daily_talk.generator.korean import agree
+from competitions.daily_talk.generator.korean import agree, plain
 
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 
@@ -62,6 +64,58 @@ def test_the_generator_writes_the_committed_bytes(
     committed = {path.name: sha256_file(path) for path in (talk.folder / "data").glob("*.csv")}
     assert {path.name: sha256_file(path) for path in tmp_path.glob("*.csv")} == committed
     assert sum(path.stat().st_size for path in tmp_path.glob("*.csv")) < 8_000_000
+
+
+@pytest.fixture(scope="module")
+def summaries(talk: Competition) -> list[tuple[str, ...]]:
+    """One summary of each train and dev row, three of each test row."""
+    one = [tuple(row.summaries) for split in SPLITS for row in read_split(talk, split).rows if row.summaries]
+    return one + [tuple(found) for found in read_references(talk, "test").values()]
+
+
+def test_a_quarter_of_the_summaries_are_in_plain_style_and_each_keeps_its_style(
+    summaries: list[tuple[str, ...]],
+) -> None:
+    """The field's data: three quarters end in -니다, the others in -다."""
+    formal: Counter[bool] = Counter()
+    for text in (summary for row in summaries for summary in row):
+        sentences = re.split(r"[.?!](?: |$)", text)
+        styles = {bool(re.search("[^아]니다$", sentence)) for sentence in sentences if sentence}
+        assert len(styles) == 1, text
+        assert text.endswith("다."), text
+        formal[styles.pop()] += 1
+    assert 0.72 < formal[True] / formal.total() < 0.78
+
+
+def _longest_shared_run(one: list[str], other: list[str]) -> int:
+    """Return the number of words of the longest run that two texts share."""
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    return matcher.find_longest_match().size
+
+
+def test_three_references_share_no_clause(talk: Competition) -> None:
+    """What they share is a name with a date, of seven words at most."""
+    for name, found in read_references(talk, "test").items():
+        words = [text.split() for text in found]
+        for one, other in combinations(words, 2):
+            assert _longest_shared_run(one, other) <= 7, (name, found)
+
+
+def test_nothing_is_done_within_a_point_in_time(
+    dialogues: list[tuple[str, str]], summaries: list[tuple[str, ...]]
+) -> None:
+    """안에 follows a span (5분 안에); a point in time takes 전에 or 까지."""
+    texts = [text for _, text in dialogues] + [text for row in summaries for text in row]
+    point = re.compile(r"(오전|오후|저녁|밤|새벽) \S+?(시|시 반|시 \S+분| 시| 시 반) 안에")
+    assert not [found[0] for text in texts if (found := point.search(text))]
+
+
+def test_no_day_that_takes_no_particle_has_one(
+    dialogues: list[tuple[str, str]], summaries: list[tuple[str, ...]]
+) -> None:
+    texts = [text for _, text in dialogues] + [text for row in summaries for text in row]
+    wrong = re.compile(r"(?<![가-힣])(오늘|내일|모레|어제|그저께|글피)에(?![가-힣])")
+    assert not [found[0] for text in texts if (found := wrong.search(text))]
 
 
 def test_turns_speakers_and_references_are_as_promised(talk: Competition) -> None:
@@ -160,6 +214,33 @@ def test_another_corpus_is_read_and_its_runs_are_never_said(
 )
 def test_particles_agree(marked: str, wanted: str) -> None:
     assert agree(marked) == wanted
+
+
+@pytest.mark.parametrize(
+    ("formal", "wanted"),
+    [
+        ("#Person1#은 전화를 겁니다.", "#Person1#은 전화를 건다."),
+        ("표를 삽니다. 값은 12,000원입니다.", "표를 산다. 값은 12,000원이다."),
+        ("약을 받습니다.", "약을 받는다."),
+        ("사지 않습니다.", "사지 않는다."),
+        ("받아들이지 못합니다.", "받아들이지 못한다."),
+        ("자리가 없습니다. 그래도 기다리고 있습니다.", "자리가 없다. 그래도 기다리고 있다."),
+        ("벌써 이사했습니다.", "벌써 이사했다."),
+        ("나간 집이었습니다.", "나간 집이었다."),
+        ("휴가를 줄입니다.", "휴가를 줄인다."),
+        ("제안을 받아들입니다.", "제안을 받아들인다."),
+        ("숙소는 콘도입니다.", "숙소는 콘도다."),
+        ("수수료는 30%입니다.", "수수료는 30%다."),
+        ("번호는 #PhoneNumber#입니다.", "번호는 #PhoneNumber#다."),
+        ("친구들입니다.", "친구들이다."),
+        ("물건이 아닙니다.", "물건이 아니다."),
+        ("돈이 필요합니다.", "돈이 필요하다."),
+        ("빵을 만듭니다.", "빵을 만든다."),
+        ("집에 가고 싶습니다.", "집에 가고 싶다."),
+    ],
+)
+def test_formal_style_becomes_plain(formal: str, wanted: str) -> None:
+    assert plain(formal) == wanted
 
 
 def test_no_particle_disagrees_with_its_word(dialogues: list[tuple[str, str]]) -> None:

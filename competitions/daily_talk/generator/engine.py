@@ -8,8 +8,10 @@ from operator import itemgetter
 from typing import Protocol
 
 from competitions.daily_talk.generator.everyday import WINDOW, Everyday
-from competitions.daily_talk.generator.korean import agree
+from competitions.daily_talk.generator.korean import agree, plain
 
+PLAIN = 0.25
+"""Share of the summaries in plain style (한다); the others are in formal style (합니다), as in the field's data."""
 _MARK = re.compile("[\ue000-\ue00f]")  # private-use characters stand for speakers until their order is known
 
 
@@ -114,7 +116,8 @@ class Scene:
         if len(self.summaries) != 3 or len(set(self.summaries)) != 3:
             raise ValueError(f"{situation}: three different summaries are wanted, found {self.summaries}.")
         dialogue = "\n".join(lines)
-        a, b, c = (self._text(s, order) for s in self.summaries)
+        written = [self._text(summary, order) for summary in self.summaries]
+        a, b, c = (plain(text) if self.rng.random() < PLAIN else text for text in written)
         left = re.search(r"[\[\]{}\ue000-\ue00f]|  ", dialogue + a + b + c)
         if left:
             raise ValueError(

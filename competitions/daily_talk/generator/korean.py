@@ -1,4 +1,4 @@
-"""Korean particles that agree with the sound of the word before them."""
+"""Korean particles that agree with the sound of the word before them, and the plain style of sentences."""
 
 import re
 
@@ -25,6 +25,15 @@ PARTICLES = frozenset((
     "이지만/지만",
 ))  # fmt: skip
 """The pairs that a marker may hold, the form after a consonant first."""
+
+_FORMAL = re.compile(r"(\S*)([가-힣])니다(?=[.?!]|$)")
+_VERBS_IN_I = frozenset((
+    "들", "받아들", "거두어들", "줄", "붙", "덧붙", "높", "보", "모", "쓰", "놓", "쌓", "끓", "먹", "속", "움직", "기울",
+    "망설",
+))  # fmt: skip
+"""Words that become a verb with 이다 (받아들이다); after any other word 입니다 is the copula."""
+_ADJECTIVES = ("필요하", "가능하", "충분하", "부족하", "좋", "싶", "같", "많")  # their plain form takes no ㄴ
+_CODAS = {"ㄴ": 4, "ㅂ": 17, "ㅄ": 18, "ㅆ": 20}
 
 
 def final_sound(text: str) -> str:
@@ -64,3 +73,23 @@ def agree(text: str) -> str:
 
     # Right to left is not needed: a marker never follows another directly, so earlier text is final.
     return _PARTICLE.sub(choose, text)
+
+
+def plain(text: str) -> str:
+    """Return the text with every sentence in plain style (한다, 받는다, 이다) instead of formal style (합니다, 받습니다, 입니다)."""
+
+    def conjugate(match: re.Match[str]) -> str:
+        word, syllable = match[1], match[2]
+        if syllable == "습":  # 받습니다, 있습니다, 했습니다
+            bare = (ord(word[-1]) - ord("가")) % 28 in (_CODAS["ㅄ"], _CODAS["ㅆ"]) or word.endswith(
+                _ADJECTIVES
+            )
+            return word + ("다" if bare else "는다")
+        stem = chr(ord(syllable) - _CODAS["ㅂ"])  # 합니다, 삽니다, 입니다
+        if stem == "이" and word not in _VERBS_IN_I:
+            return word + "[이다/다]"
+        if word + stem == "아니" or (word + stem).endswith(_ADJECTIVES):
+            return word + stem + "다"
+        return word + chr(ord(stem) + _CODAS["ㄴ"]) + "다"
+
+    return agree(_FORMAL.sub(conjugate, text))
