@@ -96,11 +96,14 @@ def main(
 
 def _end(stop: Interrupted) -> None:
     """Print how to go on, in the first process, and exit."""
+    if stop.together:
+        with contextlib.suppress(RuntimeError):  # another process was ended before it got here
+            distributed.wait()  # the others close their progress bars first
     if distributed.rank() == 0:
         print(stop, file=sys.stderr, flush=True)  # noqa: T201
     if distributed.count() > 1:
         if stop.together:
-            with contextlib.suppress(RuntimeError):  # another process was ended before it got here
+            with contextlib.suppress(RuntimeError):
                 distributed.leave()
         os._exit(128 + stop.number)  # without waiting for threads that wait for another process
     raise stop

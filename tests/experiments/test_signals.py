@@ -219,7 +219,7 @@ def test_inference_keeps_the_finished_dialogues(copy: Path, calm: dict[str, byte
     folder = copy / "outputs" / "daily_talk" / "exp002-calm"
     several = ["--gpus", "2"] if processes > 1 else []
     command = ["common", "infer", *several, "exp002", *SETTINGS, "--run=exp002-calm", "--tokens-at-once=100",
-               "--max-new-tokens=12"]  # fmt: skip
+               "--max-new-tokens=12", "--samples=0", "--candidates=1", "--beams=1"]  # fmt: skip
     code, output = tiny.run(copy, *command)
     assert code == 0, output
     whole = (folder / "dev" / "candidates.jsonl").read_bytes()
