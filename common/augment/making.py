@@ -22,15 +22,8 @@ from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
 from common.core.config import plain
 from common.core.errors import UserError
-from common.core.files import (
-    append_line,
-    read_json,
-    repair_last_line,
-    root,
-    sha256_file,
-    shown,
-    write_json,
-)
+from common.core.files import read_json, root, sha256_file, shown, write_json
+from common.core.json_lines import append_line, repair_last_line
 from common.core.locks import locked_folder
 from common.core.messages import brief
 from common.core.progress import progress

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.core.files import read_lines
+from common.core.json_lines import read_lines
 from common.data.dialogue import Turn, parse, tags
 
 FIRST, SECOND = "#Person1#", "#Person2#"
@@ -31,7 +31,7 @@ class Product:
 def read_products(path: Path) -> dict[str, Product | str]:
     """Return the saved products by parent id, or the reason why there is none; {} when the file is missing.
 
-    Raises UserError as `files.read_lines` does.
+    Raises UserError as `json_lines.read_lines` does.
     """
     found: dict[str, Product | str] = {}
     for line in read_lines(path):

@@ -4,11 +4,12 @@ import sys
 
 import click
 
-from common.cli import data, experiments, results
+from common.cli import data, experiments
 from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
-from common.cli.results import blend_report_command, leaderboard_command, results_command, score
+from common.cli.results import compare, results_command, score
+from common.cli.submissions import blend_report_command, lb, leaderboard_command, reproduce_command, submit
 from common.core import signals
 from common.core.errors import UserError
 from common.core.messages import log_to_terminal, printable
@@ -25,7 +26,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
-    results.compare, results.submit, blend_report_command, leaderboard_command, results.lb, results.reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
+    compare, submit, blend_report_command, leaderboard_command, lb, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
 ):  # fmt: skip
     commands.add_command(command)
 

@@ -17,6 +17,7 @@ PLUMBING = {
     "core/distributed.py",
     "core/errors.py",
     "core/files.py",
+    "core/json_lines.py",
     "core/launch.py",
     "core/locks.py",
     "core/memory.py",

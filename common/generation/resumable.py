@@ -5,7 +5,8 @@ from pathlib import Path
 
 from common.core import distributed, signals
 from common.core.errors import UserError
-from common.core.files import read_json, repair_last_line, sha256_texts, shown, write_json
+from common.core.files import read_json, sha256_texts, shown, write_json
+from common.core.json_lines import repair_last_line
 from common.core.memory import advise_when_out_of_memory
 from common.core.messages import brief
 from common.core.progress import progress

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import append_line, read_lines, shown, write_text
+from common.core.files import shown, write_text
+from common.core.json_lines import append_line, read_lines
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,7 @@ def _end(stop: Interrupted) -> None:
 
 
 def _quiet_libraries() -> None:
-    level = logging.WARNING if distributed.rank() else logging.INFO
-    log_to_terminal(level)
+    log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
     for logger in ("accelerate", "datasets", "filelock", "httpx"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     # accelerate warns about tied weights at every checkpoint, bitsandbytes about every 8-bit layer.

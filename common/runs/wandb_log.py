@@ -18,7 +18,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from common.core.errors import UserError
-from common.core.files import read_json, read_lines, shown, write_json
+from common.core.files import read_json, shown, write_json
+from common.core.json_lines import read_lines
 from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references
 from common.rouge.profiles import get_profile

@@ -9,7 +9,8 @@ from typing import Any
 from filelock import FileLock
 
 from common.core.errors import UserError
-from common.core.files import append_line, atomic_path, read_lines, root, shown, whole_lines
+from common.core.files import atomic_path, root, shown
+from common.core.json_lines import append_line, read_lines, whole_lines
 
 LEDGER = "submissions/ledger.jsonl"
 ID_DIGITS = 10

@@ -19,7 +19,8 @@ from transformers import PreTrainedModel, get_scheduler
 from common.core import distributed, signals
 from common.core.distributed import require_together
 from common.core.errors import UserError
-from common.core.files import append_line, shown
+from common.core.files import shown
+from common.core.json_lines import append_line
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import progress
 from common.core.signals import Interrupted

@@ -9,18 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.core.errors import UserError
-from common.core.files import (
-    append_line,
-    atomic_path,
-    read_json,
-    read_lines,
-    repair_last_line,
-    root,
-    sha256_texts,
-    shown,
-    write_json,
-    write_text,
-)
+from common.core.files import atomic_path, read_json, root, sha256_texts, shown, write_json, write_text
+from common.core.json_lines import append_line, read_lines, repair_last_line
 from tests.support.disk import full_disk
 
 

@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.core.files import (
-    append_line,
-    kind_of,
-    parse_json,
-    read_json,
-    read_lines,
-    read_regular,
-    sha256_file,
-    shown,
-)
+from common.core.files import kind_of, parse_json, read_json, read_regular, sha256_file, shown
+from common.core.json_lines import append_line, read_lines
 from common.core.toml_table import TomlTable, read_toml
 from tests.support import odd_files
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.core.files import read_lines
+from common.core.json_lines import read_lines
 from common.runs.record import read_record
 from common.training import checkpoints
 from tests.support import REPOSITORY, tiny

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from common.core.files import append_line, read_json, read_lines
+from common.core.files import read_json
+from common.core.json_lines import append_line, read_lines
 from common.runs import wandb_log
 from common.runs.record import read_record
 from tests.support import REPOSITORY, tiny, wandb_server

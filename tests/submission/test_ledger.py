@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UserError
-from common.core.files import read_lines
+from common.core.json_lines import read_lines
 from common.submission import ledger
 from common.submission.ledger import record_scores
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from common.core.errors import UserError
-from common.core.files import read_lines, sha256_file
+from common.core.files import sha256_file
+from common.core.json_lines import read_lines
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.rows import read_references

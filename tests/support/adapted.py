@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common.core.files import read_lines
+from common.core.json_lines import read_lines
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.models.adapters import LoRAConfig, add_lora

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from common.core import verified_folder
 from common.core.errors import UserError
-from common.core.files import read_lines
+from common.core.json_lines import read_lines
 from common.core.memory import advise_when_out_of_memory
 from common.models.storage import load_model, save_model
 from common.tokenization.batches import IGNORE

@@ -13,7 +13,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from common.core import distributed
-from common.core.files import read_lines
+from common.core.json_lines import read_lines
 from common.models.storage import load_model
 from common.training import checkpoints
 from tests.support import REPOSITORY, tiny, worker
