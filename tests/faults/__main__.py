@@ -1,0 +1,146 @@
+"""Run the faults: `python -m tests.faults [short] [jobs=2] [seed=1] [FAMILY…]`, and `python -m tests.faults report`.
+
+Results go to outputs/faults/results.jsonl, one line a try. A try that has a line for the present code is not run again,
+so that an interrupted run goes on. Families are named by their modules: kills_training, damage, …
+"""
+
+import ctypes
+import hashlib
+import importlib
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FAMILIES = ("kills_training", "kills_files", "damage", "signals", "disk", "inputs_settings", "inputs_files",
+            "inputs_commands", "peer", "fuzz")  # fmt: skip
+_NEW_MOUNTS = 0x00020000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    short: bool = False
+    jobs: int = 1
+    seed: int = 1
+    families: tuple[str, ...] = FAMILIES
+    again: bool = False
+    """Try again what did not end well."""
+
+
+def options(words: Sequence[str]) -> Options:
+    """Return the options of a command line. SystemExit for an unknown word."""
+    values: dict[str, int] = {}
+    named = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name in ("jobs", "seed") and value.isdigit():
+            values[name] = int(value)
+        elif word in FAMILIES:
+            named.append(word)
+        elif word not in ("short", "again"):
+            sys.exit(f"error: {word!r}: wanted short, again, report, jobs=N, seed=N or a family: {', '.join(FAMILIES)}")
+    return Options("short" in words, max(1, values.get("jobs", 1)), values.get("seed", 1), tuple(named) or FAMILIES,
+                   "again" in words)  # fmt: skip
+
+
+def code_hash(repository: Path) -> str:
+    """Return a hash of the code under test and of the tries."""
+    digest = hashlib.sha256()
+    for folder in ("common", "experiments", "tests/faults", "tests/support"):
+        for path in sorted((repository / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def own_mounts() -> bool:
+    """Give this process its own view of mounts, which end with it; return whether it may mount (root only)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return (
+        os.geteuid() == 0
+        and libc.unshare(_NEW_MOUNTS) == 0
+        and os.system("mount --make-rprivate / 2>/dev/null") == 0
+    )
+
+
+def main() -> None:
+    """Run what is missing, in `jobs` processes; exit with 1 when a try did not end well."""
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+    from tests.faults import report
+    from tests.support import REPOSITORY
+
+    if sys.argv[1:] == ["report"]:
+        report.write(REPOSITORY)
+        return
+    chosen, code = options(sys.argv[1:]), code_hash(REPOSITORY)
+    results = REPOSITORY / "outputs" / "faults" / "results.jsonl"
+    results.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.gettempdir()) / f"kds-faults-{code}"
+    if not chosen.short:
+        report.begin(REPOSITORY, code)
+    children = []
+    for shard in range(chosen.jobs):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _shard(chosen, code, results, work, shard)
+            except KeyboardInterrupt:
+                os._exit(130)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        children.append(pid)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    lines = report.lines(results, code, short=chosen.short)
+    print(report.summary(lines))
+    if any(codes):
+        sys.exit("error: a process of the harness ended early; run the same command to go on.")
+    shutil.rmtree(work, ignore_errors=True)
+    if report.bad(lines):
+        sys.exit(1)
+
+
+def _shard(chosen: Options, code: str, results: Path, work: Path, shard: int) -> None:
+    """Run every `jobs`-th missing try."""
+    from tests.faults import preload, report
+    from tests.faults.bench import Bench
+    from tests.faults.outcome import Outcome
+    from tests.faults.tries import Context
+
+    mounts = own_mounts()
+    assert preload.LOADED
+    tries = [t for name in chosen.families
+             for t in importlib.import_module(f"tests.faults.{name}").tries(chosen.short)]  # fmt: skip
+    known = {line["key"] for line in report.lines(results, code, short=chosen.short)
+             if not (chosen.again and line["outcome"] not in ("ok", "skipped"))}  # fmt: skip
+    bench = Bench(work / f"shard-{shard}", work / "models")
+    context = Context(bench, work, chosen.short, mounts)
+    for this in tries[shard :: chosen.jobs]:
+        if this.key in known:
+            continue
+        began = time.monotonic()
+        try:
+            found = this.run(context, this, random.Random(f"{chosen.seed} {this.key}"))
+        except (RuntimeError, OSError, ValueError, KeyError) as error:  # of the harness itself
+            found = Outcome("unclear", f"the harness failed: {type(error).__name__}: {error}"[:300])
+        line = {"code": code, "short": chosen.short, "seed": chosen.seed, "family": this.family, "group": this.group,
+                "key": this.key, "outcome": found.kind, **{k: v for k, v in asdict(found).items() if k != "kind"},
+                "seconds": round(time.monotonic() - began, 2), "time": report.now()}  # fmt: skip
+        with results.open("ab") as handle:  # one write: processes share the file
+            handle.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+        if found.kind not in ("ok", "skipped"):
+            print(f"{found.kind}: {this.key}: {found.detail}", flush=True)
+        bench.clear()
+
+
+if __name__ == "__main__":
+    main()
