@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +67,9 @@ class Undisturbed:
     result: dict[str, str]
     seconds: float
     writes: int
+    """Number of changes to files."""
+    answers: int = 0
+    """Number of answers that an endpoint charged for."""
 
 
 def base(work: Path) -> Path:
@@ -195,12 +196,3 @@ def json_lines(path: Path) -> list[Any]:
         raise ValueError("the last line has no newline")
     return [json.loads(line) for line in data.splitlines()]
 
-
-def now() -> str:
-    """Return the time in UTC, to the second."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def cores() -> int:
-    """Return the number of cores of this machine."""
-    return os.cpu_count() or 1
