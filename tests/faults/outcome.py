@@ -9,7 +9,6 @@ Kind = Literal["ok", "traceback", "hang", "wrong", "torn", "unclear", "skipped"]
 KINDS: tuple[Kind, ...] = ("ok", "traceback", "hang", "wrong", "torn", "unclear", "skipped")
 LONGEST_MESSAGE = 500
 _ERROR = re.compile(r"(?m)^(?:error|Error): |\*\*\* .*(?:Stop\.|$)")
-_WARNING = re.compile(r"^\S*:\d+: \w*Warning: ")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def success(ended: Ended) -> Outcome | None:
 def message_fault(stderr: str) -> str:
     """Return what is wrong with the error message on stderr; "" for one clear line.
 
-    Indented lines may follow, as in the list of all settings.
+    Further lines may follow when they are indented, as in the list of all settings, or name a command or an option.
     """
     begins = list(_ERROR.finditer(stderr))
     if len(begins) != 1:
@@ -69,7 +68,7 @@ def message_fault(stderr: str) -> str:
         return f"a message of {len(line)} characters"
     if not all(letter.isprintable() for letter in line):
         return f"unprintable characters in the message: {line[:80]!r}"
-    if others := [text for text in more if not text.startswith(" ") and not text.startswith("make: ***")]:
+    if others := [text for text in more if not (text.startswith(" ") or "make" in text or "--" in text)]:
         return f"more than one line: {others[0][:80]}"
     return ""
 
@@ -88,7 +87,3 @@ def refusal(ended: Ended, codes: Collection[int] = (1, 2), names: Collection[str
         return Outcome("unclear", f"the message does not name {sorted(names)[0]}: {ended.tail()}")
     return Outcome("ok", ended.tail())
 
-
-def without_warnings(stderr: str) -> str:
-    """Return stderr without the warnings of Python libraries."""
-    return "\n".join(line for line in stderr.splitlines() if not _WARNING.match(line))

@@ -145,7 +145,7 @@ def measured(
         ended = bench.start(root, command, prepare=count_writes(root, counter)).wait()
         if problem := success(ended):
             raise RuntimeError(f"{command}: {problem}")
-        counted = int(counter.read_text()) if counter.exists() else 0
+        counted = int(counter.read_text() or 0) if counter.exists() else 0
         return Undisturbed(result(root), ended.seconds, counted)
 
     return measure
