@@ -70,6 +70,8 @@ class Undisturbed:
     """Number of changes to files."""
     answers: int = 0
     """Number of answers that an endpoint charged for."""
+    grown: int = 0
+    """Bytes that its files take on disk, in whole pages."""
 
 
 def base(work: Path) -> Path:
@@ -146,9 +148,14 @@ def measured(
         if problem := success(ended):
             raise RuntimeError(f"{command}: {problem}")
         counted = int(counter.read_text() or 0) if counter.exists() else 0
-        return Undisturbed(result(root), ended.seconds, counted)
+        return Undisturbed(result(root), ended.seconds, counted, grown=size(root) - size(parent))
 
     return measure
+
+
+def size(folder: Path) -> int:
+    """Return the bytes that the files below take on disk, in whole pages of 4096."""
+    return sum(-(-path.stat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
 
 
 def hashes(folder: Path, keep: Callable[[str], bool] = lambda name: True) -> dict[str, str]:
