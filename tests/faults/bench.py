@@ -6,6 +6,7 @@ instead of ten; SIGKILL is as real there. `cold` commands start a new interprete
 
 import contextlib
 import os
+import resource
 import runpy
 import shutil
 import signal
@@ -22,6 +23,8 @@ from tests.support import REPOSITORY
 
 LIMIT = 180.0
 """Seconds after which a command counts as hanging."""
+MEMORY = 4 << 30
+"""Bytes that a warm command may take, so that /dev/zero as an input does not take the machine's."""
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "sqlite3.connect"}
 """Audit events of Python that change files, besides opening one for writing."""
 ENVIRONMENT = {
@@ -172,6 +175,7 @@ def _become(
         os.setpgid(0, 0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, handle in zip((1, 2), files, strict=True):
             os.dup2(handle, number)

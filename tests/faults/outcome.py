@@ -8,7 +8,7 @@ from typing import Literal
 Kind = Literal["ok", "traceback", "hang", "wrong", "torn", "unclear", "skipped"]
 KINDS: tuple[Kind, ...] = ("ok", "traceback", "hang", "wrong", "torn", "unclear", "skipped")
 LONGEST_MESSAGE = 500
-_ERROR = re.compile(r"(?m)^(?:error|Error): |\*\*\* .*(?:Stop\.|$)")
+_ERROR = re.compile(r"(?m)^(?:[\w./]+: )?[eE]rror: |\*\*\* .*(?:Stop\.|$)")
 
 
 @dataclass(frozen=True)
