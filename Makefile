@@ -99,6 +99,12 @@ lb: setup ## id=ID public=SCORE [private=SCORE]: record the scores from the site
 test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
+faults: setup ## [args="short jobs=2 FAMILY"]: kill, damage and misuse every command, seeded and resumable, write docs/durability.md (an hour or two)
+	@read -ra words <<< "$$args"; $(VENV)/bin/python -m tests.faults "$${words[@]}"
+
+audit: setup ## look for weaknesses: bandit, zizmor, pip-audit, and secrets in all of git (needs network)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]' && bash .ci/audit
+
 check: setup ## check format, lint, types and import rules, and run all tests, as CI does
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
@@ -114,4 +120,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	$(error there is no target $@; run make to list all targets)
 
-.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test check format
+.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb test faults audit check format

@@ -1,7 +1,8 @@
-"""Run the faults: `python -m tests.faults [short] [jobs=2] [seed=1] [FAMILY…]`, and `python -m tests.faults report`.
+"""Run the faults: `python -m tests.faults [short] [again] [jobs=2] [seed=1] [into=FOLDER] [FAMILY…]`.
 
-Results go to outputs/faults/results.jsonl, one line a try. A try that has a line for the present code is not run again,
-so that an interrupted run goes on. Families are named by their modules: kills_training, damage, …
+Results go to FOLDER/results.jsonl (outputs/faults), one line for each try. A try that has a line for the present code is
+not run again, so an interrupted run goes on; `again` repeats those that did not end well. At its end a long run writes
+docs/durability.md; `python -m tests.faults report` writes it at any time. Families are named by their modules.
 """
 
 import ctypes
@@ -19,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 FAMILIES = ("kills_training", "kills_files", "damage", "signals", "disk", "inputs_settings", "inputs_files",
             "inputs_commands", "peer", "fuzz")  # fmt: skip
 _NEW_MOUNTS = 0x00020000
@@ -32,6 +35,7 @@ class Options:
     jobs: int = 1
     seed: int = 1
     families: tuple[str, ...] = FAMILIES
+    into: Path | None = None
     again: bool = False
     """Try again what did not end well."""
 
@@ -39,17 +43,23 @@ class Options:
 def options(words: Sequence[str]) -> Options:
     """Return the options of a command line. SystemExit for an unknown word."""
     values: dict[str, int] = {}
+    into = None
     named = []
     for word in words:
         name, equals, value = word.partition("=")
         if equals and name in ("jobs", "seed") and value.isdigit():
             values[name] = int(value)
+        elif name == "into" and value:
+            into = Path(value)
         elif word in FAMILIES:
             named.append(word)
         elif word not in ("short", "again"):
-            sys.exit(f"error: {word!r}: wanted short, again, report, jobs=N, seed=N or a family: {', '.join(FAMILIES)}")
+            sys.exit(
+                f"error: {word!r}: wanted short, again, report, jobs=N, seed=N, into=FOLDER or a family: "
+                f"{', '.join(FAMILIES)}"
+            )
     return Options("short" in words, max(1, values.get("jobs", 1)), values.get("seed", 1), tuple(named) or FAMILIES,
-                   "again" in words)  # fmt: skip
+                   into, "again" in words)  # fmt: skip
 
 
 def code_hash(repository: Path) -> str:
@@ -81,11 +91,18 @@ def main() -> None:
         report.write(REPOSITORY)
         return
     chosen, code = options(sys.argv[1:]), code_hash(REPOSITORY)
-    results = REPOSITORY / "outputs" / "faults" / "results.jsonl"
-    results.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.gettempdir()) / f"kds-faults-{code}"
+    folder = chosen.into or REPOSITORY / "outputs" / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    results = folder / "results.jsonl"
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        sys.exit(f"error: another run writes {results}; wait for it to end, or give into=FOLDER.")
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
+    work = Path(tempfile.gettempdir()) / f"kds-faults-{code}-{place}"
     if not chosen.short:
-        report.begin(REPOSITORY, code)
+        report.begin(REPOSITORY, folder, code)
     children = []
     for shard in range(chosen.jobs):
         pid = os.fork()
@@ -102,6 +119,8 @@ def main() -> None:
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
     lines = report.lines(results, code, short=chosen.short)
     print(report.summary(lines))
+    if not (chosen.short or chosen.into):
+        report.write(REPOSITORY)
     if any(codes):
         sys.exit("error: a process of the harness ended early; run the same command to go on.")
     shutil.rmtree(work, ignore_errors=True)
@@ -118,12 +137,12 @@ def _shard(chosen: Options, code: str, results: Path, work: Path, shard: int) ->
 
     mounts = own_mounts()
     assert preload.LOADED
-    tries = [t for name in chosen.families
-             for t in importlib.import_module(f"tests.faults.{name}").tries(chosen.short)]  # fmt: skip
     known = {line["key"] for line in report.lines(results, code, short=chosen.short)
              if not (chosen.again and line["outcome"] not in ("ok", "skipped"))}  # fmt: skip
     bench = Bench(work / f"shard-{shard}", work / "models")
     context = Context(bench, work, chosen.short, mounts)
+    tries = [t for name in chosen.families
+             for t in importlib.import_module(f"tests.faults.{name}").tries(context)]  # fmt: skip
     for this in tries[shard :: chosen.jobs]:
         if this.key in known:
             continue

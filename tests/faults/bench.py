@@ -78,7 +78,9 @@ class Started:
             while not self.poll():
                 time.sleep(0.01)
         self.send(signal.SIGKILL)  # whatever processes it left
-        texts = [(self.folder / n).read_text(encoding="utf-8", errors="replace") for n in ("stdout", "stderr")]
+        texts = [
+            (self.folder / n).read_text(encoding="utf-8", errors="replace") for n in ("stdout", "stderr")
+        ]
         return Ended(None if hung else self.code, *texts, time.monotonic() - self.began)
 
 
@@ -179,7 +181,9 @@ def _become(
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, handle in zip((1, 2), files, strict=True):
             os.dup2(handle, number)
-        sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8", errors="backslashreplace", buffering=1) for n in (1, 2))
+        sys.stdout, sys.stderr = (
+            os.fdopen(n, "w", encoding="utf-8", errors="backslashreplace", buffering=1) for n in (1, 2)
+        )
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(root)
@@ -208,7 +212,7 @@ def watch_writes(root: Path, act: Callable[[int], None]) -> None:
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal count
         if event == "open":
-            path, mode, flags = arguments
+            path, _, flags = arguments
             writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
             if not writing or not _inside(path, root):
                 return

@@ -3,26 +3,22 @@
 Allowed: a refusal in one line, or the undisturbed result together with a word about the damage.
 """
 
-import hashlib
-import json
 import random
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.faults import worlds
 from tests.faults.answering import endpoint
 from tests.faults.bench import Command, common, die_at_write, stage
+from tests.faults.damaging import CUT, KINDS, damage
 from tests.faults.kills_files import asking, predictions, submitting
 from tests.faults.outcome import Ended, Outcome, fault, refusal, success
 from tests.faults.tries import Context, Try
 from tests.faults.worlds import COMPETITION, TRAININGS, Undisturbed, difference, hashes, training_result
 
-CUT = ("missing", "truncated", "empty")
-KINDS = (*CUT, "bit flipped", "other shape", "other shape, manifest rewritten")
 SPOKEN = re.compile(r"skipping|damage|missing|not there|changed since|cannot be used|not valid|added after|invalid|repair|"
                     r"restor|ignor|unreadable|broken|incomplete|from the beginning", re.IGNORECASE)  # fmt: skip
 """Words of a message about damage."""
@@ -30,30 +26,34 @@ INTERRUPTED = "full, seq2seq"
 SCOPES = ("newest checkpoint", "all checkpoints", "best of an interrupted run", "best of a finished run")
 
 
-@dataclass(frozen=True)
-class Damage:
-    """One kind of damage to one file."""
-
-    scope: str
-    name: str
-    """Path of the file, relative to the checkpoint or to the repository."""
-    kind: str
-
-
-def tries(short: bool) -> list[Try]:
-    """Return the tries. The names of files are known when the templates are made, so each try numbers them."""
-    most = {"newest checkpoint": 14, "all checkpoints": 14, "best of an interrupted run": 11, "best of a finished run": 11}
+def tries(context: Context) -> list[Try]:
+    """Return the tries: every file of a checkpoint and of best/, and the files beside them, with every kind of damage."""
     found = []
     for scope in SCOPES:
-        for number in range(most[scope]):
+        names = [str(path.relative_to(folder)) for folder in _damaged(_template(context, scope), scope)[-1:]
+                 for path in sorted(folder.rglob("*")) if path.is_file()]  # fmt: skip
+        for name in names:
             for kind in KINDS:
-                if not short or (number % 4 == 0 and kind in ("truncated", KINDS[-1])):
-                    found.append(Try("damage", scope, f"file {number}, {kind}", damaged_run, (number, kind)))
+                if name != "manifest.json" or kind != KINDS[-1]:  # it does not list itself
+                    found.append(Try("damage", scope, f"{name}, {kind}", damaged_run, (name, kind)))
     for target in TARGETS:
         for kind in KINDS[:-1]:
-            if not short or kind in ("truncated", "other shape"):
-                found.append(Try("damage", "other files", f"{target.name}, {kind}", damaged_file, (target, kind)))
-    return found
+            found.append(Try("damage", "other files", f"{target.name}, {kind}", damaged_file, (target, kind)))
+    return random.Random(2).sample(found, 12) if context.short else found
+
+
+def _template(context: Context, scope: str) -> Path:
+    finished = scope == "best of a finished run"
+    return worlds.trained(context.bench, context.work, INTERRUPTED) if finished else interrupted(context)
+
+
+def _damaged(root: Path, scope: str) -> list[Path]:
+    """Return the folders whose files are damaged."""
+    folder = TRAININGS[INTERRUPTED].folder(root)
+    checkpoints = sorted((folder / "checkpoints").glob("step-*"))
+    return {"newest checkpoint": checkpoints[-1:], "all checkpoints": checkpoints}.get(
+        scope, [folder / "best"]
+    )
 
 
 def interrupted(context: Context) -> Path:
@@ -94,31 +94,21 @@ def expected_of(context: Context) -> Undisturbed:
 def damaged_run(context: Context, this: Try, rng: random.Random) -> Outcome:
     """Damage a file of checkpoints or of best/, then resume or infer."""
     bench, training = context.bench, TRAININGS[INTERRUPTED]
-    number, kind = this.given
+    name, kind = this.given
     finished = this.group == "best of a finished run"
-    template = worlds.trained(bench, context.work, INTERRUPTED) if finished else interrupted(context)
     expected = expected_of(context)
-    root = bench.repository(template)
+    root = bench.repository(_template(context, this.group))
     folder = training.folder(root)
-    checkpoints = sorted((folder / "checkpoints").glob("step-*"))
-    folders = {"newest checkpoint": checkpoints[-1:], "all checkpoints": checkpoints}.get(this.group, [folder / "best"])
-    names = sorted(str(p.relative_to(folders[-1])) for p in folders[-1].rglob("*") if p.is_file())
-    if number >= len(names):
-        return Outcome("skipped", "there are fewer files")
-    if names[number] == "manifest.json" and kind == KINDS[-1]:
-        return Outcome("skipped", "the manifest does not list itself")
-    for one in folders:
-        if problem := damage(one / names[number], kind, rng):
+    for one in _damaged(root, this.group):
+        if problem := damage(one / name, kind, rng):
             return Outcome("skipped", problem)
-    what = f"{names[number]}, {kind}"
     said = False
     if not finished:
         ended = bench.run(root, training.train())
         said = bool(SPOKEN.search(ended.stderr))
     if finished or ended.code == 0:
         ended = bench.run(root, training.infer())
-    outcome = judge(ended, expected.result, training_result(folder), said=said)
-    return Outcome(outcome.kind, f"{what}: {outcome.detail}"[:400])
+    return judge(ended, expected.result, training_result(folder), said=said)
 
 
 def judge(ended: Ended, expected: dict[str, str], found: dict[str, str], *, said: bool = False) -> Outcome:
@@ -162,74 +152,6 @@ def damaged_file(context: Context, this: Try, rng: random.Random) -> Outcome:
         ended = bench.run(root, command)
     found = target.result(root) if ended.code == 0 else {}
     return judge(ended, expected.result, found, said=kind in target.silent)
-
-
-def damage(path: Path, kind: str, rng: random.Random) -> str:
-    """Damage a file; return why that is impossible, "" when it was done."""
-    if not path.is_file():
-        return f"there is no {path.name}"
-    data = path.read_bytes()
-    if kind == "missing":
-        path.unlink()
-    elif kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "truncated":
-        if len(data) < 2:
-            return f"{path.name} is empty"
-        path.write_bytes(data[: rng.randrange(1, len(data))])
-    elif kind == "bit flipped":
-        if not data:
-            return f"{path.name} is empty"
-        place, bit = rng.randrange(len(data)), 1 << rng.randrange(8)
-        path.write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
-    else:
-        path.write_bytes(other_shape(path, data, rng))
-        if kind == KINDS[-1]:
-            _rewrite_manifest(path)
-    return ""
-
-
-def other_shape(path: Path, data: bytes, rng: random.Random) -> bytes:
-    """Return valid content of the file's format with other shapes or types."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load, save
-
-        return save({name: tensor.reshape(-1).repeat(2) for name, tensor in load(data).items()})
-    if path.suffix in (".bin", ".pt", ".pkl"):
-        import io
-
-        import torch
-
-        buffer = io.BytesIO()
-        torch.save({"state": [1, 2, 3]}, buffer)
-        return buffer.getvalue()
-    if path.suffix == ".json":
-        value: Any = rng.choice([[], 7, None, {"name": [1]}, "text"])
-        return json.dumps(value).encode()
-    if path.suffix == ".jsonl":
-        return b"[1, 2]\n" * max(1, data.count(b"\n"))
-    if path.suffix == ".csv":
-        return b"number,text\n1,a\n"
-    if path.suffix == ".sqlite":
-        import sqlite3
-
-        path.unlink()
-        with sqlite3.connect(path) as connection:
-            connection.execute("CREATE TABLE answers (hash INTEGER)")
-        connection.close()
-        return path.read_bytes()
-    return b"{}\n"
-
-
-def _rewrite_manifest(path: Path) -> None:
-    """Make the manifest agree with the damaged file, as a faulty program or an attacker would."""
-    for folder in path.parents:
-        manifest = folder / "manifest.json"
-        if manifest.is_file():
-            value = json.loads(manifest.read_text(encoding="utf-8"))
-            value[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
-            manifest.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-            return
 
 
 def submission(root: Path) -> dict[str, str]:

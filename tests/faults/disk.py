@@ -17,7 +17,16 @@ from tests.faults.tries import Context, Try
 from tests.faults.worlds import COMPETITION, TRAININGS, Undisturbed, difference, hashes
 
 MEGABYTES = 40
-FULL = {"training": 16, "LoRA": 8, "infer": 8, "API client": 8, "submit and ledger": 8, "make data": 8, "make augment": 4}
+SHORT = ("training", "submit and ledger")
+FULL = {
+    "training": 16,
+    "LoRA": 8,
+    "infer": 8,
+    "API client": 8,
+    "submit and ledger": 8,
+    "make data": 8,
+    "make augment": 4,
+}
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,11 @@ class Stage:
     halfway: Callable[[Path, Path], str]
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries."""
     found = []
-    for group, count in FULL.items():
-        for number in range(1 if short else count):
+    for group, count in dict.fromkeys(SHORT, 1).items() if context.short else FULL.items():
+        for number in range(count):
             found.append(Try("disk", f"full, {group}", str(number), full, group))
         found.append(Try("disk", f"read-only, {group}", "0", read_only, group))
     return found
@@ -77,7 +86,9 @@ def full(context: Context, this: Try, rng: random.Random) -> Outcome:
         template = stage.template(context)
         with _Mounted(bench) as disk:
             root = disk.repository(template)
-            disk.fill(rng.randrange(max(4096, expected.grown * 5 // 4)))  # more for what is removed on the way
+            disk.fill(
+                rng.randrange(max(4096, expected.grown * 5 // 4))
+            )  # more for what is removed on the way
             ended = bench.run(root, stage.command)
             torn = stage.halfway(template, root)
             disk.empty()

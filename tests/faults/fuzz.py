@@ -12,10 +12,10 @@ SLICES, SECONDS = 10, 60
 """In the long form each group takes ten CPU minutes, a minute a try."""
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries."""
-    return [Try("fuzzing", group, str(number), fuzzed, 3 if short else SECONDS)
-            for group in TARGETS for number in range(1 if short else SLICES)]  # fmt: skip
+    return [Try("fuzzing", group, str(number), fuzzed, 2 if context.short else SECONDS)
+            for group in TARGETS for number in range(1 if context.short else SLICES)]  # fmt: skip
 
 
 def fuzzed(context: Context, this: Try, rng: random.Random) -> Outcome:

@@ -54,7 +54,18 @@ BYTES = st.one_of(
     ),
     st.lists(JSON, max_size=4).map(lambda values: "\n".join(map(json.dumps, values)).encode()),
 )
-KEYS = ("competition", "method", "members", "candidates", "utility", "mix", "length", "recombined", "run", "weight")
+KEYS = (
+    "competition",
+    "method",
+    "members",
+    "candidates",
+    "utility",
+    "mix",
+    "length",
+    "recombined",
+    "run",
+    "weight",
+)
 RECIPES = st.lists(
     st.tuples(st.sampled_from(KEYS), st.one_of(JSON, st.just([{"run": "exp002"}]), st.just("daily_talk"))), max_size=6
 ).map(lambda pairs: "\n".join(f"{key} = {json.dumps(value)}" for key, value in pairs))  # fmt: skip
@@ -97,8 +108,8 @@ def _with_file(data: bytes, name: str, read: Callable[[Path], Any]) -> Any:
 
 def reads_tables(data: bytes) -> None:
     """CSV and JSON Lines become records, or a refusal."""
+    wanted = ("fname", "summary")
     for name in ("a.csv", "a.jsonl"):
-        wanted = ("fname", "summary")
         found = _with_file(data, name, lambda p: load(p, source_of(p, None), wanted, others=True))
         for record in found[0].records if found else ():
             assert all(isinstance(record.cells[column], str) for column in wanted), record
@@ -126,7 +137,9 @@ def keeps_predictions(pairs: list[tuple[str, str]]) -> None:
             found = refused_well(lambda: read_predictions(path, competition))
             if found is not None:
                 assert list(found) == ids
-                assert [text.replace("\r\n", "\n") for text in found.values()] == [t.replace("\r\n", "\n") for t in texts]
+                assert [text.replace("\r\n", "\n") for text in found.values()] == [
+                    t.replace("\r\n", "\n") for t in texts
+                ]
 
 
 def cleans(text: str) -> None:

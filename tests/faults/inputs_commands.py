@@ -14,7 +14,18 @@ from tests.faults.tries import Context, Try
 from tests.support import REPOSITORY
 
 LONG = "a" * 300
-STRANGE = ("", "no such", LONG, "\x1b[31mred", "../../etc/passwd", "가나다", "$(touch PWNED)", "--help", ".", "/")
+STRANGE = (
+    "",
+    "no such",
+    LONG,
+    "\x1b[31mred",
+    "../../etc/passwd",
+    "가나다",
+    "$(touch PWNED)",
+    "--help",
+    ".",
+    "/",
+)
 NUMBERS = ("", "0", "-1", "1.5", "abc", "1e9", DIGITS, "nan")
 OPTIONS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {
     ("use",): {"--competition": STRANGE},
@@ -35,7 +46,13 @@ OPTIONS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {
     ("new", "exp014"): {"--from": STRANGE},
     ("new",): {"--from exp002 --": ("exp002", "x", "exp1", LONG, "exp014/../../x", "EXP014")},
 }  # fmt: skip
-AUGMENT = {"--method": STRANGE, "--parents": NUMBERS, "--name": STRANGE, "--seed": NUMBERS, "--competition": STRANGE[1:]}
+AUGMENT = {
+    "--method": STRANGE,
+    "--parents": NUMBERS,
+    "--name": STRANGE,
+    "--seed": NUMBERS,
+    "--competition": STRANGE[1:],
+}
 TRAIN = ("--competition", "--run", "--track")
 MAKE: dict[str, tuple[str, ...]] = {
     "train": ("exp=", "exp=exp999", "exp=exp002 gpus=0", "exp=exp002 gpus=abc", "exp=exp002 run=../x", "exp=--help",
@@ -59,7 +76,7 @@ MAKE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries."""
     found = []
     for command, by_option in OPTIONS.items():
@@ -80,12 +97,18 @@ def tries(short: bool) -> list[Try]:
             found.append(Try("bad options", "train", f"train {option} #{number} {value[:20]!r}", refused,
                              Command("experiments.exp001.train", (option, value))))  # fmt: skip
     by_make = [
-        Try("bad options", f"make {target}", f"make {target} #{number} {words[:60]!r}", refused_by_make, (target, words))
+        Try(
+            "bad options",
+            f"make {target}",
+            f"make {target} #{number} {words[:60]!r}",
+            refused_by_make,
+            (target, words),
+        )
         for target, given in MAKE.items()
         for number, words in enumerate(given)
     ]
-    if short:
-        return random.Random(6).sample(found, 50) + random.Random(6).sample(by_make, 4)
+    if context.short:
+        return random.Random(6).sample(found, 15) + random.Random(6).sample(by_make, 2)
     return found + by_make
 
 
@@ -111,10 +134,34 @@ def refused_by_make(context: Context, this: Try, _: random.Random) -> Outcome:
     """Run make with these variables; it must be refused in one line, and change nothing but caches."""
     target, words = this.given
     root = context.bench.repository(submitting(context))
-    names = ("exp", "run", "args", "nodes", "gpus", "track", "from", "split", "public", "mode", "method", "n", "b", "jobs")
+    names = (
+        "exp",
+        "run",
+        "args",
+        "nodes",
+        "gpus",
+        "track",
+        "from",
+        "split",
+        "public",
+        "mode",
+        "method",
+        "n",
+        "b",
+        "jobs",
+    )
     variables = _split(words, names)
     venv = Path(sys.prefix)
-    command = ["make", "-f", str(REPOSITORY / "Makefile"), f"VENV={venv}", "-o", str(venv / "ready"), target, *variables]
+    command = [
+        "make",
+        "-f",
+        str(REPOSITORY / "Makefile"),
+        f"VENV={venv}",
+        "-o",
+        str(venv / "ready"),
+        target,
+        *variables,
+    ]
     logs = context.bench.folder / "make"
     logs.mkdir(parents=True, exist_ok=True)
     environment = {**ENVIRONMENT, "PATH": "/usr/bin:/bin", "HOME": str(logs), "KDS_ROOT": str(root),
@@ -134,7 +181,11 @@ def _split(words: str, names: tuple[str, ...]) -> list[str]:
     """Return the variables of "a=1 b=2 3" as ["a=1", "b=2 3"]."""
     found: list[str] = []
     for word in words.split(" "):
-        if word.partition("=")[0] in (*names, "comp", "pred", "a", "id", "blend", "missing", "stale", "folder") and "=" in word:
+        if (
+            word.partition("=")[0]
+            in (*names, "comp", "pred", "a", "id", "blend", "missing", "stale", "folder")
+            and "=" in word
+        ):
             found.append(word)
         elif found:
             found[-1] += f" {word}"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import worlds
 from tests.faults.answering import endpoint
 from tests.faults.bench import Command, common, stage
 from tests.faults.inputs_settings import DIGITS, LIMIT
@@ -79,7 +78,12 @@ def png() -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0\xff\0\0")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0\xff\0\0"))
+        + chunk(b"IEND", b"")
+    )
 
 
 PUT: dict[str, Callable[[Path, bytes], None]] = {
@@ -97,7 +101,9 @@ PUT: dict[str, Callable[[Path, bytes], None]] = {
     "nested JSON": _bytes(lambda _: b"[" * 100_000 + b"\n"),
     "number of 400 digits": _bytes(lambda _: f"{DIGITS}\n".encode()),
     "number of 5,000 digits": _bytes(lambda _: b"7" * 5000 + b"\n"),
-    "header of 100,000 columns": _bytes(lambda _: ",".join(f"c{n}" for n in range(100_000)).encode() + b"\n1\n"),
+    "header of 100,000 columns": _bytes(
+        lambda _: ",".join(f"c{n}" for n in range(100_000)).encode() + b"\n1\n"
+    ),
     "escape sequences": _bytes(lambda _: b"\x1b[31mred\x07,\x1b]0;title\x07\n1,2\n"),
     "random bytes": _bytes(lambda _: random.Random(5).randbytes(5000)),
     "invalid UTF-8 inside": _bytes(lambda old: old[: len(old) // 2] + b"\xff\xfe\xfa" + old[len(old) // 2 :]),
@@ -155,7 +161,7 @@ ROWS: dict[str, Callable[[str], str]] = {
 }
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries."""
     found = [
         Try("bad files", target.name, kind, refused, (target, kind))
@@ -165,7 +171,7 @@ def tries(short: bool) -> list[Try]:
         and not (kind == "UTF-16" and target.name in EMPTY_IS_FINE)
     ]
     found += [Try("bad files", "rows of train.csv", name, refused_rows, name) for name in ROWS]
-    return random.Random(4).sample(found, 50) if short else found
+    return random.Random(4).sample(found, 20) if context.short else found
 
 
 def refused(context: Context, this: Try, _: random.Random) -> Outcome:

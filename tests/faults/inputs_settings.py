@@ -38,7 +38,7 @@ TINY = {"exp002": (), "exp011": (), "exp004": ("--model=tiny:mbart",), "exp009":
         "exp012": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0"), "exp005": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0")}  # fmt: skip
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries: each setting in the first and in the last experiment that has it."""
     places: dict[str, list[tuple[str, Any]]] = {}
     for experiment in sorted(path.parent.name for path in REPOSITORY.glob("experiments/exp*/config.py")):
@@ -48,9 +48,17 @@ def tries(short: bool) -> list[Try]:
     for name, there in sorted(places.items()):
         for experiment, hint in {there[0][0]: there[0], there[-1][0]: there[-1]}.values():
             for number, value in enumerate(bad_values(name.rsplit(".", 1)[-1], hint)):
-                found.append(Try("bad settings", experiment, f"--{name} #{number} {value[:20]!r}", refused, (name, value)))
-    if short:
-        return random.Random(3).sample(found, 60)
+                found.append(
+                    Try(
+                        "bad settings",
+                        experiment,
+                        f"--{name} #{number} {value[:20]!r}",
+                        refused,
+                        (name, value),
+                    )
+                )
+    if context.short:
+        return random.Random(3).sample(found, 25)
     return found
 
 
@@ -110,7 +118,9 @@ def refused(context: Context, this: Try, _: random.Random) -> Outcome:
         small += ("--epochs=0.2", "--dev-rows=1", *worlds.FROM_SCRATCH)
     elif this.group in TINY and this.group not in ("exp005",):
         small += ("--epochs=0.2", "--dev-rows=1")
-    given = [word for word in small if word.partition("=")[0] != f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"]
+    given = [
+        word for word in small if word.partition("=")[0] != f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
+    ]
     ended = bench.run(root, stage(this.group, "train", *given, f"--{name}={value}"), LIMIT)
     last = name.rsplit(".", 1)[-1]
     judged = refusal(ended, names=(last, last.replace("_", "-")))

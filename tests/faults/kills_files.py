@@ -39,10 +39,10 @@ class Work:
     served: bool = False
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries."""
     return [Try("kills of commands", work.name, str(number), killed, work)
-            for work in WORKS for number in range(4 if short else COUNT)]  # fmt: skip
+            for work in WORKS for number in range(2 if context.short else COUNT)]  # fmt: skip
 
 
 def killed(context: Context, this: Try, rng: random.Random) -> Outcome:
@@ -204,5 +204,3 @@ def asking(name: str, url: str) -> Command:
     return stage("exp006", name, "--competition", COMPETITION, f"--base-url={url}", "--model=m", "--temperature=0",
                  f"--workers={WORKERS}", "--requests-per-minute=100000", "--tokens-per-minute=100000000",
                  "--longest-wait=0.05", "--attempts=20", "--samples=2", "--shots=1")  # fmt: skip
-
-

@@ -13,17 +13,16 @@ from tests.faults.worlds import TRAININGS, Training, Undisturbed, training_resul
 
 COUNTS = {"full, seq2seq": 30, "full, causal": 25, "LoRA, seq2seq": 25, "LoRA, causal": 25,
           "moving average, R-Drop": 25, "two processes": 30}  # fmt: skip
+SHORT = ("full, seq2seq", "LoRA, causal", "two processes")
 COLD = 5
 """Of so many tries one is killed in a new interpreter, at any instant from its start, imports included."""
 
 
-def tries(short: bool) -> list[Try]:
-    """Return the tries; those of the short form are few of each kind of training."""
-    found = []
-    for group, count in COUNTS.items():
-        for number in range(2 if short else count):
-            found.append(Try("kills of training", group, str(number), killed))
-    return found
+def tries(context: Context) -> list[Try]:
+    """Return the tries."""
+    counts = dict.fromkeys(SHORT, 1) if context.short else COUNTS
+    return [Try("kills of training", group, str(number), killed)
+            for group, count in counts.items() for number in range(count)]  # fmt: skip
 
 
 def undisturbed(context: Context, group: str) -> Undisturbed:
@@ -111,9 +110,7 @@ def _kill_group(
     return hit
 
 
-def resumed(
-    context: Context, root: Path, training: Training, expected: Undisturbed, reached: int
-) -> Outcome:
+def resumed(context: Context, root: Path, training: Training, expected: Undisturbed, reached: int) -> Outcome:
     """Run the same command to its end, infer, and compare with the undisturbed result."""
     bench = context.bench
     if training.processes > 1:
@@ -130,4 +127,3 @@ def resumed(
     if left := worlds.left_over(root / "outputs"):
         return Outcome("torn", f"left behind: {', '.join(left[:3])}", reached)
     return Outcome("ok", "", reached)
-

@@ -86,4 +86,3 @@ def refusal(ended: Ended, codes: Collection[int] = (1, 2), names: Collection[str
     if names and not any(name in ended.stderr for name in names):
         return Outcome("unclear", f"the message does not name {sorted(names)[0]}: {ended.tail()}")
     return Outcome("ok", ended.tail())
-

@@ -39,13 +39,13 @@ class Interrupted:
     """Whether all its processes get the signal, as from a terminal or a batch system."""
 
 
-def tries(short: bool) -> list[Try]:
+def tries(context: Context) -> list[Try]:
     """Return the tries."""
     return [
         Try("signals", f"{signal.Signals(number).name}, {group}", str(count), signalled, (group, number))
         for group, most in COUNTS.items()
         for number in SIGNALS
-        for count in range((1 if group in ("training", "infer", "API client") else 0) if short else most)
+        for count in range((1 if group in ("training", "infer") else 0) if context.short else most)
     ]
 
 
@@ -88,9 +88,7 @@ def _work(context: Context, group: str, url: str) -> Interrupted:
     return Interrupted(work.template, command, command, work.result, expected)
 
 
-def _signalled(
-    context: Context, chosen: Interrupted, number: int, rng: random.Random, cold: bool
-) -> Outcome:
+def _signalled(context: Context, chosen: Interrupted, number: int, rng: random.Random, cold: bool) -> Outcome:
     bench = context.bench
     root = bench.repository(chosen.template(context))
     instant = (

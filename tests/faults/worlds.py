@@ -122,9 +122,7 @@ def inferred(bench: Bench, work: Path, name: str) -> Path:
     return grown(bench, work, f"inferred {name}", trained(bench, work, name), TRAININGS[name].infer())
 
 
-def undisturbed(
-    bench: Bench, work: Path, name: str, measure: Callable[[Path], Undisturbed]
-) -> Undisturbed:
+def undisturbed(bench: Bench, work: Path, name: str, measure: Callable[[Path], Undisturbed]) -> Undisturbed:
     """Return what `measure` returned once in a folder of its own; kept for all processes."""
 
     def build(folder: Path) -> None:
@@ -202,4 +200,3 @@ def json_lines(path: Path) -> list[Any]:
     if data and not data.endswith(b"\n"):
         raise ValueError("the last line has no newline")
     return [json.loads(line) for line in data.splitlines()]
-
