@@ -13,12 +13,14 @@ from pathlib import Path
 from tests.faults import worlds
 from tests.faults.answering import endpoint
 from tests.faults.bench import Command, common, die_at_write, stage
-from tests.faults.damaging import CUT, KINDS, damage
+from tests.faults.damaging import CUT, FLIPPED, KINDS, damage
 from tests.faults.kills_files import asking, predictions, submitting
 from tests.faults.outcome import Ended, Outcome, fault, refusal, success
 from tests.faults.tries import Context, Try
 from tests.faults.worlds import COMPETITION, TRAININGS, Undisturbed, difference, hashes, training_result
 
+EDITED = (*CUT, "other shape")
+"""Kinds of damage to files that people edit: any other change is theirs."""
 SPOKEN = re.compile(r"skipping|damage|missing|not there|changed since|cannot be used|not valid|added after|invalid|repair|"
                     r"restor|ignor|unreadable|broken|incomplete|from the beginning", re.IGNORECASE)  # fmt: skip
 """Words of a message about damage."""
@@ -37,7 +39,7 @@ def tries(context: Context) -> list[Try]:
                 if name != "manifest.json" or kind != KINDS[-1]:  # it does not list itself
                     found.append(Try("damage", scope, f"{name}, {kind}", damaged_run, (name, kind)))
     for target in TARGETS:
-        for kind in KINDS[:-1]:
+        for kind in target.kinds:
             found.append(Try("damage", "other files", f"{target.name}, {kind}", damaged_file, (target, kind)))
     return random.Random(2).sample(found, 12) if context.short else found
 
@@ -134,7 +136,8 @@ class Target:
     command: Callable[[str], Command]
     result: Callable[[Path], dict[str, str]]
     silent: tuple[str, ...] = ()
-    """Kinds of damage after which the right result needs no word, because a kill leaves the same."""
+    """Kinds of damage after which the right result needs no word: a kill leaves the same, or no hash could tell."""
+    kinds: tuple[str, ...] = KINDS[:-1]
 
 
 def damaged_file(context: Context, this: Try, rng: random.Random) -> Outcome:
@@ -208,22 +211,23 @@ def _submit(_: str = "") -> Command:
 _RUN = f"outputs/{COMPETITION}/exp002"
 TARGETS = (
     Target("run.json of an interrupted training", f"{_RUN}/run.json", interrupted, _train, _weights,
-           silent=("missing",)),
+           silent=("missing", FLIPPED)),
     Target("metrics.jsonl of an interrupted training", f"{_RUN}/metrics.jsonl", interrupted, _train, _weights),
-    Target("run.json before infer", f"{_RUN}/run.json", _interrupted_infer, _infer, predictions("exp002")),
+    Target("run.json before infer", f"{_RUN}/run.json", _interrupted_infer, _infer, predictions("exp002"),
+           silent=(FLIPPED,)),
     Target("candidates.jsonl of an interrupted infer", f"{_RUN}/dev/candidates.jsonl", _interrupted_infer, _infer,
            predictions("exp002"), silent=KINDS),
-    Target("run.json of a member", f"{_RUN}/run.json", submitting, _submit, submission),
+    Target("run.json of a member", f"{_RUN}/run.json", submitting, _submit, submission, silent=(FLIPPED,)),
     Target("predictions.csv of a member", f"{_RUN}/test/predictions.csv", submitting, _submit, submission),
     Target("candidates.jsonl of a member", f"{_RUN}/dev/candidates.jsonl", submitting, _submit, submission),
-    Target("ledger.jsonl, submit", "submissions/ledger.jsonl", submitting, _submit, submission, silent=CUT),
+    Target("ledger.jsonl, submit", "submissions/ledger.jsonl", submitting, _submit, submission, silent=(*CUT, FLIPPED)),
     Target("ledger.jsonl, leaderboard", "submissions/ledger.jsonl", submitting, lambda _: common("leaderboard"), nothing,
-           silent=CUT),
-    Target("recipe", "submissions/daily_talk.toml", submitting, _submit, submission),
-    Target("competition.toml", f"competitions/{COMPETITION}/competition.toml", submitting, _submit, submission),
+           silent=(*CUT, FLIPPED)),
+    Target("recipe", "submissions/daily_talk.toml", submitting, _submit, submission, kinds=EDITED),
+    Target("competition.toml", f"competitions/{COMPETITION}/competition.toml", submitting, _submit, submission, kinds=EDITED),
     Target("dev.csv", f"competitions/{COMPETITION}/data/dev.csv", submitting, _submit, submission),
     Target("results of a run", f"results/{COMPETITION}/exp002.json", submitting, lambda _: common("results"), nothing,
-           silent=("missing",)),
+           silent=("missing", FLIPPED)),
     Target("ranking.json of exp001", f"outputs/{COMPETITION}/exp001/best/ranking.json", submitting,
            lambda _: stage("exp001", "infer", "--competition", COMPETITION), predictions("exp001")),
     Target("API cache", ".cache/llm.sqlite", answered, lambda url: asking("infer", url), predictions("exp006")),

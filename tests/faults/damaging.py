@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 CUT = ("missing", "truncated", "empty")
-KINDS = (*CUT, "bit flipped", "other shape", "other shape, manifest rewritten")
+FLIPPED = "bit flipped"
+KINDS = (*CUT, FLIPPED, "other shape", "other shape, manifest rewritten")
 
 
 def damage(path: Path, kind: str, rng: random.Random) -> str:
@@ -25,7 +26,7 @@ def damage(path: Path, kind: str, rng: random.Random) -> str:
         if len(data) < 2:
             return f"{path.name} is empty"
         path.write_bytes(data[: rng.randrange(1, len(data))])
-    elif kind == "bit flipped":
+    elif kind == FLIPPED:
         if not data:
             return f"{path.name} is empty"
         place, bit = rng.randrange(len(data)), 1 << rng.randrange(8)

@@ -49,7 +49,7 @@ OPTIONS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {
 AUGMENT = {
     "--method": STRANGE,
     "--parents": NUMBERS,
-    "--name": STRANGE,
+    "--name": STRANGE[1:],
     "--seed": NUMBERS,
     "--competition": STRANGE[1:],
 }
