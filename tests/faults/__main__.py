@@ -84,7 +84,7 @@ def own_mounts() -> bool:
 def main() -> None:
     """Run what is missing, in `jobs` processes; exit with 1 when a try did not end well."""
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
-    from tests.faults import report
+    from tests.faults import bench, report
     from tests.support import REPOSITORY
 
     if sys.argv[1:] == ["report"]:
@@ -108,6 +108,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             try:
+                bench.die_with_parent()
                 _shard(chosen, code, results, work, shard)
             except KeyboardInterrupt:
                 os._exit(130)
@@ -116,7 +117,10 @@ def main() -> None:
                 os._exit(1)
             os._exit(0)
         children.append(pid)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    try:
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    except KeyboardInterrupt:
+        sys.exit("interrupted; run the same command to go on.")
     lines = report.lines(results, code, short=chosen.short)
     print(report.summary(lines))
     if not (chosen.short or chosen.into):

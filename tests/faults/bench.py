@@ -5,6 +5,7 @@ instead of ten; SIGKILL is as real there. `cold` commands start a new interprete
 """
 
 import contextlib
+import ctypes
 import os
 import resource
 import runpy
@@ -25,6 +26,7 @@ LIMIT = 180.0
 """Seconds after which a command counts as hanging."""
 MEMORY = 4 << 30
 """Bytes that a warm command may take, so that /dev/zero as an input does not take the machine's."""
+_PARENT_DEATH_SIGNAL = 1
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "sqlite3.connect"}
 """Audit events of Python that change files, besides opening one for writing."""
 ENVIRONMENT = {
@@ -141,7 +143,7 @@ class Bench:
             if cold:
                 pid = subprocess.Popen(
                     command.words(), cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=files[0],
-                    stderr=files[1], start_new_session=True,
+                    stderr=files[1], start_new_session=True, preexec_fn=die_with_parent,
                 ).pid  # fmt: skip
             else:
                 pid = os.fork()
@@ -175,6 +177,7 @@ def _become(
     code: object = 1
     try:
         os.setpgid(0, 0)
+        die_with_parent()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
@@ -248,6 +251,11 @@ def die_at_write(root: Path, number: int) -> Callable[[], None]:
     return lambda: watch_writes(root, act)
 
 
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends, so that a killed harness leaves nothing behind."""
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
 def void(_: object) -> None:
     """Ignore a value."""
 
@@ -257,6 +265,7 @@ def forked(work: Callable[[], None]) -> Iterator[int]:
     """Run `work` in a fork meanwhile; yield its process id and kill it at the end."""
     pid = os.fork()
     if pid == 0:
+        die_with_parent()
         try:
             work()
         finally:

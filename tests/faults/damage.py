@@ -25,7 +25,8 @@ SPOKEN = re.compile(r"skipping|damage|missing|not there|changed since|cannot be 
                     r"restor|ignor|unreadable|broken|incomplete|from the beginning", re.IGNORECASE)  # fmt: skip
 """Words of a message about damage."""
 INTERRUPTED = "full, seq2seq"
-SCOPES = ("newest checkpoint", "all checkpoints", "best of an interrupted run", "best of a finished run")
+FINISHED, AFTER_LAST_STEP = "best of a finished run", "best after the last step"
+SCOPES = ("newest checkpoint", "all checkpoints", "best of an interrupted run", AFTER_LAST_STEP, FINISHED)
 
 
 def tries(context: Context) -> list[Try]:
@@ -45,8 +46,9 @@ def tries(context: Context) -> list[Try]:
 
 
 def _template(context: Context, scope: str) -> Path:
-    finished = scope == "best of a finished run"
-    return worlds.trained(context.bench, context.work, INTERRUPTED) if finished else interrupted(context)
+    if scope == FINISHED:
+        return worlds.trained(context.bench, context.work, INTERRUPTED)
+    return interrupted(context, at_the_end=scope == AFTER_LAST_STEP)
 
 
 def _damaged(root: Path, scope: str) -> list[Path]:
@@ -58,25 +60,28 @@ def _damaged(root: Path, scope: str) -> list[Path]:
     )
 
 
-def interrupted(context: Context) -> Path:
-    """Return a repository whose training was killed after its third checkpoint, or later."""
+def interrupted(context: Context, *, at_the_end: bool = False) -> Path:
+    """Return a repository whose training was killed after two thirds of its writes, or `at_the_end`, after its last step."""
 
     def build(root: Path) -> None:
-        shutil.copytree(worlds.base(context.work), root, symlinks=True)
         training = TRAININGS[INTERRUPTED]
-        writes = worlds.undisturbed(
-            context.bench, context.work, "counted",
-            worlds.measured(context.bench, worlds.base(context.work), training.train(), lambda _: {}),
-        ).writes  # fmt: skip
-        prepare = die_at_write(root, writes * 2 // 3)
-        context.bench.start(root, training.train(), prepare=prepare).wait()
-        kept = list((training.folder(root) / "checkpoints").glob("step-*/manifest.json"))
-        assert len(kept) == 2, kept
-        for path in training.folder(root).rglob(".*"):  # the kill left a half-written one
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True) if path.is_file() else None
+        measure = worlds.measured(context.bench, worlds.base(context.work), training.train(), lambda _: {})
+        writes = worlds.undisturbed(context.bench, context.work, "counted", measure).writes
+        for number in range(writes, writes // 2, -1) if at_the_end else [writes * 2 // 3]:
+            shutil.rmtree(root, ignore_errors=True)
+            shutil.copytree(worlds.base(context.work), root, symlinks=True)
+            context.bench.start(root, training.train(), prepare=die_at_write(root, number)).wait()
+            if '"finished"' not in (training.folder(root) / "run.json").read_text(encoding="utf-8"):
+                break
+        if len(list((training.folder(root) / "checkpoints").glob("step-*/manifest.json"))) != 2:
+            raise RuntimeError("wanted a training with two checkpoints")
+        for path in list(training.folder(root).rglob(".*")):  # what the kill left half-written
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
-    return worlds.template(context.work, "interrupted", build)
+    return worlds.template(context.work, "at the end" if at_the_end else "interrupted", build)
 
 
 def expected_of(context: Context) -> Undisturbed:
@@ -97,7 +102,7 @@ def damaged_run(context: Context, this: Try, rng: random.Random) -> Outcome:
     """Damage a file of checkpoints or of best/, then resume or infer."""
     bench, training = context.bench, TRAININGS[INTERRUPTED]
     name, kind = this.given
-    finished = this.group == "best of a finished run"
+    finished = this.group == FINISHED
     expected = expected_of(context)
     root = bench.repository(_template(context, this.group))
     folder = training.folder(root)

@@ -57,7 +57,7 @@ TRAIN = ("--competition", "--run", "--track")
 MAKE: dict[str, tuple[str, ...]] = {
     "train": ("exp=", "exp=exp999", "exp=exp002 gpus=0", "exp=exp002 gpus=abc", "exp=exp002 run=../x", "exp=--help",
               "exp=exp002 run=--help", "exp=exp002 args=--no-such-setting=1", "exp=exp002 args=--help",
-              "exp=exp002 args=--epochs\n--learning-rate=-1", "exp=exp002 args=--epochs='1",
+              "exp=exp002 args=--epochs=0.5\n--learning-rate=-1", "exp=exp002 args=--epochs='1",
               "exp=exp002 nodes=--nnodes=2 extra", "exp=exp002 track=maybe"),
     "infer": ("exp=", "exp=exp999", "exp=exp002 run=exp001", "exp=exp002 args=stray"),
     "submit": ("blend=nothing", "missing=maybe", "jobs=0", "jobs=two", "stale=perhaps", "blend=--help"),

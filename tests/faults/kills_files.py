@@ -15,7 +15,7 @@ from tests.faults.outcome import Outcome, success
 from tests.faults.tries import Context, Try
 from tests.faults.worlds import COMPETITION, Undisturbed, difference, hashes, json_lines
 
-COUNT = 60
+COUNT = 70
 COLD = 6
 """Of so many tries one is killed in a new interpreter."""
 WORKERS = 4
@@ -102,7 +102,10 @@ def predictions(experiment: str) -> Callable[[Path], dict[str, str]]:
     wanted = ("dev/", "test/")
 
     def result(root: Path) -> dict[str, str]:
-        return hashes(root / "outputs" / COMPETITION / experiment, lambda name: name.startswith(wanted))
+        return hashes(
+            root / "outputs" / COMPETITION / experiment,
+            lambda name: name.startswith(wanted) and "/." not in name,
+        )
 
     return result
 

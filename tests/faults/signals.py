@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 COUNTS = {"training": 8, "training, two processes": 4, "infer": 6, "API client": 6, "submit and ledger": 4,
           "make data": 3}  # fmt: skip
 """Tries of each signal; a third of them in a new interpreter, while it imports or later."""
-AT_MOST = 15.0
+AT_MOST = 30.0
 """Seconds from the signal to the end of the command; the project promises ten, and the machine may be busy."""
 STARTING = 0.3
 """Seconds in which an interpreter starts and cannot handle a signal yet."""
