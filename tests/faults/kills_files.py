@@ -61,7 +61,10 @@ def killed(context: Context, this: Try, rng: random.Random) -> Outcome:
         root = bench.repository(template)
         reached = 0
         for _ in range(rng.choice((1, 1, 2))):
-            reached += _kill(bench, root, command, expected, rng, cold=int(this.name) % COLD == COLD - 1)
+            cold = 0.0
+            if int(this.name) % COLD == COLD - 1:
+                cold = worlds.cold_seconds(bench, context.work, work.name, template, command)
+            reached += _kill(bench, root, command, expected, rng, cold)
             if problem := work.halfway(template, root):
                 return Outcome("torn", problem, reached)
         ended = bench.run(root, command)
@@ -81,11 +84,11 @@ def killed(context: Context, this: Try, rng: random.Random) -> Outcome:
 
 
 def _kill(
-    bench: Bench, root: Path, command: Command, expected: Undisturbed, rng: random.Random, *, cold: bool
+    bench: Bench, root: Path, command: Command, expected: Undisturbed, rng: random.Random, cold: float
 ) -> bool:
     if cold:
         started = bench.start(root, command, cold=True)
-        if started.sleep_until(rng.uniform(0.05, 3 + expected.seconds)):
+        if started.sleep_until(rng.uniform(0.05, cold)):
             started.send(signal.SIGKILL)
     elif rng.random() < 0.4:
         started = bench.start(root, command)

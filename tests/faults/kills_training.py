@@ -74,8 +74,11 @@ def killed(context: Context, this: Try, rng: random.Random) -> Outcome:
         if training.processes > 1 and not cold:
             reached += _kill_group(bench, root, training, expected, rng)
         elif cold:
+            longest = worlds.cold_seconds(
+                bench, context.work, this.group, worlds.base(context.work), training.launched()
+            )
             started = bench.start(root, training.launched(), cold=True)
-            if started.sleep_until(rng.uniform(0.05, 6 + expected.seconds)):
+            if started.sleep_until(rng.uniform(0.05, longest)):
                 started.send(signal.SIGKILL, group=training.processes > 1)
             reached += started.wait().code == -signal.SIGKILL
         elif rng.random() < 0.5:

@@ -19,7 +19,7 @@ COUNTS = {"training": 8, "training, two processes": 4, "infer": 6, "API client":
 """Tries of each signal; a third of them in a new interpreter, while it imports or later."""
 AT_MOST = 30.0
 """Seconds from the signal to the end of the command; the project promises ten, and the machine may be busy."""
-STARTING = 0.3
+STARTING = 0.5
 """Seconds in which an interpreter starts and cannot handle a signal yet."""
 AGAIN = ("again", "resume", "same command", "nothing was", "make ")
 """Words of a line that says how to go on."""
@@ -29,6 +29,7 @@ AGAIN = ("again", "resume", "same command", "nothing was", "make ")
 class Interrupted:
     """A command to interrupt."""
 
+    name: str
     template: Callable[[Context], Path]
     command: Command
     launched: Command
@@ -72,7 +73,7 @@ def _training(context: Context, name: str) -> Interrupted:
         return {path: sha for path, sha in found.items() if path.startswith(kept)}
 
     return Interrupted(
-        lambda c: worlds.base(c.work), training.train(), training.launched(), result,
+        name, lambda c: worlds.base(c.work), training.train(), training.launched(), result,
         Undisturbed(weights, expected.seconds, 0), training.processes > 1,
     )  # fmt: skip
 
@@ -85,17 +86,18 @@ def _work(context: Context, group: str, url: str) -> Interrupted:
         return worlds.measured(context.bench, work.template(context), command, work.result)(folder)
 
     expected = worlds.undisturbed(context.bench, context.work, f"{work.name}, signals", measure)
-    return Interrupted(work.template, command, command, work.result, expected)
+    return Interrupted(f"{work.name}, signals", work.template, command, command, work.result, expected)
 
 
 def _signalled(context: Context, chosen: Interrupted, number: int, rng: random.Random, cold: bool) -> Outcome:
     bench = context.bench
-    root = bench.repository(chosen.template(context))
-    instant = (
-        rng.uniform(0.5, 7 + chosen.expected.seconds)
-        if cold
-        else rng.uniform(0.15, 0.95) * chosen.expected.seconds
-    )
+    template = chosen.template(context)
+    if cold:
+        longest = worlds.cold_seconds(bench, context.work, chosen.name, template, chosen.launched)
+        instant = rng.uniform(min(STARTING, longest / 2), longest)
+    else:
+        instant = rng.uniform(0.15, 0.95) * chosen.expected.seconds
+    root = bench.repository(template)
     started = bench.start(root, chosen.launched if cold else chosen.command, cold=cold)
     hit = started.sleep_until(instant)
     if hit:

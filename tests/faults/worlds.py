@@ -151,6 +151,18 @@ def measured(
     return measure
 
 
+def cold_seconds(bench: Bench, work: Path, name: str, parent: Path, command: Command) -> float:
+    """Return the duration of the command in a new interpreter, imports included."""
+
+    def measure(_: Path) -> Undisturbed:
+        ended = bench.run(bench.repository(parent, "undisturbed"), command, cold=True)
+        if problem := success(ended):
+            raise RuntimeError(f"{command}: {problem}")
+        return Undisturbed({}, ended.seconds, 0)
+
+    return undisturbed(bench, work, f"{name}, new interpreter", measure).seconds
+
+
 def size(folder: Path) -> int:
     """Return the bytes that the files below take on disk, in whole pages of 4096."""
     return sum(-(-path.stat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
