@@ -69,6 +69,12 @@ data leaks use list results train infer merge augment smoke new track docs score
 test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
+faults: setup ## [args="short jobs=2 FAMILY"]: kill, damage and misuse every command, seeded and resumable, write docs/durability.md (an hour or two)
+	@exec $(VENV)/bin/python $(SCRIPT) $@
+
+audit: setup ## look for weaknesses: bandit, zizmor, pip-audit, and secrets in all of git (needs network)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]' && bash .ci/audit
+
 check: setup ## check format, lint, types and import rules, and run all tests, as CI does
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
@@ -84,4 +90,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	$(error there is no target $@; run make to list all targets)
 
-.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test check format
+.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test faults audit check format

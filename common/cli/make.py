@@ -30,6 +30,8 @@ class Target:
     """Name of the setting that is the command's argument; "" when the command takes none."""
     before: str = ""
     """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
+    module: str = "common"
+    """The module that runs; another one gets no name of a target."""
 
 
 _STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
@@ -59,6 +61,8 @@ TARGETS: dict[str, Target] = {
     "lb": Target("id public private", "id", "id=ID public=71.5"),
     "reproduce": Target("id", "id", "id=ID"),
     "test": Target(),
+    "faults": Target("args", module="tests.faults"),
+    "audit": Target(),
     "check": Target(),
     "format": Target(),
 }
@@ -75,7 +79,7 @@ def settings(target: str) -> list[str]:
 
 
 def words(target: str, given: Mapping[str, str]) -> list[str]:
-    """Return the command line after `python -m common` for a target with these settings.
+    """Return the command line after `python -m` for a target with these settings.
 
     A value is always part of its option (--run=VALUE) or follows "--", so no value is taken for an option.
     SystemExit with a message of one line when a setting is missing or its value cannot be used.
@@ -90,7 +94,8 @@ def words(target: str, given: Mapping[str, str]) -> list[str]:
 
     argument = given.get(known.argument, "")
     before, after = (known.before, known.takes) if known.before else (known.takes, "")
-    return [target, *options(before), *(["--", argument] if argument else []), *options(after)]
+    command = [known.module, target] if known.module == "common" else [known.module]
+    return [*command, *options(before), *(["--", argument] if argument else []), *options(after)]
 
 
 def _option(name: str, value: str) -> list[str]:
@@ -145,7 +150,7 @@ def main() -> None:
     given = {name: os.environ.get(name, "") for name in names}
     if len(sys.argv) > 1:
         command = words(sys.argv[1], {n: v for n, v in given.items() if n in settings(sys.argv[1])})
-        os.execv(sys.executable, [sys.executable, "-m", "common", *command])
+        os.execv(sys.executable, [sys.executable, "-m", *command])
     require_known(goals, names)
     for goal in goals:
         if goal in TARGETS:

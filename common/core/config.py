@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from common.core.errors import UserError
 from common.core.messages import brief
-from common.core.ranges import described, fits, is_union, parts
+from common.core.ranges import LONGEST_TEXT, described, fits, is_union, parts
 from common.core.secrets import COMMITS, refusal, require_no_secrets, secret_in
 
 T = TypeVar("T")
@@ -158,7 +158,9 @@ def check(config: Any, changed: typing.Collection[str] = (), *, complete: bool =
             ):
                 raise refusal(where, words)
         if not fits(hint, value):
-            raise UserError(f"{where}: found {_shown(value)}, wanted {described(hint)}.")
+            odd = isinstance(value, str) and not fits(str, value)
+            wanted = f"printable text of at most {LONGEST_TEXT} characters" if odd else described(hint)
+            raise UserError(f"{where}: found {_shown(value)}, wanted {wanted}.")
     if complete:
         _require_consistent(config)
 

@@ -1,7 +1,7 @@
 """Convert pickled PyTorch weights to safetensors without running code from the pickle."""
 
 import logging
-import pickle
+import pickle  # nosec B403: for its exception; weights are read with weights_only
 import shutil
 import zipfile
 from pathlib import Path

@@ -86,7 +86,7 @@ def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str
         tokenizer.add_tokens(_LANGUAGES[kind])
     if kind == "qwen2":
         tokenizer.add_tokens(["<|im_start|>", "<|im_end|>"])
-        tokenizer.eos_token = "<|im_end|>"
+        tokenizer.eos_token = "<|im_end|>"  # nosec B105: a token of the vocabulary
         tokenizer.chat_template = _CHATML
     state = torch.get_rng_state()
     torch.manual_seed(0)

@@ -154,7 +154,7 @@ def prompt(shots: Sequence[Row] = (), config: PromptConfig | None = None) -> Pro
     for row in shots:
         if not any(summary.strip() for summary in row.summaries):
             raise UserError(
-                f'prompt: shot "{row.id}" has no summary; a shot needs a dialogue and a summary. '
+                f'prompt: shot "{row.id}" has no summary; a shot needs a dialogue and a summary. '  # nosec B608: a message
                 "Select shots from the train split with shot_index."
             )
         summary = next(summary for summary in row.summaries if summary.strip())

@@ -152,7 +152,7 @@ def test_a_switch_is_on_or_off(repository: Path, value: str) -> None:
 
 def test_args_are_split_as_a_shell_splits_them(repository: Path) -> None:
     def words(text: str) -> list[str]:
-        return settings_of_make.words("blend-report", {"args": text})[1:]
+        return settings_of_make.words("blend-report", {"args": text})[2:]
 
     assert words("--suffix 'a b' --x=\"c d\"") == ["--suffix", "a b", "--x=c d"]
     assert words("--seed 1\n--turn 2\n") == ["--seed", "1", "--turn", "2"]
@@ -162,7 +162,7 @@ def test_args_are_split_as_a_shell_splits_them(repository: Path) -> None:
     for text in ("--suffix 'a b", '--a "b', "--a \\"):
         failed(make(repository, "train", "exp=exp001", f"args={text}"), "a quote is not closed", code=2)
     # A word of args that starts like an option of the command belongs to the experiment.
-    assert settings_of_make.words("train", {"exp": "exp001", "gpus": "2", "run": "exp001-a", "args": "--gpus 3"}) == [
+    assert settings_of_make.words("train", {"exp": "exp001", "gpus": "2", "run": "exp001-a", "args": "--gpus 3"}) == ["common", 
         "train", "--gpus=2", "--", "exp001", "--run=exp001-a", "--gpus", "3"
     ]  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from annotated_types import Ge
 
 from common.core.errors import UserError
 from common.core.files import kind_of, parse_json, read_json, read_regular, sha256_file, shown
@@ -124,7 +126,7 @@ def test_a_value_of_any_wrong_type_is_one_line(tmp_path: Path, value: str) -> No
     if value != "[]":
         one_line(lambda: table().several("x", str, "strings"), 'key "x" is', "wanted a list of strings")
     if value != "5":
-        one_line(lambda: table().whole("x"), 'key "x" is', "wanted a whole number")
+        one_line(lambda: table().number("x", Annotated[int, Ge(0)]), 'key "x" is', "wanted a whole number")
         one_line(lambda: table().take("x", (int, float), "a number"), 'key "x" is', "wanted a number")
     if not value.startswith("{"):
         one_line(lambda: table().sub("x"), 'key "x" is', "wanted a table")
