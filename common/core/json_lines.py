@@ -64,7 +64,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         try:
             value = parse_json(line)
             if not isinstance(value, dict):
-                raise ValueError(f"it is a {type(value).__name__}, wanted an object")
+                raise ValueError("it is no object")
         except ValueError as error:
             raise UserError(
                 f"{shown(path)}:{number}: not valid JSON ({first_line(error)}); remove that line."

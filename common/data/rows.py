@@ -153,9 +153,9 @@ def write_predictions(path: Path, ids: Sequence[str], texts: Sequence[str], comp
         if key in seen:
             raise UserError(f"{shown(path)}: id {quoted(key)} was predicted twice; nothing was written.")
         seen.add(key)
-        if "\0" in text or SURROGATE.search(text):
+        if "\0" in key + text or SURROGATE.search(key + text):
             raise UserError(
-                f"{shown(path)}: the text of {quoted(key)} contains a NUL or a lone surrogate; remove it."
+                f"{shown(path)}: the id or text of {quoted(key)} contains a NUL or a lone surrogate; remove it."
             )
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")

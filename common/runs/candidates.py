@@ -35,10 +35,9 @@ def read(path: Path) -> dict[str, list[Candidate]]:
     return found
 
 
-def _is_record(line: Any) -> bool:
+def _is_record(line: dict[str, Any]) -> bool:
     return (
-        isinstance(line, dict)
-        and line.keys() == {"id", "candidates"}
+        line.keys() == {"id", "candidates"}
         and isinstance(line["id"], str)
         and isinstance(line["candidates"], list)
         and all(

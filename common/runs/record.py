@@ -121,6 +121,14 @@ def stale_training(folder: Path) -> list[str]:
     return reasons
 
 
+def require_checkpoint(folder: Path, train: dict[str, Any]) -> None:
+    """Raise UserError unless the best checkpoint is intact and the one that the recorded training saved."""
+    if fingerprint(folder / "best") != train["checkpoint"]:
+        raise UserError(
+            f"{shown(folder / 'best')} is not the checkpoint that this run's training saved; train it again with restart=1."
+        )
+
+
 def require_trained(folder: Path) -> None:
     """Raise UserError unless the run's training has finished."""
     if read_record(folder).get("train", {}).get("status") != "finished":

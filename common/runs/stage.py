@@ -29,7 +29,7 @@ from common.core.signals import Interrupted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
-from common.runs.record import changed_code, read_record, stale_stage, stale_training
+from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
 from common.runs.wandb_mode import sweep_run
 
@@ -268,8 +268,8 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
     _require_rules(run)
-    stale = stale_stage(before)
-    if stale:
+    require_checkpoint(run.folder, before)
+    if stale := stale_stage(before):
         log.warning(
             "the checkpoint is stale: %s. make submit will reject it; train it again with restart=1.",
             "; ".join(stale),

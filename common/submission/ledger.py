@@ -11,6 +11,7 @@ from filelock import FileLock
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, shown
 from common.core.json_lines import append_line, read_lines, whole_lines
+from common.core.messages import brief
 
 LEDGER = "submissions/ledger.jsonl"
 ID_DIGITS = 10
@@ -100,10 +101,8 @@ def entries() -> list[dict[str, Any]]:
     return list(submissions.values())
 
 
-def _fault(line: Any) -> str:
+def _fault(line: dict[str, Any]) -> str:
     """Return why a line is neither a submission nor a score; "" when it is one of them."""
-    if not isinstance(line, dict):
-        return "wanted an object"
     wanted = {"id": str, "time": str, **({"lb": dict} if "lb" in line else _SUBMISSION)}
     wrong = [name for name, kind in wanted.items() if not isinstance(line.get(name), kind)]
     return f'"{wrong[0]}" is missing or of another type than {wanted[wrong[0]].__name__}' if wrong else ""
@@ -122,7 +121,7 @@ def find(submission: str) -> dict[str, Any]:
     if len({entry["id"] for entry in found}) != 1:
         ids = ", ".join(dict.fromkeys(entry["id"] for entry in known))
         raise UserError(
-            f"id={submission!r} matches {len({e['id'] for e in found})} submissions; wanted one of {ids}."
+            f"id={brief(submission)} matches {len({e['id'] for e in found})} submissions; wanted one of {ids}."
         )
     return found[-1]
 

@@ -260,7 +260,7 @@ def _evaluate(training: TrainingState, state: Progress) -> int | None:
             return stop.number
         better = scores["score"] > state.best_score
         if better:
-            save_best(training)
+            state.best = save_best(training)
     loss = state.loss_sum / state.loss_steps
     state.loss_sum, state.loss_steps, state.evaluated = 0.0, 0, state.step
     if better:

@@ -183,13 +183,17 @@ def _require_own(training: TrainingState, folder: Path) -> None:
         )
 
 
-def save_best(training: TrainingState) -> None:
-    """Save the model with its present weights in best/. Every process must make this call."""
+def save_best(training: TrainingState) -> str:
+    """Save the model with its present weights in best/ and return the folder's fingerprint, "" in other processes.
+
+    Every process must make this call.
+    """
     model = training.accelerator.unwrap_model(training.model).eval()
     weights = whole_weights(model)
-    if training.accelerator.is_main_process:
-        best = training.folder / "best"
-        verified_folder.save(best, lambda staging: training.save_best(model, staging, weights))
+    if not training.accelerator.is_main_process:
+        return ""
+    best = training.folder / "best"
+    return verified_folder.save(best, lambda staging: training.save_best(model, staging, weights))
 
 
 def _verify_best(training: TrainingState, state: Progress) -> None:
@@ -199,23 +203,29 @@ def _verify_best(training: TrainingState, state: Progress) -> None:
     """
     damage = None
     if training.accelerator.is_main_process and state.best_step:
-        verified_folder.restore_interrupted(training.folder / "best")
-        damage = verified_folder.problem(training.folder / "best")
+        best = training.folder / "best"
+        verified_folder.restore_interrupted(best)
+        damage = verified_folder.problem(best)
+        if damage is None and verified_folder.fingerprint(best) != state.best:
+            damage = "it was saved later, or changed"
     damage = distributed.gather([damage])[0]
     if damage is None:
         return
     if state.best_step == state.step == state.evaluated:
-        log.warning("best/ is damaged (%s); saving it again from the checkpoint of the same step", damage)
+        log.warning(
+            "best/ is not what this training saved (%s); saving it again from the checkpoint of the same step",
+            damage,
+        )
         with training.average.in_place():
-            save_best(training)
+            state.best = save_best(training)
         distributed.wait()
         return
     if state.step == training.plan.total() or state.bad_evaluations >= training.config.patience:
         raise UserError(
-            f"best/ is damaged ({damage}), and no evaluation is left that could replace it. Train again with restart=1."
+            f"best/ is not what this training saved ({damage}), and no evaluation is left that could replace it. Train again with restart=1."
         )
     log.warning(
-        "best/ of step %d is damaged (%s); the next evaluation replaces it, even with a lower score than %.2f. "
+        "best/ is not what this training saved at step %d (%s); the next evaluation replaces it, even with a lower score than %.2f. "
         "To keep the better model, train again with restart=1.", state.best_step, damage, state.best_score,
     )  # fmt: skip
     state.best_score = -math.inf

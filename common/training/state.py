@@ -17,6 +17,8 @@ class Progress:
     """Last step after which the model was evaluated, 0 before the first evaluation."""
     best_score: float = -math.inf
     best_step: int = 0
+    best: str = ""
+    """The fingerprint of best/ (`verified_folder`); only the first process, which saves it, knows it before a resume."""
     bad_evaluations: int = 0
     loss_sum: float = 0.0
     loss_steps: int = 0

@@ -91,7 +91,7 @@ def test_json_that_is_used_stays_as_it_is(tmp_path: Path) -> None:
         "x": [1.5, "[" * 500],
     }
     (tmp_path / "x.jsonl").write_text("5\n")
-    one_line(lambda: read_lines(tmp_path / "x.jsonl"), "x.jsonl:1:", "it is a int, wanted an object")
+    one_line(lambda: read_lines(tmp_path / "x.jsonl"), "x.jsonl:1:", "it is no object")
 
 
 @pytest.mark.parametrize(

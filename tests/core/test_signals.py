@@ -121,8 +121,10 @@ def test_a_launched_module_is_what_python_m_starts(tmp_path: Path) -> None:
     code = "import sys\nprint('ready')\nprint(__name__, __spec__.name, sys.argv, sys.modules['__main__'].__file__)\n"
     process = started(tmp_path, code, module=True)
     script = str(tmp_path / "script.py")
-    assert process.communicate(timeout=30)[0] == f"__main__ script {[script, '--word']} {script}\n"
-    assert process.returncode == 0
+    # Not communicate(), which misses what readline() has already read ahead.
+    assert process.stdout is not None
+    assert process.stdout.read() == f"__main__ script {[script, '--word']} {script}\n"
+    assert process.wait(30) == 0
 
 
 def test_one_signal_lets_the_work_finish(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common.core.errors import UserError
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.rows import Row, read_predictions, read_references, read_split, sample_ids, write_predictions
@@ -170,3 +171,10 @@ def test_predictions_that_cannot_be_written_leave_the_old_file(tiny: Competition
         write_predictions(path, ["a"], [], tiny)
     assert snapshot(tmp_path)["p.csv"] == b"old"
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_an_id_that_utf8_cannot_hold_is_refused(tmp_path: Path) -> None:
+    competition = load_competition("daily_talk")
+    with pytest.raises(UserError, match=r'the id or text of "\\ud800" contains a NUL or a lone surrogate'):
+        write_predictions(tmp_path / "p.csv", ["\ud800"], ["글"], competition)
+    assert not list(tmp_path.iterdir())

@@ -127,7 +127,7 @@ def test_other_settings_are_refused_and_restart_moves_the_old_run_aside(
     assert ending(folder) == before
 
     # What only inference reads may change.
-    shorter(copy, "--beams=2")
+    shorter(copy, "--beams=3", "--candidates=3")
 
     shorter(copy, "--seed=8", "--restart")
     (aside,) = (copy / "outputs" / "daily_talk" / "replaced").iterdir()
@@ -165,6 +165,6 @@ def test_an_interrupted_run_resumes_only_with_the_same_evaluation(copy: Path, tm
     for other in ("--max-new-tokens=9", "--no-repeat-ngram=2"):
         refusal = spoken(root, "exp002", "train", *tiny.SETTINGS, "--epochs=1", other)
         assert "was made with other settings" in refusal and "restart=1" in refusal
-    shorter(root, "--tokens-at-once=999", "--beams=2")
+    shorter(root, "--tokens-at-once=999", "--beams=3", "--candidates=3")
     resumed = json.loads(path.read_text(encoding="utf-8"))["train"]
     assert (resumed["status"], resumed["checkpoint"]) == ("finished", finished["train"]["checkpoint"])

@@ -155,7 +155,7 @@ TOGETHER = (
     "--candidates=9",
     "--temperature=1e-30",
     "--max-new-tokens=2000",
-    "--min-characters=400",
+    "--max-characters=0",
 )
 
 

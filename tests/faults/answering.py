@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.core.files import append_line
+from common.core.json_lines import append_line
 from tests.faults.bench import forked
 from tests.support import scripted_server
 from tests.support.llm_world import Faults

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from common.core.errors import UserError
 from common.data import dialogue
 from common.data.competition_file import load_competition
+from common.data.repairs import repair_tags
 from common.data.rows import read_predictions, write_predictions
 from common.data.tables import load, source_of
 from common.ensemble.recipe import read_recipe
-from common.llm import transport
-from common.llm.checks import summary_check, tidy
-from common.llm.config import Request
+from common.llm import completion
+from common.llm.checks import summary_check
+from common.llm.cleaning import tidy
+from common.llm.config import LLMConfig, Request
+from common.llm.refusals import Target as Endpoint
 from common.llm.refusals import TransientError
 from common.postprocess.repetition import remove_repetition
 from common.postprocess.rules import RULES, PostprocessConfig, apply
@@ -146,8 +149,8 @@ def cleans(text: str) -> None:
     """Cleaning and tag repair are idempotent; turns survive being rendered and parsed."""
     made = dialogue.clean(text)
     assert dialogue.clean(made) == made
-    once = dialogue.repair_tags(text)
-    assert dialogue.repair_tags(once) == once
+    once = repair_tags(text)
+    assert repair_tags(once) == once
     turns = dialogue.parse(made)
     assert dialogue.parse(dialogue.render(turns)) == turns
     assert len("".join(dialogue.tags(made))) <= len(made)
@@ -193,6 +196,7 @@ def postprocesses(given: tuple[str, int, int]) -> None:
 
 
 CHECK = summary_check({"r": ("#Person1#",)}, {"r": "#Person1#: 안녕하세요.\n#Person1#: 3시에 만나요."})
+ENDPOINT = Endpoint("https://api.example/v1/chat/completions", "key")
 ASKED = Request("r/x/0", (Message("user", "요약하세요."),))
 
 
@@ -208,7 +212,7 @@ def checks_answers(text: str) -> None:
 def reads_answers(content: bytes) -> None:
     """The body of an HTTP answer becomes a text and whole counts, or a fault that can be retried or told."""
     try:
-        found = refused_well(lambda: transport.answer(content, "key"))
+        found = refused_well(lambda: completion.read(200, {}, content, ENDPOINT, LLMConfig()))
     except TransientError:  # the client asks again
         return
     if found is not None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from common.core import verified_folder
 from common.core.errors import UserError
+from common.core.files import sha256_file
 from common.core.paths import run_folder
 from common.core.provenance import code_hash
 from common.runs import experiments
@@ -253,6 +255,24 @@ def test_a_stage_refuses_with_one_message(
         assert part in message
     assert (repository / RUN / "run.json").read_bytes() == before
     assert not (repository / "outputs/talk/exp001-new/run.json").exists()
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_inference_uses_only_the_checkpoint_that_training_saved(
+    repository: Path, capsys: pytest.CaptureFixture[str], rewritten: bool
+) -> None:
+    best = repository / RUN / "best"
+    file = next(path for path in best.iterdir() if path.name != verified_folder.MANIFEST)
+    file.write_text("null\n", encoding="utf-8")
+    if rewritten:
+        manifest = json.loads((best / verified_folder.MANIFEST).read_text(encoding="utf-8"))
+        manifest[file.name] = sha256_file(file)
+        (best / verified_folder.MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    message = stage(capsys, repository, "exp001", "infer")
+    assert (
+        "is not the checkpoint that this run's training saved" if rewritten else "has changed since"
+    ) in message
+    assert "\n" not in message
 
 
 def test_training_over_changed_code_asks_for_a_restart(

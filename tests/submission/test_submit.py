@@ -348,7 +348,7 @@ def test_a_ledger_that_cannot_be_written_leaves_the_old_csv(repository: Path) ->
     repositories.infer_texts(repository, "exp002", {"test_0": "다른 글."})
     (repository / "submissions/ledger.jsonl").unlink()
     (repository / "submissions/ledger.jsonl").mkdir()
-    refused(repository, "submissions/ledger.jsonl: cannot be read (Is a directory)")
+    refused(repository, "submissions/ledger.jsonl: cannot be read (it is a folder, wanted a file)")
 
 
 @pytest.mark.parametrize("room", [0, 200])

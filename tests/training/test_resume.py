@@ -216,11 +216,29 @@ def test_a_damaged_older_best_model_is_replaced_by_the_next_evaluation(
     with caplog.at_level(logging.WARNING, logger="common"):
         result = train(folder, examples, evaluate=risen(examples, [6.0]))
     (line,) = [m for m in caplog.messages if "best" in m]
-    assert "best/ of step 4 is damaged" in line
+    assert "best/ is not what this training saved at step 4" in line
     assert "the next evaluation replaces it, even with a lower score than 9.00" in line
     assert "restart=1" in line
     assert (result.best_step, result.best_score) == (12, 6.0)
     assert verified_folder.problem(folder / "best") is None
+
+
+def test_a_best_model_that_this_training_did_not_save_is_replaced(
+    examples: datasets.Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, other = tmp_path / "run", tmp_path / "other"
+    with pytest.raises(CrashError):
+        train(folder, examples, loss=crashing_loss(9), evaluate=risen(examples, [9.0, 5.0]))
+    train(
+        other, examples, config=replace(CONFIG, learning_rate=1e-4), evaluate=risen(examples, [9.0, 5.0, 4.0])
+    )
+    shutil.rmtree(folder / "best")
+    shutil.copytree(other / "best", folder / "best")  # intact, but from elsewhere
+    with caplog.at_level(logging.WARNING, logger="common"):
+        result = train(folder, examples, evaluate=risen(examples, [6.0]))
+    (line,) = [m for m in caplog.messages if "best" in m]
+    assert "not what this training saved at step 4 (it was saved later, or changed)" in line
+    assert (result.best_step, result.best_score) == (12, 6.0)
 
 
 @pytest.mark.parametrize("ended", ["the last step", "without patience"])
@@ -232,7 +250,7 @@ def test_a_damaged_best_model_that_nothing_replaces_is_refused(
     damaged_best(folder)
     with pytest.raises(
         UserError,
-        match=r"best/ is damaged \(.*model\.safetensors has changed.*\), and no evaluation is left.*restart=1\.$",
+        match=r"best/ is not what this training saved \(.*model\.safetensors has changed.*\), and no evaluation is left.*restart=1\.$",
     ):
         train(folder, examples, config=config)
 
