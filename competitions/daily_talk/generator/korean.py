@@ -33,7 +33,7 @@ _VERBS_IN_I = frozenset((
     "망설",
 ))  # fmt: skip
 """Words that become a verb with 이다 (받아들이다); after any other word 입니다 is the copula."""
-_ADJECTIVES = ("필요하", "가능하", "충분하", "부족하", "좋", "싶", "같", "많", "듯하")  # their plain form takes no ㄴ
+_ADJECTIVES = ("필요하", "가능하", "충분하", "부족하", "좋", "싶", "같", "많", "듯하")  # take no ㄴ
 _CODAS = {"ㄴ": 4, "ㄹ": 8, "ㅂ": 17, "ㅄ": 18, "ㅆ": 20}
 
 
