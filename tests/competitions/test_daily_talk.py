@@ -19,7 +19,7 @@ from common.data.rows import SplitName, read_references, read_split
 from competitions.daily_talk.generator import __main__ as generator
 from competitions.daily_talk.generator import everyday
 from competitions.daily_talk.generator.engine import Scene, TooCommonError, make
-from competitions.daily_talk.generator.korean import agree, plain
+from competitions.daily_talk.generator.korean import agree, plain, two_sentences
 
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 
@@ -85,6 +85,13 @@ def test_a_quarter_of_the_summaries_are_in_plain_style_and_each_keeps_its_style(
         assert text.endswith("다."), text
         formal[styles.pop()] += 1
     assert 0.72 < formal[True] / formal.total() < 0.78
+
+
+def test_a_third_of_the_summaries_have_more_than_one_sentence(summaries: list[tuple[str, ...]]) -> None:
+    """The field's data: half of them."""
+    sentences = [len(re.findall(r"다\.", text)) for row in summaries for text in row]
+    assert min(sentences) == 1
+    assert 0.32 < sum(count > 1 for count in sentences) / len(sentences) < 0.6
 
 
 def _longest_shared_run(one: list[str], other: list[str]) -> int:
@@ -237,10 +244,32 @@ def test_particles_agree(marked: str, wanted: str) -> None:
         ("돈이 필요합니다.", "돈이 필요하다."),
         ("빵을 만듭니다.", "빵을 만든다."),
         ("집에 가고 싶습니다.", "집에 가고 싶다."),
+        ("계획을 들킨 듯합니다.", "계획을 들킨 듯하다."),
     ],
 )
 def test_formal_style_becomes_plain(formal: str, wanted: str) -> None:
     assert plain(formal) == wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "wanted"),
+    [
+        ("#Person1#이 값을 묻자 #Person2#는 답합니다.", "#Person1#이 값을 묻습니다. #Person2#는 답합니다."),
+        ("#Person1#은 표를 팔고, 지호는 삽니다.", "#Person1#은 표를 팝니다. 지호는 삽니다."),
+        ("지호는 자리가 없으며, #Person2#는 갑니다.", "지호는 자리가 없습니다. #Person2#는 갑니다."),
+        (
+            "#Person1#은 사고 싶어 하지만 두 사람은 떠납니다.",
+            "#Person1#은 사고 싶어 합니다. 하지만 두 사람은 떠납니다.",
+        ),
+        ("#Person1#은 산다고 #Person2#는 말합니다.", None),
+        ("#Person1#은 혼자 #Person2#는 함께 갑니다.", None),
+        ("#Person1#은 표를 사고 집에 갑니다.", None),
+        ("문을 닫고 #Person2#는 갑니다.", None),
+        ("#Person1#은 묻고 #Person2#는 답합니다. 지호는 없습니다.", None),
+    ],
+)
+def test_a_sentence_is_cut_where_its_second_clause_has_a_topic(one: str, wanted: str | None) -> None:
+    assert two_sentences(one, ["지호"]) == (wanted or one)
 
 
 def test_no_particle_disagrees_with_its_word(dialogues: list[tuple[str, str]]) -> None:

@@ -2,16 +2,20 @@
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
 from competitions.daily_talk.generator.everyday import WINDOW, Everyday
-from competitions.daily_talk.generator.korean import agree, plain
+from competitions.daily_talk.generator.korean import agree, plain, two_sentences
 
 PLAIN = 0.25
 """Share of the summaries in plain style (한다); the others are in formal style (합니다), as in the field's data."""
+TWO_SENTENCES = 0.9
+"""Share of the summaries that become two sentences, of those that can; in the field's data half have one sentence."""
 _MARK = re.compile("[\ue000-\ue00f]")  # private-use characters stand for speakers until their order is known
 
 
@@ -101,6 +105,9 @@ class Scene:
         tagged = _MARK.sub(lambda m: f"#Person{order.get(m[0], len(order) + 1)}#", raw)
         return re.sub(r"\s+", " ", agree(tagged)).strip()
 
+    def _sometimes(self, share: float, change: Callable[[str], str], text: str) -> str:
+        return change(text) if self.rng.random() < share else text
+
     def finish(self, situation: str) -> Talk:
         """Return the finished talk.
 
@@ -117,7 +124,11 @@ class Scene:
             raise ValueError(f"{situation}: three different summaries are wanted, found {self.summaries}.")
         dialogue = "\n".join(lines)
         written = [self._text(summary, order) for summary in self.summaries]
-        a, b, c = (plain(text) if self.rng.random() < PLAIN else text for text in written)
+        cut = [
+            self._sometimes(TWO_SENTENCES, partial(two_sentences, names=self.used_names), text)
+            for text in written
+        ]
+        a, b, c = (self._sometimes(PLAIN, plain, text) for text in cut)
         left = re.search(r"[\[\]{}\ue000-\ue00f]|  ", dialogue + a + b + c)
         if left:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Korean particles that agree with the sound of the word before them, and the plain style of sentences."""
 
 import re
+from collections.abc import Collection
 
 # Final sound of the Korean reading of a digit (영 일 이 삼 사 오 육 칠 팔 구): "" vowel, "ㄹ", or another consonant "C".
 _DIGITS = dict(zip("0123456789", ("C", "ㄹ", "", "C", "", "", "C", "ㄹ", "ㄹ", ""), strict=True))
@@ -32,8 +33,8 @@ _VERBS_IN_I = frozenset((
     "망설",
 ))  # fmt: skip
 """Words that become a verb with 이다 (받아들이다); after any other word 입니다 is the copula."""
-_ADJECTIVES = ("필요하", "가능하", "충분하", "부족하", "좋", "싶", "같", "많")  # their plain form takes no ㄴ
-_CODAS = {"ㄴ": 4, "ㅂ": 17, "ㅄ": 18, "ㅆ": 20}
+_ADJECTIVES = ("필요하", "가능하", "충분하", "부족하", "좋", "싶", "같", "많", "듯하")  # take no ㄴ
+_CODAS = {"ㄴ": 4, "ㄹ": 8, "ㅂ": 17, "ㅄ": 18, "ㅆ": 20}
 
 
 def final_sound(text: str) -> str:
@@ -93,3 +94,25 @@ def plain(text: str) -> str:
         return word + chr(ord(stem) + _CODAS["ㄴ"]) + "다"
 
     return agree(_FORMAL.sub(conjugate, text))
+
+
+def two_sentences(text: str, names: Collection[str]) -> str:
+    """Return a formal sentence as two (…합니다. #Person2#는 …), where its second clause has a topic of its own.
+
+    `names` are the speakers' names. A text that has no such clause, or two sentences already, comes back as it is.
+    """
+    who = "|".join(
+        ["#Person[0-9]#", "[두세네] (?:사람|식구|이웃)", "가족", "기사", *map(re.escape, sorted(names))]
+    )
+    clauses = re.fullmatch(
+        rf"([^.?]*?(?:{who})(?:[은는] |[이가] )[^.?]*?)([가-힣])(지만|[고며자]),? ((?:{who})[은는] [^.?]*\.)",
+        text,
+    )
+    if clauses is None or clauses[2] in "다라냐자려혼의각":  # 간다고, 가라며, 혼자: no clause ends here
+        return text
+    start, stem, link, rest = clauses.groups()
+    if link == "며" and stem == "으":
+        start, stem = start[:-1], start[-1]
+    coda = (ord(stem) - ord("가")) % 28
+    formal = chr(ord(stem) - coda + _CODAS["ㅂ"]) + "니다" if coda in (0, _CODAS["ㄹ"]) else stem + "습니다"
+    return f"{start}{formal}. {'하지만 ' if link == '지만' else ''}{rest}"
