@@ -93,8 +93,8 @@ def test_clean(raw: str, wanted: str) -> None:
         ("# phonenumber #로", "#PhoneNumber#로"),
         ("#Person１#", "#Person1#"),
         ("#PErson1#은 ＃Ｐｅｒｓｏｎ２＃와", "#Person1#은 #Person2#와"),
-        ("#사람1#과 # 사람 2 #는 #인물3#을", "#Person1#과 #Person2#는 #Person3#을"),
-        ("#사람1은 화자2#에게", "#Person1#은 #Person2#에게"),
+        ("#사람1#과 # 사람 4 #는 #인물3#을", "#Person1#과 #Person4#는 #Person3#을"),
+        ("#사람1은 화자4#에게", "#Person1#은 #Person4#에게"),
         # two readings, or not ours: as it was
         ("#Person1##Person2#", "#Person1##Person2#"),
         ("#Person1#Person2#", "#Person1#Person2#"),

@@ -14,7 +14,7 @@ from common.postprocess.hints import hints
 from common.postprocess.rules import pipeline
 from common.postprocess.tags import parted_particle, tag_repair
 
-TIDY = "#Person1#은 #Person2#에게 우산을 빌려준다. 비는 3.5시간 온다."
+TIDY = "#Person1#은 비가 와서 #Person2#에게 우산을 빌려준다. 비는 3.5시간 온다."
 
 
 @pytest.mark.parametrize(
