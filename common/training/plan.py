@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 
-from common.core.errors import UserError
 from common.core.ranges import Share
 from common.tokenization.batches import token_budget_batches
 
@@ -72,10 +71,8 @@ class Plan:
         return [batches[i : i + size] for i in range(0, len(batches), size)]
 
     def total(self) -> int:
-        """Return the number of optimizer steps of the training, at least 1. Raises UserError unless `epochs` is above 0."""
+        """Return the number of optimizer steps of the training, at least 1."""
         epochs = self.config.epochs
-        if epochs <= 0:
-            raise UserError(f"--epochs {epochs}: wanted more than 0; 0.5 is half a pass over the rows.")
         full = sum(len(self.epoch(number)) for number in range(int(epochs)))
         part = round(epochs % 1 * len(self.epoch(int(epochs))))
         return max(1, full + part)

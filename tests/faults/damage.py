@@ -21,7 +21,7 @@ from tests.faults.worlds import COMPETITION, TRAININGS, Undisturbed, difference,
 
 EDITED = (*CUT, "other shape")
 """Kinds of damage to files that people edit: any other change is theirs."""
-SPOKEN = re.compile(r"skipping|damage|missing|not there|changed since|cannot be used|not valid|added after|invalid|repair|"
+SPOKEN = re.compile(r"skipping|not what this training saved|damage|missing|not there|changed since|cannot be used|not valid|added after|invalid|repair|"
                     r"restor|ignor|unreadable|broken|incomplete|from the beginning", re.IGNORECASE)  # fmt: skip
 """Words of a message about damage."""
 INTERRUPTED = "full, seq2seq"
