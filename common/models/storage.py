@@ -54,7 +54,7 @@ def save_model(
     Raises ValueError for a model with adapters and no `base`.
     """
     disable_progress_bar()
-    tokenizer.save_pretrained(folder)
+    _save_tokenizer(tokenizer, folder)
     if not isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=weights)
     elif base is None:
@@ -63,7 +63,20 @@ def save_model(
         # Without the embedding layers: the adapter contains the rows of added tags.
         model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
         model.generation_config.save_pretrained(folder)
+        adapter = read_json(folder / ADAPTER)
+        if isinstance(
+            adapter["target_modules"], list
+        ):  # peft keeps a set, whose order differs from run to run
+            write_json(folder / ADAPTER, adapter | {"target_modules": sorted(adapter["target_modules"])})
         write_json(folder / BASE, {"config": asdict(base), "source": model.get_base_model().base_source})
+
+
+def _save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a tokenizer without the options with which it was loaded, so that the same training writes the same files."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path)
+    write_json(path, {k: v for k, v in settings.items() if k not in ("is_local", "local_files_only")})
 
 
 def save_base(config: PretrainedConfig, kind: Architecture, folder: Path) -> None:
@@ -74,7 +87,7 @@ def save_base(config: PretrainedConfig, kind: Architecture, folder: Path) -> Non
     require_hardware(config)
     source = locate(config, kind)
     require_architecture(source.folder, kind)
-    pretrained_tokenizer(source.folder).save_pretrained(folder)
+    _save_tokenizer(pretrained_tokenizer(source.folder), folder)
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,17 @@ def test_an_adapter_without_its_base_is_refused(tmp_path: Path) -> None:
     torch.testing.assert_close(logits_of(loaded), logits_of(model.eval()))
     with pytest.raises(ValueError, match="needs `base`"):
         save_model(model, tokenizer, tmp_path)
+
+
+def test_what_is_saved_does_not_depend_on_the_process(tmp_path: Path) -> None:
+    base = PretrainedConfig(model="tiny:mbart", dtype="float32")
+    model, tokenizer = adapted(base, replace(LORA, targets=("all",)))
+    save_model(model, tokenizer, tmp_path, base)
+    targets = json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))["target_modules"]
+    assert targets == sorted(targets)
+    assert len(targets) > 2
+    assert "local_files_only" not in (tmp_path / "tokenizer_config.json").read_text(encoding="utf-8")
+    load_model(tmp_path)
 
 
 def test_an_adapter_is_refused_by_a_sibling_of_its_base(tmp_path: Path) -> None:
