@@ -1,18 +1,16 @@
 """Run `make augment` in a process of its own (`python -m common.augment`), because a translator imports torch."""
 
 import logging
-import sys
 
 import click
 
 from common.augment.making import Job, Made, augment, estimate
 from common.augment.settings import AUGMENT_METHODS, settings
-from common.core import signals
+from common.core.command_line import run_command
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
-from common.core.messages import brief, log_to_terminal
-from common.core.secrets import require_no_secrets
+from common.core.messages import brief
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 
@@ -77,15 +75,9 @@ def report(made: Made) -> str:
 
 def main() -> None:
     """Run the command; a UserError prints one message on stderr and exits with code 1, a signal with 128 + its number."""
-    log_to_terminal()
     for noisy in ("filelock", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    with signals.raised(), signals.told("run the same command again to resume."):
-        try:
-            require_no_secrets(sys.argv[1:])
-            command(prog_name="python -m common augment")
-        except UserError as error:
-            sys.exit(f"error: {error}")
+    run_command(command, "python -m common augment", "run the same command again to resume.")
 
 
 if __name__ == "__main__":

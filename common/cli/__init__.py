@@ -1,7 +1,5 @@
 """Define the commands of `python -m common`, which the Makefile calls."""
 
-import sys
-
 import click
 
 from common.cli import data, experiments
@@ -10,10 +8,7 @@ from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import compare, results_command, score
 from common.cli.submissions import blend_report_command, lb, leaderboard_command, reproduce_command, submit
-from common.core import signals
-from common.core.errors import UserError
-from common.core.messages import log_to_terminal, printable
-from common.core.secrets import require_no_secrets
+from common.core.command_line import run_command
 
 
 @click.group(
@@ -36,19 +31,4 @@ def main() -> None:
 
     A signal prints one message and exits with 128 + its number.
     """
-    log_to_terminal()
-    with signals.raised(), signals.told():
-        try:
-            require_no_secrets(sys.argv[1:])
-            sys.exit(
-                commands.main(sys.argv[1:] or ["--help"], prog_name="python -m common", standalone_mode=False)
-            )
-        except UserError as error:
-            sys.exit(f"error: {error}")
-        except click.UsageError as error:
-            command = error.ctx.command_path if error.ctx else "python -m common"
-            message = " ".join(printable(error.format_message()).split())
-            sys.stderr.write(f"error: {message} See: {command} --help\n")
-            sys.exit(2)
-        except click.Abort:
-            sys.exit("interrupted.")
+    run_command(commands, "python -m common")

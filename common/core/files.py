@@ -88,8 +88,10 @@ def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 def user_path(text: str) -> Path:
     """Return the path that a user wrote, with "~" as the home folder; a shell does not expand it in from=~/folder.
 
-    Raises UserError for the home folder of an unknown user.
+    Raises UserError for an empty text, which would be the current folder, and for the home folder of an unknown user.
     """
+    if not text.strip():
+        raise UserError("a path is empty; write the path of a file or folder.")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
@@ -151,16 +153,15 @@ def write_json(path: Path, value: Any) -> None:
 def parse_json(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """Return the value of a JSON text; `hook` makes the objects from their pairs, as in `json.loads`.
 
-    Raises ValueError for invalid JSON, nesting over 100 levels and integers over 300 digits, which no float can hold.
+    Bytes are UTF-8. Raises ValueError for other encodings, invalid JSON, nesting over 100 levels and integers over 300 digits, which no float can hold.
     """
+    if isinstance(text, bytes):  # json.loads would also take UTF-16 and UTF-32
+        text = text.decode("utf-8-sig")
     try:
         value = json.loads(text, object_pairs_hook=hook, parse_int=_integer)
     except RecursionError as error:
         raise ValueError(f"nested over {_MOST_LEVELS} levels") from error
-    brackets = (
-        text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
-    )
-    if brackets > _MOST_LEVELS:
+    if text.count("[") + text.count("{") > _MOST_LEVELS:
         require_shallow(value)
     return value
 

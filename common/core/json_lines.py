@@ -8,8 +8,10 @@ from typing import Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import fsync_folder, kind_of, open_regular, parse_json, read_regular, shown, unreadable
+from common.core.messages import brief
 
 log = logging.getLogger(__name__)
+BREAK = b"\n"
 
 
 def append_line(path: Path, value: Any) -> None:
@@ -46,21 +48,17 @@ def append_line(path: Path, value: Any) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a JSON Lines file, [] when it is missing; a torn last line is skipped.
 
-    A last line that is whole counts even without its newline. Raises UserError when the file cannot be read, or another
-    line is not a JSON object.
+    A last line that is whole counts even without its newline. Raises UserError when the file cannot be read, another
+    line is not a JSON object, or the file holds something else.
     """
     try:
-        *lines, last = read_regular(path).split(
-            b"\n"
-        )  # the last part is empty when the file ends in a newline
+        content = read_regular(path)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise unreadable(path, error) from error
-    if _is_whole(last):
-        lines.append(last)
     values = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_whole(content, path).split(BREAK)[:-1], 1):
         try:
             value = parse_json(line)
             if not isinstance(value, dict):
@@ -83,14 +81,14 @@ def repair_last_line(path: Path) -> None:
         return
     with path.open("rb") as handle:
         handle.seek(-1, os.SEEK_END)
-        if handle.read() == b"\n":
+        if handle.read() == BREAK:
             return
     content = read_regular(path)
     kept = whole_lines(content, path)
     with path.open("r+b") as handle:
         if len(kept) > len(content):
             handle.seek(len(content))
-            handle.write(b"\n")
+            handle.write(BREAK)
         else:
             handle.truncate(len(kept))
         handle.flush()
@@ -102,22 +100,37 @@ def whole_lines(content: bytes, path: Path) -> bytes:
 
     A warning names the file that lost a line.
     """
-    start = content.rfind(b"\n") + 1
-    if start == len(content):
+    kept = _whole(content, path)
+    if len(kept) < len(content):
+        log.warning(
+            "%s: its last line was torn by a crash (%d bytes without an end); removed it.",
+            shown(path),
+            len(content) - len(kept),
+        )
+    return kept
+
+
+def _whole(content: bytes, path: Path) -> bytes:
+    """Return the content with a newline at its end, and without a torn last line.
+
+    Raises UserError when no line is whole and the only one does not begin an object: then it is another file.
+    """
+    start = content.rfind(BREAK) + 1
+    last = content[start:]
+    if not last:
         return content
-    if _is_whole(content[start:]):
-        return content + b"\n"
-    log.warning(
-        "%s: its last line was torn by a crash (%d bytes without an end); removed it.",
-        shown(path),
-        len(content) - start,
+    if _is_whole(last):
+        return content + BREAK
+    if start or last.startswith(b"{"):
+        return content[:start]
+    raise UserError(
+        f"{shown(path)}: holds {brief(last[:20])}, wanted lines of JSON; it is damaged or another file. Restore it, or remove it."
     )
-    return content[:start]
 
 
 def _is_whole(line: bytes) -> bool:
     """Return whether a last line without a newline is whole: no part of a JSON object is an object itself."""
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parse_json(line), dict)
+    except ValueError:
         return False

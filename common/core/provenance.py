@@ -14,6 +14,7 @@ from typing import Any
 from common.core.files import root, sha256_file
 
 PLUMBING = {
+    "core/command_line.py",
     "core/distributed.py",
     "core/errors.py",
     "core/files.py",
@@ -21,6 +22,7 @@ PLUMBING = {
     "core/launch.py",
     "core/locks.py",
     "core/memory.py",
+    "core/messages.py",
     "core/paths.py",
     "core/progress.py",
     "core/provenance.py",

@@ -88,7 +88,8 @@ def _installed(handler: _Handler | signal.Handlers) -> Iterator[None]:
         yield
     finally:
         for number, old in before.items():
-            signal.signal(number, old)
+            begun = isinstance(old, _Handler) and old.first is _leave  # what it says is no longer true
+            signal.signal(number, _Handler(_note) if begun else old)
 
 
 def leave_at_once() -> None:

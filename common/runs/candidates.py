@@ -1,4 +1,7 @@
-"""Read and write candidate summaries, one JSON line per dialogue. Blending reads them; no model is needed."""
+"""Read and write candidate summaries, one JSON line per dialogue. Blending reads them; no model is needed.
+
+Each line ends in `check`, a hash of the rest, because a line of an interrupted inference is covered by no record yet.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import shown, write_text
+from common.core.files import sha256_texts, shown, write_text
 from common.core.json_lines import append_line, read_lines
 
 
@@ -31,13 +34,18 @@ def read(path: Path) -> dict[str, list[Candidate]]:
                 f"{shown(path)}:{number}: wanted an id and candidates, each with text, logprob and tokens; "
                 "remove that line and run infer again."
             )
-        found[line["id"]] = [Candidate(**entry) for entry in line["candidates"]]
+        group = [Candidate(**entry) for entry in line["candidates"]]
+        if line.get("check", "") not in ("", _record(line["id"], group)["check"]):
+            raise UserError(
+                f"{shown(path)}:{number}: has changed since it was written; remove that line and run infer again."
+            )
+        found[line["id"]] = group
     return found
 
 
 def _is_record(line: dict[str, Any]) -> bool:
     return (
-        line.keys() == {"id", "candidates"}
+        {"id", "candidates"} <= line.keys() <= {"id", "candidates", "check"}
         and isinstance(line["id"], str)
         and isinstance(line["candidates"], list)
         and all(
@@ -52,7 +60,8 @@ def _is_record(line: dict[str, Any]) -> bool:
 
 
 def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:
-    return {"id": name, "candidates": [asdict(candidate) for candidate in group]}
+    content = {"id": name, "candidates": [asdict(candidate) for candidate in group]}
+    return content | {"check": sha256_texts([json.dumps(content)])[:16]}
 
 
 def append(path: Path, name: str, group: Sequence[Candidate]) -> None:

@@ -6,15 +6,14 @@ It runs in a separate process (`python -m common.training.merge`), because model
 
 import logging
 import os
-import sys
 from pathlib import Path
 
 import click
 
-from common.core import signals, verified_folder
+from common.core import verified_folder
+from common.core.command_line import run_command
 from common.core.errors import UserError
 from common.core.files import shown
-from common.core.messages import log_to_terminal
 from common.core.paths import merged_folder, run_folder
 from common.data.competition_file import active_competition, load_competition
 from common.runs.record import require_trained, stale_training
@@ -75,15 +74,10 @@ def command(run: str, name: str | None) -> None:
 
 def main() -> None:
     """Run the command; a UserError becomes one line on stderr and exit code 1, a signal exit code 128 + its number."""
-    log_to_terminal()
     # It warns about libraries that it could not load, which does not matter here.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in float32 the model may not fit on the GPU that trained it
-    with signals.raised(), signals.told():
-        try:
-            command(prog_name="python -m common merge")
-        except UserError as error:
-            sys.exit(f"error: {error}")
+    run_command(command, "python -m common merge")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from common.core import distributed, verified_folder
 from common.core.errors import UserError
 from common.core.files import atomic_path, shown, write_json
+from common.core.json_lines import read_lines
 from common.core.verified_folder import staging_folder
 from common.training import checkpoints, stored
 from common.training.checkpoints import newest_intact, step_folder
@@ -156,6 +157,8 @@ def _load(training: TrainingState, state: Progress, folder: Path) -> None:
         training.schedule.load_state_dict(schedule)
         if training.accelerator.scaler:
             training.accelerator.scaler.load_state_dict(values["scaler"])
+        if any(not isinstance(line.get("step"), int) for line in read_lines(folder / "metrics.jsonl")):
+            raise ValueError("a line of metrics.jsonl has no step")
         random_states = folder / f"random_{distributed.rank()}.json"
         stored.load_random_states(random_states, training.accelerator.device)
     except ValueError as error:

@@ -3,7 +3,6 @@
 Every function that reads raises ValueError when a file does not hold what this training needs.
 """
 
-import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor
 
 from common.core.errors import first_line
+from common.core.files import parse_json, read_regular
 from common.training.state import MovingAverage
 
 Tensors = dict[str, torch.Tensor]
@@ -77,7 +77,7 @@ def read_values(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
 def read_value(path: Path) -> Any:
     """Return the value of a JSON file."""
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is not valid JSON ({first_line(error)})") from error
 

@@ -177,3 +177,25 @@ def test_any_values_survive_append_and_read(tmp_path: Path, values: list[dict[st
     for value in values:
         append_line(path, value)
     assert read_lines(path) == json.loads(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\0" * 4096, "{}\n".encode("utf-32"), "{}".encode("utf-16"), b"\x89PNG"]
+)
+def test_what_is_no_json_lines_file_is_neither_empty_nor_repaired(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.jsonl"):
+        read_lines(path)
+    if b"\n" not in content:
+        with pytest.raises(UserError, match="wanted lines of JSON"):
+            append_line(path, {"n": 1})
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le"])
+def test_json_of_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"n": 1}', encoding=encoding)
+    with pytest.raises(UserError, match=r"a\.json"):
+        read_json(path)

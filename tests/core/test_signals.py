@@ -134,6 +134,16 @@ def test_one_signal_lets_the_work_finish(tmp_path: Path) -> None:
     assert (process.returncode, output, errors) == (129, "noted\ndone\n", "interrupted by SIGHUP; wait.\n")
 
 
+def test_a_signal_after_the_work_does_not_undo_it(tmp_path: Path) -> None:
+    code = "from common.core import signals\nimport time\nwith signals.raised(), signals.told():\n    pass\n"
+    process = started(
+        tmp_path, code + "print('ready', flush=True)\ntime.sleep(0.5)\nprint('ended')\n", module=True
+    )
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (0, "ended\n", "")
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     process = started(tmp_path, NOTING.replace("SECONDS", "60"))
     process.send_signal(signal.SIGTERM)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.core import signals
 from tests.faults.outcome import Ended
 from tests.support import REPOSITORY
 
@@ -178,8 +179,7 @@ def _become(
     try:
         os.setpgid(0, 0)
         die_with_parent()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signals.leave_at_once()  # as launch.py does in a new interpreter
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, handle in zip((1, 2), files, strict=True):

@@ -235,5 +235,6 @@ TARGETS = (
            silent=("missing", FLIPPED)),
     Target("ranking.json of exp001", f"outputs/{COMPETITION}/exp001/best/ranking.json", submitting,
            lambda _: stage("exp001", "infer", "--competition", COMPETITION), predictions("exp001")),
-    Target("API cache", ".cache/llm.sqlite", answered, lambda url: asking("infer", url), predictions("exp006")),
+    Target("API cache", ".cache/llm.sqlite", answered, lambda url: asking("infer", url), predictions("exp006"),
+           silent=("missing", "empty", FLIPPED)),  # what is lost is asked again
 )  # fmt: skip

@@ -194,3 +194,14 @@ def test_a_key_of_a_wrong_shape_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "dev.key.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"dev\.key\.json: wanted a table with the key of dev\.jsonl"):
         resumable.made_under(tmp_path / "dev.jsonl")
+
+
+def test_a_changed_character_of_a_line_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "dev.0.jsonl"
+    candidates.append(path, "a", [Candidate("비가 온다.", -1.5, 4)])
+    assert candidates.read(path) == {"a": [Candidate("비가 온다.", -1.5, 4)]}
+    path.write_text(path.read_text(encoding="utf-8").replace("비가", "배가"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"dev\.0\.jsonl:1: has changed since it was written"):
+        candidates.read(path)
+    path.write_text('{"id": "a", "candidates": []}\n', encoding="utf-8")  # written elsewhere, without a check
+    assert candidates.read(path) == {"a": []}
