@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,6 +151,8 @@ def main() -> None:
     given = {name: os.environ.get(name, "") for name in names}
     if len(sys.argv) > 1:
         command = words(sys.argv[1], {n: v for n, v in given.items() if n in settings(sys.argv[1])})
+        if command[0] == "common":  # which accepts signals again once it can end with one line
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         os.execv(sys.executable, [sys.executable, "-m", *command])
     require_known(goals, names)
     for goal in goals:
