@@ -18,7 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from common.core.errors import UserError
 from common.core.files import root, shown
-from common.core.temporary import temporary_file
+from common.core.temporary import sweep, temporary_file
 from common.llm.config import LLMConfig, endpoint
 from common.llm.parameters import further
 from common.prompts import Message
@@ -87,6 +87,7 @@ class Cache:
         with self._as_user_error():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                sweep(path.parent)  # the room that a killed process held
                 self._connection = self._connect()
                 try:
                     self._set_up()

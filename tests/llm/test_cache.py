@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,18 @@ def test_a_cache_that_may_only_be_read_is_used_and_nothing_new_is_asked(
             with pytest.raises(UserError, match=r"c\.sqlite: .*so new answers would be paid for and lost"):
                 llm.ask(questions(3), config(server.url), no_check, cache=path)
         assert server.answered.total() == asked
+
+
+def test_the_room_that_a_killed_process_held_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "llm.sqlite"
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom common.core.temporary import temporary_file\n"
+    )
+    script += "print(temporary_file(Path(sys.argv[1])), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+    )
+    left = Path(ended.stdout.strip())
+    assert left.exists()
+    Cache(path)
+    assert not left.exists()
