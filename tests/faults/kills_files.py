@@ -57,13 +57,13 @@ def killed(context: Context, this: Try, rng: random.Random) -> Outcome:
             return replace(found, answers=served.answered())
 
         expected = worlds.undisturbed(bench, context.work, work.name, measure)
-        before = served.answered()
+        cold = 0.0
+        if int(this.name) % COLD == COLD - 1:
+            cold = worlds.cold_seconds(bench, context.work, work.name, template, command)
+        before = served.answered()  # after the measurements, which ask too
         root = bench.repository(template)
         reached = 0
         for _ in range(rng.choice((1, 1, 2))):
-            cold = 0.0
-            if int(this.name) % COLD == COLD - 1:
-                cold = worlds.cold_seconds(bench, context.work, work.name, template, command)
             reached += _kill(bench, root, command, expected, rng, cold)
             if problem := work.halfway(template, root):
                 return Outcome("torn", problem, reached)
