@@ -189,7 +189,7 @@ def locked_run(folder: Path) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
     except Timeout as error:
         raise UserError(
             f"{shown(folder)} is in use by another process; wait for it to end, or choose another run name with --run."

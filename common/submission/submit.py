@@ -67,7 +67,7 @@ def submit_blend(
     path = root() / "submissions" / f"{recipe.name}.csv"
     lock = FileLock(path.with_suffix(".lock"))
     try:
-        held = lock.acquire(timeout=0)
+        held = lock.acquire(timeout=1)  # as for a run
     except Timeout as error:
         raise UserError(f"another make submit is writing {shown(path)}; wait for it to end.") from error
     except OSError as error:
