@@ -7,7 +7,7 @@ import torch
 
 from common.core.files import shown
 from common.core.paths import merged_folder
-from common.models.adapters import add_lora
+from common.models.adapters import add_lora, lora_targets
 from common.models.pretrained import load_pretrained
 from common.runs import Run, main
 from common.tokenization.layout import text_template
@@ -24,6 +24,7 @@ def train(run: Run[Config]) -> None:
     exp010 = shown(merged_folder(run.competition.name, "exp010"))
     base = replace(config.base, model=config.base.model or exp010)
     model, tokenizer = load_pretrained(base, "causal", frozen=True)
+    lora_targets(model, config.lora.targets)  # a name without layers is refused before the samples are drawn
     template = text_template(tokenizer, "", ASK)
     vocabulary_texts = list(texts_of_rows(run.split("train").rows))
     examples = sample_summaries(run, model, tokenizer, template, config.reward, vocabulary_texts)

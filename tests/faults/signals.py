@@ -103,8 +103,9 @@ def _signalled(context: Context, chosen: Interrupted, number: int, rng: random.R
     if hit:
         started.send(number, group=chosen.group and rng.random() < 0.5)
     ended = started.wait(AT_MOST if hit else 120)
+    done = not difference(chosen.expected.result, chosen.result(root))
     again = bench.run(root, chosen.launched if chosen.group else chosen.command, cold=chosen.group)
-    if hit and (problem := _ending(ended, number, instant, cold)):
+    if hit and (problem := _ending(ended, number, done or (cold and instant < STARTING))):
         return problem
     if problem := success(again):
         return Outcome(problem.kind, f"afterwards: {problem.detail}", int(hit))
@@ -113,13 +114,16 @@ def _signalled(context: Context, chosen: Interrupted, number: int, rng: random.R
     return Outcome("ok", ended.tail() if hit else "it ended before the signal", int(hit))
 
 
-def _ending(ended: Ended, number: int, instant: float, cold: bool) -> Outcome | None:
-    """Return what is wrong with the end after a signal; None for 128 + n and one line, or when it was just finished."""
+def _ending(ended: Ended, number: int, python: bool) -> Outcome | None:
+    """Return what is wrong with the end after a signal; None for 128 + n and one line, or when it was just finished.
+
+    `python`: Python itself may have been starting or ending, where it has no handlers.
+    """
     if problem := fault(ended):
         return Outcome(problem.kind, problem.detail, 1)
     if ended.code == 0:
         return None
-    if ended.code == -number and cold and instant < STARTING:
+    if ended.code == -number and python:
         return None
     last = next((line for line in reversed(ended.stderr.splitlines()) if line.strip()), "")
     if ended.code != 128 + number:
