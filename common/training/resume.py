@@ -157,8 +157,7 @@ def _load(training: TrainingState, state: Progress, folder: Path) -> None:
         training.schedule.load_state_dict(schedule)
         if training.accelerator.scaler:
             training.accelerator.scaler.load_state_dict(values["scaler"])
-        if any(not isinstance(line.get("step"), int) for line in read_lines(folder / "metrics.jsonl")):
-            raise ValueError("a line of metrics.jsonl has no step")
+        _require_metrics(folder / "metrics.jsonl")
         random_states = folder / f"random_{distributed.rank()}.json"
         stored.load_random_states(random_states, training.accelerator.device)
     except ValueError as error:
@@ -174,6 +173,16 @@ def _load(training: TrainingState, state: Progress, folder: Path) -> None:
             "resuming with %d threads a training that had %d: the weights will not be bit-identical to those of an "
             "uninterrupted run (OMP_NUM_THREADS sets the number)", torch.get_num_threads(), values["threads"],
         )  # fmt: skip
+
+
+def _require_metrics(path: Path) -> None:
+    """Raise ValueError unless every line of a checkpoint's metrics belongs to a step."""
+    try:
+        lines = read_lines(path)
+    except UserError as error:
+        raise ValueError(f"{path.name} does not hold lines of JSON") from error
+    if any(not isinstance(line.get("step"), int) for line in lines):
+        raise ValueError(f"{path.name} has a line without a step")
 
 
 def _require_own(training: TrainingState, folder: Path) -> None:

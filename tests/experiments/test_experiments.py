@@ -142,6 +142,7 @@ def test_only_what_decides_candidates_makes_them_anew(copy: Path, tmp_path: Path
     def decoded_anew(*words: str) -> bool:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         lines[0]["candidates"][0]["text"] = "표시"
+        del lines[0]["check"]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         stage("infer", *words)
         predicted = read_predictions(folder / "dev" / "predictions.csv", load_competition("daily_talk"))

@@ -1,7 +1,6 @@
 """`make docs` from the command line."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from common.llm import documentation
 from tests.support import REPOSITORY
+from tests.support.commands import environment_without_make
 from tests.support.context7_server import (
     KEY,
     QUESTION,
@@ -22,7 +22,12 @@ from tests.support.context7_server import (
 
 
 def started(root: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **variables, "KDS_ROOT": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **environment_without_make(),
+        **variables,
+        "KDS_ROOT": str(root),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
@@ -64,7 +69,8 @@ def test_make_docs_without_a_question_is_one_line(root: Path) -> None:
     ended = make(root, "docs")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert re.fullmatch(
-        r'error: q= is missing; for example: make docs q="[^"]+"\nmake: .* Error 2\n', ended.stderr
+        r'error: q= is missing; for example: make docs q="[^"]+"\nmake(?:\[\d+\])?: .* Error 2\n',
+        ended.stderr,
     )
 
 

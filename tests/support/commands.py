@@ -11,8 +11,19 @@ from tests.support import REPOSITORY
 Ended = subprocess.CompletedProcess[str]
 
 
+def environment_without_make() -> dict[str, str]:
+    """The environment without the level and the options of a make that runs the tests."""
+    return {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+
+
 def started(repository: Path, *command: str, **variables: str) -> Ended:
-    environment = {**os.environ, **variables, "KDS_ROOT": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
+    # When make runs the tests, its own level and options are none of this command's.
+    own = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    environment = {**own, **variables, "KDS_ROOT": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         command, cwd=repository, env=environment, capture_output=True, text=True, check=False
     )

@@ -24,6 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from common import cli
 from common.core import signals
 from common.core.errors import UserError
+from common.core.signals import SIGNALS
 from common.data.rows import Row
 from common.models.pretrained import PretrainedConfig, load_pretrained
 from common.models.small import SmallModelConfig, small_bart, small_qwen2
@@ -146,6 +147,9 @@ def start(root: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
+        preexec_fn=lambda: [
+            signal.signal(number, signal.SIG_DFL) for number in SIGNALS
+        ],  # nohup ignores SIGHUP
     )
 
 
