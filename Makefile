@@ -66,7 +66,7 @@ reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical
 data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
-test: setup ## run the fast tests, which cover every room (under 4 min on two idle cores)
+test: setup ## run the fast tests, which cover every room
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
 faults: setup ## [args="short jobs=2 FAMILY"]: kill, damage and misuse every command, seeded and resumable, write docs/durability.md (an hour or two)
