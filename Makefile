@@ -88,6 +88,6 @@ format: setup ## fix format and lint errors automatically where possible
 
 # Runs for a target that does not exist.
 .DEFAULT:
-	$(error there is no target $@; run make to list all targets)
+	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
 .PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test faults audit check format

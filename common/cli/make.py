@@ -133,6 +133,13 @@ def require_known(goals: Sequence[str], names: Sequence[str]) -> None:
         _stop(f"make {' '.join(goals)}: {found}.{hint} It {listed}.")
 
 
+def _require_target(name: str) -> None:
+    if name not in TARGETS:
+        close = difflib.get_close_matches(name, TARGETS, 1)
+        hint = f" Did you mean make {close[0]}?" if close else ""
+        _stop(f"there is no target {_shown(name)}.{hint} Run make to list all targets.")
+
+
 def _shown(value: str) -> str:
     """Return a value for a message: quoted when it has unusual characters, at most 60 characters."""
     text = value if len(value) <= 60 else value[:59] + "…"
@@ -150,6 +157,7 @@ def main() -> None:
     goals = os.environ.get("KDS_GOALS", "").split() or ["help"]
     given = {name: os.environ.get(name, "") for name in names}
     if len(sys.argv) > 1:
+        _require_target(sys.argv[1])
         command = words(sys.argv[1], {n: v for n, v in given.items() if n in settings(sys.argv[1])})
         if command[0] == "common":  # which accepts signals again once it can end with one line
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))

@@ -6,6 +6,7 @@ import re
 from typing import Any, Literal
 
 from common.core.errors import UserError
+from common.core.secrets import secret_in
 
 OptionalParameter = Literal["temperature", "frequency_penalty", "stream"]
 """Parameters that a call can do without. Not the limit of tokens: the budget needs it."""
@@ -17,8 +18,6 @@ _SECRET_NAME = re.compile(
     r"(?:api|access|secret|private|auth)[_-]?key|(?<![a-z])(?:token|secret|password|passwd|authorization|bearer|credentials?)$",
     re.IGNORECASE,
 )
-_SECRET_VALUE = re.compile(r"\bbearer\s|\b(?:sk|pk|up|hf|ghp|gsk|xai|key)[-_][A-Za-z0-9_-]{8,}|://[^/\s]*@|-----BEGIN|"
-                           r"(?=[A-Za-z0-9_+/=-]*[0-9])(?=[A-Za-z0-9_+/=-]*[A-Za-z])[A-Za-z0-9_+/=-]{28,}", re.IGNORECASE)  # fmt: skip
 
 
 def require_sendable(max_tokens_name: str, extra: str) -> None:
@@ -94,14 +93,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _secret(value: Any, name: str = "") -> str:
     """Return the name under which a value looks like a secret, "" if none does."""
     if isinstance(value, dict):
-        if any(_SECRET_VALUE.search(key) for key in value):
+        if any(secret_in(key) for key in value):
             return "a name"
         return next((found for key, held in value.items() if (found := _secret(held, key))), "")
     if isinstance(value, list):
         return next((found for held in value if (found := _secret(held, name))), "")
     if not isinstance(value, str):
         return ""
-    return (name or "a value") if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value) else ""
+    return (name or "a value") if _SECRET_NAME.search(name) or secret_in(value) else ""
 
 
 def _name(text: str) -> str:

@@ -204,3 +204,11 @@ def test_make_takes_words_in_any_order_and_off_means_off(repository: Path) -> No
         assert ended.returncode == 0, ended
         assert "is already trained; add restart=1" in ended.stderr
     assert files(repository) == before
+
+
+def test_a_mistyped_target_names_the_nearest(repository: Path) -> None:
+    failed(
+        make(repository, "trian", "exp=exp001"), "there is no target trian. Did you mean make train?", code=2
+    )
+    failed(make(repository, "x'; touch PWNED; '"), "there is no target", code=2)
+    assert not list(repository.rglob("PWNED"))
