@@ -132,11 +132,11 @@ def compare(
 
 
 @click.command("results")
-@click.option("--competition", "competition_name", help="Default: the active one.")
+@COMPETITION
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")
-def results_command(competition_name: str | None, markdown: bool) -> None:
+def results_command(name: str | None, markdown: bool) -> None:
     """List every committed or local result of a competition, best dev score first."""
-    chosen = load_competition(competition_name or active_competition())
+    chosen = load_competition(name or active_competition())
     table = leaderboard.results(read_results(chosen.name), chosen.dev_profile)
     if len(table) == 1:
         click.echo(f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer")

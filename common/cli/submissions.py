@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON
+from common.cli.options import AS_JSON, BLEND, COMPETITION
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
@@ -31,10 +31,8 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
 
 
 @click.command()
-@click.option("--competition", "competition_name", help="Default: the active competition.")
-@click.option(
-    "--blend", "name", help="Name of a recipe in submissions/; default: the name of the active competition."
-)
+@COMPETITION
+@BLEND
 @click.option("--missing", type=click.Choice(["stop", "train"]), default="stop", show_default=True)
 @click.option("--stale", type=click.Choice(["stop", "ok"]), default="stop", show_default=True)
 @click.option(
@@ -51,8 +49,8 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
 )
 @AS_JSON
 def submit(
-    competition_name: str | None,
     name: str | None,
+    blend: str | None,
     missing: str,
     stale: str,
     jobs: int,
@@ -60,8 +58,8 @@ def submit(
     as_json: bool,
 ) -> None:
     """Blend members into a validated CSV and add an entry to the ledger."""
-    chosen = load_competition(competition_name or active_competition())
-    recipe = _recipe(chosen, name)
+    chosen = load_competition(name or active_competition())
+    recipe = _recipe(chosen, blend)
     made = submit_blend(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs, force=force)
     if as_json:
         click.echo(json.dumps(made.entry, ensure_ascii=False))
@@ -90,10 +88,8 @@ def submit(
 
 
 @click.command("blend-report")
-@click.option("--competition", "competition_name", help="Default: the active competition.")
-@click.option(
-    "--blend", "name", help="Name of a recipe in submissions/; default: the name of the active competition."
-)
+@COMPETITION
+@BLEND
 @click.option(
     "--candidates",
     type=click.IntRange(1, 1000),
@@ -107,11 +103,11 @@ def submit(
     help="Maximum number of texts for each dialogue that are recombined from candidates. Default: the recipe's.",
 )
 def blend_report_command(
-    competition_name: str | None, name: str | None, candidates: int, recombined: int | None
+    name: str | None, blend: str | None, candidates: int, recombined: int | None
 ) -> None:
     """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
-    chosen = load_competition(competition_name or active_competition())
-    recipe = _recipe(chosen, name)
+    chosen = load_competition(name or active_competition())
+    recipe = _recipe(chosen, blend)
     recipe = replace(
         recipe, candidates=candidates, recombined=recipe.recombined if recombined is None else recombined
     )
@@ -136,11 +132,11 @@ def _recipe(chosen: Competition, name: str | None) -> Recipe:
 
 
 @click.command("leaderboard")
-@click.option("--competition", "competition_name", help="Default: the active competition.")
+@COMPETITION
 @AS_JSON
-def leaderboard_command(competition_name: str | None, as_json: bool) -> None:
+def leaderboard_command(name: str | None, as_json: bool) -> None:
     """Show every submission of a competition, and the members of the newest one."""
-    chosen = load_competition(competition_name or active_competition())
+    chosen = load_competition(name or active_competition())
     found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
