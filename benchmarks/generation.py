@@ -24,13 +24,15 @@ from common.data.dialogue import clean
 from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
-from common.models.small import SmallModelConfig, small_bart
+from common.models.config import SmallModelConfig
+from common.models.small import small_bart
 from common.tokenization.batches import collate_seq2seq
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.layout import InputTemplate
 from common.tokenization.tokenizer import train_bpe
+from common.training.config import TrainingConfig
 from common.training.loop import fit
-from common.training.plan import TrainingConfig
 
 LONGEST = 64  # maximum number of new tokens
 BATCH = 8

@@ -25,16 +25,18 @@ import torch
 from shared import ROOT, child, peak_megabytes, rows, table
 
 from common.data.dialogue import clean
-from common.models.adapters import LoRAConfig, add_lora
-from common.models.pretrained import PretrainedConfig, load_pretrained
-from common.models.small import SmallModelConfig, small_bart
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig, PretrainedConfig, SmallModelConfig
+from common.models.pretrained import load_pretrained
+from common.models.small import small_bart
 from common.tokenization.batches import collate_causal, collate_seq2seq, token_budget_batches
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
-from common.tokenization.layout import InputTemplate, LengthConfig, text_template
+from common.tokenization.layout import InputTemplate, text_template
 from common.tokenization.tokenizer import train_bpe
+from common.training.config import TrainingConfig
 from common.training.loop import fit
 from common.training.losses import cross_entropy
-from common.training.plan import TrainingConfig
 
 SIZES = {"bart": (800, 160, 8), "gemma": (48, 32, 4)}  # training rows, unseen rows, rows per step
 RATE = {"bart": 1e-3, "gemma": 5e-4}

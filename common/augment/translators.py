@@ -16,14 +16,8 @@ from common.core.files import read_json, shown
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.models.architecture import require_architecture
-from common.models.pretrained import (
-    PretrainedConfig,
-    load_pretrained,
-    locate,
-    pretrained_tokenizer,
-    source_record,
-)
-from common.models.tiny import PREFIX
+from common.models.config import PREFIX, PretrainedConfig
+from common.models.pretrained import load_pretrained, locate, pretrained_tokenizer, source_record
 from common.tokenization.batches import token_budget_batches
 
 log = logging.getLogger(__name__)

@@ -24,6 +24,7 @@ from common.data.competition_file import active_competition, load_competition
 from common.runs import experiments, wandb_log
 from common.runs.experiments import require_experiment
 from common.runs.results import read_results
+from common.runs.start import check_start
 from common.submission import leaderboard
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -112,6 +113,7 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     require_experiment(name)
     os.chdir(root())
+    check_start(stage, name, arguments)
     module = f"experiments.{name}.{stage}"
     if gpus > 1 or nodes:
         rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]

@@ -40,6 +40,7 @@ PLUMBING = {
     "runs/results.py",
     "runs/run.py",
     "runs/stage.py",
+    "runs/start.py",
     "runs/wandb_log.py",
     "runs/wandb_mode.py",
 }  # these files do not affect results, so they are not part of a run's code hashes

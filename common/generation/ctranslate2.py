@@ -25,7 +25,8 @@ from common.core.provenance import code_hash
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder, candidates_of, with_samples
 from common.models import storage
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained
 from common.models.storage import load_model, merge_adapters
 from common.runs.candidates import Candidate
 from common.tokenization.tokenizer import load_tokenizer

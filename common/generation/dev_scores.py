@@ -14,8 +14,9 @@ from common.generation.hf import decode
 from common.generation.resumable import batches
 from common.models.storage import for_evaluation
 from common.runs.scoring import score
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import sources
-from common.tokenization.layout import InputTemplate, LengthConfig, TemplateOf
+from common.tokenization.layout import InputTemplate, TemplateOf
 
 
 def dev_evaluation(

@@ -21,7 +21,8 @@ from common.runs.candidates import Candidate
 from common.runs.run import Run
 from common.runs.scoring import score
 from common.tokenization import examples
-from common.tokenization.layout import InputTemplate, LengthConfig, TemplateOf
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import InputTemplate, TemplateOf
 
 log = logging.getLogger(__name__)
 

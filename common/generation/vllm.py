@@ -19,7 +19,7 @@ from common.core.files import read_json, shown
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
 from common.models import storage
-from common.models.pretrained import PretrainedConfig
+from common.models.config import PretrainedConfig
 from common.models.storage import ADAPTER, generation_config
 from common.runs.candidates import Candidate
 from common.tokenization.tokenizer import load_tokenizer

@@ -1,39 +1,20 @@
 """Add LoRA adapters: choose the layers to adapt in each architecture, and train tokens for speaker tags."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from annotated_types import Ge, Le, Len
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core.errors import UserError
-from common.core.ranges import Dropout, Text
+from common.models.config import LoRAConfig
 
 _ATTENTION = (
     {"q_proj", "k_proj", "v_proj", "o_proj", "out_proj"}  # Llama, Qwen, Gemma; out_proj is BART's
     | {"q", "k", "v", "o"}  # T5
     | {"query_key_value", "qkv_proj", "c_attn", "dense"}  # fused: GPT-NeoX, Phi-3, GPT-2
 )
-
-
-@dataclass(frozen=True)
-class LoRAConfig:
-    """Low-rank adapters (Hu et al. 2021)."""
-
-    rank: Annotated[int, Ge(1), Le(4096)] = 16
-    """Rank of the adapters."""
-    alpha: Annotated[int, Ge(1), Le(65_536)] = 32
-    """Numerator of the adapters' scale, alpha / rank."""
-    dropout: Dropout = 0.05
-    """Share of an adapter's inputs dropped in training, from 0 to below 1."""
-    targets: Annotated[tuple[Text, ...], Len(1, 100)] = ("attention",)
-    """Layers to adapt. attention: its four projections; all: every linear layer except the output layer; or layer names."""
-    added_tags: bool = False
-    """Whether every speaker tag becomes one token with its own trained embedding row."""
 
 
 def linear_layers(model: PreTrainedModel) -> list[str]:

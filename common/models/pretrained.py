@@ -1,12 +1,10 @@
 """Load pretrained weights with the precision, attention and quantization that suit the settings and the hardware."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from annotated_types import Ge, Le
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
@@ -24,38 +22,13 @@ from common.core.distributed import first_alone
 from common.core.errors import UserError
 from common.core.files import sha256_file
 from common.core.memory import advise_when_out_of_memory
-from common.core.ranges import Text
 from common.models import architecture, hub
 from common.models.architecture import Architecture, require_architecture
+from common.models.config import PREFIX, PretrainedConfig
 from common.models.hub import PINNED, ModelSource, is_local
-from common.models.tiny import PREFIX, require_kind, tiny
+from common.models.tiny import tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
-
-
-@dataclass(frozen=True)
-class PretrainedConfig:
-    """The pretrained weights to start from, and how to load them."""
-
-    model: str = ""
-    """Hub id, local folder, offline:gemma-3-270m, or a tiny random model for smoke runs, such as tiny:qwen2."""
-    revision: Text | None = None
-    """Commit on the hub. Default: the one in hub.PINNED, or the newest for a model not listed there; the run records it."""
-    quantization: Literal["none", "nf4", "int8"] = "none"
-    """nf4: 4 bits with double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Type of the weights; auto: float32 when they are trained, else bfloat16 if the hardware computes in it."""
-    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
-    """Attention implementation; auto: flash_attention_2 for 16-bit weights on a GPU if it is installed, else sdpa."""
-    gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: a third slower, but with a fraction of the memory."""
-    gpu_memory: Annotated[float, Ge(0), Le(10_000)] = 0.0
-    """Minimum memory of the GPU in gigabytes, checked before any work; 0: no check, a CPU is enough."""
-
-    def require_consistent(self) -> None:
-        """Raise UserError for a tiny model that does not exist."""
-        if self.model.startswith(PREFIX):
-            require_kind(self.model)
 
 
 def load_pretrained(

@@ -1,9 +1,5 @@
 """Build small models with random weights, for training from scratch."""
 
-from dataclasses import dataclass
-from typing import Annotated
-
-from annotated_types import Ge, Le, MultipleOf
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
@@ -12,48 +8,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from common.core.errors import UserError
-from common.core.ranges import Dropout
-
-Vocabulary = Annotated[int, Ge(300), Le(100_000)]
-"""Size of a vocabulary of our own: at least the 256 bytes, the special tokens and the speaker tags."""
-MOST_WEIGHTS = 10**9
-"""Largest small model; training it takes about 16 GB."""
-
-
-@dataclass(frozen=True)
-class SmallModelConfig:
-    """Size of a transformer that is trained from scratch."""
-
-    width: Annotated[int, Ge(64), Le(2048), MultipleOf(64)] = 128
-    """Hidden size; a multiple of 64, the size of an attention head."""
-    layers: Annotated[int, Ge(1), Le(48)] = 2
-    """Number of layers; an encoder-decoder has this many in the encoder and in the decoder."""
-    feed_forward: Annotated[int, Ge(1), Le(8192)] = 512
-    """Inner size of the feed-forward blocks."""
-    dropout: Dropout = 0.1
-    """Share of activations dropped in training, from 0 to below 1."""
-    positions: Annotated[int, Ge(16), Le(131_072)] = 1024
-    """Longest sequence that the model can read, in tokens."""
-
-    def require_consistent(self) -> None:
-        """Raise UserError for more than MOST_WEIGHTS weights."""
-        # An encoder's and a decoder's layer: three attentions of four matrices, two feed-forward blocks of two.
-        weights = self.layers * (12 * self.width**2 + 4 * self.width * self.feed_forward)
-        if weights > MOST_WEIGHTS:
-            raise UserError(
-                f"--width {self.width}, --layers {self.layers} and --feed-forward {self.feed_forward} make a model of "
-                f"about {weights / 1e9:.1f} billion weights; wanted at most {MOST_WEIGHTS / 1e9:.0f} billion. Lower one "
-                "of them."
-            )
-
-    def require_room(self, source: int, summary: int, *, together: bool) -> None:
-        """Raise UserError when the longest source and summary (`together`: their sum) have more tokens than positions."""
-        if (source + summary if together else max(source, summary)) > self.positions:
-            raise UserError(
-                f"--positions {self.positions}: too few for --max-source-tokens {source} {'and' if together else 'or'} "
-                f"--max-new-tokens {summary}; raise the former, or lower one of the others."
-            )
+from common.models.config import SmallModelConfig
 
 
 def small_bart(size: SmallModelConfig, tokenizer: PreTrainedTokenizerFast) -> BartForConditionalGeneration:

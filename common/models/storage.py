@@ -23,9 +23,9 @@ from common.core.errors import UserError
 from common.core.files import read_json, shown, write_json
 from common.models.adapters import grow_embeddings
 from common.models.architecture import Architecture, require_architecture
+from common.models.config import PretrainedConfig
 from common.models.hub import is_local
 from common.models.pretrained import (
-    PretrainedConfig,
     computes_in_bf16,
     device,
     load_pretrained,

@@ -19,13 +19,11 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from common.core.errors import UserError
-from common.core.messages import brief
 from common.core.paths import cache_folder
 from common.core.verified_folder import build_once
+from common.models.config import PREFIX, require_kind
 from common.tokenization.tokenizer import train_bpe
 
-PREFIX = "tiny:"
 _TEXTS = (
     "#Person1#: 내일 몇 시에 만날까요?\n#Person2#: 오후 세 시에 도서관 앞에서 만나요.",
     "#Person1#과 #Person2#는 내일 오후 세 시에 도서관 앞에서 만나기로 한다.",
@@ -59,13 +57,6 @@ _DECODER = {
     "max_position_embeddings": 8192,
     "tie_word_embeddings": True,
 }
-
-
-def require_kind(name: str) -> None:
-    """Raise UserError when there is no tiny model of that name."""
-    if name.removeprefix(PREFIX) not in _MODELS:
-        kinds = ", ".join(PREFIX + known for known in _MODELS)
-        raise UserError(f"model {brief(name)}: there is no tiny model of that kind; wanted one of {kinds}.")
 
 
 def tiny(name: str) -> Path:

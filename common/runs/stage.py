@@ -3,7 +3,6 @@
 In this order: read options and settings, lock the run's folder, check the rules, decide whether there is work, work.
 """
 
-import argparse
 import contextlib
 import logging
 import os
@@ -11,7 +10,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +23,13 @@ from common.core.files import shown
 from common.core.messages import brief, log_to_terminal
 from common.core.paths import RUN_NAME
 from common.core.provenance import hardware
-from common.core.secrets import require_no_secrets
 from common.core.signals import Interrupted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
+from common.runs.start import read_arguments, require_data
 from common.runs.wandb_mode import sweep_run
 
 C = TypeVar("C")
@@ -40,23 +39,6 @@ ERROR_DELAY = 15.0
 
 Usually all processes have the same error; when the first one exits, torchrun ends the others, so it is printed once.
 """
-
-
-def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Return the common options and the other arguments. Raises UserError for a secret and for an option without its value."""
-    require_no_secrets(argv)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--competition")
-    parser.add_argument("--run")
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--restart", action="store_true")
-    parser.add_argument("--renew", action="store_true")
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--track", default="auto")
-    try:
-        return parser.parse_known_args(argv)
-    except argparse.ArgumentError as error:
-        raise UserError(f"{error.argument_name}: {error.message}.") from None
 
 
 def main(
@@ -128,7 +110,7 @@ def _run(
     work: Callable[[Run[C]], None],
     estimate: Callable[[Run[C]], str] | None,
 ) -> None:
-    options, rest = _arguments(sys.argv[1:])
+    options, rest = read_arguments(sys.argv[1:])
     # What infer is given adds to what training was given (`apply_training_overrides`).
     settings, overrides = override(smoke if options.smoke else config, rest, complete=stage == "train")
     name = (sweep_run(experiment) or experiment) if options.run is None else options.run
@@ -137,6 +119,7 @@ def _run(
             f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
         )
     chosen = load_competition(active_competition() if options.competition is None else options.competition)
+    require_data(chosen)
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name
     asked = "off" if distributed.rank() else options.track  # only the first process tracks
     tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)

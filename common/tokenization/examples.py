@@ -20,13 +20,8 @@ from common.core.temporary import temporary_folder
 from common.data import dialogue as data_dialogue
 from common.data.dialogue import clean, truncate
 from common.data.rows import Row
-from common.tokenization.layout import (
-    MIN_DIALOGUE_TOKENS,
-    InputTemplate,
-    LengthConfig,
-    TemplateOf,
-    template_of,
-)
+from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig
+from common.tokenization.layout import InputTemplate, TemplateOf, template_of
 from common.tokenization.tokenizer import token_count
 
 log = logging.getLogger(__name__)

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
 
-from annotated_types import Ge, Le
 from transformers import PreTrainedTokenizerFast
 
 from common import prompts
@@ -12,17 +10,8 @@ from common.core.errors import UserError
 from common.core.messages import brief
 from common.data.rows import Row
 from common.prompts import Prompt, PromptConfig, shot_index
+from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig
 from common.tokenization.tokenizer import token_count
-
-MIN_DIALOGUE_TOKENS = 8  # less room than this for the dialogue means that the settings are wrong
-
-
-@dataclass(frozen=True)
-class LengthConfig:
-    """Length limits."""
-
-    max_source_tokens: Annotated[int, Ge(2 * MIN_DIALOGUE_TOKENS), Le(1_048_576)] = 512
-    """Most tokens of a source, instruction included; longer dialogues lose whole turns from the middle."""
 
 
 @dataclass(frozen=True)

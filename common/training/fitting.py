@@ -15,7 +15,7 @@ from common.data.rows import Row
 from common.generation.decoder import end_tokens
 from common.generation.dev_scores import dev_evaluation
 from common.generation.inference import InferSettings, require_context
-from common.models.pretrained import PretrainedConfig
+from common.models.config import PretrainedConfig
 from common.models.storage import save_model
 from common.runs.run import Run
 from common.tokenization.batches import collate_causal, collate_seq2seq
@@ -23,8 +23,8 @@ from common.tokenization.examples import training_examples
 from common.tokenization.layout import InputTemplate, TemplateOf
 from common.tokenization.tokenizer import require_ids, tokens_in
 from common.training import loop
+from common.training.config import TrainingConfig
 from common.training.losses import Batch, cross_entropy
-from common.training.plan import TrainingConfig
 
 
 class TrainSettings(InferSettings, Protocol):

@@ -25,8 +25,9 @@ from common.core.memory import advise_when_out_of_memory
 from common.core.progress import progress
 from common.core.signals import Interrupted
 from common.training import sharding
+from common.training.config import TrainingConfig
 from common.training.losses import Loss, cross_entropy
-from common.training.plan import Plan, TrainingConfig
+from common.training.plan import Plan
 from common.training.resume import (
     Collate,
     Evaluate,

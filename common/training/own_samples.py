@@ -22,9 +22,9 @@ from common.tokenization.layout import InputTemplate, TemplateOf
 from common.tokenization.tokenizer import require_ids, tokens_in
 from common.training import reward
 from common.training.checkpoints import newest_intact
+from common.training.config import RewardConfig
 from common.training.fitting import TrainSettings
 from common.training.policy_gradient import require_possible, scored_examples
-from common.training.reward import RewardConfig
 
 
 def sample_summaries(

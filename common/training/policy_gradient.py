@@ -16,8 +16,9 @@ from common.data.rows import Row
 from common.models.logits import target_logits
 from common.runs.candidates import Candidate
 from common.tokenization.batches import IGNORE, padded
+from common.training.config import RewardConfig
 from common.training.losses import Batch
-from common.training.reward import RewardConfig, advantages
+from common.training.reward import advantages
 
 MIN_ADVANTAGE = 0.2
 """Smallest absolute advantage that is learned from; summaries closer to 0 are left out."""

@@ -19,8 +19,9 @@ from common.core.json_lines import read_lines
 from common.core.verified_folder import staging_folder
 from common.training import checkpoints, stored
 from common.training.checkpoints import newest_intact, step_folder
+from common.training.config import TrainingConfig
 from common.training.losses import Batch, Loss
-from common.training.plan import Plan, TrainingConfig
+from common.training.plan import Plan
 from common.training.sharding import is_sharded, whole_weights
 from common.training.state import MovingAverage, Progress, trained_parameters
 

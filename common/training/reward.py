@@ -1,16 +1,12 @@
 """Score a model's own summaries of training dialogues, and compute their rewards and advantages."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, MultipleOf
 from numpy.typing import NDArray
 
 from common.core.errors import UserError
 from common.core.messages import brief
-from common.core.ranges import Share, Temperature
 from common.data.competition import Competition
 from common.data.rows import Row
 from common.rouge import get_profile, pairwise
@@ -21,30 +17,6 @@ MIN_DEVIATION = 2.0
 """Smallest divisor of a dialogue's scores, in ROUGE points: a smaller standard deviation is mostly noise."""
 MAX_ADVANTAGE = 2.0
 """Largest absolute advantage; larger ones are clipped to it."""
-
-
-@dataclass(frozen=True)
-class RewardConfig:
-    """Learning from the scores of the model's own summaries of training dialogues."""
-
-    dialogues: Annotated[int, Ge(0), Le(10_000_000)] = 1000
-    """Number of training dialogues, chosen by the seed, to sample summaries for; 0: all. With too many, the policy drifts
-    away from the one that sampled them; instead, merge the adapters and start another round with other dialogues."""
-    sampled: Annotated[int, Ge(1), Le(256)] = 7
-    """Number of summaries sampled for each training dialogue, in addition to the greedy one."""
-    sampled_temperature: Temperature = 0.8
-    """Temperature of these samples."""
-    agreement: Share = 0.5
-    """Share of the reward that is a summary's mean score against the dialogue's other summaries, 0 to 1; the rest is its
-    score against the reference, which is one of many possible texts and therefore a noisy target."""
-    kept: Annotated[int, Ge(2), Le(256), MultipleOf(2)] = 4
-    """Number of summaries per dialogue that the model learns from: half of them the best, half the worst."""
-    worse_weight: Annotated[float, Ge(0), Le(100)] = 0.3
-    """Weight of summaries below their dialogue's mean, which become less likely; those above it have weight 1."""
-    reference_weight: Annotated[float, Gt(0), Le(100)] = 0.3
-    """Weight of the reference's log-likelihood, which is added to the loss."""
-    clip: Annotated[float, Gt(0), Le(10)] = 0.5
-    """Largest relative change of a summary's mean token probability since sampling; beyond it the summary is ignored."""
 
 
 def advantages(scores: NDArray[np.float64]) -> NDArray[np.float64]:

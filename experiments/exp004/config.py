@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 from common.core.ranges import DevRows, Seed, Text
 from common.generation.config import DecodingConfig
-from common.models.adapters import LoRAConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import LoRAConfig, PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import TrainingConfig
 
 TITLE = "mBART-50 with LoRA"
 MODEL = "facebook/mbart-large-50"

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from common.core.ranges import Seed
 from common.generation.config import DecodingConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig, Styles, require_styles
-from common.tokenization.layout import LengthConfig
+from common.tokenization.config import LengthConfig
 
 TITLE = "Qwen2.5-7B-Instruct, few-shot, not trained"
 MODEL = "Qwen/Qwen2.5-7B-Instruct"

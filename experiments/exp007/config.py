@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
-from common.models.adapters import LoRAConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import LoRAConfig, PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import TrainingConfig
 
 TITLE = "Qwen2.5-7B-Instruct, QLoRA"
 MODEL = "Qwen/Qwen2.5-7B-Instruct, nf4"

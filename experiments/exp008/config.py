@@ -9,10 +9,10 @@ from common.augment import LocalMethod, require_name
 from common.core.errors import UserError
 from common.core.ranges import DevRows, Seed, Share, Text
 from common.generation.config import DecodingConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import TrainingConfig
 
 TITLE = "KoBART on original and augmented rows"
 MODEL = "digit82/kobart-summarization"

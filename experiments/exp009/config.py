@@ -7,10 +7,10 @@ from annotated_types import Ge, Le
 
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig, GridConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import TrainingConfig
 
 TITLE = "KoBART tuned: R-Drop, label smoothing, moving average, decoding grid"
 MODEL = "digit82/kobart-summarization"

@@ -7,11 +7,10 @@ from annotated_types import Ge, Le
 
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
-from common.models.adapters import LoRAConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import LoRAConfig, PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import TrainingConfig
 
 TITLE = "Gemma 3 270M with LoRA: pretrained weights, trained on a CPU"
 MODEL = "google/gemma-3-270m (extra offline-model)"

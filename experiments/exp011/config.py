@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
-from common.models.small import SmallModelConfig, Vocabulary
+from common.models.config import SmallModelConfig, Vocabulary
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import TrainingConfig
 
 TITLE = "small causal model, trained from scratch"
 MODEL = "Qwen2 architecture, own byte-level BPE"

@@ -8,13 +8,11 @@ from annotated_types import Ge, Le
 from common.core.errors import UserError
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
-from common.models.adapters import LoRAConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import LoRAConfig, PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
 from common.prompts import PromptConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
-from common.training.reward import RewardConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import RewardConfig, TrainingConfig
 
 TITLE = "the flagship: Qwen2.5 QLoRA, several GPUs, every option a setting"
 MODEL = "Qwen/Qwen2.5-7B-Instruct, nf4"

@@ -4,12 +4,10 @@ from dataclasses import dataclass, replace
 
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
-from common.models.adapters import LoRAConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import LoRAConfig, PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.tokenization.layout import LengthConfig
-from common.training.plan import TrainingConfig
-from common.training.reward import RewardConfig
+from common.tokenization.config import LengthConfig
+from common.training.config import RewardConfig, TrainingConfig
 
 TITLE = "exp010 trained further on the scores of its own summaries"
 MODEL = "exp010, merged (make merge run=exp010)"

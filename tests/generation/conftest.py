@@ -7,11 +7,12 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from common.models.adapters import LoRAConfig, add_lora
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig
 from common.models.pretrained import load_pretrained, set_language
 from common.tokenization import examples
 from common.tokenization.batches import collate_causal, collate_seq2seq
-from common.tokenization.layout import LengthConfig
+from common.tokenization.config import LengthConfig
 from common.training.losses import cross_entropy
 from tests.support import decoding, tiny
 from tests.support.engines import MBART, WORDS, saved, taught, template_of

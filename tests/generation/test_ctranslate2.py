@@ -15,13 +15,15 @@ from common.generation import ctranslate2, engines, resumable
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.models import storage
-from common.models.adapters import LoRAConfig, add_lora
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig
 from common.models.pretrained import load_pretrained
 from common.models.storage import load_model
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.tokenization import examples
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import InputTemplate
 from tests.support import tiny
 from tests.support.engines import (
     BEAM,

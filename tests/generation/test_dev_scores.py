@@ -13,7 +13,7 @@ from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import decode
 from common.runs.scoring import score
 from common.tokenization import examples
-from common.tokenization.layout import LengthConfig
+from common.tokenization.config import LengthConfig
 from tests.support import tiny
 from tests.support.decoding import GREEDY, KINDS, TEMPLATES, WORDS, greedy_by_hand, plain
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.core.files import read_json
+from common.models.config import PretrainedConfig
 from common.models.hub import PINNED
-from common.models.pretrained import PretrainedConfig
 from common.runs.candidates import read
 from tests.support import tiny
 

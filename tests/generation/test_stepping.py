@@ -14,8 +14,9 @@ from common.generation import hf, kv_cache, stepping
 from common.generation.config import DecodingConfig
 from common.generation.decoder import end_tokens
 from common.generation.hf import decode, hf_decoder
-from common.models.adapters import LoRAConfig, add_lora
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig, PretrainedConfig
+from common.models.pretrained import load_pretrained
 from tests.support.decoding import EOS, GREEDY, KINDS, WORDS, by_hand, sources_of
 
 

@@ -15,8 +15,9 @@ from transformers import GenerationConfig
 from common.core.errors import UserError
 from common.generation import engines
 from common.generation.config import DecodingConfig
-from common.models.adapters import LoRAConfig, add_lora
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig, PretrainedConfig
+from common.models.pretrained import load_pretrained
 from common.models.storage import load_model, save_base
 from common.models.tiny import tiny as tiny_model
 from tests.support import tiny

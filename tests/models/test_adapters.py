@@ -9,8 +9,9 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from common.core.errors import UserError
 from common.generation.hf import decode
-from common.models.adapters import LoRAConfig, add_lora
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig, PretrainedConfig
+from common.models.pretrained import load_pretrained
 from common.models.storage import load_model, merge_adapters, save_model
 from tests.support.adapted import GREEDY, KINDS, adapted, base_of, logits_of, louder, teach, written
 

@@ -17,12 +17,14 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTr
 from common.core.errors import UserError
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
-from common.models.pretrained import PretrainedConfig, load_pretrained, pretrained_tokenizer, set_language
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained, pretrained_tokenizer, set_language
 from common.models.storage import load_model, save_model
 from common.models.tiny import tiny as tiny_folder
 from common.tokenization import examples
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
-from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template
+from common.tokenization.layout import InputTemplate, seq2seq_template
 from tests.support import tiny
 from tests.support.adapted import GREEDY, KINDS, SOURCES, adapted, base_of, logits_of, louder, written
 

@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from common.core.errors import UserError
 from common.generation.hf import decode
-from common.models.adapters import LoRAConfig
+from common.models.config import LoRAConfig
 from common.models.storage import load_model, merge_adapters
 from common.training.losses import cross_entropy
 from tests.support.adapted import (

@@ -11,7 +11,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from common.core.errors import UserError
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained
 from common.models.storage import for_evaluation, load_model, merge_adapters, save_model
 from common.models.tiny import tiny as tiny_folder
 from common.models.weight_files import weights_sha256

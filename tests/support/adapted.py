@@ -13,14 +13,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from common.core.json_lines import read_lines
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
-from common.models.adapters import LoRAConfig, add_lora
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig, PretrainedConfig
+from common.models.pretrained import load_pretrained
 from common.models.storage import save_model
 from common.models.tiny import tiny as tiny_folder
 from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.training.config import TrainingConfig
 from common.training.loop import fit
 from common.training.losses import cross_entropy
-from common.training.plan import TrainingConfig
 from tests.support import tiny
 
 Lesson = tuple[list[int], list[int]]

@@ -8,7 +8,8 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from common.generation.config import DecodingConfig
 from common.tokenization import examples
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import InputTemplate
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()

@@ -9,11 +9,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import verified_folder
 from common.generation.config import DecodingConfig
-from common.models.pretrained import PretrainedConfig
+from common.models.config import PretrainedConfig
 from common.models.storage import save_model
 from common.tokenization import examples
 from common.tokenization.batches import collate_causal, collate_seq2seq
-from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import InputTemplate, seq2seq_template
 from common.training.losses import cross_entropy
 from tests.support import tiny
 

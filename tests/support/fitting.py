@@ -9,13 +9,13 @@ import datasets
 import torch
 from transformers import PreTrainedModel
 
-from common.models.small import SmallModelConfig
+from common.models.config import SmallModelConfig
 from common.models.storage import save_model
 from common.tokenization.batches import collate_causal, collate_seq2seq
 from common.training import checkpoints
+from common.training.config import TrainingConfig
 from common.training.loop import FitResult, fit
 from common.training.losses import cross_entropy
-from common.training.plan import TrainingConfig
 from tests.support import tiny
 
 WORDS = tiny.tokenizer()

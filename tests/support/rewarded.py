@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 from common.data.rows import Row
 from common.runs.candidates import Candidate
 from common.tokenization.batches import collate_causal
+from common.training.config import RewardConfig
 from common.training.losses import cross_entropy
 from common.training.policy_gradient import scored_examples
-from common.training.reward import RewardConfig
 from tests.support import tiny
 
 NAN = float("nan")

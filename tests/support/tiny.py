@@ -26,8 +26,9 @@ from common.core import signals
 from common.core.errors import UserError
 from common.core.signals import SIGNALS
 from common.data.rows import Row
-from common.models.pretrained import PretrainedConfig, load_pretrained
-from common.models.small import SmallModelConfig, small_bart, small_qwen2
+from common.models.config import PretrainedConfig, SmallModelConfig
+from common.models.pretrained import load_pretrained
+from common.models.small import small_bart, small_qwen2
 from common.tokenization.tokenizer import train_bpe
 from tests.support import REPOSITORY
 from tests.support import repository as stages

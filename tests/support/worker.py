@@ -21,16 +21,17 @@ from common.generation import resumable
 from common.generation.config import DecodingConfig
 from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import hf_decoder
-from common.models.adapters import LoRAConfig, add_lora
-from common.models.pretrained import PretrainedConfig, load_pretrained
-from common.models.small import SmallModelConfig
+from common.models.adapters import add_lora
+from common.models.config import LoRAConfig, PretrainedConfig, SmallModelConfig
+from common.models.pretrained import load_pretrained
 from common.models.storage import save_model
 from common.tokenization.batches import collate_causal, collate_seq2seq
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import sources
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.layout import InputTemplate
+from common.training.config import TrainingConfig
 from common.training.loop import fit
 from common.training.losses import cross_entropy
-from common.training.plan import TrainingConfig
 from common.training.policy_gradient import collate, policy_gradient
 from tests.support import tiny
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.layout import InputTemplate
 from tests.support import tiny
 from tests.support.disk import full_disk
 from tests.support.fitting import WORDS

@@ -12,17 +12,12 @@ from common import prompts
 from common.core.errors import UserError
 from common.core.files import read_json
 from common.data.rows import Row
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained
 from common.prompts import PromptConfig, shot_index
+from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig
 from common.tokenization.examples import source_ids
-from common.tokenization.layout import (
-    MIN_DIALOGUE_TOKENS,
-    InputTemplate,
-    LengthConfig,
-    chat_template,
-    chat_templates,
-    shots_dropped,
-)
+from common.tokenization.layout import InputTemplate, chat_template, chat_templates, shots_dropped
 from common.tokenization.tokenizer import PreTrainedTokenizerFast, load_tokenizer, token_count
 from tests.support import tiny
 

@@ -3,7 +3,8 @@
 import pytest
 
 from common.tokenization import examples
-from common.tokenization.layout import InputTemplate, LengthConfig, seq2seq_template, text_template
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import InputTemplate, seq2seq_template, text_template
 from tests.support import tiny
 
 pytestmark = pytest.mark.usefixtures("model_cache", "fresh_precision")

@@ -18,8 +18,9 @@ from common.data.dialogue import MARKER, clean, parse, tags
 from common.data.rows import Row
 from common.tokenization import examples
 from common.tokenization.batches import IGNORE, collate_causal, collate_seq2seq, token_budget_batches
+from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig
 from common.tokenization.examples import CutReport, source_ids, training_examples
-from common.tokenization.layout import MIN_DIALOGUE_TOKENS, InputTemplate, LengthConfig, text_template
+from common.tokenization.layout import InputTemplate, text_template
 from common.tokenization.tokenizer import BOS, EOS, PAD, load_tokenizer, require_ids, train_bpe
 from tests.support import tiny
 

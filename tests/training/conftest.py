@@ -3,8 +3,9 @@
 import datasets
 import pytest
 
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.layout import InputTemplate
 from tests.support import tiny
 from tests.support.fitting import WORDS, ending, train
 

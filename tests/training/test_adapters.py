@@ -15,7 +15,8 @@ from common.generation import dev_scores
 from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import decode
 from common.models.storage import load_model
-from common.tokenization.layout import LengthConfig, text_template
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import text_template
 from tests.support import tiny
 from tests.support.adapted import GREEDY, LORA, CrashError, adapted, base_of, fitted, logits_of
 

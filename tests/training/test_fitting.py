@@ -10,9 +10,11 @@ from common.core.errors import UserError
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.generation.inference import require_context
-from common.models.pretrained import PretrainedConfig, load_pretrained
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained
+from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
-from common.tokenization.layout import LengthConfig, text_template
+from common.tokenization.layout import text_template
 from common.training import fitting
 from experiments.exp002.config import Config
 from tests.support import tiny

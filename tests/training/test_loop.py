@@ -22,9 +22,10 @@ from common.core.memory import advise_when_out_of_memory
 from common.models.storage import load_model, save_model
 from common.tokenization.batches import IGNORE
 from common.training import checkpoints, loop
+from common.training.config import TrainingConfig
 from common.training.loop import FitResult
 from common.training.losses import cross_entropy
-from common.training.plan import Plan, TrainingConfig
+from common.training.plan import Plan
 from tests.support import tiny
 from tests.support.fitting import CONFIG, DROPOUT, KINDS, WORDS, ending, falling_loss, train
 

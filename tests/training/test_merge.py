@@ -15,7 +15,8 @@ from common.core.paths import run_folder
 from common.generation import engines, hf
 from common.generation.config import DecodingConfig
 from common.models import hub, storage
-from common.models.pretrained import PretrainedConfig, load_pretrained, source_record
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained, source_record
 from common.models.storage import load_model, to_bfloat16_on_cpu
 from common.runs.record import read_record
 from common.training.merge import command, merge_run

@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.training import checkpoints
+from common.training.config import TrainingConfig
 from common.training.losses import cross_entropy
-from common.training.plan import TrainingConfig
 from tests.support.fitting import CONFIG, ending, falling_loss, train
 
 pytestmark = pytest.mark.usefixtures("fresh_precision")

@@ -19,8 +19,9 @@ from common.data.rows import Row
 from common.runs.candidates import Candidate
 from common.runs.scoring import score
 from common.training import reward
+from common.training.config import RewardConfig
 from common.training.policy_gradient import collate, policy_gradient
-from common.training.reward import MAX_ADVANTAGE, RewardConfig
+from common.training.reward import MAX_ADVANTAGE
 from tests.support import tiny
 from tests.support.rewarded import ROW, TOKENIZER, apart, example, logprob, made
 

@@ -18,7 +18,8 @@ from common.data.competition_file import load_competition
 from common.generation.config import DecodingConfig
 from common.generation.dev_scores import dev_evaluation
 from common.models.storage import save_model
-from common.tokenization.layout import InputTemplate, LengthConfig
+from common.tokenization.config import LengthConfig
+from common.tokenization.layout import InputTemplate
 from common.training import checkpoints
 from common.training.losses import cross_entropy
 from tests.support import tiny

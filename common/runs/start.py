@@ -1,0 +1,59 @@
+"""Check a command line and the data before a stage starts: before torch is imported, and before anything is written."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from common.core.config import override
+from common.core.errors import UserError
+from common.core.files import root, shown
+from common.core.secrets import require_no_secrets
+from common.data.competition import Competition
+from common.data.competition_file import active_competition, load_competition
+
+NEEDED = ("train", "dev", "test")
+"""Files that every stage of every experiment may read."""
+
+
+def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the common options and the other arguments. Raises UserError for a secret and for an option without its value."""
+    require_no_secrets(argv)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--competition")
+    parser.add_argument("--run")
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--restart", action="store_true")
+    parser.add_argument("--renew", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--track", default="auto")
+    try:
+        return parser.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error.argument_name}: {error.message}.") from None
+
+
+def require_data(competition: Competition) -> None:
+    """Raise UserError, which names every missing file and how to get it, unless all rows that a stage reads are there."""
+    paths = [competition.path(kind) for kind in NEEDED if kind in competition.files]
+    missing = [shown(path) for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"{', '.join(missing)}: not there; every stage needs {', '.join(NEEDED)}. Get the data with: "
+            f"{competition.obtain}"
+        )
+
+
+def check_start(stage: str, experiment: str, arguments: Sequence[str]) -> None:
+    """Raise UserError for what the stage itself would refuse: options, settings, the competition and missing data.
+
+    It imports only the experiment's config.py, so the answer comes before torch is loaded.
+    """
+    options, rest = read_arguments(arguments)
+    if str(root()) not in sys.path:
+        sys.path.insert(0, str(root()))
+    config = import_module(f"experiments.{experiment}.config")
+    override(config.SMOKE if options.smoke else config.Config(), rest, complete=stage == "train")
+    require_data(
+        load_competition(active_competition() if options.competition is None else options.competition)
+    )

@@ -1,0 +1,59 @@
+"""A start is judged before torch is imported and before anything is written."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.core.files import root
+from common.runs import experiments
+from tests.support import repository as repositories
+
+LOADED = "import sys; import experiments.{name}.config; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
+
+
+@pytest.mark.parametrize("name", experiments.experiments())
+def test_settings_of_an_experiment_are_read_without_torch(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(name=name)],
+        cwd=root(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("kind", ["train", "dev", "test"])
+def test_a_start_without_a_data_file_writes_nothing(repository: Path, kind: str) -> None:
+    file = repository / "competitions" / "talk" / "data" / f"{kind}.csv"
+    file.unlink()
+    shutil.rmtree(repository / "outputs")
+    with pytest.raises(SystemExit) as end:
+        repositories.stage(repository, "exp001", "train", "--turn=1")
+    message = str(end.value.code)
+    assert message.startswith(f"error: competitions/talk/data/{kind}.csv: not there; ")
+    assert message.endswith("Get the data with: make data comp=talk from=PATH")
+    assert not (repository / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--sed", "3"], "--sed: no such setting. Did you mean --seed?"),
+        (["--competition=none"], "none"),
+        (["--run"], "--run: expected one argument"),
+    ],
+)
+def test_the_command_judges_its_line_without_torch(words: list[str], part: str) -> None:
+    code = (
+        "import sys\nfrom common.core.errors import UserError\nfrom common.runs.start import check_start\n"
+        "try:\n    check_start('train', 'exp012', sys.argv[1:])\nexcept UserError as error:\n"
+        "    print(error)\nprint('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=root(), capture_output=True, text=True, check=False
+    )
+    assert part in done.stdout and done.stdout.endswith("False\n") and not done.stderr, done
