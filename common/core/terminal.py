@@ -68,3 +68,8 @@ def _broken(line: str, columns: int) -> list[str]:
         else:
             lines[-1] = longer
     return lines
+
+
+def error_line(message: object) -> str:
+    """Return the line that reports an error on stderr."""
+    return f"{styled('error:', 'red', bold=True, stream=sys.stderr)} {message}"

@@ -1,10 +1,13 @@
 """Format rows as a table that fits the terminal."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from common.core import terminal
 from common.core.messages import cut
 
+VERDICTS = MappingProxyType({"better": "green", "worse": "red"})
+"""Colours of the words that `rouge.verdict` returns."""
 SHORTEST = 16  # columns that text keeps before a whole column of the table is left out
 _GAP = 2
 
@@ -25,7 +28,7 @@ def text_table(
     text = _rendered(rows, _widths(rows, columns), colours or {})
     if not missing:
         return text
-    note = f"not shown in {columns} columns: {', '.join(missing)} (to see everything, add: | cat)"
+    note = f"not shown at {columns} columns: {', '.join(missing)} (| cat shows everything)"
     return f"{text}\n{terminal.fitted(note)}"
 
 
@@ -102,7 +105,9 @@ def _rendered(rows: Sequence[Sequence[str]], widths: Sequence[int], colours: Map
     show = terminal.coloured()
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for head, wide in zip(rows[0], widths, strict=True):
-        table.add_column(Text(head, no_wrap=False, overflow="fold"), width=wide, no_wrap=True, vertical="bottom")
+        table.add_column(
+            Text(head, no_wrap=False, overflow="fold"), width=wide, no_wrap=True, vertical="bottom"
+        )
     table.add_row(*("─" * wide for wide in widths))
     for row in rows[1:]:
         table.add_row(*(Text(cell, style=colours.get(cell, ""), overflow="ellipsis") for cell in row))
