@@ -56,11 +56,11 @@ def score(
 ) -> None:
     """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
     chosen = load_competition(name or active_competition())
-    if stemmer:
-        scoring.require_stemmer(chosen, only)
-    predictions = read_predictions(path, chosen)
     judged = score_text.judged_by(chosen, split)
     seen = _profiles(only, judged, everything=everything or as_json)
+    if stemmer:
+        scoring.require_stemmer(chosen, seen)
+    predictions = read_predictions(path, chosen)
     report = scoring.report(chosen, split, predictions, seen, stemmer=stemmer)
     found = hints(predictions, read_references(chosen, split))
     if table:
@@ -106,10 +106,10 @@ def compare(
     A row that one side lacks scores 0 there.
     """
     chosen = load_competition(name or active_competition())
-    if stemmer:
-        scoring.require_stemmer(chosen, only)
-    a, b = (read_predictions(path, chosen) for path in (first, second))
     seen = _profiles(only, score_text.judged_by(chosen, split), everything=everything or as_json)
+    if stemmer:
+        scoring.require_stemmer(chosen, seen)
+    a, b = (read_predictions(path, chosen) for path in (first, second))
     found = compare_predictions(chosen, split, a, b, seen, stemmer=stemmer)
     references = read_references(chosen, split)
     sides = {side: (texts, lacking(texts, references)) for side, texts in (("a", a), ("b", b))}

@@ -20,6 +20,7 @@ from common.data.rows import read_predictions
 from common.ensemble.recipe import Recipe, read_recipe, require_enough
 from common.ensemble.report import advice, blend_report, tables
 from common.postprocess.hints import hints
+from common.runs.score_text import short
 from common.submission import leaderboard, ledger
 from common.submission.candidates import member_candidates
 from common.submission.ledger import record_scores
@@ -152,7 +153,7 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     if not found:
         click.echo(f"{chosen.name}: nothing submitted yet; make one with: make submit")
         return
-    dev, board = (leaderboard.short(p) for p in (chosen.dev_profile, chosen.leaderboard_profile))
+    dev, board = (short(p) for p in (chosen.dev_profile, chosen.leaderboard_profile))
     click.echo(
         terminal.fitted(
             f"{chosen.title}   (dev: {dev}, test: {board}; * made with uncommitted changes, ! with stale members)\n"
