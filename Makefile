@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/make.py declares which settings each target takes, and turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -44,7 +44,7 @@ data: setup ## comp=NAME from=PATH: check and copy the organisers' files, make t
 leaks: setup ## [comp=NAME]: show copies and near-copies between train, dev, test and augmented rows
 use: setup ## comp=NAME: make this competition the active one
 list: setup ## [comp=NAME]: list every experiment: title, model, needs, last dev score
-results: setup ## [comp=NAME] [markdown=1]: list the results of all runs in results/, best dev score first
+results: setup ## [comp=NAME] [all=1] [markdown=1]: list the results of all runs in results/, best dev score first
 train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnodes=2 …"] [track=off|online] [restart=1] [smoke=1] [args="--epochs 2 --model 'my models/kobart'"]: train or resume
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
@@ -53,12 +53,12 @@ smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny 
 new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
-score: setup ## pred=FILE [split=dev|test] [comp=NAME] [stemmer=1]: score predictions and compare them with the floor
-compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME] [stemmer=1]: test whether b is better, with a paired bootstrap and permutation test
-submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1]: submissions/NAME.toml → validated CSV + ledger entry
+score: setup ## pred=FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1]: score predictions and compare them with the floor
+compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1]: test whether b is better, with a paired bootstrap and permutation test
+submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1] [all=1]: submissions/NAME.toml → validated CSV + ledger entry
 blend-report: setup ## [blend=NAME] [comp=NAME] [args="--candidates 4"]: compare the ways of blending on dev, with confidence intervals
-postprocess: setup ## run=expNNN[-NAME] [comp=NAME]: measure the effect of each rule and of a fitted length on dev
-leaderboard: setup ## [comp=NAME]: show every submission with its dev, local test and leaderboard scores and the goals it meets
+postprocess: setup ## run=expNNN[-NAME] [comp=NAME] [all=1]: measure the effect of each rule and of a fitted length on dev
+leaderboard: setup ## [comp=NAME] [all=1]: show every submission with its dev, local test and leaderboard scores and the goals it meets
 lb: setup ## id=ID [public=SCORE] [private=SCORE]: record the scores from the site's leaderboard
 reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 

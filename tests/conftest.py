@@ -18,6 +18,7 @@ os.environ["PYTHONPATH"] = str(
     REPOSITORY
 )  # processes test this checkout, wherever the environment was installed from
 os.environ["WANDB_MODE"] = "disabled"  # whoever runs the tests may well have a key
+os.environ.pop("COLUMNS", None)  # a test that needs a width gives one
 hypothesis.settings.register_profile("untimed", deadline=None)  # a deadline would be an assertion on time
 hypothesis.settings.load_profile("untimed")
 

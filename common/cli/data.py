@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from common.cli.options import AS_JSON, COMPETITION
+from common.core import terminal
 from common.core.files import user_path
 from common.core.launch import become
 from common.core.messages import printable
@@ -55,11 +56,10 @@ def leaks_command(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
         return
     between, inside = leaks.tables(found)
-    click.echo(
-        f"{chosen.name}: dialogues count as near-copies from similarity {found.near_copy} ([rules] near_copy)\n"
-    )
+    counted = f"{chosen.name}: dialogues count as near-copies from similarity {found.near_copy} ([rules] near_copy)\n"
+    click.echo(terminal.fitted(counted))
     click.echo(f"{text_table(between)}\n\n{text_table(inside)}\n")
-    click.echo("\n".join(leaks.advice(found)))
+    click.echo(terminal.fitted("\n".join(leaks.advice(found))))
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

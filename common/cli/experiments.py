@@ -21,11 +21,10 @@ from common.core.paths import EXPERIMENT
 from common.core.temporary import temporary_folder
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
-from common.runs import experiments, wandb_log
+from common.runs import experiments, score_text, wandb_log
 from common.runs.experiments import require_experiment
 from common.runs.results import read_results
 from common.runs.start import check_start
-from common.submission import leaderboard
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 GPUS = click.option(
@@ -84,13 +83,13 @@ def list_experiments(name: str | None, as_json: bool) -> None:
             json.dumps({"competition": chosen.name, "profile": chosen.dev_profile, "experiments": found})
         )
         return
-    rows = [["exp", "title", "model", "needs", f"dev {chosen.dev_profile}"]]
+    rows = [["exp", "title", "model", "needs", f"dev {score_text.short(chosen.dev_profile)}"]]
     for e in found:
         variant = f" ({e['run']})" if e["run"] not in (None, e["name"]) else ""
         rows.append(
-            [e["name"], e["title"], e["model"], e["needs"], leaderboard.number(e["dev"], chosen.dev_profile) + variant]
+            [e["name"], e["title"], e["model"], e["needs"], score_text.number(e["dev"], chosen.dev_profile) + variant]
         )  # fmt: skip
-    click.echo(f"{chosen.name}\n{text_table(rows)}")
+    click.echo(f"{chosen.name}\n{text_table(rows, ('model',))}")
 
 
 def _rendezvous(nodes: str) -> list[str]:

@@ -44,7 +44,7 @@ TARGETS: dict[str, Target] = {
     "leaks": Target("comp"),
     "use": Target("comp", "comp", "comp=daily_talk"),
     "list": Target("comp"),
-    "results": Target("comp markdown"),
+    "results": Target("comp all markdown"),
     "train": _STAGE,
     "infer": _STAGE,
     "merge": Target("comp", "run", "run=exp010", "run"),
@@ -53,12 +53,12 @@ TARGETS: dict[str, Target] = {
     "new": Target("from", "exp from", "exp=exp014 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
     "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
-    "score": Target("pred split comp stemmer", "pred", "pred=FILE split=dev"),
-    "compare": Target("a b split comp stemmer", "a b", "a=FILE b=FILE"),
-    "submit": Target("comp blend missing jobs stale force"),
+    "score": Target("pred split comp all stemmer", "pred", "pred=FILE split=dev"),
+    "compare": Target("a b split comp all stemmer", "a b", "a=FILE b=FILE"),
+    "submit": Target("comp blend missing jobs stale force all"),
     "blend-report": Target("comp blend args"),
-    "postprocess": Target("run comp", "run", "run=exp002"),
-    "leaderboard": Target("comp"),
+    "postprocess": Target("run comp all", "run", "run=exp002"),
+    "leaderboard": Target("comp all"),
     "lb": Target("id public private", "id", "id=ID public=71.5"),
     "reproduce": Target("id", "id", "id=ID"),
     "test": Target(),
@@ -67,7 +67,7 @@ TARGETS: dict[str, Target] = {
     "check": Target(),
     "format": Target(),
 }
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer")
+SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all")
 _OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 _OF_MAKE = ("PYTHON", "VENV")
 _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")

@@ -20,3 +20,9 @@ STEMMER = click.option(
     "--stemmer", is_flag=True, help="Score google on Porter stems, as use_stemmer=True does in rouge_score."
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+ALL = click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show every profile, not only the one that the competition is judged by.",
+)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, STEMMER
+from common.cli.options import ALL, AS_JSON, COMPETITION, PROFILE, SPLIT, STEMMER
+from common.core import terminal
 from common.core.files import shown, user_path, write_text
-from common.core.text_table import text_table
+from common.core.text_table import VERDICTS, text_table
 from common.data.competition_file import active_competition, load_competition
 from common.data.rows import SplitName, read_predictions, read_references
 from common.postprocess.hints import hints
 from common.rouge import verdict
-from common.runs import scoring
+from common.runs import score_text, scoring
 from common.runs.comparison import compare_predictions, lacking
 from common.runs.record import other_threads
 from common.runs.results import read_results
@@ -33,6 +34,7 @@ from common.submission import leaderboard
 @COMPETITION
 @SPLIT
 @PROFILE
+@ALL
 @STEMMER
 @AS_JSON
 @click.option(
@@ -47,24 +49,28 @@ def score(
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
+    everything: bool,
     stemmer: bool,
     as_json: bool,
     table: Path | None,
 ) -> None:
     """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
     chosen = load_competition(name or active_competition())
+    judged = score_text.judged_by(chosen, split)
+    seen = _profiles(only, judged, everything=everything or as_json)
     if stemmer:
-        scoring.require_stemmer(chosen, only)
+        scoring.require_stemmer(chosen, seen)
     predictions = read_predictions(path, chosen)
-    report = scoring.report(chosen, split, predictions, only, stemmer=stemmer)
+    report = scoring.report(chosen, split, predictions, seen, stemmer=stemmer)
     found = hints(predictions, read_references(chosen, split))
     if table:
         write_text(table, per_example_csv(chosen, split, predictions, only, stemmer=stemmer))
     if as_json:
         click.echo(json.dumps({**report.plain(), "hints": found}, ensure_ascii=False))
         return
-    click.echo(f"{shown(path)} on {chosen.name} {split}\n{scoring.table(report)}")
-    click.echo("".join(f"hint: {line}\n" for line in found), nl=False)
+    text = score_text.text(report, judged, everything=everything or bool(only))
+    hinted = [f"{terminal.styled('hint:', 'yellow')} {line}" for line in found]
+    click.echo(terminal.fitted("\n".join([text, f"{shown(path)} on {chosen.name} {split}", *hinted])))
 
 
 @click.command()
@@ -82,6 +88,7 @@ def score(
 @COMPETITION
 @SPLIT
 @PROFILE
+@ALL
 @STEMMER
 @AS_JSON
 def compare(
@@ -90,6 +97,7 @@ def compare(
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
+    everything: bool,
     stemmer: bool,
     as_json: bool,
 ) -> None:
@@ -98,10 +106,11 @@ def compare(
     A row that one side lacks scores 0 there.
     """
     chosen = load_competition(name or active_competition())
+    seen = _profiles(only, score_text.judged_by(chosen, split), everything=everything or as_json)
     if stemmer:
-        scoring.require_stemmer(chosen, only)
+        scoring.require_stemmer(chosen, seen)
     a, b = (read_predictions(path, chosen) for path in (first, second))
-    found = compare_predictions(chosen, split, a, b, only, stemmer=stemmer)
+    found = compare_predictions(chosen, split, a, b, seen, stemmer=stemmer)
     references = read_references(chosen, split)
     sides = {side: (texts, lacking(texts, references)) for side, texts in (("a", a), ("b", b))}
     if as_json:
@@ -112,32 +121,40 @@ def compare(
         }
         click.echo(json.dumps([asdict(entry) | counts for entry in found]))
         return
-    table = [["profile", "metric", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation", "b"]]
+    table = [["profile", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation", "b is"]]
     for entry in found:
-        digits, test = (4 if entry.profile == "korouge" else 2), entry.test
-        interval = f"{test.low:+.{digits}f} … {test.high:+.{digits}f}"
+        test, many = entry.test, score_text.digits(entry.profile)
         table.append(
-            [entry.profile, entry.headline_key, f"{entry.a:.{digits}f}", f"{entry.b:.{digits}f}",
-             f"{test.difference:+.{digits}f}", interval, f"{test.bootstrap_p:.4f}", f"{test.permutation_p:.4f}",
-             verdict(test.low, test.high)]
+            [score_text.short(entry.profile), *(score_text.number(one, entry.profile) for one in (entry.a, entry.b)),
+             f"{test.difference:+.{many}f}", f"{test.low:+.{many}f} … {test.high:+.{many}f}",
+             f"{test.bootstrap_p:.4f}", f"{test.permutation_p:.4f}", verdict(test.low, test.high)]
         )  # fmt: skip
-    click.echo(f"a = {shown(first)}\nb = {shown(second)}   {chosen.name} {split}, {found[0].test.n} rows")
+    lines = [f"a = {shown(first)}", f"b = {shown(second)}   {chosen.name} {split}, {found[0].test.n} rows"]
     for side, (texts, lack) in sides.items():
         if str(lack):
-            click.echo(f"{side} lacks rows: {lack}; each of them scores 0 there.")
-        click.echo("".join(f"hint: {side}: {line}\n" for line in hints(texts)), nl=False)
-    click.echo(text_table(table))
+            lines.append(f"{side} lacks rows: {lack}; each of them scores 0 there.")
+        lines += [f"{terminal.styled('hint:', 'yellow')} {side}: {line}" for line in hints(texts)]
+    lines.append(text_table(table, ("p bootstrap", "p permutation", "a", "b"), VERDICTS))
     if note := other_threads(first, second):
-        click.echo(note)
+        lines.append(note)
+    click.echo(terminal.fitted("\n".join(lines)))
+
+
+def _profiles(only: tuple[str, ...], judged: str, *, everything: bool) -> tuple[str, ...]:
+    """Return the profiles to score: those asked for, else the one that counts; () stands for all that suit."""
+    return only or (() if everything else (judged,))
 
 
 @click.command("results")
 @COMPETITION
+@ALL
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")
-def results_command(name: str | None, markdown: bool) -> None:
+def results_command(name: str | None, everything: bool, markdown: bool) -> None:
     """List every committed or local result of a competition, best dev score first."""
     chosen = load_competition(name or active_competition())
-    table = leaderboard.results(read_results(chosen.name), chosen.dev_profile)
+    table = leaderboard.results(
+        read_results(chosen.name), chosen.dev_profile, everything=everything or markdown
+    )
     if len(table) == 1:
         click.echo(f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer")
         return
@@ -145,5 +162,8 @@ def results_command(name: str | None, markdown: bool) -> None:
         click.echo(leaderboard.markdown(table))
         return
     click.echo(
-        f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n{text_table(table)}"
+        terminal.fitted(
+            f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n"
+            f"{text_table(table, leaderboard.RESULTS_DROPPED)}"
+        )
     )

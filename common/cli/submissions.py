@@ -8,17 +8,19 @@ from pathlib import Path
 
 import click
 
-from common.cli.options import AS_JSON, BLEND, COMPETITION
+from common.cli.options import ALL, AS_JSON, BLEND, COMPETITION
+from common.core import terminal
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
-from common.core.text_table import text_table
+from common.core.text_table import VERDICTS, text_table
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.data.rows import read_predictions
 from common.ensemble.recipe import Recipe, read_recipe, require_enough
 from common.ensemble.report import advice, blend_report, tables
 from common.postprocess.hints import hints
+from common.runs.score_text import short
 from common.submission import leaderboard, ledger
 from common.submission.candidates import member_candidates
 from common.submission.ledger import record_scores
@@ -47,6 +49,7 @@ _COPY = "{copy} has the same predictions as {original}: the two count as one mem
     is_flag=True,
     help="Submit even if dev does not show that the blend is better than its best member.",
 )
+@ALL
 @AS_JSON
 def submit(
     name: str | None,
@@ -55,6 +58,7 @@ def submit(
     stale: str,
     jobs: int,
     force: bool,
+    everything: bool,
     as_json: bool,
 ) -> None:
     """Blend members into a validated CSV and add an entry to the ledger."""
@@ -72,12 +76,13 @@ def submit(
         return
     choice, judged = made.entry["choice"], made.entry["verdict"]
     for copy, original in made.entry["copies"].items():
-        click.echo(_COPY.format(copy=copy, original=original))
-    click.echo(text_table(leaderboard.members(chosen, made.entry)))
+        click.echo(terminal.fitted(_COPY.format(copy=copy, original=original)))
+    click.echo(leaderboard.opening(chosen, made.entry))
+    click.echo(text_table(leaderboard.members(chosen, made.entry, everything=everything)))
     tied = f", {choice['tied']:.0%} of votes tied and decided by MBR" if recipe.method == "vote" else ""
     for line in hints(read_predictions(made.path, chosen)):
-        click.echo(f"hint: {line}")
-    click.echo(
+        click.echo(terminal.fitted(f"{terminal.styled('hint:', 'yellow')} {line}"))
+    told = (
         f"{shown(made.path)}: valid; all texts are equal in {choice['all_alike']:.0%} of dialogues, "
         f"all are different in {choice['all_different']:.0%}"
         f"{tied}. "
@@ -85,6 +90,7 @@ def submit(
         f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
         f"{judged['low']:+.2f} … {judged['high']:+.2f}{doubt(judged)}."
     )
+    click.echo(terminal.fitted(told))
 
 
 @click.command("blend-report")
@@ -117,10 +123,12 @@ def blend_report_command(
     report = blend_report(recipe, chosen, found)
     methods, by_length = tables(report)
     more = f", and up to {recipe.recombined} recombined texts for each dialogue" if recipe.recombined else ""
-    click.echo(f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n")
+    counted = f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n"
+    click.echo(terminal.fitted(counted))
     for copy, original in report.copies.items():
-        click.echo(_COPY.format(copy=copy, original=original))
-    click.echo(f"{text_table(by_length)}\n\n{text_table(methods)}\n\n{advice(report)}")
+        click.echo(terminal.fitted(_COPY.format(copy=copy, original=original)))
+    compared = text_table(methods, ("p", "gap closed"), VERDICTS)
+    click.echo(f"{text_table(by_length)}\n\n{compared}\n\n{terminal.fitted(advice(report))}")
 
 
 def _recipe(chosen: Competition, name: str | None) -> Recipe:
@@ -133,8 +141,9 @@ def _recipe(chosen: Competition, name: str | None) -> Recipe:
 
 @click.command("leaderboard")
 @COMPETITION
+@ALL
 @AS_JSON
-def leaderboard_command(name: str | None, as_json: bool) -> None:
+def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> None:
     """Show every submission of a competition, and the members of the newest one."""
     chosen = load_competition(name or active_competition())
     found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
@@ -144,10 +153,16 @@ def leaderboard_command(name: str | None, as_json: bool) -> None:
     if not found:
         click.echo(f"{chosen.name}: nothing submitted yet; make one with: make submit")
         return
-    click.echo(f"{chosen.title}   (* made with uncommitted changes, ! with stale members)\n")
-    click.echo(text_table(leaderboard.history(chosen, found)))
+    dev, board = (short(p) for p in (chosen.dev_profile, chosen.leaderboard_profile))
+    click.echo(
+        terminal.fitted(
+            f"{chosen.title}   (dev: {dev}, test: {board}; * made with uncommitted changes, ! with stale members)\n"
+        )
+    )
+    table = leaderboard.history(chosen, found, everything=everything)
+    click.echo(text_table(table, leaderboard.HISTORY_DROPPED))
     click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
-    click.echo(text_table(leaderboard.members(chosen, found[-1])))
+    click.echo(text_table(leaderboard.members(chosen, found[-1], everything=everything)))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from common.core import signals
 from common.core.errors import UserError
 from common.core.messages import cut, log_to_terminal
 from common.core.secrets import require_no_secrets
+from common.core.terminal import error_line
 
 _LONGEST = 400
 
@@ -25,11 +26,11 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             require_no_secrets(sys.argv[1:])
             sys.exit(command.main(sys.argv[1:] or ["--help"], prog_name=name, standalone_mode=False))
         except UserError as error:
-            sys.exit(f"error: {error}")
+            sys.exit(error_line(error))
         except click.UsageError as error:
             command_path = error.ctx.command_path if error.ctx else name
             message = cut(" ".join(error.format_message().split()), _LONGEST)
-            sys.stderr.write(f"error: {message} See: {command_path} --help\n")
+            sys.stderr.write(f"{error_line(message)} See: {command_path} --help\n")
             sys.exit(2)
         except click.Abort:
             sys.exit("interrupted.")

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common.core import distributed
+from common.core import distributed, terminal
 from common.core.config import plain
 from common.core.files import shown, write_json
 from common.data.rows import SplitName, read_predictions, write_predictions
 from common.postprocess.hints import hints
 from common.postprocess.rules import PostprocessConfig, best_texts, within
-from common.runs import scoring
+from common.runs import score_text, scoring
 from common.runs.candidates import Candidate
 from common.runs.results import from_record, write_result
 from common.runs.run import Run
@@ -52,7 +52,8 @@ def finish(run: Run[Any], files: Sequence[Path]) -> None:
     path = run.folder / "dev" / "scores.json"
     write_json(path, report.plain())
     run.tracker.scores()
-    print(f"{shown(run.folder)} on dev\n{scoring.table(report)}")  # noqa: T201
+    judged = score_text.judged_by(run.competition, "dev")
+    print(terminal.fitted(f"{score_text.text(report, judged)}\n{shown(run.folder)} on dev"))  # noqa: T201
     for line in hints(predictions):
         log.warning("%s", line)
     run.finish([*files, path], scores={s.profile: asdict(s) for s in report.scores})

@@ -69,6 +69,9 @@ def _comp(competition: Competition) -> str:
 
 # --- tables ---
 
+DROPPED = ("by fold", "(optimistic)", "texts changed", "best on dev")
+"""Columns that a narrow terminal leaves out first, in this order."""
+
 
 def _digits(profile: str) -> int:
     return 4 if profile == "korouge" else 2  # its scale is 0 to 1

@@ -249,29 +249,6 @@ def report(
     )
 
 
-def table(report: ScoreReport) -> str:
-    """Return the report as aligned lines: every metric with its interval, the floors, then the diagnostics."""
-    lines = [
-        f"{'metric':<58} {'score':>8}  {'95 % interval':<18} {'floor: one sentence':>20} {'first turns':>12}"
-    ]
-    for entry in report.scores:
-        floor_of = report.floors.get(entry.profile)  # none for a profile that does not suit the competition
-        digits = 4 if entry.profile == "korouge" else 2
-        for key, value in entry.metrics.items():
-            low, high = entry.intervals[key]
-            digits_here = digits if key.endswith(f"/{entry.headline_key}") else 4
-            line = f"{key:<58} {value:>8.{digits_here}f}  {f'{low:.{digits_here}f} – {high:.{digits_here}f}':<18}"
-            if floor_of and key.endswith(f"/{entry.headline_key}"):
-                line += f" {floor_of.constant:>20.{digits}f} {floor_of.lead:>12.{digits}f}"
-            lines.append(line.rstrip())
-    d = report.diagnostics
-    lines.append(
-        f"{d.rows} rows, {d.missing} missing or empty, {d.distinct:.1%} distinct, "
-        f"median {d.characters:.0f} characters, {d.copied:.1%} of words copied"
-    )
-    return "\n".join(lines)
-
-
 def per_example_csv(
     competition: Competition,
     split: SplitName,

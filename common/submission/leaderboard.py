@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.data.competition import Competition
+from common.data.rows import SplitName
 from common.runs.results import Result, Stage
+from common.runs.score_text import against_floor, judged_by, number, over, short
 
 
 def goals_met(competition: Competition, scores: dict[str, float]) -> str:
@@ -16,57 +18,79 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
     return " ".join(f"{goal:g} {'✓' if reached >= goal else '·'}" for goal in competition.goals)
 
 
-def history(competition: Competition, entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Return a header and one row for each submission: id, time, recipe, dev and test scores, leaderboard, goals."""
+HISTORY_DROPPED = ("method", "goals", "dev rouge_sum", "time", "floor", "test")
+"""Columns of `history` that a narrow terminal leaves out first, in this order."""
+RESULTS_DROPPED = ("commit", "hardware", "date", "minutes", "model")
+"""Columns of `results` that a narrow terminal leaves out first, in this order."""
+
+
+def history(
+    competition: Competition, entries: Sequence[dict[str, Any]], *, everything: bool = False
+) -> list[list[str]]:
+    """Return a header and one row for each submission: id, time, recipe, dev, floor, test, leaderboard, goals.
+
+    dev and test are scores in the profiles that count there; rouge_sum is shown for its goals, or with `everything`.
+    """
     dev, board = competition.dev_profile, competition.leaderboard_profile
-    header = ["id", "time", "recipe", "method", f"dev {dev}", "dev rouge_sum", f"test {board}", "LB public",
-              "LB private", "floor", "goals"]  # fmt: skip
-    table = [header]
+    summed = dev != "rouge101" and (everything or bool(competition.goals))
+    table = [["id", "time", "recipe", "dev", "floor", "over floor", "test", "LB public", "LB private",
+              *(["dev rouge_sum"] if summed else []), *(["goals"] if competition.goals else []), "method"]]  # fmt: skip
     for entry in entries:
-        blend, lb = entry["dev"]["blend"], entry.get("lb", {})
-        test = entry.get("test", {}).get("blend", {}).get(board)
+        blend, lb, floor = entry["dev"]["blend"], entry.get("lb", {}), entry["dev"]["floor"][dev]
         table.append(
             [
                 entry["id"],
                 entry["time"][:16].replace("T", " "),
                 entry["recipe"] + ("*" if entry["git"]["dirty"] else "") + ("!" if entry["stale"] else ""),
+                number(blend[dev], dev),
+                number(floor, dev),
+                over(blend[dev], floor, dev),
+                number(entry.get("test", {}).get("blend", {}).get(board), board),
+                *(number(lb.get(name), board) for name in ("public", "private")),
+                *([number(blend.get("rouge101"), "rouge101")] if summed else []),
+                *([goals_met(competition, blend)] if competition.goals else []),
                 entry["method"],
-                f"{blend[dev]:.2f}",
-                f"{blend['rouge101']:.2f}",
-                "–" if test is None else f"{test:.2f}",
-                *("–" if lb.get(name) is None else f"{lb[name]:.2f}" for name in ("public", "private")),
-                f"{entry['dev']['floor'][dev]:.2f}",
-                goals_met(competition, blend),
             ]
         )
     return table
 
 
-def members(competition: Competition, entry: dict[str, Any]) -> list[list[str]]:
-    """Return the dev and test scores of one submission: a header, then the floor, each member and the blend."""
-    splits = [split for split in ("dev", "test") if split in entry]
-    profiles = list(entry["dev"]["blend"])
-    table = [["", *(f"{split} {name}" for split in splits for name in profiles)]]
+def members(competition: Competition, entry: dict[str, Any], *, everything: bool = False) -> list[list[str]]:
+    """Return the dev and test scores of one submission: a header, then the floor, each member and the blend.
+
+    In the profile that counts, each score stands beside its difference from the floor. `everything`: other profiles too.
+    """
+    splits: list[SplitName] = [split for split in ("dev", "test") if split in entry]
+    counted = [(split, judged_by(competition, split)) for split in splits]
+    others = [(s, p) for s in splits for p in entry[s]["blend"] if everything and (s, p) not in counted]
+    head = [name for s, p in counted for name in (f"{s} {short(p)}", f"{s} over floor")]
+    table = [["", *head, *(f"{split} {short(profile)}" for split, profile in others)]]
     for name in ["floor", *(member["run"] for member in entry["members"]), "blend"]:
-        cells = [
-            f"{entry[s][name][p]:.4f}" if p == "korouge" else f"{entry[s][name][p]:.2f}"
-            for s in splits
-            for p in profiles
-        ]
-        table.append([name, *cells])
+        cells = [name]
+        for split, profile in counted:
+            score, floor = entry[split][name][profile], entry[split]["floor"][profile]
+            cells += [number(score, profile), "" if name == "floor" else over(score, floor, profile)]
+        table.append(cells + [number(entry[split][name][profile], profile) for split, profile in others])
     return table
 
 
-def results(found: Sequence[Result], profile: str) -> list[list[str]]:
+def opening(competition: Competition, entry: dict[str, Any]) -> str:
+    """Return the blend's dev score in the profile that counts, against the floor."""
+    profile = competition.dev_profile
+    score, floor = (entry["dev"][name][profile] for name in ("blend", "floor"))
+    return f"dev {short(profile)} {number(score, profile)}, {against_floor(score, floor, profile)}"
+
+
+def results(found: Sequence[Result], profile: str, *, everything: bool = False) -> list[list[str]]:
     """Return a header row and a row for each result, in descending order of the dev score in `profile`.
 
-    Results without a score in that profile are left out.
+    Results without a score in that profile are left out. `everything`: with a column for each other profile.
     """
     chosen = sorted((r for r in found if profile in r.dev), key=lambda r: (-r.dev[profile].score, r.run))
-    others = [p for p in dict.fromkeys(p for r in chosen for p in r.dev) if p != profile]
+    others = [p for p in dict.fromkeys(p for r in chosen for p in r.dev) if p != profile and everything]
     table = [
-        ["run", "model", f"dev {profile}", "95% interval", "floor", *(f"dev {p}" for p in others),
-         f"test {profile}", "minutes", "hardware", "commit", "date"]
+        ["run", "model", f"dev {short(profile)}", "95% interval", "floor", "over floor",
+         *(f"dev {short(p)}" for p in others), f"test {short(profile)}", "minutes", "hardware", "commit", "date"]
     ]  # fmt: skip
     for result in chosen:
         dev, test, stages = result.dev[profile], result.test.get(profile), result.stages.values()
@@ -77,6 +101,7 @@ def results(found: Sequence[Result], profile: str) -> list[list[str]]:
                 number(dev.score, profile),
                 f"{number(dev.low, profile)} … {number(dev.high, profile)}",
                 number(dev.floor, profile),
+                over(dev.score, dev.floor, profile),
                 *(number(result.dev[p].score if p in result.dev else None, p) for p in others),
                 number(test.score if test else None, profile),
                 " + ".join(f"{stage.minutes:.1f}" for stage in stages),
@@ -86,11 +111,6 @@ def results(found: Sequence[Result], profile: str) -> list[list[str]]:
             ]
         )
     return table
-
-
-def number(score: float | None, profile: str) -> str:
-    """Return a score as tables print it: two decimals, four on korouge's scale of 0 to 1, "–" for none."""
-    return "–" if score is None else f"{score:.{4 if profile == 'korouge' else 2}f}"
 
 
 def _commit(stage: Stage) -> str:

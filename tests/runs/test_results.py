@@ -202,7 +202,7 @@ def test_results_of_every_machine_are_listed_best_first(repository: Path) -> Non
     )
     write_result(foreign)
     assert read_one("exp002-big") == foreign
-    table = leaderboard.results(read_results("talk"), "leaderboard")
+    table = leaderboard.results(read_results("talk"), "leaderboard", everything=True)
     assert [row[0] for row in table[:2]] == ["run", "exp002-big"]
     by_score = sorted(own.values(), key=lambda r: -r.dev["leaderboard"].score)
     assert [row[0] for row in table[2:]] == [result.run for result in by_score]
@@ -213,6 +213,12 @@ def test_results_of_every_machine_are_listed_best_first(repository: Path) -> Non
         "2 × NVIDIA H200",
         "abcdef0*",
     )
+
+    assert columns["over floor"] == "–"
+    score, floor = (float(table[2][table[0].index(name)]) for name in ("dev leaderboard", "floor"))
+    assert table[2][table[0].index("over floor")] == f"{score - floor:+.2f}"
+    short = leaderboard.results(read_results("talk"), "leaderboard")
+    assert set(table[0]) - set(short[0]) == {"dev rouge_sum", "dev korouge"}
 
     printed = shown("results")
     assert printed.startswith("Talk")

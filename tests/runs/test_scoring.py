@@ -14,7 +14,7 @@ from common.core.errors import UserError
 from common.data.competition_file import load_competition
 from common.data.rows import Row, read_predictions, read_references
 from common.rouge import corpus
-from common.runs import scoring
+from common.runs import score_text, scoring
 from common.runs.scoring import example_scores, per_example_csv, score
 from tests.support import repository as repositories
 
@@ -107,8 +107,25 @@ def test_a_profile_without_a_floor_is_printed_without_one(repository: Path) -> N
     talk = load_competition("talk")
     predictions = read_predictions(repository / "outputs/talk/exp001/dev/predictions.csv", talk)
     report = scoring.report(talk, "dev", predictions, ["korouge"])
-    bare = scoring.table(replace(report, floors={})).splitlines()
-    assert bare[4].rstrip() == scoring.table(report).splitlines()[4][: len(bare[4])].rstrip()
+    bare = score_text.text(replace(report, floors={}), "leaderboard", everything=True).splitlines()
+    assert bare[0] == "korouge 0.0000 ± 0.0000, no floor is known"
+    assert bare[3].split() == ["korouge", "0.0000", "0.0000", "…", "0.0000", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("score", "floor", "profile", "wanted"),
+    [
+        (23.96, 34.6, "leaderboard", "10.64 BELOW the floor of 34.60"),
+        (44.08, 34.6, "leaderboard", "9.48 above the floor of 34.60"),
+        (34.604, 34.596, "leaderboard", "exactly the floor of 34.60"),
+        (0.1234, 0.2, "korouge", "0.0766 BELOW the floor of 0.2000"),
+        (1.0, None, "google", "no floor is known"),
+    ],
+)
+def test_a_score_is_told_against_its_floor(
+    score: float, floor: float | None, profile: str, wanted: str
+) -> None:
+    assert score_text.against_floor(score, floor, profile) == wanted
 
 
 def test_an_unknown_id_and_no_reference_are_refused() -> None:
@@ -202,10 +219,21 @@ def test_a_report_has_everything_and_prints_in_columns(repository: Path) -> None
         references_mode="mean",
     )
     assert report.scores[0].headline == pytest.approx(float(direct.headline))
-    lines = scoring.table(report).splitlines()
-    assert lines[0].split()[:2] == ["metric", "score"]
-    assert [line.split("[")[0] for line in lines[1:-1:4]] == ["leaderboard", "rouge101", "korouge"]
+    first = report.scores[0]
+    [interval] = [ends for key, ends in first.intervals.items() if key.endswith("/leaderboard")]
+    half = (interval[1] - interval[0]) / 2
+    floor = report.floors["leaderboard"]
+    best = max(floor.constant, floor.lead)
+    lines = score_text.text(report, "leaderboard").splitlines()
+    assert lines[0] == (
+        f"leaderboard {first.headline:.2f} ± {half:.2f}, {best - first.headline:.2f} BELOW the floor of {best:.2f}"
+    )
+    assert not any("korouge" in line or "rouge_sum" in line or "[" in line for line in lines)
     assert "3 rows, 0 missing or empty, 100.0% distinct" in lines[-1]
+    everything = score_text.text(report, "leaderboard", everything=True).splitlines()
+    assert everything[0] == lines[0]
+    assert everything[1].split()[:2] == ["metric", "score"]
+    assert [line.split()[0] for line in everything[3:15:4]] == ["leaderboard", "rouge_sum", "korouge"]
     for entry in report.scores:
         for key, (low, high) in entry.intervals.items():
             assert low <= entry.metrics[key] <= high

@@ -1,0 +1,110 @@
+"""Every command with a table, in a real terminal of 80 and 120 columns: no line is wider, and Hangul does not shift a column."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+COMMANDS = {
+    "list": ("list",),
+    "results": ("results",),
+    "results all": ("results", "--all"),
+    "submit": ("submit", "--force"),
+    "leaderboard": ("leaderboard",),
+    "leaderboard all": ("leaderboard", "--all"),
+    "leaks": ("leaks",),
+    "score": ("score", "--predictions", "outputs/talk/exp001/dev/predictions.csv"),
+    "score all": ("score", "--all", "--predictions", "outputs/talk/exp001/dev/predictions.csv"),
+    "compare": ("compare", "--all", "--a", "outputs/talk/exp001/dev/predictions.csv",
+                "--b", "outputs/talk/exp002/dev/predictions.csv"),
+}  # fmt: skip
+LONG = "아주 긴 한글 제목이 표의 열을 밀어내지 않는지 보려고 붙인 실험 이름, 그리고 조금 더 길게"
+
+
+def cells(text: str) -> int:
+    """The columns that a terminal uses, counted without the library that the tables use."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def in_terminal(repository: Path, columns: int, words: tuple[str, ...], **variables: str) -> str:
+    """The output of `python -m common` on a terminal of this width. Fails when the command fails."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (50, columns))
+    command = [sys.executable, "-m", "common", *words]
+    environment = {**os.environ, "KDS_ROOT": str(repository), "TERM": "xterm-256color", **variables}
+    with subprocess.Popen(
+        command, cwd=repository, env=environment, stdout=slave, stderr=subprocess.PIPE
+    ) as process:
+        os.close(slave)
+        parts = []
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # how Linux reports that the other end is closed
+                break
+            if not part:
+                break
+            parts.append(part)
+        _, errors = process.communicate()
+    os.close(master)
+    assert process.returncode == 0, errors.decode()
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_table_is_wider_than_the_terminal(repository: Path, columns: int) -> None:
+    outputs = {name: plain(in_terminal(repository, columns, words)) for name, words in COMMANDS.items()}
+    assert "Ledger id" in outputs["submit"]
+    config = repository / "experiments" / "exp002" / "config.py"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("exp002 of the tests", LONG), encoding="utf-8"
+    )
+    outputs["list"] = plain(in_terminal(repository, columns, ("list",)))
+    assert LONG[:10] in outputs["list"]
+    for name, text in outputs.items():
+        for line in text.splitlines():
+            assert cells(line) <= columns, (name, line)
+            assert "\x1b" not in line
+    header, rule, *rows = outputs["list"].splitlines()[-4:]
+    starts = [match.start() for match in re.finditer("─+", rule)]
+    assert len(starts) == 5
+    for row, needs in zip(rows, ("cpu", "cpu"), strict=True):
+        before = row[: row.index(needs, len("exp001"))]
+        assert cells(before) == starts[3], (header, row)
+
+
+def test_a_narrow_terminal_names_the_columns_that_it_leaves_out(repository: Path) -> None:
+    text = plain(in_terminal(repository, 80, ("results", "--all")))
+    note = " ".join(text[text.index("not shown at 80 columns:") :].split())
+    assert note.startswith("not shown at 80 columns: commit, hardware, date")
+    for name in ("dev leaderboard", "floor", "over floor"):
+        assert name not in note.partition("(")[0].split(": ")[1].split(", ")
+    for shown in ("44.69", "46.59", "-1.90"):
+        assert shown in text
+
+
+def test_colours_need_a_terminal_that_wants_them(repository: Path) -> None:
+    words = COMMANDS["score"]
+    assert "\x1b[31m" in in_terminal(repository, 80, words)
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in in_terminal(repository, 80, words, **variables)
+    environment = {**os.environ, "KDS_ROOT": str(repository), "TERM": "xterm-256color"}
+    done = subprocess.run(
+        [sys.executable, "-m", "common", *words],
+        cwd=repository,
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert b"\x1b" not in done.stdout
+    assert b"BELOW the floor" in done.stdout
