@@ -15,6 +15,7 @@ from common.postprocess.hints import hints
 from common.rouge import verdict
 from common.runs import scoring
 from common.runs.comparison import compare_predictions, lacking
+from common.runs.named import different_settings, predictions_path, run_of, settings_table
 from common.runs.record import other_threads
 from common.runs.results import read_results
 from common.runs.scoring import per_example_csv
@@ -24,11 +25,10 @@ from common.submission import leaderboard
 @click.command()
 @click.option(
     "--predictions",
-    "path",
+    "named",
     required=True,
-    type=user_path,
-    metavar="PATH",
-    help="CSV with an id and a summary column.",
+    metavar="RUN|PATH",
+    help="Name of a run, or a CSV with an id and a summary column.",
 )
 @COMPETITION
 @SPLIT
@@ -43,7 +43,7 @@ from common.submission import leaderboard
     help="Also write the scores of each row to this CSV.",
 )
 def score(
-    path: Path,
+    named: str,
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
@@ -55,6 +55,7 @@ def score(
     chosen = load_competition(name or active_competition())
     if stemmer:
         scoring.require_stemmer(chosen, only)
+    path = predictions_path(named, chosen.name, split)
     predictions = read_predictions(path, chosen)
     report = scoring.report(chosen, split, predictions, only, stemmer=stemmer)
     found = hints(predictions, read_references(chosen, split))
@@ -65,19 +66,24 @@ def score(
         return
     click.echo(f"{shown(path)} on {chosen.name} {split}\n{scoring.table(report)}")
     click.echo("".join(f"hint: {line}\n" for line in found), nl=False)
+    if table:
+        click.echo(f"{shown(table)}: the scores of each of the {report.diagnostics.rows} rows")
 
 
 @click.command()
 @click.option(
-    "--a", "first", required=True, type=user_path, metavar="PATH", help="Predictions CSV of the baseline."
+    "--a",
+    "named_a",
+    required=True,
+    metavar="RUN|PATH",
+    help="Run or predictions CSV that is the baseline.",
 )
 @click.option(
     "--b",
-    "second",
+    "named_b",
     required=True,
-    type=user_path,
-    metavar="PATH",
-    help="Predictions CSV that may be better.",
+    metavar="RUN|PATH",
+    help="Run or predictions CSV that may be better.",
 )
 @COMPETITION
 @SPLIT
@@ -85,8 +91,8 @@ def score(
 @STEMMER
 @AS_JSON
 def compare(
-    first: Path,
-    second: Path,
+    named_a: str,
+    named_b: str,
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
@@ -95,12 +101,15 @@ def compare(
 ) -> None:
     """Test whether b is better than a, with a paired bootstrap and a paired permutation test.
 
-    A row that one side lacks scores 0 there.
+    A row that one side lacks scores 0 there. Between two runs, the settings that differ follow.
     """
     chosen = load_competition(name or active_competition())
     if stemmer:
         scoring.require_stemmer(chosen, only)
+    first, second = (predictions_path(text, chosen.name, split) for text in (named_a, named_b))
     a, b = (read_predictions(path, chosen) for path in (first, second))
+    runs = (run_of(first), run_of(second))
+    different = different_settings(runs[0], runs[1]) if runs[0] and runs[1] else None
     found = compare_predictions(chosen, split, a, b, only, stemmer=stemmer)
     references = read_references(chosen, split)
     sides = {side: (texts, lacking(texts, references)) for side, texts in (("a", a), ("b", b))}
@@ -110,7 +119,8 @@ def compare(
             for side, (_, lack) in sides.items()
             for kind in ("missing", "empty")
         }
-        click.echo(json.dumps([asdict(entry) | counts for entry in found]))
+        settings = {"settings": different}
+        click.echo(json.dumps([asdict(entry) | counts | settings for entry in found], ensure_ascii=False))
         return
     table = [["profile", "metric", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation", "b"]]
     for entry in found:
@@ -129,6 +139,12 @@ def compare(
     click.echo(text_table(table))
     if note := other_threads(first, second):
         click.echo(note)
+    if different is None:
+        click.echo("settings are not compared: a and b are not both predictions of runs on this machine.")
+    elif different:
+        click.echo(f"\n{text_table(settings_table(different))}")
+    else:
+        click.echo("a and b have the same settings.")
 
 
 @click.command("results")
