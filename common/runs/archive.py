@@ -75,9 +75,12 @@ def note(competition: str, run: str, text: str) -> Path:
     Raises UserError for a text that is no line of at most LONGEST_NOTE printable characters, and for an unknown run.
     """
     text = text.strip()
-    if len(text) > LONGEST_NOTE or not (text.isprintable() and _is_unicode(text)):
+    wanted = f"wanted one line of at most {LONGEST_NOTE} printable characters"
+    if len(text) > LONGEST_NOTE:
+        raise UserError(f"text {brief(text, 40)}: found {len(text)} characters, {wanted}.")
+    if not text.isprintable():  # a lone surrogate is not printable either
         raise UserError(
-            f"text {brief(text, 40)}: wanted one line of at most {LONGEST_NOTE} printable characters, found {len(text)} characters."
+            f"text {brief(text, 40)}: found a line break or a character that is not shown, {wanted}."
         )
     folder, archived = run_folder(competition, run), archived_folder(competition, run)
     if not folder.is_dir() and archived.is_dir():
@@ -89,10 +92,6 @@ def note(competition: str, run: str, text: str) -> Path:
     else:
         path.unlink(missing_ok=True)
     return path
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _require_run(folder: Path) -> None:
@@ -181,7 +180,9 @@ def _move(source: Path, target: Path, hashes: dict[str, str]) -> None:
             _flush(staging)
             staging.rename(target)
             fsync_folder(target.parent)
-            remove(source)
+            old = source.with_name(f".old-{source.name}")  # no half-removed run if this process is killed
+            source.rename(old)
+            remove(old)
         fsync_folder(target.parent)
     except (OSError, shutil.Error) as error:
         reason = getattr(error, "strerror", None) or "some files cannot be copied"

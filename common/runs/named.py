@@ -13,6 +13,7 @@ from common.core.paths import RUN_NAME, archived_folder, run_folder
 from common.data.competition_file import active_competition
 from common.data.rows import SplitName
 from common.runs.catalogue import run_folders
+from common.runs.experiments import require_experiment
 from common.runs.record import read_record, stage_command, unfinished
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def predictions_path(text: str, competition: str, split: SplitName) -> Path:
     """Return the predictions file that a user named by its path or by a run: exp002, exp002-seed2.
 
     A file of that name wins. An archived run counts. A warning is logged when the run's inference has not finished.
-    Raises UserError with the command that makes the predictions when the run has none.
+    Raises UserError with the command that makes the predictions when the run has none, and for an unknown experiment.
     """
     path = user_path(text)
     try:
@@ -51,6 +52,8 @@ def predictions_path(text: str, competition: str, split: SplitName) -> Path:
 
 def _no_predictions(folder: Path, competition: str, split: SplitName) -> str:
     run = folder.name
+    if not folder.is_dir():
+        require_experiment(run.split("-")[0])
     comp = "" if competition == active_competition() else f" comp={competition}"
     commands = [stage_command(run, stage, folder, comp) for stage in ("train", "infer")]
     if read_record(folder).get("train", {}).get("status") == "finished":

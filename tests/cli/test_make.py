@@ -48,8 +48,8 @@ def test_the_help_names_exactly_the_settings_that_a_target_takes() -> None:
     for target, line in re.findall(r"(?m)^([a-z-]+):.*?## (.*)$", makefile):
         shown, colon, _ = line.partition(": ")
         given = re.sub(r'"[^"]*"', "", shown) if colon else ""
-        assert set(re.findall(r"([a-z]+)=", given)) == set(settings_of_make.settings(target)), target
-        required = re.findall(r"([a-z]+)=", re.sub(r"\[[^][]*(\[[^][]*\][^][]*)*\]", "", given))
+        assert set(re.findall(r"([a-z-]+)=", given)) == set(settings_of_make.settings(target)), target
+        required = re.findall(r"([a-z-]+)=", re.sub(r"\[[^][]*(\[[^][]*\][^][]*)*\]", "", given))
         assert set(required) - {"id"} == set(TARGETS[target].needs.split()) - {"id"}, target
 
 
