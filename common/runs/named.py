@@ -8,7 +8,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
-from common.core.messages import brief, listed
+from common.core.messages import cut, listed
 from common.core.paths import RUN_NAME, archived_folder, run_folder
 from common.data.competition_file import active_competition
 from common.data.rows import SplitName
@@ -33,7 +33,7 @@ def predictions_path(text: str, competition: str, split: SplitName) -> Path:
     if is_file or not RUN_NAME.fullmatch(text):
         if not is_file and not kind_of(path) and "/" not in text and not path.suffix:
             raise UserError(
-                f"{brief(text)}: not there, and not the name of a run, as in exp002 or exp002-seed2."
+                f"{cut(text)}: not there, and not the name of a run, as in exp002 or exp002-seed2."
             )
         return path
     folder, archived = run_folder(competition, text), archived_folder(competition, text)

@@ -60,7 +60,7 @@ def test_make_says_what_is_missing(repository: Path) -> None:
         "new": "exp= is missing; for example: make new exp=exp014 from=exp002",
         "data": "comp= is missing; for example: make data comp=",
         "use": "comp= is missing; for example: make use comp=",
-        "score": "pred= is missing; for example: make score pred=FILE",
+        "score": "pred= is missing; for example: make score pred=exp002",
         "lb": "id= is missing; for example: make lb id=ID",
         "docs": 'q= is missing; for example: make docs q="Qwen2.5 generation config"',
     }

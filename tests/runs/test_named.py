@@ -47,7 +47,7 @@ def test_a_run_without_predictions_gets_the_command_that_makes_them(
         "exp001-d": 'exp001-d is neither a file nor a run of talk (runs: "exp001", "exp001-b", "exp001-c", "exp002"); make '
         "them with: make exp=exp001 train run=exp001-d && make exp=exp001 infer run=exp001-d",
         "exp009": "experiment 'exp009' does not exist. There are exp001, exp002",
-        "exp1": "'exp1': not there, and not the name of a run",
+        "exp1": "exp1: not there, and not the name of a run",
         " ": "a path is empty",
     }
     for text, message in messages.items():
