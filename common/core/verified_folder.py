@@ -152,18 +152,6 @@ def fingerprint(folder: Path) -> str:
     return sha256_file(folder / MANIFEST)
 
 
-def unverified_fingerprint(folder: Path) -> str:
-    """Return the sha256 of a folder's manifest without reading the files that it lists, which takes no time.
-
-    Raises UserError when the manifest cannot be read, or a file that it lists is missing.
-    """
-    manifest = read_json(folder / MANIFEST)
-    for name in manifest if isinstance(manifest, dict) else ():
-        if not (folder / name).is_file():
-            raise UserError(f"{shown(folder / name)} is missing")
-    return sha256_file(folder / MANIFEST)
-
-
 def staging_folder(folder: Path) -> Path:
     """Return the path of the staging folder that `save` fills before renaming it to `folder`."""
     return folder.with_name(f".staging-{folder.name}")

@@ -61,7 +61,7 @@ def restore(competition: str, run: str) -> Path:
         changed = [name for name in {**expected, **hashes} if expected.get(name) != hashes.get(name)]
         if changed := [name for name in changed if name != NOTE]:
             raise UserError(
-                f"{shown(source)}: {len(changed)} files have changed since the run was archived ({listed(changed, 3)}); "
+                f"{shown(source)}: {len(changed)} of its files changed since the run was archived ({listed(changed, 3)}); "
                 f"nothing was moved. Bring them back from a copy, or, to use the run as it is: mv {shown(source)} {shown(folder)}"
             )
         _move(source, folder, hashes)

@@ -12,10 +12,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from common.core.errors import UserError
-from common.core.files import read_json, read_regular, sha256_file
+from common.core.files import read_json, read_regular, sha256_file, shown
 from common.core.paths import ARCHIVED, RUN_NAME, outputs
 from common.core.provenance import code_hash
-from common.core.verified_folder import unverified_fingerprint
+from common.core.verified_folder import MANIFEST
 from common.data.competition import Competition
 from common.runs.record import Hashing, read_record, stale_reasons, stale_training
 
@@ -55,7 +55,7 @@ def catalogue(competition: Competition) -> list[RunEntry]:
 
     Whether a run is stale is judged without reading its weights; `make submit` reads them too.
     """
-    look = Hashing(functools.cache(code_hash), functools.cache(sha256_file), unverified_fingerprint)
+    look = Hashing(functools.cache(code_hash), functools.cache(sha256_file), _unverified_fingerprint)
     plain, smoke = outputs(competition.name), outputs(competition.name, smoke=True)
     found = [
         _entry(folder, competition.dev_profile, judge)
@@ -114,6 +114,18 @@ def areas(competition: str) -> dict[str, int]:
         found |= {path.name: disk_use(path) for path in others}
     found["smoke"] = disk_use(outputs(competition, smoke=True))
     return {name: size for name, size in found.items() if size or name == "runs"}
+
+
+def _unverified_fingerprint(folder: Path) -> str:
+    """Return the sha256 of a checkpoint's manifest without reading the files that it lists, which takes no time.
+
+    Raises UserError when the manifest cannot be read, or a file that it lists is missing.
+    """
+    manifest = read_json(folder / MANIFEST)
+    for name in manifest if isinstance(manifest, dict) else ():
+        if not (folder / name).is_file():
+            raise UserError(f"{shown(folder / name)} is missing")
+    return sha256_file(folder / MANIFEST)
 
 
 def read_note(folder: Path) -> str:

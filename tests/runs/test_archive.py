@@ -102,7 +102,7 @@ def test_a_file_that_changed_in_the_archive_is_found(repository: Path) -> None:
     refuses(
         repository,
         lambda: restore("talk", "exp001"),
-        "1 files have changed",
+        "1 of its files changed",
         '"best/m.json"',
         "nothing was moved",
     )
