@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/make.py declares which settings each target takes, and turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -45,6 +45,10 @@ leaks: setup ## [comp=NAME]: show copies and near-copies between train, dev, tes
 use: setup ## comp=NAME: make this competition the active one
 list: setup ## [comp=NAME]: list every experiment: title, model, needs, last dev score
 results: setup ## [comp=NAME] [all=1] [markdown=1]: list the results of all runs in results/, best dev score first
+runs: setup ## [comp=NAME]: list every run on this machine: status, dev score, changed settings, note, disk use
+note: setup ## run=expNNN[-NAME] text="TEXT" [comp=NAME]: write a note about a run, which make runs shows
+archive: setup ## run=expNNN[-NAME] [comp=NAME]: move a run out of the way, whole and verified; its result stays listed
+restore: setup ## run=expNNN[-NAME] [comp=NAME]: move an archived run back
 train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnodes=2 …"] [track=off|online] [restart=1] [smoke=1] [args="--epochs 2 --model 'my models/kobart'"]: train or resume
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
@@ -53,8 +57,8 @@ smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny 
 new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
-score: setup ## pred=FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1]: score predictions and compare them with the floor
-compare: setup ## a=FILE b=FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1]: test whether b is better, with a paired bootstrap and permutation test
+score: setup ## pred=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1] [per-example=FILE]: score predictions and compare them with the floor
+compare: setup ## a=RUN|FILE b=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1]: test whether b is better, and show which settings differ
 submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1] [all=1]: submissions/NAME.toml → validated CSV + ledger entry
 blend-report: setup ## [blend=NAME] [comp=NAME] [args="--candidates 4"]: compare the ways of blending on dev, with confidence intervals
 postprocess: setup ## run=expNNN[-NAME] [comp=NAME] [all=1]: measure the effect of each rule and of a fitted length on dev
@@ -63,7 +67,7 @@ lb: setup ## id=ID [public=SCORE] [private=SCORE]: record the scores from the si
 reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce:
+data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -90,4 +94,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup demo data leaks use list results train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test faults audit check format
+.PHONY: help setup demo data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test faults audit check format

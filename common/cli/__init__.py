@@ -2,7 +2,7 @@
 
 import click
 
-from common.cli import data, experiments
+from common.cli import data, experiments, runs
 from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
@@ -22,6 +22,7 @@ for command in (
     data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
     compare, submit, blend_report_command, leaderboard_command, lb, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
+    runs.runs_command, runs.note, runs.archive, runs.restore,
 ):  # fmt: skip
     commands.add_command(command)
 

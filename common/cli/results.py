@@ -16,6 +16,7 @@ from common.postprocess.hints import hints
 from common.rouge import verdict
 from common.runs import score_text, scoring
 from common.runs.comparison import compare_predictions, lacking
+from common.runs.named import different_settings, predictions_path, run_of, settings_table
 from common.runs.record import other_threads
 from common.runs.results import read_results
 from common.runs.scoring import per_example_csv
@@ -25,11 +26,10 @@ from common.submission import leaderboard
 @click.command()
 @click.option(
     "--predictions",
-    "path",
+    "named",
     required=True,
-    type=user_path,
-    metavar="PATH",
-    help="CSV with an id and a summary column.",
+    metavar="RUN|PATH",
+    help="Name of a run, or a CSV with an id and a summary column.",
 )
 @COMPETITION
 @SPLIT
@@ -45,7 +45,7 @@ from common.submission import leaderboard
     help="Also write the scores of each row to this CSV.",
 )
 def score(
-    path: Path,
+    named: str,
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
@@ -60,6 +60,7 @@ def score(
     seen = _profiles(only, judged, everything=everything or as_json)
     if stemmer:
         scoring.require_stemmer(chosen, seen)
+    path = predictions_path(named, chosen.name, split)
     predictions = read_predictions(path, chosen)
     report = scoring.report(chosen, split, predictions, seen, stemmer=stemmer)
     found = hints(predictions, read_references(chosen, split))
@@ -69,21 +70,27 @@ def score(
         click.echo(json.dumps({**report.plain(), "hints": found}, ensure_ascii=False))
         return
     text = score_text.text(report, judged, everything=everything or bool(only))
-    hinted = [f"{terminal.styled('hint:', 'yellow')} {line}" for line in found]
-    click.echo(terminal.fitted("\n".join([text, f"{shown(path)} on {chosen.name} {split}", *hinted])))
+    lines = [text, f"{shown(path)} on {chosen.name} {split}"]
+    lines += [f"{terminal.styled('hint:', 'yellow')} {line}" for line in found]
+    if table:
+        lines.append(f"{shown(table)}: the scores of each of the {report.diagnostics.rows} rows")
+    click.echo(terminal.fitted("\n".join(lines)))
 
 
 @click.command()
 @click.option(
-    "--a", "first", required=True, type=user_path, metavar="PATH", help="Predictions CSV of the baseline."
+    "--a",
+    "named_a",
+    required=True,
+    metavar="RUN|PATH",
+    help="Run or predictions CSV that is the baseline.",
 )
 @click.option(
     "--b",
-    "second",
+    "named_b",
     required=True,
-    type=user_path,
-    metavar="PATH",
-    help="Predictions CSV that may be better.",
+    metavar="RUN|PATH",
+    help="Run or predictions CSV that may be better.",
 )
 @COMPETITION
 @SPLIT
@@ -92,8 +99,8 @@ def score(
 @STEMMER
 @AS_JSON
 def compare(
-    first: Path,
-    second: Path,
+    named_a: str,
+    named_b: str,
     name: str | None,
     split: SplitName,
     only: tuple[str, ...],
@@ -103,13 +110,16 @@ def compare(
 ) -> None:
     """Test whether b is better than a, with a paired bootstrap and a paired permutation test.
 
-    A row that one side lacks scores 0 there.
+    A row that one side lacks scores 0 there. Between two runs, the settings that differ follow.
     """
     chosen = load_competition(name or active_competition())
     seen = _profiles(only, score_text.judged_by(chosen, split), everything=everything or as_json)
     if stemmer:
         scoring.require_stemmer(chosen, seen)
+    first, second = (predictions_path(text, chosen.name, split) for text in (named_a, named_b))
     a, b = (read_predictions(path, chosen) for path in (first, second))
+    runs = (run_of(first), run_of(second))
+    different = different_settings(runs[0], runs[1]) if runs[0] and runs[1] else None
     found = compare_predictions(chosen, split, a, b, seen, stemmer=stemmer)
     references = read_references(chosen, split)
     sides = {side: (texts, lacking(texts, references)) for side, texts in (("a", a), ("b", b))}
@@ -119,7 +129,8 @@ def compare(
             for side, (_, lack) in sides.items()
             for kind in ("missing", "empty")
         }
-        click.echo(json.dumps([asdict(entry) | counts for entry in found]))
+        settings = {"settings": different}
+        click.echo(json.dumps([asdict(entry) | counts | settings for entry in found], ensure_ascii=False))
         return
     table = [["profile", "a", "b", "b − a", "95 % interval", "p bootstrap", "p permutation", "b is"]]
     for entry in found:
@@ -137,6 +148,12 @@ def compare(
     lines.append(text_table(table, ("p bootstrap", "p permutation", "a", "b"), VERDICTS))
     if note := other_threads(first, second):
         lines.append(note)
+    if different is None:
+        lines.append("settings are not compared: a and b are not both predictions of runs on this machine.")
+    elif different:
+        lines.append(f"\n{text_table(settings_table(different))}")
+    else:
+        lines.append("a and b have the same settings.")
     click.echo(terminal.fitted("\n".join(lines)))
 
 

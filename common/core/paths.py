@@ -11,6 +11,7 @@ from common.core.messages import brief
 EXPERIMENT = re.compile(r"exp[0-9]{3}")
 RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]{0,79})?")
 MERGED = "merged"
+ARCHIVED = "archived"
 
 
 def cache_folder() -> Path:
@@ -22,6 +23,11 @@ def cache_folder() -> Path:
 def merged_folder(competition_name: str, run: str) -> Path:
     """Return the path of a run's merged model: outputs/COMPETITION/merged/RUN."""
     return outputs(competition_name) / MERGED / run
+
+
+def archived_folder(competition_name: str, run: str) -> Path:
+    """Return the folder of an archived run: outputs/COMPETITION/archived/RUN."""
+    return outputs(competition_name) / ARCHIVED / run
 
 
 def outputs(competition: str, *, smoke: bool = False) -> Path:

@@ -26,7 +26,7 @@ from common.postprocess.trials import (
 )
 from common.rouge import Comparison
 from common.runs import candidates
-from common.runs.record import read_record, stage_command, to_arguments
+from common.runs.record import read_record, require_not_archived, stage_command, to_arguments
 from common.runs.scoring import profiles
 
 
@@ -36,6 +36,7 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     Raises UserError when inference has not finished, candidates are missing, or the predictions do not match them.
     """
     folder = run_folder(competition.name, run)
+    require_not_archived(folder)
     again = stage_command(run, "infer", folder, _comp(competition))
     record = read_record(folder).get("infer", {})
     if record.get("status") != "finished":

@@ -1,12 +1,14 @@
 """Read run folders: their paths, their records, and whether they are stale. Never imports torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, shown
+from common.core.paths import ARCHIVED
 from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
 
@@ -17,8 +19,20 @@ _NEEDED_WHEN_FINISHED = ("checkpoint", "files", "hardware", "git", "packages", "
 _TYPES: dict[str, Any] = {
     "status": str, "config": dict, "data": dict, "code": dict, "notes": dict, "overrides": dict, "files": dict, "runs": dict,
     "sources": dict, "hardware": dict, "processes": int, "checkpoint": str | None, "competition": str, "experiment": str,
-    "git": dict, "packages": dict, "minutes": int | float,
+    "git": dict, "packages": dict, "minutes": int | float, "started": str, "failure": str,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hashing:
+    """How the present hashes are found that a record is compared with."""
+
+    code: Callable[[Path], str] = code_hash
+    file: Callable[[Path], str] = sha256_file
+    checkpoint: Callable[[Path], str] = fingerprint
+
+
+EXACT = Hashing()
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -67,54 +81,59 @@ def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:
     return reasons
 
 
-def changed_code(hashes: dict[str, str]) -> list[str]:
+def changed_code(hashes: dict[str, str], hashing: Hashing = EXACT) -> list[str]:
     """Return one printable reason for each recorded code file that has changed or is gone.
 
     When more than NAMED files are gone, as after a move of the modules, one reason stands for all of them.
     """
     gone = [name for name in hashes if not (root() / name).is_file()]
     if len(gone) <= NAMED:
-        return _changed(hashes, "code", code_hash)
+        return _changed(hashes, "code", hashing.code)
     return [
         f"it was made by an older layout of the code: {len(gone)} of its {len(hashes)} code files were moved or "
         f"removed since ({', '.join(gone[:NAMED])}, …)"
     ]
 
 
-def stale_stage(stage: dict[str, Any]) -> list[str]:
+def stale_stage(stage: dict[str, Any], hashing: Hashing = EXACT) -> list[str]:
     """Return why a recorded train or infer stage is stale; [] when it is not.
 
     Compared are the code, the data and the other runs that the stage used.
     """
     data = {name: entry["sha256"] for name, entry in stage["data"].items()}
     mixed: list[str] = stage["notes"].get("mixed", [])
-    others = _changed_runs(stage.get("runs", {}))
-    return [*changed_code(stage["code"]), *_changed(data, "data", sha256_file), *others, *mixed]
+    others = _changed_runs(stage.get("runs", {}), hashing)
+    return [
+        *changed_code(stage["code"], hashing),
+        *_changed(data, "data", hashing.file),
+        *others,
+        *mixed,
+    ]
 
 
-def _changed_runs(checkpoints: dict[str, str]) -> list[str]:
+def _changed_runs(checkpoints: dict[str, str], hashing: Hashing) -> list[str]:
     """Return why the runs that a stage was made from are gone, trained again or stale; [] when none is."""
     reasons = []
     for name, expected in checkpoints.items():
         train = read_record(root() / name).get("train")
         if train is None:
-            reasons.append(f"run {name} is gone")
+            reasons.append(f"run {name} is gone{_how_to_restore(root() / name)}")
         elif train["checkpoint"] != expected:
             reasons.append(f"run {name} was trained again")
         else:
-            reasons += [f"run {name}: {reason}" for reason in stale_training(root() / name)]
+            reasons += [f"run {name}: {reason}" for reason in stale_training(root() / name, hashing)]
     return reasons
 
 
-def stale_training(folder: Path) -> list[str]:
+def stale_training(folder: Path, hashing: Hashing = EXACT) -> list[str]:
     """Return why the training is stale: changed code, data or checkpoint; [] when it is not, or was never started."""
     train = read_record(folder).get("train")
     if train is None:
         return []
-    reasons = stale_stage(train)
+    reasons = stale_stage(train, hashing)
     if train["status"] == "finished":
         try:
-            if fingerprint(folder / "best") != train["checkpoint"]:
+            if hashing.checkpoint(folder / "best") != train["checkpoint"]:
                 reasons.append("the checkpoint is not the one that training saved")
         except UserError as error:
             reasons.append(str(error))
@@ -129,8 +148,30 @@ def require_checkpoint(folder: Path, train: dict[str, Any]) -> None:
         )
 
 
+def is_archived(folder: Path) -> bool:
+    """Return whether a run is in the archive of its competition and not in its own folder."""
+    return (folder.parent / ARCHIVED / folder.name).is_dir() and not (folder / "run.json").exists()
+
+
+def _how_to_restore(folder: Path) -> str:
+    """Return " (it is archived: make restore …)" for the folder of an archived run, else ""."""
+    return f" (it is archived: {restore_command(folder)})" if is_archived(folder) else ""
+
+
+def restore_command(folder: Path) -> str:
+    """Return the make command that brings an archived run back to its folder."""
+    return f"make restore run={folder.name} comp={folder.parent.name}"
+
+
+def require_not_archived(folder: Path) -> None:
+    """Raise UserError with the command that restores the run when it is archived."""
+    if is_archived(folder):
+        raise UserError(f"{shown(folder)} is archived; first run: {restore_command(folder)}")
+
+
 def require_trained(folder: Path) -> None:
     """Raise UserError unless the run's training has finished."""
+    require_not_archived(folder)
     if read_record(folder).get("train", {}).get("status") != "finished":
         option = f" run={folder.name}" if "-" in folder.name else ""
         raise UserError(
@@ -158,7 +199,7 @@ def unfinished(folder: Path) -> bool:
     return any(stages.get(stage, {}).get("status") != "finished" for stage in ("train", "infer"))
 
 
-def stale_reasons(folder: Path) -> list[str]:
+def stale_reasons(folder: Path, hashing: Hashing = EXACT) -> list[str]:
     """Return why a run's predictions are not what the repository would produce now; [] when they are.
 
     Compares the imported code, the data files, the checkpoint and the predictions with their recorded hashes.
@@ -168,8 +209,8 @@ def stale_reasons(folder: Path) -> list[str]:
     for stage in ("train", "infer"):
         if stages.get(stage, {}).get("status") != "finished":
             return [f"{stage} has not finished"]
-    reasons = [*stale_training(folder), *stale_stage(stages["infer"])]
-    reasons += _changed(stages["infer"]["files"], "result", sha256_file)
+    reasons = [*stale_training(folder, hashing), *stale_stage(stages["infer"], hashing)]
+    reasons += _changed(stages["infer"]["files"], "result", hashing.file)
     if stages["train"]["checkpoint"] != stages["infer"]["checkpoint"]:
         reasons.append("the predictions were made with another checkpoint")
     return list(dict.fromkeys(reasons))

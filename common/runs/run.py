@@ -5,7 +5,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Any, Generic, TypeVar
 
 from common.core import distributed, verified_folder
 from common.core.config import override, plain
+from common.core.errors import UserError, first_line
 from common.core.files import root, sha256_file, shown, write_json
 from common.core.messages import brief
 from common.core.provenance import code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
 from common.data.rows import Split, SplitName, read_split
-from common.runs.record import read_record, to_arguments
+from common.runs.record import read_record, require_not_archived, to_arguments
 from common.runs.wandb_log import Tracker
 
 log = logging.getLogger(__name__)
@@ -111,6 +113,28 @@ class Run(Generic[C]):
         """Record the stage as finished, with the hashes of the `files` that it made and additional `values`."""
         self._write("finished", files, minutes=round((time.time() - self.started) / 60, 2), **values)
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Note in the record why the stage failed, if an error leaves this context after the stage began.
+
+        A signal is no failure. Raises UserError when the run is archived.
+        """
+        require_not_archived(self.folder)
+        try:
+            yield
+        except Exception as error:
+            with suppress(UserError):  # a full disk may be the very error
+                stages = read_record(self.folder)
+                own = stages.get(self.stage, {})
+                if own.get("status") == "running" and own.get("started") == self._began:
+                    own["failure"] = first_line(error)
+                    write_json(self.folder / "run.json", stages)
+            raise
+
+    @property
+    def _began(self) -> str:
+        return datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds")
+
     def _write(self, status: str, files: Sequence[Path] = (), **values: Any) -> None:
         if distributed.rank():
             return
@@ -133,7 +157,7 @@ class Run(Generic[C]):
             "git": git_state(),
             "packages": package_versions(),
             "hardware": hardware(),
-            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "started": self._began,
             "notes": self.notes,
             "sources": self.sources,
             **values,

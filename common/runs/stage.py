@@ -130,7 +130,7 @@ def _run(
         _follow_first(run, work)
     else:
         try:
-            with locked_run(folder), tracker:
+            with locked_run(folder), tracker, run.attempt():
                 if stage == "train":
                     _begin_training(run, options.restart, options.renew, work)
                 else:

@@ -22,6 +22,7 @@ from common.runs.experiments import require_experiment
 from common.runs.record import (
     needs_training,
     read_record,
+    require_not_archived,
     stage_command,
     stale_reasons,
     stale_training,
@@ -37,9 +38,11 @@ def require_fresh(
     """Return the reasons why members are stale, by run; {} when all are up to date.
 
     With `missing="train"` missing and stale members are trained and inferred first, `jobs` at a time. Raises
-    UserError with the commands to run when a member is still missing, or is stale and `allow_stale` is false.
+    UserError with the commands to run when a member is archived or still missing, or is stale and `allow_stale` is false.
     """
     folders = {member.run: run_folder(competition.name, member.run) for member in recipe.members}
+    for folder in folders.values():
+        require_not_archived(folder)
     if missing == "train":
         train_and_infer([run for run, folder in folders.items() if stale_reasons(folder)], competition, jobs)
     stale = {}

@@ -89,6 +89,10 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "leaks",
         "postprocess",
         "merge",
+        "runs",
+        "note",
+        "archive",
+        "restore",
     ]
     top = common(repository, "--help")
     assert (top.returncode, top.stderr) == (0, "")

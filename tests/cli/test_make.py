@@ -48,8 +48,8 @@ def test_the_help_names_exactly_the_settings_that_a_target_takes() -> None:
     for target, line in re.findall(r"(?m)^([a-z-]+):.*?## (.*)$", makefile):
         shown, colon, _ = line.partition(": ")
         given = re.sub(r'"[^"]*"', "", shown) if colon else ""
-        assert set(re.findall(r"([a-z]+)=", given)) == set(settings_of_make.settings(target)), target
-        required = re.findall(r"([a-z]+)=", re.sub(r"\[[^][]*(\[[^][]*\][^][]*)*\]", "", given))
+        assert set(re.findall(r"([a-z-]+)=", given)) == set(settings_of_make.settings(target)), target
+        required = re.findall(r"([a-z-]+)=", re.sub(r"\[[^][]*(\[[^][]*\][^][]*)*\]", "", given))
         assert set(required) - {"id"} == set(TARGETS[target].needs.split()) - {"id"}, target
 
 
@@ -60,7 +60,7 @@ def test_make_says_what_is_missing(repository: Path) -> None:
         "new": "exp= is missing; for example: make new exp=exp014 from=exp002",
         "data": "comp= is missing; for example: make data comp=",
         "use": "comp= is missing; for example: make use comp=",
-        "score": "pred= is missing; for example: make score pred=FILE",
+        "score": "pred= is missing; for example: make score pred=exp002",
         "lb": "id= is missing; for example: make lb id=ID",
         "docs": 'q= is missing; for example: make docs q="Qwen2.5 generation config"',
     }

@@ -1,0 +1,167 @@
+"""Commands for the runs on this machine: runs, note, archive, restore."""
+
+import json
+import shutil
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common.cli.options import AS_JSON, COMPETITION
+from common.core import terminal
+from common.core.files import existing_parent, shown
+from common.core.messages import cut
+from common.core.paths import outputs
+from common.core.text_table import text_table
+from common.data.competition_file import active_competition, load_competition
+from common.runs import archive as archives
+from common.runs import score_text
+from common.runs.catalogue import RunEntry, areas, catalogue, dependants, disk_use
+from common.runs.record import to_arguments
+
+_DROP = ("min", "size", "date", "note", "over floor")
+_COLOURS = {"trained": "green", "stale": "yellow", "broken": "red"}
+RUN = click.option("--run", required=True, help="Name of the run: exp002 or exp002-seed2.")
+
+
+@click.command("runs")
+@COMPETITION
+@AS_JSON
+def runs_command(name: str | None, as_json: bool) -> None:
+    """List every run on this machine, the newest first, and the disk space they use."""
+    chosen = load_competition(name or active_competition())
+    found, used = catalogue(chosen), areas(chosen.name)
+    free = shutil.disk_usage(existing_parent(outputs(chosen.name))).free
+    if as_json:
+        report = {
+            "competition": chosen.name,
+            "profile": chosen.dev_profile,
+            "runs": [asdict(entry) for entry in found],
+            "disk": {"used": used, "total": sum(used.values()), "free": free},
+        }
+        click.echo(json.dumps(report, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"{chosen.name}: no run yet; make one with: make exp=exp002 train")
+        return
+    click.echo(
+        f"{chosen.name}: {len(found)} runs\n{text_table(_table(found, chosen.dev_profile), _DROP, _COLOURS)}"
+    )
+    for line in _reasons(found):
+        click.echo(terminal.fitted(line))
+    several = (
+        f" ({', '.join(f'{kind} {readable(size)}' for kind, size in used.items())})" if len(used) > 1 else ""
+    )
+    click.echo(f"disk: {readable(sum(used.values()))} used{several}, {readable(free)} free")
+
+
+def _table(found: list[RunEntry], profile: str) -> list[list[str]]:
+    """Return a header and a row for each run, without the columns that would be empty."""
+    head = [
+        "run",
+        "status",
+        "date",
+        score_text.short(profile),
+        "over floor",
+        "min",
+        "size",
+        "changed settings",
+        "note",
+    ]
+    rows = [head, *(_row(entry, profile) for entry in found)]
+    empty = {i for i in (7, 8) if not any(row[i] for row in rows[1:])}
+    return [[cell for i, cell in enumerate(row) if i not in empty] for row in rows]
+
+
+def _row(entry: RunEntry, profile: str) -> list[str]:
+    halfway = entry.status in ("running", "interrupted", "failed") and entry.stage
+    changed = {name.rpartition(".")[2]: value for name, value in entry.settings.items()}
+    return [
+        entry.run,
+        f"{entry.status} ({entry.stage})" if halfway else entry.status,
+        _local(entry.started),
+        score_text.number(entry.score, profile),
+        "–" if entry.score is None else score_text.over(entry.score, entry.floor, profile),
+        f"{entry.minutes:.1f}" if entry.minutes else "–",
+        readable(entry.size),
+        " ".join(to_arguments(changed)),
+        entry.note,
+    ]
+
+
+def _local(started: str | None) -> str:
+    return datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M") if started else "–"
+
+
+def _reasons(found: list[RunEntry]) -> list[str]:
+    """Return a line for each group of runs that are stale, failed or broken for the same reasons."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for entry in found:
+        if entry.reasons:
+            groups.setdefault((entry.status, *entry.reasons), []).append(entry.run)
+    lines = []
+    for (status, first, *others), runs in groups.items():
+        more = f"; and {len(others)} more" if others else ""
+        names = ", ".join(runs[:5]) + (f" and {len(runs) - 5} more" if len(runs) > 5 else "")
+        lines.append(f"{status}: {names}: {cut(first, 300)}{more}")
+    return lines
+
+
+def readable(size: int) -> str:
+    """Return a number of bytes with the unit that suits it: "0 B", "3.4 MB", "12 GB"."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{value:.1f} {units[0]}" if units[0] != "B" and value < 9.95 else f"{value:.0f} {units[0]}"
+
+
+@click.command()
+@RUN
+@click.option("--text", required=True, help="One line; a blank text removes the note.")
+@COMPETITION
+def note(run: str, text: str, name: str | None) -> None:
+    """Write a note about a run, which make runs shows."""
+    path = archives.note(load_competition(name or active_competition()).name, run, text)
+    click.echo(
+        f"{shown(path)}: {'note saved' if path.exists() else 'no note'}; make runs shows the notes of all runs."
+    )
+
+
+@click.command()
+@RUN
+@COMPETITION
+@AS_JSON
+def archive(run: str, name: str | None, as_json: bool) -> None:
+    """Move a run out of the way, into outputs/COMPETITION/archived. Its result and its note stay listed."""
+    chosen = load_competition(name or active_competition())
+    users = sorted(dependants(chosen.name, run))
+    _report_move(archives.archive(chosen.name, run), as_json, "archived", "restore")
+    if users and not as_json:
+        click.echo(
+            f"{', '.join(users)} {'was' if len(users) == 1 else 'were'} made from {run}, and stale until it is restored."
+        )
+
+
+@click.command()
+@RUN
+@COMPETITION
+@AS_JSON
+def restore(run: str, name: str | None, as_json: bool) -> None:
+    """Move an archived run back, after checking that no file has changed."""
+    chosen = load_competition(name or active_competition())
+    _report_move(archives.restore(chosen.name, run), as_json, "restored", "archive")
+
+
+def _report_move(path: Path, as_json: bool, done: str, back: str) -> None:
+    files = sum(1 for found in path.rglob("*") if not found.is_dir())
+    report: dict[str, Any] = {"run": path.name, "path": shown(path), "files": files, "size": disk_use(path)}
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    click.echo(
+        f"{path.name} {done}: {report['path']}, {files} files, {readable(report['size'])}, verified. "
+        f"To move it back: make {back} run={path.name}"
+    )
