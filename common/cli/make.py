@@ -55,19 +55,20 @@ TARGETS: dict[str, Target] = {
     "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
     "score": Target("pred split comp stemmer", "pred", "pred=FILE split=dev"),
     "compare": Target("a b split comp stemmer", "a b", "a=FILE b=FILE"),
-    "submit": Target("comp blend missing jobs stale force"),
+    "submit": Target("comp blend missing jobs stale force note"),
     "blend-report": Target("comp blend args"),
     "postprocess": Target("run comp", "run", "run=exp002"),
     "leaderboard": Target("comp"),
-    "lb": Target("id public private", "id", "id=ID public=71.5"),
-    "reproduce": Target("id", "id", "id=ID"),
+    "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
+    "pick": Target("id off comp"),
+    "reproduce": Target("id comp", "id", "id=ID"),
     "test": Target(),
     "faults": Target("args", module="tests.faults"),
     "audit": Target(),
     "check": Target(),
     "format": Target(),
 }
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer")
+SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "off")
 _OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 _OF_MAKE = ("PYTHON", "VENV")
 _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")

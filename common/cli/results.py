@@ -9,7 +9,7 @@ import click
 from common.cli.options import AS_JSON, COMPETITION, PROFILE, SPLIT, STEMMER
 from common.core.files import shown, user_path, write_text
 from common.core.text_table import text_table
-from common.data.competition_file import active_competition, load_competition
+from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.data.rows import SplitName, read_predictions, read_references
 from common.postprocess.hints import hints
 from common.rouge import verdict
@@ -139,7 +139,9 @@ def results_command(name: str | None, markdown: bool) -> None:
     chosen = load_competition(name or active_competition())
     table = leaderboard.results(read_results(chosen.name), chosen.dev_profile)
     if len(table) == 1:
-        click.echo(f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer")
+        click.echo(
+            f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer{comp_setting(chosen.name)}"
+        )
         return
     if markdown:
         click.echo(leaderboard.markdown(table))

@@ -9,6 +9,7 @@ from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, shown
 from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
+from common.data.competition_file import comp_setting
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
@@ -133,6 +134,7 @@ def require_trained(folder: Path) -> None:
     """Raise UserError unless the run's training has finished."""
     if read_record(folder).get("train", {}).get("status") != "finished":
         option = f" run={folder.name}" if "-" in folder.name else ""
+        option += comp_setting(folder.parent.name)
         raise UserError(
             f"{shown(folder)} has not been trained; first run: make exp={folder.name.split('-')[0]} train{option}"
         )

@@ -17,10 +17,10 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
 
 
 def history(competition: Competition, entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Return a header and one row for each submission: id, time, recipe, dev and test scores, leaderboard, goals."""
+    """Return a header and one row for each submission: id, time, recipe, dev and test scores, leaderboard, goals, pick, note."""
     dev, board = competition.dev_profile, competition.leaderboard_profile
     header = ["id", "time", "recipe", "method", f"dev {dev}", "dev rouge_sum", f"test {board}", "LB public",
-              "LB private", "floor", "goals"]  # fmt: skip
+              "LB private", "floor", "goals", "pick", "note"]  # fmt: skip
     table = [header]
     for entry in entries:
         blend, lb = entry["dev"]["blend"], entry.get("lb", {})
@@ -37,6 +37,8 @@ def history(competition: Competition, entries: Sequence[dict[str, Any]]) -> list
                 *("–" if lb.get(name) is None else f"{lb[name]:.2f}" for name in ("public", "private")),
                 f"{entry['dev']['floor'][dev]:.2f}",
                 goals_met(competition, blend),
+                "✓" if entry.get("pick") else "",
+                entry.get("note", ""),
             ]
         )
     return table
