@@ -133,11 +133,15 @@ def require_checkpoint(folder: Path, train: dict[str, Any]) -> None:
 def require_trained(folder: Path) -> None:
     """Raise UserError unless the run's training has finished."""
     if read_record(folder).get("train", {}).get("status") != "finished":
-        option = f" run={folder.name}" if "-" in folder.name else ""
-        option += comp_setting(folder.parent.name)
+        option = make_settings(folder.name, folder.parent.name)
         raise UserError(
             f"{shown(folder)} has not been trained; first run: make exp={folder.name.split('-')[0]} train{option}"
         )
+
+
+def make_settings(run: str, competition: str) -> str:
+    """Return the settings " run=… comp=…" that a make command for this run needs besides exp=; "" when it needs none."""
+    return (f" run={run}" if "-" in run else "") + comp_setting(competition)
 
 
 def needs_training(folder: Path) -> bool:

@@ -26,7 +26,7 @@ from common.core.paths import RUN_NAME
 from common.core.provenance import hardware
 from common.core.secrets import require_no_secrets
 from common.core.signals import Interrupted
-from common.data.competition_file import active_competition, comp_setting, load_competition
+from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
@@ -261,9 +261,8 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     before = read_record(run.folder).get("train", {})
     if before.get("status") != "finished":
-        state = "was interrupted" if before else "has not been trained"
-        variant = _variant(run)
-        raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
+        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
+        raise UserError(f"{shown(run.folder)} {state}: make exp={run.experiment} train{run.make_settings}")
     apply_training_overrides(run, before)
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
@@ -277,11 +276,6 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     run._write("running")
     distributed.gather([True])
     work(run)
-
-
-def _variant(run: Run[C]) -> str:
-    own = "" if run.folder.name == run.experiment else f" run={run.folder.name}"
-    return own + comp_setting(run.competition.name)
 
 
 def _require_rules(run: Run[C]) -> None:
@@ -300,6 +294,6 @@ def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
     if changed:
         raise UserError(
             f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "
-            f"Use the same settings, train again (make exp={run.experiment} train{_variant(run)} restart=1), "
+            f"Use the same settings, train again (make exp={run.experiment} train{run.make_settings} restart=1), "
             f"or keep both with another run={run.experiment}-NAME."
         )
