@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/make.py declares which settings each target takes, and turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -59,15 +59,16 @@ track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run fol
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
 score: setup ## pred=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1] [per-example=FILE]: score predictions and compare them with the floor
 compare: setup ## a=RUN|FILE b=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1]: test whether b is better, and show which settings differ
-submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1] [all=1]: submissions/NAME.toml → validated CSV + ledger entry
+submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1] [note=TEXT] [all=1]: submissions/NAME.toml → validated CSV + ledger entry
 blend-report: setup ## [blend=NAME] [comp=NAME] [args="--candidates 4"]: compare the ways of blending on dev, with confidence intervals
 postprocess: setup ## run=expNNN[-NAME] [comp=NAME] [all=1]: measure the effect of each rule and of a fitted length on dev
 leaderboard: setup ## [comp=NAME] [all=1]: show every submission with its dev, local test and leaderboard scores and the goals it meets
-lb: setup ## id=ID [public=SCORE] [private=SCORE]: record the scores from the site's leaderboard
-reproduce: setup ## id=ID: rebuild the CSV of a ledger entry, and say "identical" or which input differs
+lb: setup ## id=ID [public=SCORE] [private=SCORE] [uploaded=today] [comp=NAME]: record an upload, and the scores that the site shows for it
+pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list the picks and recommend some by dev
+reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce:
+data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -94,4 +95,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup demo data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb reproduce test faults audit check format
+.PHONY: help setup demo data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check format

@@ -7,7 +7,14 @@ from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import compare, results_command, score
-from common.cli.submissions import blend_report_command, lb, leaderboard_command, reproduce_command, submit
+from common.cli.submissions import (
+    blend_report_command,
+    lb,
+    leaderboard_command,
+    pick,
+    reproduce_command,
+    submit,
+)
 from common.core.command_line import run_command
 
 
@@ -21,7 +28,7 @@ def commands() -> None:
 for command in (
     data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
-    compare, submit, blend_report_command, leaderboard_command, lb, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
+    compare, submit, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
     runs.runs_command, runs.note, runs.archive, runs.restore,
 ):  # fmt: skip
     commands.add_command(command)

@@ -59,19 +59,20 @@ TARGETS: dict[str, Target] = {
     "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
     "score": Target("pred split comp all stemmer per-example", "pred", "pred=exp002 split=dev"),
     "compare": Target("a b split comp all stemmer", "a b", "a=exp002 b=exp011"),
-    "submit": Target("comp blend missing jobs stale force all"),
+    "submit": Target("comp blend missing jobs stale force note all"),
     "blend-report": Target("comp blend args"),
     "postprocess": Target("run comp all", "run", "run=exp002"),
     "leaderboard": Target("comp all"),
-    "lb": Target("id public private", "id", "id=ID public=71.5"),
-    "reproduce": Target("id", "id", "id=ID"),
+    "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
+    "pick": Target("id off comp"),
+    "reproduce": Target("id comp", "id", "id=ID"),
     "test": Target(),
     "faults": Target("args", module="tests.faults"),
     "audit": Target(),
     "check": Target(),
     "format": Target(),
 }
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all")
+SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
 _OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 _OF_MAKE = ("PYTHON", "VENV")
 _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")

@@ -6,7 +6,7 @@ from common.rouge import PROFILES
 
 COMPETITION = click.option("--competition", "name", help="Default: the active competition.")
 BLEND = click.option(
-    "--blend", help="Name of a recipe in submissions/; default: the name of the active competition."
+    "--blend", help="Name of a recipe in submissions/; default: the name of the competition."
 )
 SPLIT = click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
 PROFILE = click.option(

@@ -10,7 +10,7 @@ from common.cli.options import ALL, AS_JSON, COMPETITION, PROFILE, SPLIT, STEMME
 from common.core import terminal
 from common.core.files import shown, user_path, write_text
 from common.core.text_table import VERDICTS, text_table
-from common.data.competition_file import active_competition, load_competition
+from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.data.rows import SplitName, read_predictions, read_references
 from common.postprocess.hints import hints
 from common.rouge import verdict
@@ -173,7 +173,9 @@ def results_command(name: str | None, everything: bool, markdown: bool) -> None:
         read_results(chosen.name), chosen.dev_profile, everything=everything or markdown
     )
     if len(table) == 1:
-        click.echo(f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer")
+        click.echo(
+            f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer{comp_setting(chosen.name)}"
+        )
         return
     if markdown:
         click.echo(leaderboard.markdown(table))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from common.core.errors import UserError
 from common.core.files import shown
+from common.data.site import Site
 
 PROFILE_NAMES = ("korouge", "rouge101", "leaderboard", "google")
 NEAR_COPY = 0.15
@@ -142,6 +143,8 @@ class Competition:
     near_copy: float
     """Similarity (`near_copies.similarity`, greater than 0, at most 1) from which two dialogues count as near-copies:
     for shots, augmented rows, folds and the leaks report."""
+    site: Site = Site()
+    """What the competition's site allows."""
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from common.data.competition import (
 )
 from common.data.repairs import repair_tags
 from common.data.replace_files import IMPORTED, finish_import
+from common.data.site import read_site
 
 DEFAULT = "daily_talk"
 ACTIVE = ".active-competition"
@@ -176,6 +177,7 @@ def _parse(name: str, path: Path, value: Mapping[str, Any]) -> Competition:
         rules=rules.several("text", str, "strings"),
         forbidden_sources=rules.several("forbidden_sources", str, "strings", []),
         near_copy=float(rules.number("near_copy", NearCopy, NEAR_COPY)),
+        site=read_site(top.table("site", optional=True)),
     )
     for source in competition.forbidden_sources:
         if not any(letter.isalnum() for letter in source):
@@ -254,6 +256,11 @@ def active_competition() -> str:
         raise UserError(f"{shown(marker)}: cannot be read ({error}); delete it.") from error
     require_competition(name, f"{shown(marker)}: names ")
     return name
+
+
+def comp_setting(name: str) -> str:
+    """Return what a make command needs to concern this competition: " comp=NAME", or "" when it is the active one."""
+    return "" if active_competition() == name else f" comp={name}"
 
 
 def set_active_competition(name: str) -> None:

@@ -10,7 +10,7 @@ from common.core.files import shown
 from common.core.messages import brief
 from common.core.paths import run_folder
 from common.data.competition import Competition
-from common.data.competition_file import active_competition
+from common.data.competition_file import comp_setting
 from common.data.rows import read_predictions, read_references, read_split
 from common.postprocess import rules
 from common.postprocess.rules import PostprocessConfig, best_texts
@@ -37,7 +37,7 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     """
     folder = run_folder(competition.name, run)
     require_not_archived(folder)
-    again = stage_command(run, "infer", folder, _comp(competition))
+    again = stage_command(run, "infer", folder, comp_setting(competition.name))
     record = read_record(folder).get("infer", {})
     if record.get("status") != "finished":
         raise UserError(f"{shown(folder)}: infer has not finished; first run: {again}")
@@ -62,10 +62,6 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     mode = competition.leaderboard_references
     others = tuple(name for name in profiles(competition) if name != competition.dev_profile)
     return Task(dev, texts, references, competition.dev_profile, mode, competition.near_copy, others), own
-
-
-def _comp(competition: Competition) -> str:
-    return "" if active_competition() == competition.name else f" comp={competition.name}"
 
 
 # --- tables ---
@@ -199,7 +195,7 @@ def advice(found: SearchReport, competition: Competition, run: str) -> Sequence[
         "optimistic. Apply them to dev and test without decoding again:"
     )
     folder = run_folder(competition.name, run)
-    return [*lines, stage_command(run, "infer", folder, _comp(competition), changed)]
+    return [*lines, stage_command(run, "infer", folder, comp_setting(competition.name), changed)]
 
 
 def _disagreements(found: SearchReport) -> list[str]:

@@ -11,6 +11,7 @@ from common.core.files import read_json, root, sha256_file, shown
 from common.core.paths import ARCHIVED
 from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
+from common.data.competition_file import comp_setting
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
@@ -173,10 +174,15 @@ def require_trained(folder: Path) -> None:
     """Raise UserError unless the run's training has finished."""
     require_not_archived(folder)
     if read_record(folder).get("train", {}).get("status") != "finished":
-        option = f" run={folder.name}" if "-" in folder.name else ""
+        option = make_settings(folder.name, folder.parent.name)
         raise UserError(
             f"{shown(folder)} has not been trained; first run: make exp={folder.name.split('-')[0]} train{option}"
         )
+
+
+def make_settings(run: str, competition: str) -> str:
+    """Return the settings " run=… comp=…" that a make command for this run needs besides exp=; "" when it needs none."""
+    return (f" run={run}" if "-" in run else "") + comp_setting(competition)
 
 
 def needs_training(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from common.core.messages import brief
 from common.core.provenance import code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
 from common.data.rows import Split, SplitName, read_split
-from common.runs.record import read_record, require_not_archived, to_arguments
+from common.runs.record import make_settings, read_record, require_not_archived, to_arguments
 from common.runs.wandb_log import Tracker
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,11 @@ class Run(Generic[C]):
     def checkpoint(self) -> str:
         """The fingerprint of the best checkpoint. Raises UserError when the checkpoint is missing or damaged."""
         return verified_folder.fingerprint(self.folder / "best")
+
+    @property
+    def make_settings(self) -> str:
+        """The settings " run=… comp=…" that a make command for this run needs besides exp=; "" when it needs none."""
+        return make_settings(self.folder.name, self.competition.name)
 
     @property
     def training_key(self) -> str:

@@ -244,9 +244,8 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     before = read_record(run.folder).get("train", {})
     if before.get("status") != "finished":
-        state = "was interrupted" if before else "has not been trained"
-        variant = "" if run.folder.name == run.experiment else f" run={run.folder.name}"
-        raise UserError(f"{shown(run.folder)} {state}; first run: make exp={run.experiment} train{variant}")
+        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
+        raise UserError(f"{shown(run.folder)} {state}: make exp={run.experiment} train{run.make_settings}")
     apply_training_overrides(run, before)
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
@@ -278,6 +277,6 @@ def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
     if changed:
         raise UserError(
             f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "
-            f"Use the same settings, train again (make exp={run.experiment} train restart=1), "
+            f"Use the same settings, train again (make exp={run.experiment} train{run.make_settings} restart=1), "
             f"or keep both with another run={run.experiment}-NAME."
         )

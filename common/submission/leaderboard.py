@@ -18,7 +18,7 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
     return " ".join(f"{goal:g} {'✓' if reached >= goal else '·'}" for goal in competition.goals)
 
 
-HISTORY_DROPPED = ("method", "goals", "dev rouge_sum", "time", "floor", "test")
+HISTORY_DROPPED = ("method", "goals", "dev rouge_sum", "note", "time", "floor", "test")
 """Columns of `history` that a narrow terminal leaves out first, in this order."""
 RESULTS_DROPPED = ("commit", "hardware", "date", "minutes", "model")
 """Columns of `results` that a narrow terminal leaves out first, in this order."""
@@ -27,14 +27,17 @@ RESULTS_DROPPED = ("commit", "hardware", "date", "minutes", "model")
 def history(
     competition: Competition, entries: Sequence[dict[str, Any]], *, everything: bool = False
 ) -> list[list[str]]:
-    """Return a header and one row for each submission: id, time, recipe, dev, floor, test, leaderboard, goals.
+    """Return a header and one row for each submission: id, time, recipe, dev, floor, test, leaderboard, goals, pick, note.
 
     dev and test are scores in the profiles that count there; rouge_sum is shown for its goals, or with `everything`.
+    A column of picks or notes is left out when there is none.
     """
     dev, board = competition.dev_profile, competition.leaderboard_profile
     summed = dev != "rouge101" and (everything or bool(competition.goals))
+    picked, noted = (any(entry.get(key) for entry in entries) for key in ("pick", "note"))
     table = [["id", "time", "recipe", "dev", "floor", "over floor", "test", "LB public", "LB private",
-              *(["dev rouge_sum"] if summed else []), *(["goals"] if competition.goals else []), "method"]]  # fmt: skip
+              *(["dev rouge_sum"] if summed else []), *(["goals"] if competition.goals else []),
+              *(["pick"] if picked else []), "method", *(["note"] if noted else [])]]  # fmt: skip
     for entry in entries:
         blend, lb, floor = entry["dev"]["blend"], entry.get("lb", {}), entry["dev"]["floor"][dev]
         table.append(
@@ -49,7 +52,9 @@ def history(
                 *(number(lb.get(name), board) for name in ("public", "private")),
                 *([number(blend.get("rouge101"), "rouge101")] if summed else []),
                 *([goals_met(competition, blend)] if competition.goals else []),
+                *(["✓" if entry.get("pick") else ""] if picked else []),
                 entry["method"],
+                *([entry.get("note", "")] if noted else []),
             ]
         )
     return table

@@ -1,7 +1,12 @@
-"""Read and append to submissions/ledger.jsonl: one line for each submission, and one for each entered score."""
+"""Read and append to submissions/ledger.jsonl: one line for each submission, and one for each thing said about it later.
+
+No line ever changes. A score, an upload, a final pick and a note are lines of their own with the submission's id; for
+picks and notes the newest line counts.
+"""
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +16,18 @@ from filelock import FileLock
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, shown
 from common.core.json_lines import append_line, read_lines, whole_lines
-from common.core.messages import brief
+from common.core.messages import brief, printable
 
 LEDGER = "submissions/ledger.jsonl"
 ID_DIGITS = 10
 """Number of digits of the CSV's sha256 in an id; more when these are taken."""
 
+NOTE = 200
+"""Maximum number of characters of a note."""
+SHOWN_IDS = 8
+"""Maximum number of ids in a message."""
+_LATER: dict[str, type] = {"lb": dict, "uploaded": str, "pick": bool, "note": str}
+"""What a line may say about an earlier submission: its score, the day of an upload, whether it is a final pick, its note."""
 _SUBMISSION: dict[str, type] = {
     "recipe": str, "competition": str, "method": str, "csv_sha256": str, "members": list, "stale": dict, "git": dict,
     "data": dict, "dev": dict,
@@ -42,7 +53,10 @@ def locked() -> Iterator[None]:
 
 
 def append(entry: dict[str, Any]) -> None:
-    """Append one line durably; several processes may write. Raises UserError when the file cannot be written."""
+    """Append one line durably; several processes may write. The caller must not hold the lock.
+
+    Raises UserError when the file cannot be written.
+    """
     with locked():
         append_line(root() / LEDGER, entry)
 
@@ -82,51 +96,101 @@ def free_id(csv_sha256: str, known: Sequence[dict[str, Any]]) -> str:
     return next(name for n in range(2, len(taken) + 3) if (name := f"{csv_sha256}-{n}") not in taken)
 
 
-def entries() -> list[dict[str, Any]]:
-    """Return the submissions, oldest first; those with entered scores have `lb` = {"public": …, "private": …}.
+def lines() -> list[dict[str, Any]]:
+    """Return all lines, oldest first, each of them a submission or something said about one.
 
-    A line that occurs twice, as after a merge of two branches, counts once. Raises UserError when a line is neither a
-    submission nor a score.
+    Raises UserError when a line is neither.
     """
-    submissions: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(read_lines(root() / LEDGER), 1):
+    found = read_lines(root() / LEDGER)
+    for number, line in enumerate(found, 1):
         if fault := _fault(line):
             raise UserError(f"{LEDGER}:{number}: {fault}; restore that line from git, or remove it.")
-        if "lb" in line:
-            for entry in submissions.values():
-                if entry["id"] == line["id"]:
-                    entry["lb"] = {**entry.get("lb", {}), **line["lb"]}
-        else:
+    return found
+
+
+def entries() -> list[dict[str, Any]]:
+    """Return the submissions, oldest first, with what later lines say about them.
+
+    These are `lb` = {"public": …, "private": …}, `uploaded` = a list of days (YYYY-MM-DD), `pick` and `note`; a submission
+    about which nothing was said has no such key. A score holds for every entry with the same CSV, everything else for the
+    entries with that id.
+    A line that occurs twice, as after a merge of two branches, counts once. Raises UserError as `lines` does.
+    """
+    submissions: dict[str, dict[str, Any]] = {}
+    for line in lines():
+        key = later(line)
+        if key is None:
             submissions.setdefault(json.dumps(line, sort_keys=True), line)
+            continue
+        named = [entry for entry in submissions.values() if entry["id"] == line["id"]]
+        if key == "lb":  # a ledger of an older version has the same CSV under several ids
+            same = {(entry["competition"], entry["csv_sha256"]) for entry in named}
+            for entry in submissions.values():
+                if (entry["competition"], entry["csv_sha256"]) in same:
+                    entry["lb"] = {**entry.get("lb", {}), **line["lb"]}
+            continue
+        for entry in named:
+            if key == "uploaded":
+                entry["uploaded"] = sorted({*entry.get("uploaded", []), line["uploaded"]})
+            else:
+                entry[key] = line[key]
     return list(submissions.values())
 
 
+def later(line: dict[str, Any]) -> str | None:
+    """Return what a line says about an earlier submission ("lb", …); None for a line that is a submission itself."""
+    return None if _SUBMISSION.keys() & line.keys() else next((key for key in _LATER if key in line), None)
+
+
 def _fault(line: dict[str, Any]) -> str:
-    """Return why a line is neither a submission nor a score; "" when it is one of them."""
-    wanted = {"id": str, "time": str, **({"lb": dict} if "lb" in line else _SUBMISSION)}
+    """Return why a line is neither a submission nor something said about one; "" when it is one of them."""
+    key = later(line)
+    wanted = {"id": str, "time": str, **({key: _LATER[key]} if key else _SUBMISSION)}
     wrong = [name for name, kind in wanted.items() if not isinstance(line.get(name), kind)]
+    if not wrong and "note" in line and not isinstance(line["note"], str):
+        return '"note" is of another type than str'
     return f'"{wrong[0]}" is missing or of another type than {wanted[wrong[0]].__name__}' if wrong else ""
 
 
-def find(submission: str) -> dict[str, Any]:
-    """Return the newest entry of a submission, given its id or the start of it.
+def find(submission: str, competition: str | None = None) -> dict[str, Any]:
+    """Return the newest entry of a submission (of one competition), given its id or the start of it.
 
     Raises UserError when nothing was submitted yet, or the id is unknown or ambiguous.
     """
-    known = entries()
+    known = [entry for entry in entries() if competition in (None, entry["competition"])]
     if not known:
-        raise UserError(f"{LEDGER}: nothing was submitted yet; first run: make submit")
+        where, comp = (f" to {competition}", f" comp={competition}") if competition else ("", "")
+        raise UserError(f"{LEDGER}: nothing was submitted{where} yet; first run: make submit{comp}")
     exact = [entry for entry in known if entry["id"] == submission]
     found = exact or [entry for entry in known if submission and entry["id"].startswith(submission)]
     if len({entry["id"] for entry in found}) != 1:
-        ids = ", ".join(dict.fromkeys(entry["id"] for entry in known))
+        ids = list(dict.fromkeys(entry["id"] for entry in known))
+        more = f"{len(ids) - SHOWN_IDS} older ones, " if len(ids) > SHOWN_IDS else ""
         raise UserError(
-            f"id={brief(submission)} matches {len({e['id'] for e in found})} submissions; wanted one of {ids}."
+            f"id={brief(submission)} matches {len({e['id'] for e in found})} submissions{f' to {competition}' if competition else ''}; "
+            f"wanted one of {more}{', '.join(ids[-SHOWN_IDS:])}."
         )
     return found[-1]
 
 
-def record_scores(submission: str, public: float | None, private: float | None, time: str) -> dict[str, Any]:
+def require_note(note: str) -> str:
+    """Return a note without spaces around it. Raises UserError unless it is one printable line of at most `NOTE` characters."""
+    text = unicodedata.normalize("NFC", note).strip()
+    if not text or printable(text) != text or "\n" in text or "\t" in text or len(text) > NOTE:
+        raise UserError(
+            f"note={brief(note)}: wanted one line of 1 to {NOTE} characters, without control characters; "
+            'for example: make submit note="two seeds of exp002"'
+        )
+    return text
+
+
+def record_scores(
+    submission: str,
+    public: float | None,
+    private: float | None,
+    time: str,
+    competition: str | None = None,
+) -> dict[str, Any]:
     """Record the leaderboard scores of a submission and return its entry; `submission` is its id or the start of it.
 
     Raises UserError when the id is unknown or ambiguous, or a score is not between 0 and 100.
@@ -134,9 +198,9 @@ def record_scores(submission: str, public: float | None, private: float | None, 
     given = {name: value for name, value in (("public", public), ("private", private)) if value is not None}
     if not given:
         raise UserError("no score given; wanted public=SCORE, private=SCORE or both, as the site shows them.")
-    for name, value in given.items():
+    for kind, value in given.items():
         if not 0 <= value <= 100:
-            raise UserError(f"{name}={value}: wanted a score from 0 to 100, as the site shows it.")
-    name = find(submission)["id"]
+            raise UserError(f"{kind}={value}: wanted a score from 0 to 100, as the site shows it.")
+    name = find(submission, competition)["id"]
     append({"id": name, "lb": given, "time": time})
     return find(name)

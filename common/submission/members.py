@@ -15,7 +15,7 @@ from common.core.paths import run_folder
 from common.core.progress import brief_progress
 from common.core.signals import Interrupted
 from common.data.competition import Competition
-from common.data.competition_file import active_competition
+from common.data.competition_file import comp_setting
 from common.ensemble.recipe import Recipe
 from common.runs import record
 from common.runs.experiments import require_experiment
@@ -62,7 +62,7 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
     lines = [
         f"submissions/{recipe.name}.toml: {len(stale)} of {len(recipe.members)} members cannot be blended:"
     ]
-    comp = "" if active_competition() == recipe.competition else f" comp={recipe.competition}"
+    comp = comp_setting(recipe.competition)
     for run, reasons in stale.items():
         folder = run_folder(recipe.competition, run)
         train, infer = (stage_command(run, stage, folder, comp) for stage in ("train", "infer"))
@@ -73,7 +73,7 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         if not needs_training(folder) and any("/config.py " in reason for reason in reasons):
             lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
     lines.append(
-        f"or run them all with: make submit blend={recipe.name} missing=train"
+        f"or run them all with: make submit{comp} blend={recipe.name} missing=train"
         + ("" if unfinished else ", or accept them with: stale=ok")
     )
     return "\n".join(lines)

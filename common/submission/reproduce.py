@@ -76,12 +76,12 @@ class Reproduction:
         return bool(self.csv_sha256 == self.entry["csv_sha256"])
 
 
-def reproduce(submission: str) -> Reproduction:
+def reproduce(submission: str, competition_name: str | None = None) -> Reproduction:
     """Rebuild the CSV of a ledger entry in memory, with the present inputs, and compare both with the recorded hashes.
 
     No file is written. Raises UserError as `ledger.find` does, and when the entry's competition is gone.
     """
-    entry = ledger.find(submission)
+    entry = ledger.find(submission, competition_name)
     competition = load_competition(entry["competition"])
     differences = list(_differences(entry, competition))
     try:

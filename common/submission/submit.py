@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, shown
+from common.core.json_lines import append_line
 from common.core.progress import brief_progress
 from common.data.competition import Competition
+from common.data.competition_file import comp_setting
 from common.data.rows import SplitName, read_references
 from common.ensemble.blend import blend
 from common.ensemble.recipe import Recipe
-from common.rouge import paired_bootstrap
+from common.rouge import bootstrap_interval, paired_bootstrap
 from common.rouge import verdict as of_interval
 from common.runs import scoring
 from common.runs.scoring import example_scores, score
@@ -39,7 +41,9 @@ class Submitted:
     path: Path
     entry: dict[str, Any]
     repeated: bool
-    """Whether the ledger already had this CSV; then `entry` is the earlier entry, and nothing was added."""
+    """Whether the ledger already had this CSV; then `entry` is the earlier entry, and no second one was added."""
+    noted: bool = False
+    """Whether an earlier entry got a new note."""
 
 
 def submit_blend(
@@ -50,20 +54,18 @@ def submit_blend(
     allow_stale: bool = False,
     jobs: int = 1,
     force: bool = False,
+    note: str | None = None,
 ) -> Submitted:
     """Blend the members, validate the result, write the CSV and then append the ledger entry.
 
-    A CSV that the ledger already has gets no second entry. A kill between the two steps leaves a CSV without an entry;
+    A CSV that the ledger already has gets no second entry; another note is added to the earlier one. A kill between the two steps leaves a CSV without an entry;
     the next submit adds it.
     Raises UserError when another submit is running; when a member is missing, stale, against the rules or trained on
     copies of dev or test; when dev does not show that the blend is better than its best member (unless `force`); or
     when the CSV is invalid. Then an earlier CSV stays as it is and the ledger gets no new entry.
     """
-    if recipe.competition != competition.name:
-        raise UserError(
-            f"submissions/{recipe.name}.toml is for {recipe.competition}, but {competition.name} is active; "
-            f"switch with: make use comp={recipe.competition}"
-        )
+    require_recipe_for(recipe, competition, "submit")
+    note = None if note is None else ledger.require_note(note)
     path = root() / "submissions" / f"{recipe.name}.csv"
     lock = FileLock(path.with_suffix(".lock"))
     try:
@@ -98,11 +100,22 @@ def submit_blend(
             "choice": dict(made.choice),
             "copies": dict(made.copies),
             "dev": _headlines(competition, "dev", pools["dev"], made.dev),
+            "interval": interval_on_dev(competition, made.dev),
             "verdict": judged,
+            **({} if note is None else {"note": note}),
         }
         if "solution" in competition.files:
             entry["test"] = _headlines(competition, "test", pools["test"], made.test)
         return _put_in_place(competition, path, content, entry)
+
+
+def require_recipe_for(recipe: Recipe, competition: Competition, command: str) -> None:
+    """Raise UserError when a recipe is for another competition; the message has the make command for that one."""
+    if recipe.competition != competition.name:
+        raise UserError(
+            f"submissions/{recipe.name}.toml is for {recipe.competition}, not for {competition.name}; "
+            f"run: make {command} comp={recipe.competition} blend={recipe.name}"
+        )
 
 
 def _put_in_place(competition: Competition, path: Path, content: bytes, entry: dict[str, Any]) -> Submitted:
@@ -116,7 +129,13 @@ def _put_in_place(competition: Competition, path: Path, content: bytes, entry: d
             if (earlier["competition"], earlier["csv_sha256"]) == (competition.name, entry["csv_sha256"]):
                 if not (path.is_file() and path.read_bytes() == content):
                     _write(competition, path, content)
-                return Submitted(path, earlier, repeated=True)
+                note = entry.get("note", earlier.get("note"))
+                noted = note != earlier.get("note")
+                if noted:
+                    now = datetime.now(UTC).isoformat(timespec="seconds")
+                    append_line(root() / ledger.LEDGER, {"id": earlier["id"], "note": note, "time": now})
+                    earlier = {**earlier, "note": note}
+                return Submitted(path, earlier, repeated=True, noted=noted)
         entry["id"] = ledger.free_id(entry["csv_sha256"], known)
         entry["time"] = datetime.now(UTC).isoformat(timespec="seconds")
         with ledger.adding(entry):
@@ -160,6 +179,18 @@ def verdict(
     }
 
 
+def interval_on_dev(competition: Competition, blended: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ends of the 95 % bootstrap interval of the blend's dev score, in the scale of the dev profile."""
+    found = example_scores(
+        blended,
+        read_references(competition, "dev"),
+        competition.dev_profile,
+        competition.leaderboard_references,
+    )
+    interval = bootstrap_interval(found.per_example[found.headline_key])
+    return {"profile": competition.dev_profile, "low": interval.low, "high": interval.high}
+
+
 def doubt(judged: Mapping[str, Any]) -> str:
     """Return what a verdict says against the blend as the end of a sentence; "" when dev supports the blend."""
     if judged["supported"]:
@@ -174,7 +205,7 @@ def _unsupported(recipe: Recipe, competition: Competition, judged: Mapping[str, 
         f"submissions/{recipe.name}.toml: on dev the blend is {judged['difference']:+.2f} {dev} over {best} alone, 95 % "
         f"interval {judged['low']:+.2f} … {judged['high']:+.2f}{doubt(judged)}. Nothing was written. Submit {best} "
         'alone (a recipe with method = "vote" and this one member), look for a better blend with: make blend-report '
-        f"blend={recipe.name}, or submit it anyway with force=1."
+        f"blend={recipe.name}{comp_setting(competition.name)}, or submit it anyway with force=1."
     )
 
 

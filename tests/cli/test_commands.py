@@ -81,6 +81,7 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "submit",
         "leaderboard",
         "lb",
+        "pick",
         "reproduce",
         "results",
         "track",

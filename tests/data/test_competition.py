@@ -1,6 +1,7 @@
 """competition.toml: what the three say, and that every slip in one is named with file, key, found and wanted."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from common.data.competition_file import (
     load_competition,
     set_active_competition,
 )
+from common.data.site import Site
 
 
 def edit(root: Path, old: str, new: str, name: str = "dialogue_summarization") -> None:
@@ -256,3 +258,29 @@ def test_a_marker_that_names_nothing_is_an_error(workspace: Path) -> None:
 def test_a_file_kind_nobody_declared(workspace: Path) -> None:
     with pytest.raises(UserError, match="declares no solution file"):
         load_competition("dialogue_summarization").path("solution")
+
+
+def test_a_site_declares_its_limits(workspace: Path) -> None:
+    assert load_competition("dialogue_summarization").site == Site(12, "Asia/Seoul", 2)
+    assert load_competition("daily_talk").site == Site()
+    # 15:30 in UTC is half past midnight of the next day in Seoul.
+    moment = datetime(2026, 11, 28, 15, 30, tzinfo=UTC)
+    assert Site(12, "Asia/Seoul").day(moment).isoformat() == "2026-11-29"
+    assert Site().day(moment).isoformat() == "2026-11-28"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("submissions_per_day = 12", "submissions_per_day = 0", 'key "site.submissions_per_day" is 0'),
+        ("submissions_per_day = 12", 'submissions_per_day = "12"', 'key "site.submissions_per_day"'),
+        ('time_zone = "Asia/Seoul"', 'time_zone = "Korea time"', "the IANA name of a time zone"),
+        ('time_zone = "Asia/Seoul"', 'time_zone = "../../etc/passwd"', "the IANA name of a time zone"),
+        ('time_zone = "Asia/Seoul"', 'time_zone = ""', "the IANA name of a time zone"),
+        ('time_zone = "Asia/Seoul"\n', "", 'key "site.time_zone" is missing'),
+        ("final_picks = 2", "final_picks = 1.5", 'key "site.final_picks" is 1.5'),
+        ("final_picks = 2", "final_pick = 2", 'did you mean "final_picks"?'),
+    ],
+)
+def test_a_wrong_limit_of_a_site_is_named(workspace: Path, old: str, new: str, part: str) -> None:
+    refused(workspace, old, new, part)

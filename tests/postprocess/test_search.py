@@ -325,9 +325,9 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     for name in (*RULES, AT_MOST, AT_LEAST):
         assert re.search(rf"(?m)^{name} ", output), name
     assert "changes nothing on dev" in output
-    for profile in ("leaderboard", "rouge101", "korouge"):
+    for profile in ("leaderboard", "rouge_sum", "korouge"):
         assert re.search(rf"(?m)^rule in the pipeline +now +{profile}: with − without ", output), profile
-    assert re.search(r"over own: leaderboard \+.*; rouge101 \+.*; korouge \+0\.\d{4}, 95 % interval", output)
+    assert re.search(r"over own: leaderboard \+.*; rouge_sum \+.*; korouge \+0\.\d{4}, 95 % interval", output)
     last = output.splitlines()[-1]
     printed = re.fullmatch(r'make exp=exp001 infer run=exp001-turns args="([^"]+)"', last)
     assert printed, last

@@ -26,7 +26,7 @@ SUBMISSION = {
 
 
 def entry(name: str, time: str = "2026-11-22T10:00:00+00:00") -> dict[str, object]:
-    return {"id": name, "time": time, **SUBMISSION}
+    return {"id": name, "time": time, **SUBMISSION, "csv_sha256": name.ljust(64, "0")}
 
 
 def test_an_absent_ledger_is_empty(path: Path) -> None:
