@@ -17,7 +17,7 @@ _LINE_BREAK = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 _FILLER = re.compile("[\u115f\u1160\u3164\uffa0]")
 _LINE_SPACE = re.compile(r" ?\n[ \n]*")
-_SPEAKER_COLON = re.compile(r"(#Person[0-9]+#) ?[:：] ?")
+_SPEAKER_COLON = re.compile(r"(#Person[0-9]+#)[ \n]*[:：] ?")
 # Tags that are not speakers are matched too, so that their closing "#" is not read as the start of the next tag.
 _INNER_SPEAKER = re.compile(
     rf"(?<![\n\"'“‘(\[「『]) ?(?<!\n)(?<!^)(?P<speaker>#Person[0-9]+#:)|{TAG.pattern}"
@@ -69,7 +69,8 @@ def clean(text: str) -> str:
     The result is in NFC. Line breaks are "\\n", also those that were written as `<br>` or as a backslash and n
     (`repair_breaks`), without blank lines or spaces around them. Invisible characters are removed. Each run of spaces
     (also NBSP, tabs, Hangul fillers) becomes one space. Tags and speakers are repaired (`repair_tags`,
-    `repair_speakers`). "#Person1# :" becomes "#Person1#: " and starts a new line even if the line break was missing.
+    `repair_speakers`). "#Person1# :" becomes "#Person1#: ", also with a line break before the colon, and starts a new
+    line even if the line break was missing.
     Idempotent. References are scored as they are in the file, never cleaned.
     """
     text = visible(_LINE_BREAK.sub("\n", text))
@@ -83,8 +84,8 @@ def clean(text: str) -> str:
 def parse(dialogue: str) -> tuple[Turn, ...]:
     """Return the turns of a cleaned dialogue; () when it is empty.
 
-    A line without a tag is appended to the previous turn after a space. Text before the first tag, and a line with
-    only the marker "…", become turns without a speaker.
+    A line without a tag is appended to the previous turn after a space. Text before the first tag, a line with only
+    the marker "…", and text between the marker and the next tag become turns without a speaker.
     """
     turns: list[Turn] = []
     for line in dialogue.split("\n"):
@@ -93,7 +94,7 @@ def parse(dialogue: str) -> tuple[Turn, ...]:
             continue
         if match := _TURN.fullmatch(line):
             turns.append(Turn(match[1], match[2]))
-        elif line == MARKER or not turns:
+        elif line == MARKER or not turns or turns[-1] == Turn("", MARKER):
             turns.append(Turn("", line))
         else:
             last = turns[-1]

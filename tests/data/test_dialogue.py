@@ -66,6 +66,8 @@ lengths: st.SearchStrategy[Callable[[str], int]] = st.sampled_from((len, by_piec
         ("#Person1:# 안녕", "#Person1#: 안녕"),
         ("#Person1#: 안녕.사람2#: 네", "#Person1#: 안녕.\n#Person2#: 네"),
         ("#Person1#: 사람2: 라고 적혔어", "#Person1#: 사람2: 라고 적혔어"),
+        ("#Person1#\n: 안녕\n#Person2# \n\n ：네", "#Person1#: 안녕\n#Person2#: 네"),
+        ("#Person1#\u2028: 안녕 #Person2#\r:네", "#Person1#: 안녕\n#Person2#: 네"),
         # line breaks that were written out
         ("#Person1#: 안녕\\n#Person2#: 네\\n", "#Person1#: 안녕\n#Person2#: 네"),
         ("#Person1#: 안녕 \\r\\n사람2#: 네", "#Person1#: 안녕\n#Person2#: 네"),
@@ -159,6 +161,12 @@ def test_parse_and_render_round_trip(some: list[Turn]) -> None:
     assert render(parse(render(some))) == render(some)
 
 
+@given(messy)
+def test_turns_of_any_cleaned_text_survive_rendering(text: str) -> None:
+    some = parse(clean(text))
+    assert parse(render(some)) == some
+
+
 def test_rendered_turns_are_clean() -> None:
     text = render([Turn("#Person1#", "안녕하세요."), Turn("#Person2#", ""), Turn("#Person1#", "네.")])
     assert text == "#Person1#: 안녕하세요.\n#Person2#:\n#Person1#: 네."
@@ -173,6 +181,20 @@ def test_parse_joins_lines_without_a_tag() -> None:
         Turn("#Person2#", "셋"),
     )
     assert parse("") == ()
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "wanted"),
+    [
+        ("하나\n…\n둘\n셋", (Turn("", "하나"), Turn("", MARKER), Turn("", "둘 셋"))),
+        ("#Person1#: 하나\n…\n…\n둘", (Turn("#Person1#", "하나"), Turn("", MARKER), Turn("", MARKER), Turn("", "둘"))),
+        ("#Person1#\n…\n#Person1#", (Turn("", "#Person1#"), Turn("", MARKER), Turn("", "#Person1#"))),
+        ("…\n#Person1#: 하나", (Turn("", MARKER), Turn("#Person1#", "하나"))),
+    ],
+)  # fmt: skip
+def test_parse_appends_nothing_to_the_marker(dialogue: str, wanted: tuple[Turn, ...]) -> None:
+    assert parse(dialogue) == wanted
+    assert parse(render(wanted)) == wanted
 
 
 def test_tags_in_order_with_repeats() -> None:
