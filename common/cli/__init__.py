@@ -7,6 +7,7 @@ from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import compare, results_command, score
+from common.cli.stats import stats
 from common.cli.submissions import blend_report_command, lb, leaderboard_command, reproduce_command, submit
 from common.core.command_line import run_command
 
@@ -19,7 +20,7 @@ def commands() -> None:
 
 
 for command in (
-    data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
+    data.data, data.use, leaks_command, stats, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
     compare, submit, blend_report_command, leaderboard_command, lb, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
 ):  # fmt: skip
