@@ -63,7 +63,9 @@ def stats(name: str | None, as_json: bool) -> None:
     for line in statistics_tables.remarks(found, compared, copies, limits, chosen.language):
         click.echo(statistics_tables.wrapped(line))
     seconds = time.monotonic() - started
-    click.echo(f"\nChart: {shown(chart)} ({seconds:.0f} s). Ids of copies: make leaks comp={chosen.name}")
+    click.echo(
+        f"\nChart: {shown(chart)} ({seconds:.0f} s)\nNext, the ids of copies: make leaks comp={chosen.name}"
+    )
 
 
 def _measured(competition: Competition) -> Sequence[Measured]:

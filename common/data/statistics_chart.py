@@ -33,7 +33,7 @@ def draw(title: str, splits: Sequence[Measured], path: Path) -> None:
     family, letters = _font()
     with rc_context({"font.family": [family, "DejaVu Sans"] if family else ["DejaVu Sans"]}):
         figure = Figure(figsize=(13, 7.5), dpi=110, layout="constrained")  # draws with Agg, without a display
-        figure.suptitle(_label(title, letters, "data"), parse_math=False)
+        figure.suptitle(_label(title, letters, "data", 100), parse_math=False)
         axes = figure.subplots(2, 3).ravel()
         for place, (name, unit) in enumerate(
             (("dialogue characters", "characters"), ("summary characters", "characters"), ("turns", "turns"))
@@ -69,22 +69,24 @@ def _font() -> tuple[str | None, frozenset[int]]:
     return None, frozenset(latin)
 
 
-def _label(text: str, letters: frozenset[int], instead: str) -> str:
-    return cut(text, 24) if all(ord(letter) in letters for letter in cut(text, 24)) else instead
+def _label(text: str, letters: frozenset[int], instead: str, most: int = 24) -> str:
+    text = cut(text, most)
+    return text if all(ord(letter) in letters for letter in text) else instead
 
 
 def _histogram(axis: Any, name: str, unit: str, splits: Sequence[Measured]) -> None:
     found = [(s.statistics.name, s.values[name]) for s in splits if name in s.values]
     axis.set_title(name)
-    axis.set_xlabel(unit)
+    axis.set_xlabel(f"{unit} (the last step counts longer ones too)")
     axis.set_ylabel("% of texts")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     if not found:
         return
     everything = np.concatenate([values for _, values in found])
     # A few very long texts would squeeze all others into one bar: they are counted in the last one.
     low, high = float(everything.min()), float(np.percentile(everything, 99.5))
     whole = name == "turns" and high - low <= 60
-    edges = np.arange(low - 0.5, np.floor(high) + 1.5) if whole else np.linspace(low, max(high, low + 1), 41)
+    edges = np.arange(low - 0.5, np.floor(high) + 1.5) if whole else np.linspace(low, max(high, low + 1), 21)
     for split, values in found:
         counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
         axis.stairs(100 * counts / len(values), edges, color=_COLOURS[split], label=split, linewidth=1.6)
@@ -125,6 +127,8 @@ def _shares(
         at = np.arange(len(names)) + (place - (len(shown) - 1) / 2) * height
         axis.barh(at, widths, height, color=_COLOURS[split.statistics.name], label=split.statistics.name)
     labels = [_label(name, letters, f"{instead} {place}") for place, name in enumerate(names, 1)]
+    if labels != [cut(name, 24) for name in names]:
+        axis.set_xlabel("% of dialogues (numbers as in the table; no font here has Hangul)")
     axis.set_yticks(np.arange(len(names)), labels, parse_math=False)
     axis.invert_yaxis()
-    axis.legend()
+    axis.legend(loc="lower right")
