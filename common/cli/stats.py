@@ -1,9 +1,12 @@
 """The command that shows what a competition's data looks like."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +17,9 @@ from common.core.text_table import text_table
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.data.rows import SplitName, read_references, read_split
-from common.data.statistics import Measured, measure, shifts
-from common.generation.token_budgets import budgets
-from common.submission import leaks, statistics_tables
+
+if TYPE_CHECKING:
+    from common.data.statistics import Measured
 
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 
@@ -25,8 +28,16 @@ SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 @COMPETITION
 @AS_JSON
 def stats(name: str | None, as_json: bool) -> None:
-    """Show what the data looks like: lengths, turns, speakers, topics, tags, copies, shifts between splits, token limits."""
+    """Show what the data looks like, split by split.
+
+    Lengths, turns, speakers, topics, tags, copies, shifts between splits and texts above token limits; a chart is written
+    to outputs/COMPETITION/stats.png.
+    """
+    # Imported here, because numpy would delay the start of every other command.
+    from common.data.statistics import shifts
     from common.data.statistics_chart import draw
+    from common.generation.token_budgets import budgets
+    from common.submission import leaks, statistics_tables
 
     started = time.monotonic()
     chosen = load_competition(name or active_competition())
@@ -69,6 +80,8 @@ def stats(name: str | None, as_json: bool) -> None:
 
 
 def _measured(competition: Competition) -> Sequence[Measured]:
+    from common.data.statistics import measure
+
     measured = []
     for name in SPLITS:
         split = read_split(competition, name)

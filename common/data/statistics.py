@@ -215,9 +215,9 @@ def cliffs_delta(a: Numbers, b: Numbers) -> float:
 
     Source: Cliff 1993, "Dominance statistics".
     """
-    larger = np.searchsorted(a, b, side="left").sum()
-    smaller = (len(a) - np.searchsorted(a, b, side="right")).sum()
-    return float(larger - smaller) / (len(a) * len(b))
+    larger = int(np.searchsorted(a, b, side="left").sum())
+    smaller = int((len(a) - np.searchsorted(a, b, side="right")).sum())
+    return (larger - smaller) / (len(a) * len(b))
 
 
 def new_topics(known: SplitStatistics, other: SplitStatistics) -> int:

@@ -128,7 +128,7 @@ def _shares(
         axis.barh(at, widths, height, color=_COLOURS[split.statistics.name], label=split.statistics.name)
     labels = [_label(name, letters, f"{instead} {place}") for place, name in enumerate(names, 1)]
     if labels != [cut(name, 24) for name in names]:
-        axis.set_xlabel("% of dialogues (numbers as in the table; no font here has Hangul)")
+        axis.set_xlabel("% of dialogues (numbers as in the table)")
     axis.set_yticks(np.arange(len(names)), labels, parse_math=False)
     axis.invert_yaxis()
     axis.legend(loc="lower right")

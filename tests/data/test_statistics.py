@@ -121,3 +121,32 @@ def test_the_chart_never_has_a_letter_that_its_font_lacks(
     statistics_chart.draw("daily_talk: 대화", splits, tmp_path / "new" / "stats.png")
     assert _size(tmp_path / "new" / "stats.png") == (1430, 825)
     assert [str(one.message) for one in recwarn if re.search("(?i)glyph|font", str(one.message))] == []
+
+
+def test_a_font_with_hangul_is_used_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+    from matplotlib import font_manager
+
+    syllables = {code: f"uni{code:04X}" for code in range(0xAC00, 0xD7A4)}
+    names = [".notdef", *syllables.values()]
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap(syllables)
+    builder.setupGlyf(dict.fromkeys(names, TTGlyphPen(None).glyph()))
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Made Hangul", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "made.ttf")
+    known = font_manager.fontManager.ttflist
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [f for f in known if "DejaVu" in f.name])
+    assert statistics_chart._font()[0] is None
+    font_manager.fontManager.addfont(tmp_path / "made.ttf")
+    family, letters = statistics_chart._font()
+    assert family == "Made Hangul" and {ord("가"), ord("힣"), ord("A"), ord("#")} <= letters
+    assert statistics_chart._label("점심 약속", letters, "topic 1") == "점심 약속"
+    assert statistics_chart._label("점심 🌧️", letters, "topic 1") == "topic 1"
