@@ -46,8 +46,9 @@ def stats(name: str | None, as_json: bool) -> None:
     limits = budgets(chosen, splits)
     copies = leaks.report(chosen)
     chart = paths.outputs(chosen.name) / "stats.png"
-    draw(f"{chosen.name}: {chosen.title}", splits, chart)
+    title = f"{chosen.name}: {chosen.title}"
     if as_json:
+        draw(title, splits, chart)
         content = {
             "competition": chosen.name,
             "splits": [asdict(split.statistics) for split in splits],
@@ -67,12 +68,13 @@ def stats(name: str | None, as_json: bool) -> None:
         ("Above the token limit of an experiment", statistics_tables.over_budget(limits, found)),
     )
     click.echo(f"{chosen.name}: what the data looks like")
-    for title, table in tables:
+    for heading, table in tables:
         if len(table) > 1:
-            click.echo(f"\n{title}\n\n{text_table(table)}")
+            click.echo(f"\n{heading}\n\n{text_table(table)}")
     click.echo()
     for line in statistics_tables.remarks(found, compared, copies, limits, chosen.language):
         click.echo(statistics_tables.wrapped(line))
+    draw(title, splits, chart)  # last: the tables are shown even if the chart cannot be written
     seconds = time.monotonic() - started
     click.echo(
         f"\nChart: {shown(chart)} ({seconds:.0f} s)\nNext, the ids of copies: make leaks comp={chosen.name}"

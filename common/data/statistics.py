@@ -206,7 +206,7 @@ def ks_p_value(distance: float, a: int, b: int) -> float:
     scaled = (root + 0.12 + 0.11 / root) * distance
     if scaled < 0.2:  # the series converges slowly here, and the value is 1 to 10 digits
         return 1.0
-    terms = [(-1) ** (k - 1) * math.exp(-2 * k * k * scaled * scaled) for k in range(1, 101)]
+    terms = [(1 if k % 2 else -1) * math.exp(-2 * k * k * scaled * scaled) for k in range(1, 101)]
     return min(1.0, max(0.0, 2 * sum(terms)))
 
 
