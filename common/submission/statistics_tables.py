@@ -129,7 +129,7 @@ def remarks(
     if any(not one.tokenizer for one in limits):
         ratio = CHARACTERS_PER_TOKEN[language]
         lines.append(
-            f"Estimates assume {ratio:g} characters a token, because no tokenizer of these experiments is on this machine; "
+            f'Rows with "estimate" assume {ratio:g} characters a token, because their tokenizers are not on this machine; '
             "after make train they are counted."
         )
     if limits:

@@ -57,7 +57,11 @@ def test_tables_json_and_chart(repository: Path) -> None:
     assert (repository / "outputs/talk/stats.png").read_bytes().startswith(b"\x89PNG")
     text = invoke()
     assert max(map(columns, text.splitlines())) <= 80
-    assert "101, 102" in text and "estimate" in text and "Estimates assume 2 characters a token" in text
+    assert (
+        "101, 102" in text
+        and "estimate" in text
+        and 'Rows with "estimate" assume 2 characters a token' in text
+    )
     assert "Chart: outputs/talk/stats.png" in text
 
 
