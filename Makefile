@@ -42,6 +42,7 @@ demo: setup ## train three small models on the embedded sample, blend, validate,
 
 data: setup ## comp=NAME from=PATH: check and copy the organisers' files, make the competition active
 leaks: setup ## [comp=NAME]: show copies and near-copies between train, dev, test and augmented rows
+stats: setup ## [comp=NAME]: show what the data looks like: lengths, speakers, topics, tags, copies, shifts, token limits, and a chart
 use: setup ## comp=NAME: make this competition the active one
 list: setup ## [comp=NAME]: list every experiment: title, model, needs, last dev score
 results: setup ## [comp=NAME] [all=1] [markdown=1]: list the results of all runs in results/, best dev score first
@@ -68,7 +69,7 @@ pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list 
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce:
+data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -95,4 +96,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup demo data leaks use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check format
+.PHONY: help setup demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check format

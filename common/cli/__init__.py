@@ -7,6 +7,7 @@ from common.cli.data import leaks_command
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import compare, results_command, score
+from common.cli.stats import stats
 from common.cli.submissions import (
     blend_report_command,
     lb,
@@ -26,7 +27,7 @@ def commands() -> None:
 
 
 for command in (
-    data.data, data.use, leaks_command, list_experiments, experiments.train, infer, experiments.new,
+    data.data, data.use, leaks_command, stats, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
     compare, submit, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
     runs.runs_command, runs.note, runs.archive, runs.restore,

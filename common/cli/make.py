@@ -42,6 +42,7 @@ TARGETS: dict[str, Target] = {
     "demo": Target(),
     "data": Target("comp from", "comp from", "comp=dialogue_summarization from=PATH"),
     "leaks": Target("comp"),
+    "stats": Target("comp"),
     "use": Target("comp", "comp", "comp=daily_talk"),
     "list": Target("comp"),
     "results": Target("comp all markdown"),

@@ -88,6 +88,7 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "docs",
         "augment",
         "leaks",
+        "stats",
         "postprocess",
         "merge",
         "runs",

@@ -31,6 +31,7 @@ OPTIONS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {
     ("use",): {"--competition": STRANGE},
     ("data", "--competition", "daily_talk"): {"--from": (*STRANGE[:5], "/dev/null", "/dev/zero", "~nobody/x")},
     ("leaks",): {"--competition": STRANGE[1:]},
+    ("stats",): {"--competition": STRANGE[1:]},
     ("score", "--predictions", "outputs/daily_talk/exp002/dev/predictions.csv"):
         {"--split": STRANGE, "--profile": STRANGE, "--competition": STRANGE[1:]},
     ("score",): {"--predictions": (*STRANGE[:6], "/dev/null", "/dev/stdin", "/etc/hostname")},

@@ -320,7 +320,7 @@ def postprocess_of(root: Path, *words: str) -> tuple[int, str]:
 
 
 def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> None:
-    code, output = postprocess_of(inferred, *TALK)
+    code, output = postprocess_of(inferred, *TALK, "--all")
     assert code == 0, output
     for name in (*RULES, AT_MOST, AT_LEAST):
         assert re.search(rf"(?m)^{name} ", output), name
@@ -335,7 +335,7 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     assert code == 0, applied
     record = read_json(inferred / "outputs" / "daily_talk" / "exp001-turns" / "run.json")["infer"]["config"]
     assert recorded(record) != PostprocessConfig(max_characters=8)
-    code, output = postprocess_of(inferred, *TALK)
+    code, output = postprocess_of(inferred, *TALK, "--all")
     assert code == 0, output
     assert "no change improves on the settings of exp001-turns: keep --rules=" in output.splitlines()[-1]
 
