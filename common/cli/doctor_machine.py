@@ -59,7 +59,7 @@ def probed(process: subprocess.Popen[str], seconds: float = SECONDS) -> dict[str
         if line.startswith('{"name": '):
             answer = json.loads(line)
             found[answer["name"]] = answer
-    asked = list(process.args)[4:]  # type: ignore[arg-type]
+    asked = list(process.args)[3:]  # type: ignore[arg-type]
     died = next((str(name) for name in asked if name not in found), None)
     if died is not None:
         found[died] = {"error": reason or f"its import ended Python with exit code {process.returncode}"}

@@ -147,7 +147,7 @@ def _require_environment() -> None:
 
     `make doctor` does not set up anything, so it may run in a Python that is too old or has no packages.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (make runs this file in any Python)
         version = sys.version.split()[0]
         sys.exit(f"wrong: Python is {version}, wanted 3.11 or newer. Run: make PYTHON=python3.12 setup")
     missing = [name for name in ("click", "annotated_types", "filelock") if find_spec(name) is None]
