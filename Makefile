@@ -35,6 +35,10 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt | .settings
 	@$(VENV)/bin/python -c 'from common.rouge import compiled; compiled.warm_up()'
 	@touch $@
 
+# Without setup, because it says what setup would have to fix.
+doctor: .settings ## [comp=NAME]: check Python, GPU, memory, disk, hub, keys, extras, data and git, and name the command that fixes each
+	@exec $(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) $@
+
 demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 to 16 min)
 	@$(COMMON) submit --competition daily_talk --missing train --jobs 2
 	@echo
@@ -96,4 +100,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check format
+.PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check format

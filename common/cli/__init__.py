@@ -4,6 +4,7 @@ import click
 
 from common.cli import data, experiments, runs
 from common.cli.data import leaks_command
+from common.cli.doctor import doctor
 from common.cli.experiments import infer, list_experiments
 from common.cli.postprocess import postprocess
 from common.cli.results import compare, results_command, score
@@ -27,7 +28,7 @@ def commands() -> None:
 
 
 for command in (
-    data.data, data.use, leaks_command, stats, list_experiments, experiments.train, infer, experiments.new,
+    doctor, data.data, data.use, leaks_command, stats, list_experiments, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
     compare, submit, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
     runs.runs_command, runs.note, runs.archive, runs.restore,

@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import NoReturn
 
 
@@ -39,6 +40,7 @@ _STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp",
 TARGETS: dict[str, Target] = {
     "help": Target(),
     "setup": Target(),
+    "doctor": Target("comp"),
     "demo": Target(),
     "data": Target("comp from", "comp from", "comp=dialogue_summarization from=PATH"),
     "leaks": Target("comp"),
@@ -146,6 +148,19 @@ def _require_target(name: str) -> None:
         _stop(f"there is no target {_shown(name)}.{hint} Run make to list all targets.")
 
 
+def _require_environment() -> None:
+    """Stop with a message of one line (SystemExit) when this Python cannot even start the command.
+
+    `make doctor` does not set up anything, so it may run in a Python that is too old or has no packages.
+    """
+    if sys.version_info < (3, 11):  # noqa: UP036 (make runs this file in any Python)
+        version = sys.version.split()[0]
+        sys.exit(f"wrong: Python is {version}, wanted 3.11 or newer. Run: make PYTHON=python3.12 setup")
+    missing = [name for name in ("click", "annotated_types", "filelock") if find_spec(name) is None]
+    if missing:
+        sys.exit(f"missing: {sys.executable} has no {', '.join(missing)}. Run: make setup")
+
+
 def _shown(value: str) -> str:
     """Return a value for a message: quoted when it has unusual characters, at most 60 characters."""
     text = value if len(value) <= 60 else value[:59] + "…"
@@ -164,6 +179,8 @@ def main() -> None:
     given = {name: os.environ.get(name, "") for name in names}
     if len(sys.argv) > 1:
         _require_target(sys.argv[1])
+        if sys.argv[1] == "doctor":
+            _require_environment()
         command = words(sys.argv[1], {n: v for n, v in given.items() if n in settings(sys.argv[1])})
         if command[0] == "common":  # which accepts signals again once it can end with one line
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))

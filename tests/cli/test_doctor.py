@@ -1,0 +1,169 @@
+"""`doctor` in real processes: what is missing or wrong, the command that fixes it, the exit code, and no secret."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.cli import doctor_machine
+from tests.support.commands import Ended, files, make, started
+
+# Stands in for torch in a folder of PYTHONPATH, so that no test waits for the real import.
+CPU_TORCH = """
+__version__ = "2.0"
+class version:
+    cuda = None
+class cuda:
+    is_available = staticmethod(lambda: False)
+"""
+GPU_TORCH = """
+import contextlib
+__version__ = "2.0"
+class version:
+    cuda = "12.4"
+class _Sum:
+    def __matmul__(self, other):
+        {multiply}
+    def sum(self):
+        return 1.0
+def ones(*shape, device):
+    return _Sum()
+class cuda:
+    is_available = staticmethod(lambda: True)
+    device_count = staticmethod(lambda: 1)
+    device = staticmethod(lambda number: contextlib.nullcontext())
+    mem_get_info = staticmethod(lambda: ({free} * 2**30, 24 * 2**30))
+    get_device_name = staticmethod(lambda number: "Card")
+    is_bf16_supported = staticmethod(lambda including_emulation: {bf16})
+"""
+KEY = "up_0123456789abcdefABCDEF"
+
+
+@pytest.fixture
+def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder before all others on the path, with a torch without GPUs; the hub is a closed port of this machine."""
+    folder = tmp_path / "stubs"
+    folder.mkdir()
+    (folder / "torch.py").write_text(CPU_TORCH)
+    for module in ("bitsandbytes", "wandb", "ctranslate2"):
+        (folder / f"{module}.py").touch()
+    (folder / "bitsandbytes.py").write_text("raise ImportError('no kernel for this machine')\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name in (
+        "HF_TOKEN",
+        "HF_HOME",
+        "SOLAR_API_KEY",
+        "CONTEXT7_API_KEY",
+        "WANDB_API_KEY",
+        "NETRC",
+        "HF_HUB_OFFLINE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def doctor(repository: Path, stubs: Path, *words: str, **variables: str) -> Ended:
+    path = f"{stubs}:{Path(__file__).parents[2]}"
+    return started(repository, sys.executable, "-m", "common", "doctor", *words, PYTHONPATH=path, **variables)
+
+
+def found(ended: Ended) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
+
+
+def test_a_machine_that_lacks_only_extras_is_ready_and_nothing_is_written(
+    repository: Path, stubs: Path
+) -> None:
+    before = files(repository)
+    ended = doctor(repository, stubs)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended
+    lines = ended.stdout.splitlines()
+    assert all(line.split()[0] in ("ok", "missing", "wrong") for line in lines[:-2])
+    assert lines[-1].startswith("Ready.")
+    assert all(" → " in line for line in lines[:-2] if not line.startswith("ok"))
+    checks = found(doctor(repository, stubs, "--json"))
+    assert checks["train"]["found"].startswith("competitions/talk/data/train.csv: 3 rows, sha256 ")
+    assert checks["torch"]["found"] == "2.0, CPU build"
+    assert "ImportError: no kernel for this machine" in checks["bitsandbytes"]["found"]
+    assert checks["hub"]["status"] == "wrong" and "127.0.0.1:9 cannot be reached" in checks["hub"]["found"]
+    assert files(repository) == before
+
+
+def test_what_the_usual_commands_need_stops_them(repository: Path, stubs: Path) -> None:
+    data = repository / "competitions" / "talk" / "data"
+    (data / "train.csv").unlink()
+    (data / "dev.csv").write_text("fname,dialogue\n")
+    (stubs / "torch.py").write_text("raise ModuleNotFoundError('x', name='torch')\n")
+    (repository / "submissions" / "ledger.jsonl").write_text("{\n")
+    ended = doctor(repository, stubs, "--json")
+    assert ended.returncode == 1
+    checks = found(ended)
+    stops = {name: (check["status"], check["fix"]) for name, check in checks.items() if check["stops"]}
+    assert stops["train"] == ("missing", "make data comp=talk from=PATH")
+    assert stops["dev"] == ("wrong", "make data comp=talk from=PATH")
+    assert stops["torch"][0] == "missing" and "pip install" in stops["torch"][1]
+    assert set(stops) == {"train", "dev", "torch", "ledger"}
+    assert checks["test"]["status"] == "ok"
+    assert "Not ready: fix train, dev, ledger, torch first" in doctor(repository, stubs).stdout
+
+
+def test_a_torch_that_crashes_is_a_finding(repository: Path, stubs: Path) -> None:
+    (stubs / "torch.py").write_text("import os\nos._exit(9)\n")
+    checks = found(doctor(repository, stubs, "--json"))
+    assert checks["torch"]["found"] == "its import ended Python with exit code 9"
+    assert checks["wandb"]["status"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "status", "text"),
+    [
+        ({"free": 20, "bf16": True}, "ok", "Card, 24 GB, 20 GB free, bf16"),
+        ({"free": 20, "bf16": False}, "ok", "no bf16: trains in fp16"),
+        ({"free": 2, "bf16": True}, "wrong", "another program holds the rest"),
+        (
+            {"free": 20, "bf16": True, "multiply": "raise RuntimeError('no kernel image')"},
+            "wrong",
+            "no kernel image",
+        ),
+    ],
+)
+def test_the_gpu_is_tried(
+    stubs: Path, monkeypatch: pytest.MonkeyPatch, gpu: dict[str, Any], status: str, text: str
+) -> None:
+    (stubs / "torch.py").write_text(GPU_TORCH.format(**{"multiply": "return self", **gpu}))
+    # The probe takes torch from the stubs; the extras would import a torch that is none.
+    monkeypatch.setenv("PYTHONPATH", str(stubs))
+    monkeypatch.setattr(doctor_machine, "EXTRAS", {})
+    checks = {
+        check.name: check
+        for check in doctor_machine.torch(doctor_machine.probed(doctor_machine.start_probe()))
+    }
+    assert (checks["GPU"].status, text in checks["GPU"].found) == (status, True), checks
+
+
+def test_keys_are_found_where_they_are_read_and_never_shown(repository: Path, stubs: Path) -> None:
+    (repository / ".env").write_text(f"SOLAR_API_KEY={KEY}\nHF_TOKEN={KEY}\nWANDB_API_KEY={KEY}\n")
+    ended = doctor(repository, stubs, "--json", CONTEXT7_API_KEY=f"{KEY} {KEY}")
+    checks = found(ended)
+    assert (checks["SOLAR_API_KEY"]["status"], checks["SOLAR_API_KEY"]["found"]) == (
+        "ok",
+        "present (in .env)",
+    )
+    assert checks["CONTEXT7_API_KEY"]["status"] == "wrong"
+    assert ".env, where the hub's library does not look" in checks["hub token"]["found"]
+    assert ".env, where wandb does not look" in checks["WANDB_API_KEY"]["found"]
+    assert (
+        "HF_TOKEN in the environment"
+        in found(doctor(repository, stubs, "--json", HF_TOKEN=KEY))["hub token"]["found"]
+    )
+    assert KEY not in ended.stdout + ended.stderr
+
+
+def test_make_doctor_names_setup_in_a_python_without_packages(repository: Path) -> None:
+    ended = make(repository, "doctor", "VENV=nowhere", "PYTHON=" + sys.executable + " -S -E")
+    assert ended.returncode == 2
+    assert "Run: make setup" in ended.stderr
+    assert "Traceback" not in ended.stderr
