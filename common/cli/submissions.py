@@ -2,16 +2,19 @@
 
 import json
 import sys
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from common.cli.options import AS_JSON, BLEND, COMPETITION
 from common.core.errors import UserError
 from common.core.files import root, shown
-from common.core.messages import brief
+from common.core.messages import brief, duration
 from common.core.text_table import text_table
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
@@ -60,6 +63,7 @@ def submit(
     """Blend members into a validated CSV and add an entry to the ledger."""
     chosen = load_competition(name or active_competition())
     recipe = _recipe(chosen, blend)
+    started = time.monotonic()
     made = submit_blend(recipe, chosen, missing, allow_stale=stale == "ok", jobs=jobs, force=force)
     if as_json:
         click.echo(json.dumps(made.entry, ensure_ascii=False))
@@ -78,12 +82,22 @@ def submit(
     for line in hints(read_predictions(made.path, chosen)):
         click.echo(f"hint: {line}")
     click.echo(
-        f"{shown(made.path)}: valid; all texts are equal in {choice['all_alike']:.0%} of dialogues, "
-        f"all are different in {choice['all_different']:.0%}"
-        f"{tied}. "
+        f"{shown(made.path)}: valid, made in {duration(time.monotonic() - started)}. "
         f"Ledger id {made.entry['id']}.\n"
+        f"{_blended(made.entry['dev'], judged)}"
+        f"Of the candidates for a test dialogue, all are the same text in {choice['all_alike']:.0%} of dialogues and all "
+        f"differ in {choice['all_different']:.0%}{tied}.\n"
+        f"Next: upload the CSV, then: make lb id={made.entry['id']} public=SCORE"
+    )
+
+
+def _blended(scores: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
+    """Return what the blend gains over its best member, as a line; "" when it has only one member."""
+    if not set(scores) - {"blend", "floor", judged["best"]}:
+        return ""
+    return (
         f"On dev {judged['difference']:+.2f} over {judged['best']} alone, 95 % interval "
-        f"{judged['low']:+.2f} … {judged['high']:+.2f}{doubt(judged)}."
+        f"{judged['low']:+.2f} … {judged['high']:+.2f}{doubt(judged)}.\n"
     )
 
 
@@ -106,6 +120,7 @@ def blend_report_command(
     name: str | None, blend: str | None, candidates: int, recombined: int | None
 ) -> None:
     """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
+    started = time.monotonic()
     chosen = load_competition(name or active_competition())
     recipe = _recipe(chosen, blend)
     recipe = replace(
@@ -121,6 +136,10 @@ def blend_report_command(
     for copy, original in report.copies.items():
         click.echo(_COPY.format(copy=copy, original=original))
     click.echo(f"{text_table(by_length)}\n\n{text_table(methods)}\n\n{advice(report)}")
+    click.echo(
+        f"Measured in {duration(time.monotonic() - started)}; nothing was written. Next: change "
+        f"submissions/{recipe.name}.toml if another method is better, then: make submit blend={recipe.name}"
+    )
 
 
 def _recipe(chosen: Competition, name: str | None) -> Recipe:
@@ -158,7 +177,8 @@ def lb(submission_id: str, public: float | None, private: float | None) -> None:
     """Record the scores that the site's leaderboard shows for a submission."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = record_scores(submission_id, public, private, now)
-    click.echo(f"{entry['id']} ({entry['recipe']}): {entry['lb']}")
+    scores = ", ".join(f"{board} {score:.2f}" for board, score in entry["lb"].items())
+    click.echo(f"{entry['id']} ({entry['recipe']}): {scores}. Next: make leaderboard")
 
 
 @click.command("reproduce")

@@ -81,8 +81,23 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
+_QUIET = {
+    "accelerate": logging.WARNING,
+    "datasets": logging.WARNING,
+    "filelock": logging.WARNING,
+    "httpx": logging.WARNING,
+    "accelerate.utils.other": logging.ERROR,  # warns about tied weights at every checkpoint
+    "bitsandbytes": logging.ERROR,  # warns about every 8-bit layer and about kernels that it can do without
+}
+
+
 def log_to_terminal(level: int = logging.INFO) -> None:
-    """Send the log to stderr as plain printable messages, unless something else already handles it."""
+    """Send the log to stderr as plain printable messages, unless something else already handles it.
+
+    What libraries log without a reason to act on it is left out.
+    """
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(least)
     handler = _AboveBars(sys.stderr)
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(level=level, handlers=[handler])

@@ -1,5 +1,6 @@
 """Show how far a long task is: a bar on a terminal, and in a log file at most one line every 30 seconds."""
 
+import os
 import sys
 import threading
 import time
@@ -9,10 +10,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.core import distributed
 from common.core.messages import duration
 
 _LOG_INTERVAL = 30.0
+
+
+def _is_follower() -> bool:
+    """Return whether torchrun started this process and it is not the first one."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 class _Lines:
@@ -39,7 +44,7 @@ def progress(total: int | None, description: str, unit: str, initial: int = 0, *
         initial=initial,
         desc=description,
         unit=unit,
-        disable=distributed.rank() > 0,
+        disable=_is_follower(),
         leave=leave and terminal,
         delay=0 if terminal else _LOG_INTERVAL,
         mininterval=0.2 if terminal else _LOG_INTERVAL,
@@ -122,7 +127,7 @@ def _set(bar: Any, done: float, line: str) -> None:
 @contextmanager
 def _redrawn(total: float | None, update: Callable[[Any], None], description: str) -> Iterator[None]:
     terminal = sys.stderr.isatty()
-    if distributed.rank():
+    if _is_follower():
         yield
         return
     bar = tqdm(

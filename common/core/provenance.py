@@ -35,6 +35,7 @@ PLUMBING = {
     "data/competition_rules.py",
     "data/replace_files.py",
     "models/model_cards.py",
+    "runs/closing.py",
     "runs/experiments.py",
     "runs/record.py",
     "runs/results.py",

@@ -1,0 +1,70 @@
+"""Say how a stage ended: what was made, where, how long it took and what usually comes next."""
+
+import time
+from typing import Any
+
+from common.core.config import plain
+from common.core.files import shown
+from common.core.messages import duration
+from common.data.competition_file import active_competition
+from common.runs.record import stage_command
+from common.runs.run import Run
+
+
+def closing(run: Run[Any]) -> str:
+    """Return the last lines of a finished stage."""
+    took = duration(time.time() - run.started)
+    if run.smoke:
+        done = "trained" if run.stage == "train" else "predicted"
+        return (
+            f"smoke run: {done} with tiny settings on a few rows in {took}, only to see that it works. It is in "
+            f"{shown(run.folder)}; scores and submissions never use it."
+        )
+    name, competition = run.folder.name, run.competition.name
+    comp = "" if active_competition() == competition else f" comp={competition}"
+    if run.stage == "train":
+        return (
+            f"{shown(run.folder / 'best')}: trained in {took}.\n"
+            f"Next: {stage_command(name, 'infer', run.folder, comp)}"
+        )
+    variant = name.partition("-")[2] or "NAME"
+    return (
+        f"{shown(run.folder)}: dev and test predicted in {took}; the predictions are in dev/ and test/.\n"
+        f'Next: name the run in a recipe, submissions/{variant}.toml (as in first.toml: {{ run = "{name}" }}), then: '
+        f"make submit blend={variant}{comp}"
+    )
+
+
+def how_to_go_on(run: Run[Any], *, restart: bool) -> str:
+    """Return what happens next after a signal has ended the stage, according to what is on disk."""
+    if run.smoke:
+        return "a smoke run begins from the start."
+    if run.stage == "infer":
+        if _has_partial(run) and _asks(run):
+            return "run the same command again: finished dialogues and paid answers are kept."
+        if _has_partial(run):
+            return "run the same command again: finished dialogues are kept."
+        if _asks(run):
+            return "run the same command again: paid answers are kept."
+        return "nothing is kept yet: the same command begins from the start."
+    checkpoint = any((run.folder / "checkpoints").glob("step-*"))
+    if not checkpoint and not _has_partial(run):
+        return "there is no checkpoint yet: the same command begins from the start."
+    kept = "to resume." if checkpoint else "to resume: finished dialogues are kept."
+    return f"run the same command {'without restart=1' if restart else 'again'} {kept}"
+
+
+def _has_partial(run: Run[Any]) -> bool:
+    """Return whether candidates that `resumable.generate` continues with are on disk."""
+    for key in run.folder.glob("*/*.key.json"):
+        if (key.parent.name == "train") != (run.stage == "train"):
+            continue
+        stem = key.name.removesuffix(".key.json")
+        if any(path.stat().st_size for path in key.parent.glob(f"{stem}*.jsonl")):
+            return True
+    return False
+
+
+def _asks(run: Run[Any]) -> bool:
+    """Return whether the experiment asks an API, whose answers are kept in .cache."""
+    return any(name.startswith("llm.") for name in plain(run.config))
