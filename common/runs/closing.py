@@ -1,10 +1,11 @@
 """Say how a stage ended: what was made, where, how long it took and what usually comes next."""
 
+import contextlib
 import time
 from typing import Any
 
 from common.core.config import plain
-from common.core.files import shown
+from common.core.files import root, shown
 from common.core.messages import duration
 from common.data.competition_file import active_competition
 from common.runs.record import stage_command
@@ -27,12 +28,28 @@ def closing(run: Run[Any]) -> str:
             f"{shown(run.folder / 'best')}: trained in {took}.\n"
             f"Next: {stage_command(name, 'infer', run.folder, comp)}"
         )
-    variant = name.partition("-")[2] or "NAME"
-    return (
-        f"{shown(run.folder)}: dev and test predicted in {took}; the predictions are in dev/ and test/.\n"
-        f'Next: name the run in a recipe, submissions/{variant}.toml (as in first.toml: {{ run = "{name}" }}), then: '
-        f"make submit blend={variant}{comp}"
-    )
+    recipes = _recipes_with(run)
+    if recipes:
+        submit = f"make submit blend={recipes[0]}{comp}"
+    else:
+        recipe = name.partition("-")[2] or name
+        submit = (
+            f'name the run in submissions/{recipe}.toml, as in first.toml ({{ run = "{name}" }}), then: '
+            f"make submit blend={recipe}{comp}"
+        )
+    return f"{shown(run.folder)}: dev and test predicted in {took}; predictions.csv is in dev/ and test/.\nNext: {submit}"
+
+
+def _recipes_with(run: Run[Any]) -> list[str]:
+    """Return the names of the competition's blend recipes that have this run as a member, sorted."""
+    wanted = [f'"{run.competition.name}"', f'"{run.folder.name}"']
+    found = []
+    for path in sorted((root() / "submissions").glob("*.toml")):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            text = path.read_text(encoding="utf-8")
+            if all(word in text for word in wanted):
+                found.append(path.stem)
+    return found
 
 
 def how_to_go_on(run: Run[Any], *, restart: bool) -> str:
