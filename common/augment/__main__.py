@@ -1,16 +1,19 @@
 """Run `make augment` in a process of its own (`python -m common.augment`), because a translator imports torch."""
 
-import logging
+import re
+import time
 
 import click
 
-from common.augment.making import Job, Made, augment, estimate
-from common.augment.settings import AUGMENT_METHODS, settings
+from common.augment import augmented_rows
+from common.augment.making import PRODUCTS, Job, Made, augment, estimate
+from common.augment.settings import ABOUT, AUGMENT_METHODS, settings
 from common.core.command_line import run_command
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import shown
-from common.core.messages import brief
+from common.core.messages import brief, duration
+from common.core.signals import Interrupted
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 
@@ -46,6 +49,9 @@ def command(
     arguments: tuple[str, ...],
 ) -> None:
     """Make new training rows from existing ones."""
+    if name_of_method == "?":
+        click.echo(listing())
+        return
     if split != "train":
         raise UserError(
             f"split {brief(split)} cannot be augmented: rows made from dev or test would leak into training. "
@@ -57,13 +63,45 @@ def command(
     if dry_run:
         click.echo(estimate(job))
         return
-    made = augment(job, restart=restart)
+    started = time.monotonic()
+    try:
+        made = augment(job, restart=restart)
+    except Interrupted as stop:
+        stop.advice = how_to_go_on(job, restart=restart)
+        raise
     click.echo(report(made))
-    if not made.kept:
+    if made.kept:
+        comp = "" if chosen.name == active_competition() else f" comp={chosen.name}"
+        click.echo(
+            f"Made in {duration(time.monotonic() - started)}. Next, to train on them: "
+            f'make exp=exp008 train run=exp008-{_variant(job.name)}{comp} args="--made {job.name}"'
+        )
+    else:
         raise UserError(
             f"{shown(made.folder)}: no row passed the guards; rejected.csv there gives the reason for each row. The most frequent: "
             f"{next(iter(made.reasons))}. Loosen the guard that rejects too much, or use more parents."
         )
+
+
+def _variant(name: str) -> str:
+    return re.sub(r"[^a-z0-9_.]", "_", name.lower()).lstrip("_.")
+
+
+def listing() -> str:
+    """Return a table of the methods: what each does and what it needs."""
+    rows = [["method", "makes rows by", "needs"], *([name, *about] for name, about in ABOUT.items())]
+    return f"{text_table(rows)}\nFor example: make augment method=turn_drop n=200"
+
+
+def how_to_go_on(job: Job, *, restart: bool) -> str:
+    """Return what happens next after a signal, according to what is on disk."""
+    products = augmented_rows.folder(job.competition.name, job.name) / PRODUCTS
+    kept = products.exists() and products.stat().st_size > 0
+    if job.method == "paraphrase" and not kept:
+        return f"run the same command {'without restart=1' if restart else 'again'}: paid answers are kept."
+    if not kept:
+        return "nothing is kept yet: the same command begins from the start."
+    return f"run the same command {'without restart=1' if restart else 'again'} to resume."
 
 
 def report(made: Made) -> str:
@@ -75,9 +113,7 @@ def report(made: Made) -> str:
 
 def main() -> None:
     """Run the command; a UserError prints one message on stderr and exits with code 1, a signal with 128 + its number."""
-    for noisy in ("filelock", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    run_command(command, "python -m common augment", "run the same command again to resume.")
+    run_command(command, "python -m common augment")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,15 @@ from common.core.ranges import Seed
 
 LocalMethod = Literal["speaker_swap", "turn_drop", "sentence_drop"]
 LOCAL: tuple[str, ...] = get_args(LocalMethod)
-AUGMENT_METHODS = ("paraphrase", "back_translation", *LOCAL)
+ABOUT: dict[str, tuple[str, str]] = {
+    "paraphrase": ("having a language model rewrite the dialogue", "API key"),
+    "back_translation": ("translating to another language and back", "translation model, better a GPU"),
+    "speaker_swap": ("exchanging the first two speakers", "CPU, seconds"),
+    "turn_drop": ("dropping short turns", "CPU, seconds"),
+    "sentence_drop": ("dropping sentences that the summary does not use", "CPU, seconds"),
+}
+"""Method → how it makes rows, and what it needs."""
+AUGMENT_METHODS = tuple(ABOUT)
 # These methods change few letters, so their products are meant to be close to the parent.
 _NEAR = GuardConfig(lowest_similarity=0.3, highest_similarity=1.0)
 

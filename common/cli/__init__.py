@@ -6,17 +6,11 @@ from common.cli import data, experiments, runs
 from common.cli.data import leaks_command
 from common.cli.doctor import doctor
 from common.cli.experiments import infer, list_experiments
+from common.cli.ledger import lb, leaderboard_command, pick, reproduce_command
 from common.cli.postprocess import postprocess
 from common.cli.results import compare, results_command, score
 from common.cli.stats import stats
-from common.cli.submissions import (
-    blend_report_command,
-    lb,
-    leaderboard_command,
-    pick,
-    reproduce_command,
-    submit,
-)
+from common.cli.submissions import blend_report_command, submit
 from common.core.command_line import run_command
 
 

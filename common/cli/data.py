@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import click
 
 from common.cli.options import AS_JSON, COMPETITION
 from common.core import terminal
-from common.core.files import user_path
+from common.core.files import shown, user_path
 from common.core.launch import become
-from common.core.messages import printable
+from common.core.messages import duration, printable
+from common.core.progress import waiting
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
 from common.data.import_files import import_data
@@ -30,10 +32,15 @@ from common.submission import leaks
 )
 def data(name: str, source: Path) -> None:
     """Check the organisers' files, copy them into the repository and make the competition active."""
+    started = time.monotonic()
     chosen = load_competition(name)
-    for line in import_data(chosen, source):
-        click.echo(line)
-    click.echo(f"{name} is now the active competition.")
+    with waiting(f"check {shown(source)}"):
+        lines = import_data(chosen, source)
+    click.echo("\n".join(lines))
+    click.echo(
+        f"Copied to {shown(chosen.folder / 'data')} in {duration(time.monotonic() - started)}; {name} is now the active "
+        "competition. Next: make exp=exp002 train"
+    )
 
 
 @click.command()

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from common.cli.options import AS_JSON, COMPETITION
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.launch import become
-from common.core.messages import brief, quoted
-from common.core.paths import EXPERIMENT
+from common.core.messages import brief, duration, quoted
+from common.core.paths import EXPERIMENT, outputs
+from common.core.progress import waiting
 from common.core.temporary import temporary_folder
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
@@ -161,6 +163,7 @@ def smoke(names: tuple[str, ...]) -> None:
     """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
     for name in names or experiments.experiments():
         require_experiment(name)
+        started = time.monotonic()
         for stage in ("train", "infer"):
             command = [
                 sys.executable,
@@ -170,10 +173,14 @@ def smoke(names: tuple[str, ...]) -> None:
                 "--competition",
                 "daily_talk",
             ]
-            done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
+            with waiting(f"smoke run of {name}, {stage}"):
+                done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise UserError(f"smoke: {name} {stage} failed:\n{done.stderr.strip()[-3000:]}")
-        click.echo(f"{name}: train and infer run")
+        click.echo(
+            f"{name}: train and infer run, with tiny settings, in {duration(time.monotonic() - started)} "
+            f"({shown(outputs('daily_talk', smoke=True) / name)})"
+        )
 
 
 @click.command()

@@ -174,6 +174,8 @@ def _stop(message: str) -> NoReturn:
 
 def main() -> None:
     """Check the settings of all goals (no argument), or run the target that the argument names."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun: end without a traceback
     names = os.environ.get("KDS_GIVEN", "").split()
     goals = os.environ.get("KDS_GOALS", "").split() or ["help"]
     given = {name: os.environ.get(name, "") for name in names}

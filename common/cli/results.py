@@ -8,7 +8,7 @@ import click
 
 from common.cli.options import ALL, AS_JSON, COMPETITION, PROFILE, SPLIT, STEMMER
 from common.core import terminal
-from common.core.files import shown, user_path, write_text
+from common.core.files import require_new_file, shown, user_path, write_text
 from common.core.text_table import VERDICTS, text_table
 from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.data.rows import SplitName, read_predictions, read_references
@@ -41,7 +41,7 @@ from common.submission import leaderboard
     "--per-example",
     "table",
     type=user_path,
-    metavar="PATH",
+    metavar="FILE",
     help="Also write the scores of each row to this CSV.",
 )
 def score(
@@ -60,6 +60,8 @@ def score(
     seen = _profiles(only, judged, everything=everything or as_json)
     if stemmer:
         scoring.require_stemmer(chosen, seen)
+    if table:
+        require_new_file(table, "per-example")
     path = predictions_path(named, chosen.name, split)
     predictions = read_predictions(path, chosen)
     report = scoring.report(chosen, split, predictions, seen, stemmer=stemmer)

@@ -98,6 +98,17 @@ def user_path(text: str) -> Path:
         raise UserError(f"{brief(text)}: there is no such user; write the whole path.") from error
 
 
+def require_new_file(path: Path, name: str) -> None:
+    """Raise UserError when no file can be written at a path that a user gave for a result: a folder, or in none.
+
+    `name`: the setting that gave the path.
+    """
+    if path.is_dir():
+        raise UserError(f"{name}: {shown(path)} is a folder; wanted the path of a file to write.")
+    if not path.parent.is_dir():
+        raise UserError(f"{name}: {shown(path.parent)} is no folder; make it, or write to another one.")
+
+
 def existing_parent(path: Path) -> Path:
     """Return the path itself if it exists, else its nearest parent that exists."""
     return path if path.exists() else existing_parent(path.parent)

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 _INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters for Python, but nothing is shown
 
@@ -50,13 +51,53 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     return ", ".join([*quotes[:most], *(["…"] if len(quotes) > most else [])])
 
 
+def duration(seconds: float) -> str:
+    """Return a duration for a message: "8 s", "3 min 5 s", "12 min", "2 h 5 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+class _AboveBars(logging.StreamHandler[Any]):
+    """Write each message above the progress bars of a terminal, not into the line of one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the message."""
+        bars = sys.modules.get("tqdm")
+        if bars is None or not self.stream.isatty():
+            super().emit(record)
+            return
+        bars.tqdm.write(self.format(record), file=self.stream)
+
+
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
 
 
+_QUIET = {
+    "accelerate": logging.WARNING,
+    "datasets": logging.WARNING,
+    "filelock": logging.WARNING,
+    "httpx": logging.WARNING,
+    "accelerate.utils.other": logging.ERROR,  # warns about tied weights at every checkpoint
+    "bitsandbytes": logging.ERROR,  # warns about every 8-bit layer and about kernels that it can do without
+}
+
+
 def log_to_terminal(level: int = logging.INFO) -> None:
-    """Send the log to stderr as plain printable messages, unless something else already handles it."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send the log to stderr as plain printable messages, unless something else already handles it.
+
+    What libraries log without a reason to act on it is left out.
+    """
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(least)
+    handler = _AboveBars(sys.stderr)
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(level=level, handlers=[handler])

@@ -1,35 +1,161 @@
-"""Show progress bars on a terminal, and only rare lines in a log file."""
+"""Show how far a long task is: a bar on a terminal, and in a log file at most one line every 30 seconds."""
 
+import os
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
+from common.core.messages import duration
 
-def progress(total: int, description: str, unit: str, initial: int = 0) -> Any:
-    """Return a tqdm bar with rate and ETA; in a log file it prints at most one line every 30 seconds."""
+_LOG_INTERVAL = 30.0
+
+
+def _is_follower() -> bool:
+    """Return whether torchrun started this process and it is not the first one."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+class _Lines:
+    """A text file for tqdm that writes each state of a bar as a line of its own, for log files."""
+
+    def write(self, text: str) -> None:
+        """Write the text without carriage returns, unless it is blank."""
+        if line := text.replace("\r", "").strip():
+            sys.stderr.write(f"{line}\n")
+
+    def flush(self) -> None:
+        """Flush stderr."""
+        sys.stderr.flush()
+
+
+def progress(total: int | None, description: str, unit: str, initial: int = 0, *, leave: bool = True) -> Any:
+    """Return a tqdm bar with rate and ETA; without `leave` it disappears at the end.
+
+    A log file gets nothing in the first 30 seconds. Processes other than the first show nothing.
+    """
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
         initial=initial,
         desc=description,
         unit=unit,
-        mininterval=0.2 if terminal else 30.0,
-        maxinterval=30.0,
+        disable=_is_follower(),
+        leave=leave and terminal,
+        delay=0 if terminal else _LOG_INTERVAL,
+        mininterval=0.2 if terminal else _LOG_INTERVAL,
+        maxinterval=_LOG_INTERVAL,
         dynamic_ncols=terminal,
-        file=sys.stderr,
+        file=sys.stderr if terminal else _Lines(),
     )
 
 
 def brief_progress(total: int, description: str, unit: str) -> Any:
-    """Return a tqdm bar for work of seconds to minutes: it disappears at the end, and a log file shows nothing."""
-    return tqdm(
+    """Return a tqdm bar for work of seconds to minutes that disappears at the end."""
+    return progress(total, description, unit, leave=False)
+
+
+class BatchProgress:
+    """Counts what finished batches contained, and estimates the time left from the work that they took.
+
+    The estimate never uses an unfinished batch, so it does not rise while a long batch runs.
+    """
+
+    def __init__(
+        self, work: float, items: int, unit: str, *, done_work: float = 0, done_items: int = 0
+    ) -> None:
+        self.work, self.items, self.unit = work, items, unit
+        self.done_work, self.done_items = done_work, done_items
+        self._first_work = done_work
+        self._started = self._finished_at = time.monotonic()
+
+    def advance(self, work: float, items: int) -> None:
+        """Count a finished batch."""
+        self.done_work += work
+        self.done_items += items
+        self._finished_at = time.monotonic()
+
+    def seconds_left(self) -> float | None:
+        """Return the estimated seconds until the end, at least 0; None before the first batch has finished."""
+        worked = self.done_work - self._first_work
+        if worked <= 0:
+            return None
+        rate = worked / (self._finished_at - self._started)
+        since = time.monotonic() - self._finished_at
+        return max(0.0, (self.work - self.done_work) / rate - since)
+
+    def __str__(self) -> str:
+        left = self.seconds_left()
+        passed = duration(time.monotonic() - self._started)
+        estimate = (
+            "time left: known after the first batch" if left is None else f"about {duration(left)} left"
+        )
+        return f"{self.done_items}/{self.items} {self.unit}, {passed}, {estimate}"
+
+
+@contextmanager
+def batches_shown(state: BatchProgress, description: str) -> Iterator[None]:
+    """Show the state inside this context: as a bar that is drawn every second, or as a line every 30 seconds."""
+    with _redrawn(
+        state.work,
+        lambda bar: _set(bar, state.done_work, f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {state}"),
+        description,
+    ):
+        yield
+
+
+@contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """Show what runs inside this context and for how long, when a library cannot tell how far it is."""
+    started = time.monotonic()
+    with _redrawn(
+        None,
+        lambda bar: _set(bar, 0, f"{{desc}} … {duration(time.monotonic() - started)}"),
+        description,
+    ):
+        yield
+
+
+def _set(bar: Any, done: float, line: str) -> None:
+    bar.n, bar.bar_format = min(done, bar.total or done), line
+
+
+@contextmanager
+def _redrawn(total: float | None, update: Callable[[Any], None], description: str) -> Iterator[None]:
+    terminal = sys.stderr.isatty()
+    if _is_follower():
+        yield
+        return
+    bar = tqdm(
         total=total,
         desc=description,
-        unit=unit,
-        disable=not sys.stderr.isatty(),
         leave=False,
-        mininterval=0.2,
-        dynamic_ncols=True,
-        file=sys.stderr,
+        delay=1e-9,  # draw only what `update` has set
+        dynamic_ncols=terminal,
+        file=sys.stderr if terminal else _Lines(),
     )
+    ended = threading.Event()
+
+    def redraw() -> None:
+        while True:
+            if terminal:
+                update(bar)
+                bar.refresh()
+            if ended.wait(1.0 if terminal else _LOG_INTERVAL):
+                return
+            if not terminal:
+                update(bar)
+                bar.refresh()
+
+    thread = threading.Thread(target=redraw, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        bar.close()

@@ -38,6 +38,7 @@ PLUMBING = {
     "models/model_cards.py",
     "runs/archive.py",
     "runs/catalogue.py",
+    "runs/closing.py",
     "runs/experiments.py",
     "runs/named.py",
     "runs/record.py",

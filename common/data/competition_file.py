@@ -1,6 +1,5 @@
 """Read and check a competition's competition.toml; remember which competition is active."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -23,6 +22,7 @@ from common.data.competition import (
     IdSpec,
     SubmissionSpec,
 )
+from common.data.competition_rules import nearest
 from common.data.repairs import repair_tags
 from common.data.replace_files import IMPORTED, finish_import
 from common.data.site import read_site
@@ -214,8 +214,8 @@ def require_competition(name: str, where: str = "") -> None:
     """Raise UserError, starting with `where`, when no competition has this name."""
     existing = competition_names()
     if not _NAME.fullmatch(name) or name not in existing:
-        close = difflib.get_close_matches(name, existing, 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+        close = nearest(name, existing, load_competition)
+        hint = f" Did you mean {close}?" if close else ""
         listed = ", ".join(existing) or f"none (is {root()} the repository?)"
         raise UserError(f"{where}no competition {brief(name)}; there are: {listed}.{hint}")
 

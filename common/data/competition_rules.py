@@ -1,7 +1,9 @@
 """Reject models and data that an entry must not use: forbidden sources and other competitions' rows."""
 
+import contextlib
+import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from common.core.errors import UserError
@@ -21,6 +23,22 @@ def forbidden_source_in(name: str, sources: Iterable[str]) -> str | None:
     """
     parts = [_letters(part) for part in re.split(r"[/\\]", name)]
     return next((source for source in sources if any(_letters(source) in part for part in parts)), None)
+
+
+def nearest(name: str, existing: Sequence[str], load: Callable[[str], Competition]) -> str | None:
+    """Return the competition that a mistyped name most likely means; None when no name is similar.
+
+    Names that begin with what was typed come first. Data that another competition forbids comes last: whoever mistypes
+    the name of that competition must not be led to it.
+    """
+    begins = [other for other in existing if name and other.startswith(name)]
+    similar = begins or difflib.get_close_matches(name, existing, len(existing) or 1)
+    forbidden: set[str] = set()
+    for other in existing if len(similar) > 1 else ():
+        with contextlib.suppress(UserError):  # an invalid competition.toml has no say in this
+            sources = load(other).forbidden_sources
+            forbidden |= {one for one in similar if forbidden_source_in(one, sources)}
+    return min(similar, key=lambda one: one in forbidden, default=None)
 
 
 def _letters(text: str) -> str:

@@ -21,6 +21,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, sha256_texts, shown, write_json
+from common.core.progress import waiting
 from common.core.provenance import code_hash
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder, candidates_of, with_samples
@@ -132,9 +133,10 @@ def convert(folder: Path, weights: str) -> Path:
         if not converted.exists() or verified_folder.problem(converted):
             _require_supported(folder)
             # As with `--merge`, adapters that were trained on quantized weights are merged into unquantized ones.
-            model, tokenizer = load_model(folder, together=False, dtype="float32", quantization="none")
-            merged = merge_adapters(model).cpu()
-            verified_folder.save(converted, lambda staging: _write(merged, tokenizer, weights, staging))
+            with waiting(f"convert {shown(folder)} for CTranslate2"):
+                model, tokenizer = load_model(folder, together=False, dtype="float32", quantization="none")
+                merged = merge_adapters(model).cpu()
+                verified_folder.save(converted, lambda staging: _write(merged, tokenizer, weights, staging))
     return converted
 
 
@@ -238,6 +240,9 @@ def _convert_pretrained(package: Any, folder: Path, weights: str) -> Path:
     with _converting(converted):
         if not converted.exists() or verified_folder.problem(converted):
             config = PretrainedConfig(model=str(folder), dtype="float32")
-            model, tokenizer = load_pretrained(config, "seq2seq", frozen=True)
-            verified_folder.save(converted, lambda staging: _write(model.cpu(), tokenizer, weights, staging))
+            with waiting(f"convert {folder.name} for CTranslate2"):
+                model, tokenizer = load_pretrained(config, "seq2seq", frozen=True)
+                verified_folder.save(
+                    converted, lambda staging: _write(model.cpu(), tokenizer, weights, staging)
+                )
     return converted

@@ -6,12 +6,13 @@ from dataclasses import replace
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import distributed
+from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.rows import Row
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
-from common.generation.resumable import batches
+from common.generation.resumable import batches, costs
 from common.models.storage import for_evaluation
 from common.runs.scoring import score
 from common.tokenization.config import LengthConfig
@@ -43,18 +44,30 @@ def dev_evaluation(
 
     def evaluate(model: PreTrainedModel) -> dict[str, float]:
         scored = for_evaluation(model) if decoding.merge else model
-        groups = batches([len(ids) for ids in inputs.values()], config)
+        size = [len(ids) for ids in inputs.values()]
+        groups, cost = batches(size, config), costs(size, config)
+        shown = groups[
+            :: distributed.count()
+        ]  # the batches of the first process, which alone shows its progress
+        state = BatchProgress(
+            sum(cost[index] for group in shown for index in group), sum(map(len, shown)), "dialogues"
+        )
         texts: list[tuple[str, str]] = []
-        for first in range(0, len(groups), distributed.count()):
-            if signal := distributed.agreed_signal():
-                raise Interrupted(signal, together=True)
-            mine = first + distributed.rank()
-            # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
-            names = [list(inputs)[index] for index in groups[mine if mine < len(groups) else 0]]
-            found = decode(scored, tokenizer, [inputs[name] for name in names], config,
-                           logprobs=False, allowed_tokens=allowed_tokens)  # fmt: skip
-            if mine < len(groups):
-                texts += [(name, candidates[0].text) for name, candidates in zip(names, found, strict=True)]
+        with batches_shown(state, "evaluate on dev"):
+            for first in range(0, len(groups), distributed.count()):
+                if signal := distributed.agreed_signal():
+                    raise Interrupted(signal, together=True)
+                mine = first + distributed.rank()
+                # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
+                group = groups[mine if mine < len(groups) else 0]
+                names = [list(inputs)[index] for index in group]
+                found = decode(scored, tokenizer, [inputs[name] for name in names], config,
+                               logprobs=False, allowed_tokens=allowed_tokens)  # fmt: skip
+                state.advance(sum(cost[index] for index in group), len(group))
+                if mine < len(groups):
+                    texts += [
+                        (name, candidates[0].text) for name, candidates in zip(names, found, strict=True)
+                    ]
         by_id = dict(distributed.gather(texts))
         result = score(by_id, references, competition.dev_profile)
         # The project's goals are on the scale of rouge101, and sweeps maximise it.

@@ -1,6 +1,6 @@
 """Decode splits into candidates on disk: batched by length, resumable, shared by processes, in the order of the ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from common.core import distributed, signals
@@ -9,7 +9,7 @@ from common.core.files import read_json, sha256_texts, shown, write_json
 from common.core.json_lines import repair_last_line
 from common.core.memory import advise_when_out_of_memory
 from common.core.messages import brief
-from common.core.progress import progress
+from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder
@@ -20,9 +20,13 @@ from common.tokenization.batches import token_budget_batches
 
 def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
     """Return batches of indices, in descending order of length, whose decoding fits the token budget."""
+    return token_budget_batches(costs(lengths, config), config.tokens_at_once, rng=None)
+
+
+def costs(lengths: Sequence[int], config: DecodingConfig) -> list[int]:
+    """Return the most tokens that decoding each source of these lengths holds in memory."""
     width = max(config.beams, config.candidates + config.samples)
-    costs = [(length + config.max_new_tokens) * width for length in lengths]
-    return token_budget_batches(costs, config.tokens_at_once, rng=None)
+    return [(length + config.max_new_tokens) * width for length in lengths]
 
 
 def generate(
@@ -58,10 +62,9 @@ def generate(
         [names[index] for index in group] for group in batches([len(sources[name]) for name in names], config)
     ]
     mine = groups[distributed.rank() :: distributed.count()]
-    bar = progress(
-        total=len(sources), initial=len(done), description=f"decode {path.parent.name}", unit="dialogue"
-    )
-    with signals.noted(), bar:
+    cost = dict(zip(names, costs([len(sources[name]) for name in names], config), strict=True))
+    state = _progress(mine, cost, done)
+    with signals.noted(), batches_shown(state, f"decode {path.parent.name}"):
         for ids in mine:
             if all(name in done for name in ids):
                 continue
@@ -73,11 +76,12 @@ def generate(
                 f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
             ):
                 decoded = decoder([sources[i] for i in ids], config, batch_seed)
+            new = [name for name in ids if name not in done]
             for name, found in zip(ids, decoded, strict=True):
-                if name not in done:
+                if name in new:
                     candidates.append(part, name, found)
                     done[name] = found
-                    bar.update(1)
+            state.advance(sum(cost[name] for name in new), len(new))
         signal = distributed.agreed_signal()  # also waits for the other processes
         if signal:
             finished = f"after {len(_read_parts(path))} of {len(sources)} dialogues of {path.parent.name}"
@@ -91,6 +95,21 @@ def generate(
             piece.unlink()
     distributed.wait()
     return ordered
+
+
+def _progress(
+    groups: Sequence[Sequence[str]], cost: Mapping[str, int], done: Collection[str]
+) -> BatchProgress:
+    """Return the progress of this process's batches; what was decoded before an interruption is already counted."""
+    names = [name for group in groups for name in group]
+    before = [name for name in names if name in done]
+    return BatchProgress(
+        sum(cost[name] for name in names),
+        len(names),
+        "dialogues" if distributed.count() == 1 else f"dialogues of process 1 of {distributed.count()}",
+        done_work=sum(cost[name] for name in before),
+        done_items=len(before),
+    )
 
 
 def _parts(path: Path) -> list[Path]:

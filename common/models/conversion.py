@@ -9,6 +9,7 @@ from typing import Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import read_json, shown, write_json
+from common.core.progress import waiting
 from common.core.verified_folder import build_once
 from common.models.weight_files import CARD, PICKLED, SAFE, config_files, file_names
 
@@ -38,7 +39,8 @@ def convert(folder: Path, target: Path) -> Path:
         weights["weight_map"] = {key: _safe_name(name) for key, name in weights["weight_map"].items()}
         write_json(staging / f"{SAFE}.index.json", weights)
 
-    return build_once(target, write)
+    with waiting(f"convert {folder.name}"):
+        return build_once(target, write)
 
 
 def _safe_name(name: str) -> str:

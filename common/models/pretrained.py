@@ -22,6 +22,7 @@ from common.core.distributed import first_alone
 from common.core.errors import UserError
 from common.core.files import sha256_file
 from common.core.memory import advise_when_out_of_memory
+from common.core.progress import waiting
 from common.models import architecture, hub
 from common.models.architecture import Architecture, require_architecture
 from common.models.config import PREFIX, PretrainedConfig
@@ -77,7 +78,10 @@ def load_pretrained(
         if config.quantization == "none" and frozen
         else ""
     )
-    with advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."):
+    with (
+        waiting(f"load {source.name}"),
+        advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."),
+    ):
         model = loader.from_pretrained(
             source.folder,
             dtype=dtype,

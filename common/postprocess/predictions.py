@@ -9,6 +9,7 @@ from typing import Any
 from common.core import distributed, terminal
 from common.core.config import plain
 from common.core.files import shown, write_json
+from common.core.progress import waiting
 from common.data.rows import SplitName, read_predictions, write_predictions
 from common.postprocess.hints import hints
 from common.postprocess.rules import PostprocessConfig, best_texts, within
@@ -48,7 +49,8 @@ def finish(run: Run[Any], files: Sequence[Path]) -> None:
     if run.smoke:
         run.finish(files)
         return
-    report = scoring.report(run.competition, "dev", predictions)
+    with waiting("score dev in every profile"):
+        report = scoring.report(run.competition, "dev", predictions)
     path = run.folder / "dev" / "scores.json"
     write_json(path, report.plain())
     run.tracker.scores()

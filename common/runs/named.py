@@ -10,7 +10,7 @@ from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.messages import cut, listed
 from common.core.paths import RUN_NAME, archived_folder, run_folder
-from common.data.competition_file import active_competition
+from common.data.competition_file import comp_setting
 from common.data.rows import SplitName
 from common.runs.catalogue import run_folders
 from common.runs.experiments import require_experiment
@@ -54,7 +54,7 @@ def _no_predictions(folder: Path, competition: str, split: SplitName) -> str:
     run = folder.name
     if not folder.is_dir():
         require_experiment(run.split("-")[0])
-    comp = "" if competition == active_competition() else f" comp={competition}"
+    comp = comp_setting(competition)
     commands = [stage_command(run, stage, folder, comp) for stage in ("train", "infer")]
     if read_record(folder).get("train", {}).get("status") == "finished":
         commands.pop(0)

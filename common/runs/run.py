@@ -49,11 +49,12 @@ class Run(Generic[C]):
     started: float = field(default_factory=time.time)
 
     def split(self, name: SplitName) -> Split:
-        """Return the checked rows of a split and note the file in the record; a smoke run gets only the first rows."""
+        """Return the checked rows of a split and note the file in the record; a smoke run gets only the first rows.
+
+        Warnings about the file go into the record only: `make data` has shown them.
+        """
         split = read_split(self.competition, name)
         key = str(split.path.resolve().relative_to(root()))
-        for kind, count in split.warnings.items() if key not in self.data else ():
-            log.warning("%s: %d rows: %s", shown(split.path), count, kind)
         self.data[key] = {"sha256": split.sha256, "rows": len(split.rows), "warnings": dict(split.warnings)}
         if self.smoke:
             return Split(name, split.rows[: 32 if name == "train" else 4], split.path, split.sha256,

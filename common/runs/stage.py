@@ -27,6 +27,7 @@ from common.core.signals import Interrupted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
+from common.runs.closing import closing, how_to_go_on
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
 from common.runs.start import read_arguments, require_data
@@ -93,11 +94,6 @@ def _end(stop: Interrupted) -> None:
 
 def _quiet_libraries() -> None:
     log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
-    for logger in ("accelerate", "datasets", "filelock", "httpx"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    # accelerate warns about tied weights at every checkpoint, bitsandbytes about every 8-bit layer.
-    for logger in ("accelerate.utils.other", "bitsandbytes"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
     # peft uses a deprecated name of transformers.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
@@ -136,20 +132,8 @@ def _run(
                 else:
                     _begin_inference(run, work)
         except Interrupted as stop:
-            stop.advice = _how_to_go_on(run, options.restart)
+            stop.advice = how_to_go_on(run, restart=options.restart)
             raise
-
-
-def _how_to_go_on(run: Run[C], restart: bool) -> str:
-    if run.smoke:
-        return "a smoke run begins from the start."
-    if run.stage == "infer":
-        return "run the same command again: finished dialogues and paid answers are kept."
-    if not any((run.folder / "checkpoints").glob("step-*")):
-        return "there is no checkpoint yet: the same command begins from the start."
-    if restart:
-        return "run the same command without restart=1 to resume."
-    return "run the same command again to resume."
 
 
 def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
@@ -239,6 +223,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     run._write("running")
     distributed.gather([True])
     work(run)
+    log.info(closing(run))
 
 
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
@@ -259,6 +244,7 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     run._write("running")
     distributed.gather([True])
     work(run)
+    log.info(closing(run))
 
 
 def _require_rules(run: Run[C]) -> None:

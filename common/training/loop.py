@@ -171,7 +171,8 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
             state.loss_sum += value
             state.loss_steps += 1
             bar.update(1)
-            bar.set_postfix_str(f"loss {value:.3f} best {state.best_score:.2f}", refresh=False)
+            best = f"{state.best_score:.2f}" if math.isfinite(state.best_score) else "–"
+            bar.set_postfix_str(f"loss {value:.3f} best {best}", refresh=False)
             if position % 20 == 0 and main:
                 rate = training.schedule.get_last_lr()[0]
                 append_line(folder / "metrics.jsonl",

@@ -6,6 +6,7 @@ It runs in a separate process (`python -m common.training.merge`), because model
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import click
@@ -14,7 +15,9 @@ from common.core import verified_folder
 from common.core.command_line import run_command
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.messages import duration
 from common.core.paths import merged_folder, run_folder
+from common.core.progress import waiting
 from common.data.competition_file import active_competition, load_competition
 from common.runs.record import require_trained, stale_training
 
@@ -48,14 +51,17 @@ def merge_run(competition_name: str, run: str) -> Path:
     base, _ = storage.weights(best)
     precision = AutoConfig.from_pretrained(base, trust_remote_code=False).dtype
     disable_progress_bar()
-    model, tokenizer = load_model(best, quantization="none", dtype="float32", gpu_memory=0.0)
-    merged = merge_adapters(model).to(precision)
+    with waiting(f"load {run}"):
+        model, tokenizer = load_model(best, quantization="none", dtype="float32", gpu_memory=0.0)
+    with waiting(f"merge the adapters of {run}"):
+        merged = merge_adapters(model).to(precision)
 
     def write(staging: Path) -> None:
         merged.save_pretrained(staging)
         tokenizer.save_pretrained(staging)
 
-    verified_folder.save(target, write)
+    with waiting(f"write {shown(target)}"):
+        verified_folder.save(target, write)
     return target
 
 
@@ -64,18 +70,17 @@ def merge_run(competition_name: str, run: str) -> Path:
 @click.option("--competition", "name", help="Default: the active one.")
 def command(run: str, name: str | None) -> None:
     """Merge a run's adapters into the weights of its base: a complete model."""
+    started = time.monotonic()
     path = shown(merge_run(load_competition(name or active_competition()).name, run))
     experiment = run.split("-")[0]
     click.echo(
-        f"{path} is a complete model. To train it further:\n"
+        f"{path} is a complete model, merged in {duration(time.monotonic() - started)}. To train it further:\n"
         f'  make exp={experiment} train run={experiment}-NAME args="--model={path}"'
     )
 
 
 def main() -> None:
     """Run the command; a UserError becomes one line on stderr and exit code 1, a signal exit code 128 + its number."""
-    # It warns about libraries that it could not load, which does not matter here.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in float32 the model may not fit on the GPU that trained it
     run_command(command, "python -m common merge")
 

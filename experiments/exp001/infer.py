@@ -1,6 +1,7 @@
 """exp001, infer: the best strategy gives the summary, the next ones give further candidates."""
 
 from common.core.files import read_json
+from common.core.progress import brief_progress
 from common.postprocess import predictions
 from common.postprocess.predictions import SPLITS
 from common.runs import Run, candidates, main
@@ -15,9 +16,12 @@ def infer(run: Run[Config]) -> None:
     files = []
     for split in SPLITS:
         found = {}
-        for row in run.split(split).rows:
-            texts = [extract(entry["strategy"], entry["turns"], row.dialogue) for entry in ranking]
-            found[row.id] = [Candidate(text, None, len(text.split())) for text in texts]
+        rows = run.split(split).rows
+        with brief_progress(len(rows), f"extract from {split}", "dialogue") as bar:
+            for row in rows:
+                texts = [extract(entry["strategy"], entry["turns"], row.dialogue) for entry in ranking]
+                found[row.id] = [Candidate(text, None, len(text.split())) for text in texts]
+                bar.update()
         path = run.folder / split / "candidates.jsonl"
         candidates.write(path, found)
         files += [path, predictions.write(run, split, run.config.postprocess, found)]

@@ -2,6 +2,7 @@
 
 from common.core import verified_folder
 from common.core.files import write_json
+from common.core.progress import brief_progress
 from common.runs import Run, main
 from common.runs.scoring import score
 from experiments.exp001.config import SMOKE, Config
@@ -13,11 +14,16 @@ def train(run: Run[Config]) -> None:
     rows = run.split("train").rows[: run.config.train_rows]
     references = {row.id: row.summaries for row in rows}
     found = []
-    for strategy in STRATEGIES:
-        for count in range(1, run.config.most_turns + 1):
-            texts = {row.id: extract(strategy, count, row.dialogue) for row in rows}
-            headline = score(texts, references, run.competition.dev_profile).headline
-            found.append({"strategy": strategy, "turns": count, "train": headline})
+    most = run.config.most_turns
+    with brief_progress(len(STRATEGIES) * most * len(rows), "try strategies", "dialogue") as bar:
+        for strategy in STRATEGIES:
+            for count in range(1, most + 1):
+                texts = {}
+                for row in rows:
+                    texts[row.id] = extract(strategy, count, row.dialogue)
+                    bar.update()
+                headline = score(texts, references, run.competition.dev_profile).headline
+                found.append({"strategy": strategy, "turns": count, "train": headline})
     ranking = sorted(found, key=lambda entry: -float(entry["train"]))
     verified_folder.save(run.folder / "best", lambda folder: write_json(folder / "ranking.json", ranking))
     run.finish(ranking=ranking)

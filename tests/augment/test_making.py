@@ -1,6 +1,7 @@
 """`make augment` from the command line to the files: provenance, guards, refusals, and real rows."""
 
 import csv
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -260,3 +261,10 @@ def test_two_hundred_real_rows_through_every_method(workspace: Path) -> None:
     assert random_model.kept == 0  # it says nothing that means anything
     assert sum(random_model.reasons.values()) == 200
     assert plain(job("turn_drop").config)["seed"] == 42
+
+
+def test_a_question_mark_lists_the_methods(repository: Path) -> None:
+    ended = make(repository, "augment", "method=?")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for name in AUGMENT_METHODS:
+        assert re.search(rf"(?m)^{name} ", ended.stdout)

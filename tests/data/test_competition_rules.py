@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common.core import files
 from common.core.errors import UserError
 from common.data.competition_file import load_competition
-from common.data.competition_rules import forbidden_source_in, models_of, require_allowed
+from common.data.competition_rules import forbidden_source_in, models_of, nearest, require_allowed
 from tests.support import repository as repositories
 from tests.support.rules import SOURCES, forbid, refused, with_model
 
@@ -100,3 +100,19 @@ def test_a_model_of_another_competition_is_refused() -> None:
             UserError, match=r"^here: --base\.model .* was trained on rows of talk, and an entry"
         ):
             require_allowed(chosen, "here", {"base.model": name}, {})
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("dialog", "dialogue_summarization"),
+        ("dialogsum", "dialogsum_en"),  # nothing else begins like this
+        ("dialogue_sumarization", "dialogue_summarization"),
+        ("daily", "daily_talk"),
+        ("", None),
+        ("zzz", None),
+    ],
+)
+def test_forbidden_data_is_the_last_that_a_mistyped_name_can_mean(typed: str, meant: str | None) -> None:
+    names = ["daily_talk", "dialogsum_en", "dialogue_summarization"]
+    assert nearest(typed, names, load_competition) == meant

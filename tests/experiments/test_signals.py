@@ -232,7 +232,7 @@ def test_inference_keeps_the_finished_dialogues(copy: Path, calm: dict[str, byte
     done = sum(len(read_lines(path)) for path in folder.glob("dev/candidates.*.jsonl"))
     assert line == (
         f"interrupted by SIGTERM after {done} of 6 dialogues of dev; "
-        "run the same command again: finished dialogues and paid answers are kept."
+        "run the same command again: finished dialogues are kept."
     )
     assert 1 <= done < 6
     code, output = tiny.run(copy, *command)

@@ -153,6 +153,18 @@ def test_make_submit_answers_a_repeated_csv_with_its_entry(repository: Path) -> 
     assert len(ledger.entries()) == 1
 
 
+def test_make_submit_with_one_member_compares_it_with_nothing(repository: Path) -> None:
+    recipe(repository, solo())
+    ended = started(repository, sys.executable, "-m", "common", "submit", "--force")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "alone" not in ended.stdout
+    [entry] = ledger.entries()
+    last = ended.stdout.splitlines()[-1]
+    assert last == f"Next: upload the CSV, then: make lb id={entry['id']} public=SCORE"
+    scored = started(repository, sys.executable, "-m", "common", "lb", f"--id={entry['id']}", "--public=37")
+    assert scored.stdout == f"{entry['id']} (talk): public 37.00. Next: make leaderboard\n"
+
+
 def test_the_same_texts_in_another_competition_are_another_submission(repository: Path) -> None:
     first = submit(repository)
     line = json.loads((repository / LEDGER).read_text(encoding="utf-8"))

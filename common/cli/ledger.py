@@ -1,0 +1,161 @@
+"""Commands for what was submitted: leaderboard, lb, pick, reproduce."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from common.cli.options import ALL, AS_JSON, COMPETITION
+from common.core import terminal
+from common.core.errors import UserError
+from common.core.text_table import text_table
+from common.data.competition import Competition
+from common.data.competition_file import (
+    active_competition,
+    comp_setting,
+    load_competition,
+    require_competition,
+)
+from common.runs.score_text import short
+from common.submission import leaderboard, ledger, uploads
+from common.submission.ledger import record_scores
+from common.submission.reproduce import report as reproduction_report
+from common.submission.reproduce import reproduce
+
+log = logging.getLogger(__name__)
+ID = click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
+ID_COMPETITION = click.option("--competition", "name", help="Look only among its submissions; default: all.")
+
+
+def uploads_left(chosen: Competition) -> str:
+    """Return how many uploads the site's day has left; log a warning when there is none."""
+    day = uploads.today(chosen, datetime.now(UTC))
+    if day.used_up:
+        log.warning("warning: %s has no upload left today; the site will refuse another one.", chosen.name)
+    return str(day)
+
+
+@click.command("leaderboard")
+@COMPETITION
+@ALL
+@AS_JSON
+def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> None:
+    """Show every submission of a competition, and the members of the newest one."""
+    chosen = load_competition(name or active_competition())
+    found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(
+            f"{chosen.name}: nothing submitted yet; make one with: make submit{comp_setting(chosen.name)}"
+        )
+        return
+    dev, board = (short(p) for p in (chosen.dev_profile, chosen.leaderboard_profile))
+    click.echo(
+        terminal.fitted(
+            f"{chosen.title}   (dev: {dev}, test: {board}; * made with uncommitted changes, ! with stale members)\n"
+        )
+    )
+    table = leaderboard.history(chosen, found, everything=everything)
+    click.echo(text_table(table, leaderboard.HISTORY_DROPPED))
+    click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
+    click.echo(text_table(leaderboard.members(chosen, found[-1], everything=everything)))
+    click.echo(f"\n{_picked(chosen, found)}")
+    if chosen.site.submissions_per_day is not None:
+        click.echo(uploads_left(chosen))
+
+
+def _picked(chosen: Competition, found: list[dict[str, Any]]) -> str:
+    taken, most = uploads.picks(found), chosen.site.final_picks
+    of = "" if most is None else f" of {most}"
+    return f"final picks: {len(taken)}{of}{': ' if taken else ''}{', '.join(taken)}"
+
+
+@click.command()
+@ID
+@ID_COMPETITION
+@click.option("--public", type=click.FloatRange(0, 100), help="Public leaderboard score.")
+@click.option("--private", type=click.FloatRange(0, 100), help="Private leaderboard score.")
+@click.option("--uploaded", help="Day of the upload in the site's time zone: today or YYYY-MM-DD.")
+def lb(
+    submission_id: str,
+    name: str | None,
+    public: float | None,
+    private: float | None,
+    uploaded: str | None,
+) -> None:
+    """Record an upload and the scores that the site's leaderboard shows for it."""
+    now = datetime.now(UTC)
+    entry = ledger.find(submission_id, _known(name))
+    chosen = load_competition(entry["competition"])
+    if uploaded is not None:
+        uploads.require_day(uploaded, chosen, entry, now)  # before anything is written
+    if uploaded is None or public is not None or private is not None:
+        entry = record_scores(entry["id"], public, private, now.isoformat(timespec="seconds"))
+    if uploaded is not None:
+        entry = uploads.mark_uploaded(entry["id"], uploaded, now)
+    scores = [f"{kind} {value:.2f}" for kind, value in entry.get("lb", {}).items()]
+    days = sorted(day.isoformat() for day in uploads.upload_days(chosen)[entry["id"]])
+    told = [*scores, *([f"uploaded {', '.join(days)}"] if days else [])]
+    click.echo(f"{entry['id']} ({entry['recipe']}): {'; '.join(told)}. Next: make leaderboard")
+    if chosen.site.submissions_per_day is not None:
+        click.echo(uploads_left(chosen))
+
+
+@click.command()
+@click.option("--id", "submission_id", help="Ledger id, or the start of it; default: only recommend.")
+@ID_COMPETITION
+@click.option("--off", is_flag=True, help="Take the pick back.")
+def pick(submission_id: str | None, name: str | None, off: bool) -> None:
+    """Mark a submission as a final pick. Without an id: list the picks, and recommend some by dev."""
+    if not submission_id:
+        if off or submission_id is not None:
+            raise UserError("id= is missing; wanted the submission to take back: make pick id=ID off=1")
+        chosen = load_competition(name or active_competition())
+        found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
+        if not found:
+            click.echo(
+                f"{chosen.name}: nothing submitted yet; make one with: make submit{comp_setting(chosen.name)}"
+            )
+            return
+        advice = uploads.recommended(chosen, uploads.candidates(chosen, found))
+        click.echo("\n".join([f"{chosen.name}: {_picked(chosen, found)}", *advice]))
+        return
+    changed = uploads.set_pick(submission_id, datetime.now(UTC), _known(name), on=not off)
+    entry = ledger.find(submission_id, name)
+    chosen = load_competition(entry["competition"])
+    found = [e for e in ledger.entries() if e["competition"] == chosen.name]
+    state = (
+        "is no final pick any longer" if off else "is a final pick" if changed else "is already a final pick"
+    )
+    click.echo(f"{entry['id']} ({entry['recipe']}) {state}; {_picked(chosen, found)}")
+    if not off and not uploads.upload_days(chosen)[entry["id"]]:
+        click.echo(
+            f"hint: no upload of it is recorded, and a site accepts only what was uploaded; after the upload: "
+            f"make lb id={entry['id']} uploaded={uploads.TODAY}"
+        )
+
+
+def _known(name: str | None) -> str | None:
+    """Return the name of a competition, or None for all. Raises UserError when there is no such competition."""
+    if name is not None:
+        require_competition(name)
+    return name
+
+
+@click.command("reproduce")
+@ID
+@ID_COMPETITION
+def reproduce_command(submission_id: str, name: str | None) -> None:
+    """Rebuild the CSV of a ledger entry: "identical", or which input differs.
+
+    The CSV is built in memory from the present files; no file is written. Exits with 1 when it differs.
+    """
+    found = reproduce(submission_id, _known(name))
+    click.echo(reproduction_report(found))
+    if not found.identical:
+        sys.exit(1)
