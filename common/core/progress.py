@@ -5,6 +5,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from common.core.language import translated
+
 
 def progress(total: int, description: str, unit: str, initial: int = 0) -> Any:
     """Return a tqdm bar with rate and ETA; in a log file it prints at most one line every 30 seconds."""
@@ -12,7 +14,7 @@ def progress(total: int, description: str, unit: str, initial: int = 0) -> Any:
     return tqdm(
         total=total,
         initial=initial,
-        desc=description,
+        desc=translated(description),
         unit=unit,
         mininterval=0.2 if terminal else 30.0,
         maxinterval=30.0,
@@ -25,7 +27,7 @@ def brief_progress(total: int, description: str, unit: str) -> Any:
     """Return a tqdm bar for work of seconds to minutes: it disappears at the end, and a log file shows nothing."""
     return tqdm(
         total=total,
-        desc=description,
+        desc=translated(description),
         unit=unit,
         disable=not sys.stderr.isatty(),
         leave=False,
