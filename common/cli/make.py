@@ -66,6 +66,7 @@ TARGETS: dict[str, Target] = {
     "faults": Target("args", module="tests.faults"),
     "audit": Target(),
     "check": Target(),
+    "messages": Target(),
     "format": Target(),
 }
 SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer")

@@ -32,7 +32,9 @@ def update(root: Path, path: Path = CATALOGUE, more: dict[str, str] | None = Non
     new = Catalog(locale="ko", project="korean-dialogue-summarization", fuzzy=False)
     with path.open("rb") if path.exists() else open("/dev/null", "rb") as stream:  # noqa: PTH123
         old = read_po(stream, locale="ko")
-    known = {str(entry.id): str(entry.string) for entry in [*old, *old.obsolete.values()] if entry.id} | (more or {})
+    known = {str(entry.id): str(entry.string) for entry in [*old, *old.obsolete.values()] if entry.id} | (
+        more or {}
+    )
     found = sources(root)
     for message, places in sorted(found.items(), key=lambda each: (each[1][0].partition(":")[0], each[0])):
         files = sorted({place.partition(":")[0] for place in places})

@@ -13,16 +13,43 @@ from typing import IO, Any
 
 Message = tuple[int, str, str, list[str]]
 """What Babel wants of an extraction method: line, name of the function, message, comments."""
-_SHOW = {"UserError", "echo", "print", "exit", "_stop", "write", "progress", "brief_progress", "told", "refusal"}
+_SHOW = {
+    "UserError",
+    "echo",
+    "print",
+    "exit",
+    "_stop",
+    "write",
+    "progress",
+    "brief_progress",
+    "told",
+    "refusal",
+}
 """Functions that show their text: in their arguments a single word counts as a message too."""
 _LOG = {"debug", "info", "warning", "error", "exception", "critical"}
-_SILENT = {"re", "Target", "execute", "ast", "struct", "environ", "getenv", "setenv", "fullmatch", "add_argument", "getLogger"}
+_SILENT = {
+    "re",
+    "Target",
+    "execute",
+    "ast",
+    "struct",
+    "environ",
+    "getenv",
+    "setenv",
+    "fullmatch",
+    "add_argument",
+    "getLogger",
+}
 """Modules and functions whose texts are patterns or names."""
 _PERCENT = re.compile(r"%(?:\([a-z_]+\))?[-+ #0]*[0-9*]*(?:\.[0-9*]+)?[sdrfgexi]|%%")
 _PATTERN = re.compile(r"\(\?|\\[sSdwb.(]|\[\^|\.[*+]|</?[a-z]")
-_PROSE = re.compile(r"[A-Za-z]{2,}[,:;)]?[ -][(]?[a-z]{2,}|[a-z]{2,} [A-Z(0-9{]|[}] [a-z]{2,}|[a-z]{2,}:? [{]")
+_PROSE = re.compile(
+    r"[A-Za-z]{2,}[,:;)]?[ -][(]?[a-z]{2,}|[a-z]{2,} [A-Z(0-9{]|[}] [a-z]{2,}|[a-z]{2,}:? [{]"
+)
 _WORD = re.compile(r"[A-Za-z][a-z]{2,}")
-_CODE = re.compile(r"(SELECT|CREATE|PRAGMA|--?[a-z]|[a-z]+=)\\b|(\\S*/)?(pip|python[0-9.]*) |pandas\\.|\\{\\{%|\\S+$")
+_CODE = re.compile(
+    r"(SELECT|CREATE|PRAGMA|--?[a-z]|[a-z]+=)\\b|(\\S*/)?(pip|python[0-9.]*) |pandas\\.|\\{\\{%|\\S+$"
+)
 OF_LIBRARIES = (
     "Usage: {}", "Options:", "Commands:", "Arguments:", "Show this message and exit.", "[default: {}]", "[required]",
     "Missing option {}.", "Missing argument {}.", "No such option {}.", "No such option: {}", "No such command {}.",
@@ -80,7 +107,9 @@ class _Finder(ast.NodeVisitor):
         self.shown = False
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        if any("command" in ast.unparse(each) or "group" in ast.unparse(each) for each in node.decorator_list):
+        if any(
+            "command" in ast.unparse(each) or "group" in ast.unparse(each) for each in node.decorator_list
+        ):
             for paragraph in re.split(r"\n\s*\n", ast.get_docstring(node) or ""):
                 self._add(node.lineno, escaped(" ".join(paragraph.split())))
         self.generic_visit(node)
@@ -93,7 +122,12 @@ class _Finder(ast.NodeVisitor):
         names = [part for part in re.split(r"\W+", ast.unparse(node.func)) if part] or [""]
         if isinstance(node.func, ast.Attribute) and node.func.attr == "format" and _is_text(node.func.value):
             self._text(node.func.value, re.sub(r"\{[^{}]*\}", "{}", _constant(node.func.value)))
-        elif names[-1] in _LOG and names[0] in ("log", "logger", "logging") and node.args and _is_text(node.args[0]):
+        elif (
+            names[-1] in _LOG
+            and names[0] in ("log", "logger", "logging")
+            and node.args
+            and _is_text(node.args[0])
+        ):
             self._text(node.args[0], _percent(_constant(node.args[0])), shown=True)
             node = ast.Call(node.func, node.args[1:], node.keywords)
         elif {names[0], names[-1]} & _SILENT:
@@ -152,10 +186,15 @@ class _Finder(ast.NodeVisitor):
 
     def _add(self, line: int, template: str, *, shown: bool = False) -> None:
         text = "".join(literals(template))
-        if _HANGUL.search(text) or (_CODE.match(text) and not shown) or _PATTERN.search(text) or not text.isprintable():
+        if (
+            _HANGUL.search(text)
+            or (_CODE.match(text) and not shown)
+            or _PATTERN.search(text)
+            or not text.isprintable()
+        ):
             return
         word = _WORD.search(text)
-        if not word or re.fullmatch(r"\W*[\w.-]*[_/.=<>-][\w.-]*\W*", text):
+        if not word or re.fullmatch(r"\W*[\w.-]*[_/.=<>-]\w[\w.-]*\W*", text):
             return
         if _PROSE.search(template) or shown:
             self.found.append((line, template))

@@ -15,6 +15,7 @@ from common.core.extraction import literals
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "ko" / "LC_MESSAGES" / "kds.po"
 _DEEPEST = 6
+_KEPT = re.compile(r'\s*([{[]\s*["{[\]}]|\|)|\s*$')  # JSON, a Markdown table, an empty line
 _SEPARATORS = ("; ", ": ", ". ", ", ")
 
 
@@ -94,12 +95,9 @@ def _line(line: str, depth: int = 0) -> str | None:
 
 
 def in_korean(text: str) -> str:
-    """Return the text with every line translated that the catalogue has; JSON and progress bars stay as they are."""
+    """Return the text with every line translated that the catalogue has; JSON, Markdown tables and progress bars stay as they are."""
     lines = text.split("\n")
-    return "\n".join(
-        line if not line.strip() or line.lstrip()[0] in "{[|\r" or "\r" in line else _line(line) or line
-        for line in lines
-    )
+    return "\n".join(line if _KEPT.match(line) or "\r" in line else _line(line) or line for line in lines)
 
 
 class Translated:
