@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from common.core.extraction import OF_LIBRARIES, extract, extract_makefile
 from common.core.translation import CATALOGUE
@@ -12,8 +13,10 @@ def sources(root: Path) -> dict[str, list[str]]:
     from babel.messages.extract import extract_from_file
 
     found: dict[str, list[str]] = {message: ["click"] for message in OF_LIBRARIES}
+    python: Any = extract  # Babel declares the result of its own function, not that of a plug-in
+    makefile: Any = extract_makefile
     files = [*sorted((root / "common").rglob("*.py")), *sorted((root / "experiments").rglob("*.py"))]
-    for path, method in [*((file, extract) for file in files), (root / "Makefile", extract_makefile)]:
+    for path, method in [*((file, python) for file in files), (root / "Makefile", makefile)]:
         place = path.relative_to(root).as_posix()
         for line, message, _, _ in extract_from_file(method, path, keywords={"": None}):
             assert isinstance(message, str)
