@@ -74,8 +74,7 @@ def main(
     Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny settings, takes
     seconds), --restart (train: move the old run aside first), --renew (train: the same, but only when the old run is
     stale or has other settings), --dry-run (stages that cost money: print `estimate` and exit without changing the
-    record), --track off|auto|offline|online (W&B, see common/runs/wandb_mode.py). Every other --name sets a
-    scalar of the config.
+    record), --track off|auto|offline|online (W&B, see wandb_mode.py). Every other --name sets a scalar of the config.
     SIGTERM, SIGINT and SIGHUP end the stage with one line that says how to go on, and exit code 128 + the signal's number.
     """
     with spoken(), signals.raised():
