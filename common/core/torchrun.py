@@ -48,7 +48,11 @@ def main() -> None:
             print(translated(message), file=sys.stderr)  # noqa: T201
         sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
     except ValueError as error:
-        sys.exit(translated(f"error: nodes=: torchrun cannot use a value ({first_line(error)}); correct that option."))
+        sys.exit(
+            translated(
+                f"error: nodes=: torchrun cannot use a value ({first_line(error)}); correct that option."
+            )
+        )
     except RendezvousError as error:
         sys.exit(
             translated(
