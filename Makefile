@@ -92,6 +92,9 @@ check: setup ## check format, lint, types and import rules, and run all tests, a
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/python -m pytest
 
+messages: setup ## collect the messages of the source into common/locale, and list those without a translation
+	@$(VENV)/bin/python -m common.core.catalogue
+
 format: setup ## fix format and lint errors automatically where possible
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
@@ -100,4 +103,4 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check format
+.PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format

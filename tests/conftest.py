@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYTHONPATH"] = str(
     REPOSITORY
 )  # processes test this checkout, wherever the environment was installed from
+os.environ["KDS_LANG"] = "en"  # tests check English messages, whatever the language of the machine
 os.environ["WANDB_MODE"] = "disabled"  # whoever runs the tests may well have a key
 os.environ.pop("COLUMNS", None)  # a test that needs a width gives one
 hypothesis.settings.register_profile("untimed", deadline=None)  # a deadline would be an assertion on time

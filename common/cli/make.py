@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -73,11 +74,13 @@ TARGETS: dict[str, Target] = {
     "faults": Target("args", module="tests.faults"),
     "audit": Target(),
     "check": Target(),
+    "messages": Target(),
     "format": Target(),
 }
 SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
 _OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 _OF_MAKE = ("PYTHON", "VENV")
+_ROOT = Path(__file__).resolve().parents[2]
 _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
@@ -168,8 +171,17 @@ def _shown(value: str) -> str:
 
 
 def _stop(message: str) -> NoReturn:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(_translated(f"error: {message}\n"))
     sys.exit(2)
+
+
+def _translated(text: str) -> str:
+    """Return the text as `common.core.language` translates it; this file may run before that package is installed."""
+    if str(_ROOT) not in sys.path:
+        sys.path.append(str(_ROOT))
+    from common.core.language import translated
+
+    return translated(text)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import click
 
 from common.core import signals
 from common.core.errors import UserError
+from common.core.language import korean, spoken, translated
 from common.core.messages import cut, log_to_terminal
 from common.core.secrets import require_no_secrets
 from common.core.terminal import error_line
@@ -20,8 +21,12 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
     Exit codes: 1 after a UserError, 2 for a wrong command line, 128 + its number after a signal, which is followed by
     `advice`. Each prints one line to stderr.
     """
-    log_to_terminal()
-    with signals.raised(), signals.told(advice):
+    if korean():
+        from common.core.translation import translated_command
+
+        command = translated_command(command)
+    with spoken(), signals.raised(), signals.told(advice):
+        log_to_terminal()
         try:
             require_no_secrets(sys.argv[1:])
             sys.exit(command.main(sys.argv[1:] or ["--help"], prog_name=name, standalone_mode=False))
@@ -33,4 +38,4 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             sys.stderr.write(f"{error_line(message)} See: {command_path} --help\n")
             sys.exit(2)
         except click.Abort:
-            sys.exit("interrupted.")
+            sys.exit(translated("interrupted."))

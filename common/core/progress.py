@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from common.core.language import translated
 from common.core.messages import duration
 
 _LOG_INTERVAL = 30.0
@@ -42,7 +43,7 @@ def progress(total: int | None, description: str, unit: str, initial: int = 0, *
     return tqdm(
         total=total,
         initial=initial,
-        desc=description,
+        desc=translated(description),
         unit=unit,
         disable=_is_follower(),
         leave=leave and terminal,
@@ -132,7 +133,7 @@ def _redrawn(total: float | None, update: Callable[[Any], None], description: st
         return
     bar = tqdm(
         total=total,
-        desc=description,
+        desc=translated(description),
         leave=False,
         delay=1e-9,  # draw only what `update` has set
         dynamic_ncols=terminal,

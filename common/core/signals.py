@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from common.core.language import translated
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATED = 0.5
 """Seconds within which a second signal counts as the first one: make, torchrun and a process group often send two."""
@@ -63,7 +65,7 @@ def _raise(number: int) -> None:
 
 
 def _leave(number: int) -> None:
-    line = f"{Interrupted(number, 'before any work')}\n"
+    line = translated(f"{Interrupted(number, 'before any work')}\n")
     os.write(2, line.encode())
     os._exit(128 + number)
 

@@ -15,6 +15,7 @@ from torch.distributed.run import parse_args, run
 
 from common.core.distributed import PATIENCE
 from common.core.errors import first_line
+from common.core.language import translated
 
 
 def signal_message(rank: int, code: int) -> str:
@@ -44,14 +45,20 @@ def main() -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if message := signal_message(rank, failure.exitcode):
-            print(message, file=sys.stderr)  # noqa: T201
+            print(translated(message), file=sys.stderr)  # noqa: T201
         sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
     except ValueError as error:
-        sys.exit(f"error: nodes=: torchrun cannot use a value ({first_line(error)}); correct that option.")
+        sys.exit(
+            translated(
+                f"error: nodes=: torchrun cannot use a value ({first_line(error)}); correct that option."
+            )
+        )
     except RendezvousError as error:
         sys.exit(
-            f"error: the machines did not find each other ({error}). Run the same command on each machine within a few "
-            "minutes, with an --rdzv-endpoint that all of them can reach."
+            translated(
+                f"error: the machines did not find each other ({error}). Run the same command on each machine within a "
+                "few minutes, with an --rdzv-endpoint that all of them can reach."
+            )
         )
 
 

@@ -20,6 +20,7 @@ from common.core import distributed, paths, signals
 from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.language import spoken, translated
 from common.core.messages import brief, log_to_terminal
 from common.core.paths import RUN_NAME
 from common.core.provenance import hardware
@@ -56,12 +57,11 @@ def main(
     Common options: --competition NAME, --run NAME (a variant such as exp002-seed2), --smoke (tiny settings, takes
     seconds), --restart (train: move the old run aside first), --renew (train: the same, but only when the old run is
     stale or has other settings), --dry-run (stages that cost money: print `estimate` and exit without changing the
-    record), --track off|auto|offline|online (W&B, see common/runs/wandb_mode.py). Every other --name sets a
-    scalar of the config.
+    record), --track off|auto|offline|online (W&B, see wandb_mode.py). Every other --name sets a scalar of the config.
     SIGTERM, SIGINT and SIGHUP end the stage with one line that says how to go on, and exit code 128 + the signal's number.
     """
-    _quiet_libraries()
-    with signals.raised():
+    with spoken(), signals.raised():
+        _quiet_libraries()
         try:
             _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
             distributed.leave()
@@ -71,8 +71,8 @@ def main(
                 raise
             if lost or distributed.rank():
                 time.sleep(ERROR_DELAY)
-                sys.exit(f"error: process {distributed.rank()}: {error}")
-            sys.exit(f"error: {error}")
+                sys.exit(translated(f"error: process {distributed.rank()}: {error}"))
+            sys.exit(translated(f"error: {error}"))
         except Interrupted as stop:
             _end(stop)
 

@@ -1,0 +1,65 @@
+"""Update the Korean catalogue from the source (`make messages`) and list what lacks a translation; needs Babel (extra dev)."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from common.core.extraction import OF_LIBRARIES, extract, extract_makefile
+from common.core.translation import CATALOGUE
+
+
+def sources(root: Path) -> dict[str, list[str]]:
+    """Return message → places (file:line) of all messages of the repository at `root`."""
+    from babel.messages.extract import extract_from_file
+
+    found: dict[str, list[str]] = {message: ["click"] for message in OF_LIBRARIES}
+    python: Any = extract  # Babel declares the result of its own function, not that of a plug-in
+    makefile: Any = extract_makefile
+    files = [*sorted((root / "common").rglob("*.py")), *sorted((root / "experiments").rglob("*.py"))]
+    for path, method in [*((file, python) for file in files), (root / "Makefile", makefile)]:
+        place = path.relative_to(root).as_posix()
+        for line, message, _, _ in extract_from_file(method, path, keywords={"": None}):
+            assert isinstance(message, str)
+            found.setdefault(message, []).append(f"{place}:{line}")
+    return found
+
+
+def update(root: Path, path: Path = CATALOGUE, more: dict[str, str] | None = None) -> list[str]:
+    """Write the catalogue again with the messages of the source, and return those that lack a translation.
+
+    Translations are kept, and those of messages that are gone stay at the end as obsolete. `more`: new translations.
+    """
+    from babel.messages.catalog import Catalog
+    from babel.messages.pofile import read_po, write_po
+
+    new = Catalog(locale="ko", project="korean-dialogue-summarization", fuzzy=False)
+    with path.open("rb") if path.exists() else open("/dev/null", "rb") as stream:  # noqa: PTH123
+        old = read_po(stream, locale="ko")
+    known = {str(entry.id): str(entry.string) for entry in [*old, *old.obsolete.values()] if entry.id} | (
+        more or {}
+    )
+    found = sources(root)
+    for message, places in sorted(found.items(), key=lambda each: (each[1][0].partition(":")[0], each[0])):
+        files = sorted({place.partition(":")[0] for place in places})
+        new.add(message, known.get(message, ""), locations=[(file, 0) for file in files])
+    for message, translation in known.items():
+        if message not in found and translation:
+            new.obsolete[message] = Catalog().add(message, translation)
+    for entry in new:
+        entry.flags -= {"python-format", "python-brace-format"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as target:
+        write_po(target, new, width=0, omit_header=True, include_lineno=False)
+    return [message for message in found if not known.get(message)]
+
+
+def main() -> None:
+    """Update the catalogue; exit with 1 and list the messages without a translation when there are any."""
+    missing = update(Path(__file__).resolve().parents[2])
+    sys.stdout.writelines(f"{message}\n" for message in missing)
+    if missing:
+        sys.exit(f"{len(missing)} messages lack their Korean: fill in their msgstr in {CATALOGUE}.")
+
+
+if __name__ == "__main__":
+    main()
