@@ -19,8 +19,17 @@ unexport $(filter-out $(SETTINGS),$(KDS_GIVEN))
 export KDS_GIVEN KDS_GOALS $(filter $(SETTINGS),$(KDS_GIVEN))
 SCRIPT := $(dir $(lastword $(MAKEFILE_LIST)))common/cli/make.py
 
-help: .settings ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# `make help train` explains train and runs nothing: all other goals only say what is asked.
+ifneq ($(filter help,$(or $(value MAKECMDGOALS),$(.DEFAULT_GOAL))),)
+.PHONY: help .explained
+help: .explained ## list every target, or show the settings of the TARGET that follows, as in make help train
+	@:
+%: .explained
+	@:
+.explained:
+	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT)
+$(MAKEFILE_LIST): ;
+else
 
 # Refuses unknown settings before anything is installed or run.
 .settings:
@@ -104,3 +113,4 @@ format: setup ## fix format and lint errors automatically where possible
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
 .PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format
+endif

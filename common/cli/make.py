@@ -14,8 +14,10 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 
@@ -80,7 +82,8 @@ TARGETS: dict[str, Target] = {
 SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
 _OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 _OF_MAKE = ("PYTHON", "VENV")
-_ROOT = Path(__file__).resolve().parents[2]
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parents[1]
 _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
@@ -171,21 +174,44 @@ def _shown(value: str) -> str:
 
 
 def _stop(message: str) -> NoReturn:
-    sys.stderr.write(_translated(f"error: {message}\n"))
+    _find_common()
+    from common.core.terminal import error_line, fitted
+
+    sys.stderr.write(fitted(error_line(message)) + "\n")
     sys.exit(2)
 
 
-def _translated(text: str) -> str:
-    """Return the text as `common.core.language` translates it; this file may run before that package is installed."""
+def _find_common() -> None:
+    """Make `common.core` importable; this file may run before that package is installed."""
     if str(_ROOT) not in sys.path:
         sys.path.append(str(_ROOT))
-    from common.core.language import translated
 
-    return translated(text)
+
+def _beside(name: str) -> ModuleType:
+    """Return a module of this folder. As common.cli.NAME it would import all commands, and the packages that they need."""
+    _find_common()
+    if str(_HERE) not in sys.path:
+        sys.path.append(str(_HERE))
+    return import_module(name)
+
+
+def _help(asked: Sequence[str], names: Sequence[str]) -> NoReturn:
+    """Print the list of all targets, or the settings of each target that was asked for, and exit."""
+    for goal in asked:
+        _require_target(goal)
+    require_known(asked or ["help"], names)
+    shown = _beside("make_help")
+    lines = shown.read((_ROOT / "Makefile").read_text(encoding="utf-8"))
+    if not asked:
+        sys.stdout.write(shown.overview(lines))
+    for goal in asked:
+        known = TARGETS[goal]
+        sys.stdout.write(shown.details(lines[goal], settings(goal), known.needs.split(), known.example))
+    sys.exit(0)
 
 
 def main() -> None:
-    """Check the settings of all goals (no argument), or run the target that the argument names."""
+    """Run the target that the argument names. Without an argument explain the goals (help), or check their settings."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun: end without a traceback
     names = os.environ.get("KDS_GIVEN", "").split()
@@ -199,6 +225,8 @@ def main() -> None:
         if command[0] == "common":  # which accepts signals again once it can end with one line
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         os.execv(sys.executable, [sys.executable, "-m", *command])
+    if "help" in goals:
+        _help([goal for goal in goals if goal != "help"], names)
     require_known(goals, names)
     for goal in goals:
         if goal in TARGETS:

@@ -35,7 +35,8 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
         except click.UsageError as error:
             command_path = error.ctx.command_path if error.ctx else name
             message = cut(" ".join(error.format_message().split()), _LONGEST)
-            sys.stderr.write(f"{error_line(message)} See: {command_path} --help\n")
+            more = translated(f"See: {command_path} --help")
+            sys.stderr.write(f"{error_line(message)} {more}\n")
             sys.exit(2)
         except click.Abort:
             sys.exit(translated("interrupted."))

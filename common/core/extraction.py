@@ -19,6 +19,7 @@ _SHOW = {
     "print",
     "exit",
     "_stop",
+    "error_line",
     "write",
     "progress",
     "brief_progress",

@@ -1,13 +1,22 @@
-"""Know the terminal behind stdout: its width, whether it shows colours, and text wrapped to fit it."""
+"""Know the terminal behind stdout: its width, whether it shows colours, and text wrapped to fit it.
+
+Standard library only: common/cli/make.py uses it before anything is installed.
+"""
+
+from __future__ import annotations
 
 import os
+import re
 import sys
+import unicodedata
 from typing import TextIO
 
-import click
+from common.core.language import translated
 
 USUAL, NARROWEST = 80, 40  # columns
 _BLANK = " "
+_CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def width() -> int | None:
@@ -39,7 +48,21 @@ def coloured(stream: TextIO | None = None) -> bool:
 
 def styled(text: str, colour: str | None = None, *, bold: bool = False, stream: TextIO | None = None) -> str:
     """Return the text in a colour or bold where the stream (default: stdout) shows colours, else the text as it is."""
-    return click.style(text, fg=colour, bold=bold or None) if coloured(stream) else text
+    codes = [*([_CODES[colour]] if colour else []), *([1] if bold else [])]
+    if not codes or not coloured(stream):
+        return text
+    return "".join(f"\x1b[{code}m" for code in codes) + f"{text}\x1b[0m"
+
+
+def cells(text: str) -> int:
+    """Return the number of columns that a line takes on a terminal: two for Hangul, none for a style or a combining mark."""
+    return sum(map(_cells, _STYLE.sub("", text)))
+
+
+def _cells(sign: str) -> int:
+    if unicodedata.category(sign) in ("Mn", "Me", "Cf") or "\u1160" <= sign <= "\u11ff":  # part of a syllable
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in ("W", "F") else 1
 
 
 def fitted(text: str) -> str:
@@ -54,22 +77,27 @@ def fitted(text: str) -> str:
 
 
 def _broken(line: str, columns: int) -> list[str]:
-    from rich.cells import cell_len
-
-    shown = click.unstyle(line)
-    if cell_len(shown) <= columns or shown.lstrip().startswith("make "):
+    shown = _STYLE.sub("", line)
+    if cells(shown) <= columns or shown.lstrip().startswith("make "):
         return [line]
     indent = shown[: len(shown) - len(shown.lstrip())]
+    return [indent + part for part in filled(line.strip().split(_BLANK), columns - len(indent))]
+
+
+def filled(words: list[str], columns: int) -> list[str]:
+    """Return the words as lines of at most this number of columns; a word that is wider has a line of its own."""
     lines = [""]
-    for word in line.strip().split(_BLANK):
-        longer = f"{lines[-1]}{_BLANK}{word}" if lines[-1] else indent + word
-        if lines[-1] and cell_len(click.unstyle(longer)) > columns:
-            lines.append(indent + word)
+    for word in words:
+        longer = f"{lines[-1]}{_BLANK}{word}" if lines[-1] else word
+        if lines[-1] and cells(longer) > columns:
+            lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
 def error_line(message: object) -> str:
-    """Return the line that reports an error on stderr."""
-    return f"{styled('error:', 'red', bold=True, stream=sys.stderr)} {message}"
+    """Return the line that reports an error on stderr, in the language that the user chose."""
+    first, line_break, rest = translated(f"error: {message}").partition("\n")
+    word, _, text = first.partition(": ")
+    return f"{styled(word + ':', 'red', bold=True, stream=sys.stderr)} {text}{line_break}{rest}"

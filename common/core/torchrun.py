@@ -15,7 +15,7 @@ from torch.distributed.run import parse_args, run
 
 from common.core.distributed import PATIENCE
 from common.core.errors import first_line
-from common.core.language import translated
+from common.core.terminal import error_line
 
 
 def signal_message(rank: int, code: int) -> str:
@@ -25,7 +25,7 @@ def signal_message(rank: int, code: int) -> str:
     name = signal.Signals(-code).name
     cause = ", perhaps because the machine ran out of memory" if -code == signal.SIGKILL else ""
     return (
-        f"error: process {rank} was ended by {name}{cause}. "
+        f"process {rank} was ended by {name}{cause}. "
         "Run the same command to resume from the last checkpoint, if there is one."
     )
 
@@ -45,18 +45,16 @@ def main() -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if message := signal_message(rank, failure.exitcode):
-            print(translated(message), file=sys.stderr)  # noqa: T201
+            print(error_line(message), file=sys.stderr)  # noqa: T201
         sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
     except ValueError as error:
         sys.exit(
-            translated(
-                f"error: nodes=: torchrun cannot use a value ({first_line(error)}); correct that option."
-            )
+            error_line(f"nodes=: torchrun cannot use a value ({first_line(error)}); correct that option.")
         )
     except RendezvousError as error:
         sys.exit(
-            translated(
-                f"error: the machines did not find each other ({error}). Run the same command on each machine within a "
+            error_line(
+                f"the machines did not find each other ({error}). Run the same command on each machine within a "
                 "few minutes, with an --rdzv-endpoint that all of them can reach."
             )
         )

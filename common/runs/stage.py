@@ -20,11 +20,12 @@ from common.core import distributed, paths, signals
 from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
-from common.core.language import spoken, translated
+from common.core.language import spoken
 from common.core.messages import brief, log_to_terminal
 from common.core.paths import RUN_NAME
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
+from common.core.terminal import error_line
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
@@ -71,8 +72,8 @@ def main(
                 raise
             if lost or distributed.rank():
                 time.sleep(ERROR_DELAY)
-                sys.exit(translated(f"error: process {distributed.rank()}: {error}"))
-            sys.exit(translated(f"error: {error}"))
+                sys.exit(error_line(f"process {distributed.rank()}: {error}"))
+            sys.exit(error_line(error))
         except Interrupted as stop:
             _end(stop)
 
