@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/make.py declares which settings each target takes, and turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off
+SETTINGS := exp comp from pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -46,6 +46,9 @@ $(VENV)/ready: setup.cfg pyproject.toml constraints.txt | .settings
 
 # Without setup, because it says what setup would have to fix.
 doctor: .settings ## [comp=NAME]: check Python, GPU, memory, disk, hub, keys, extras, data and git, and name the command that fixes each
+	@exec $(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) $@
+
+completion: .settings ## [shell=bash|zsh]: print a script that makes the Tab key complete targets, settings and their values
 	@exec $(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) $@
 
 demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (9 to 16 min)
@@ -112,5 +115,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format
+.PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format completion
 endif

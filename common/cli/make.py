@@ -77,6 +77,7 @@ TARGETS: dict[str, Target] = {
     "audit": Target(),
     "check": Target(),
     "messages": Target(),
+    "completion": Target("shell"),
     "format": Target(),
 }
 SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
@@ -210,6 +211,29 @@ def _help(asked: Sequence[str], names: Sequence[str]) -> NoReturn:
     sys.exit(0)
 
 
+def _complete(line: str, breaks: str | None) -> None:
+    """Print every completion of a command line that ends at the cursor, one in a line; see `common.cli.completion`."""
+    completion, explained = _beside("completion"), _beside("make_help")
+    takes = {target: settings(target) for target in TARGETS}
+    known = completion.Known(
+        Path.cwd(),
+        _ROOT,
+        takes,
+        lambda target, name: (name in takes[target] and explained.setting(target, name).values) or (),
+    )
+    sys.stdout.writelines(f"{text}\n" for text in completion.completed(line, known, breaks))
+
+
+def _print_completion(shell: str) -> None:
+    """Print the script that makes a shell complete the command line of make."""
+    scripts = _beside("completion_script")
+    chosen = shell or Path(os.environ.get("SHELL", "")).name
+    if chosen not in scripts.SHELLS:
+        found = f"shell={_shown(shell)}" if shell else f"the shell {_shown(chosen)}"
+        _stop(f"{found}: wanted bash or zsh; for example: make completion shell=bash")
+    sys.stdout.write(scripts.script(chosen, Path.cwd(), Path(__file__).resolve()))
+
+
 def main() -> None:
     """Run the target that the argument names. Without an argument explain the goals (help), or check their settings."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -217,6 +241,12 @@ def main() -> None:
     names = os.environ.get("KDS_GIVEN", "").split()
     goals = os.environ.get("KDS_GOALS", "").split() or ["help"]
     given = {name: os.environ.get(name, "") for name in names}
+    if sys.argv[1:2] == [".complete"]:
+        _complete(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
+        return
+    if sys.argv[1:2] == ["completion"]:
+        _print_completion(given.get("shell", ""))
+        return
     if len(sys.argv) > 1:
         _require_target(sys.argv[1])
         if sys.argv[1] == "doctor":

@@ -23,7 +23,18 @@ GROUPS = {
     "runs": ("runs", "note", "archive", "restore"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("pick", "leaderboard", "reproduce", "demo"),
-    "check": ("help", "doctor", "docs", "test", "faults", "audit", "check", "messages", "format"),
+    "check": (
+        "help",
+        "completion",
+        "doctor",
+        "docs",
+        "test",
+        "faults",
+        "audit",
+        "check",
+        "messages",
+        "format",
+    ),
 }
 """The targets in the order in which `make` shows them, by a target that names the group."""
 _HEADINGS = {
@@ -102,6 +113,9 @@ SETTINGS: dict[str, Setting] = {
     "private": Setting("score on the private leaderboard", "private=36.5"),
     "uploaded": Setting(
         "day of the upload in the site's time zone: today or YYYY-MM-DD", "uploaded=today", ("today",)
+    ),
+    "shell": Setting(
+        "shell that the script is for: bash or zsh; default: your shell", "shell=zsh", ("bash", "zsh")
     ),
     "off": Setting("take the mark of the final pick back", "off=1", _ON),
 }
