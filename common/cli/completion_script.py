@@ -22,6 +22,7 @@ _kds_completed() {
 }
 """
 _BASH = """\
+: "${_kds_usual:=}"
 _kds_own_of_make() {  # remembers the completion that make had before
     if [[ "$(complete -p make 2>/dev/null)" =~ -F\\ ([^\\ ]+) && "${BASH_REMATCH[1]}" != _kds_make ]]; then
         _kds_usual="${BASH_REMATCH[1]}"

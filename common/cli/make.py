@@ -162,10 +162,12 @@ def _require_environment() -> None:
     """
     if sys.version_info < (3, 11):  # noqa: UP036 (make runs this file in any Python)
         version = sys.version.split()[0]
-        sys.exit(f"wrong: Python is {version}, wanted 3.11 or newer. Run: make PYTHON=python3.12 setup")
+        sys.exit(
+            _fitted(f"wrong: Python is {version}, wanted 3.11 or newer. Run: make PYTHON=python3.12 setup")
+        )
     missing = [name for name in ("click", "annotated_types", "filelock") if find_spec(name) is None]
     if missing:
-        sys.exit(f"missing: {sys.executable} has no {', '.join(missing)}. Run: make setup")
+        sys.exit(_fitted(f"missing: {sys.executable} has no {', '.join(missing)}. Run: make setup"))
 
 
 def _shown(value: str) -> str:
@@ -182,6 +184,15 @@ def _stop(message: str) -> NoReturn:
     sys.exit(2)
 
 
+def _fitted(message: str) -> str:
+    """Return the message in the user's language, with lines that fit the terminal."""
+    _find_common()
+    from common.core.language import translated
+    from common.core.terminal import fitted
+
+    return fitted(translated(message))
+
+
 def _find_common() -> None:
     """Make `common.core` importable; this file may run before that package is installed."""
     if str(_ROOT) not in sys.path:
@@ -196,11 +207,21 @@ def _beside(name: str) -> ModuleType:
     return import_module(name)
 
 
+def _require_encoding() -> None:
+    """Choose English, without its arrows, where stdout has no Hangul (an old terminal, PYTHONIOENCODING=ascii)."""
+    try:
+        "한→…".encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        os.environ["KDS_LANG"] = "en"
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
 def _help(asked: Sequence[str], names: Sequence[str]) -> NoReturn:
     """Print the list of all targets, or the settings of each target that was asked for, and exit."""
     for goal in asked:
         _require_target(goal)
     require_known(asked or ["help"], names)
+    _require_encoding()
     shown = _beside("make_help")
     lines = shown.read((_ROOT / "Makefile").read_text(encoding="utf-8"))
     if not asked:

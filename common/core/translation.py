@@ -16,6 +16,8 @@ from common.core.extraction import literals
 CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "ko" / "LC_MESSAGES" / "kds.po"
 _DEEPEST = 6
 _KEPT = re.compile(r'\s*([{[]\s*["{[\]}]|\|)|\s*$')  # JSON, a Markdown table, an empty line
+_COMMAND = re.compile(r"(\bmake |=|--|/)$")
+"""What stands before a name that is typed as it is: a target, a value, an option, a file."""
 _SEPARATORS = ("; ", ": ", ". ", ", ")
 
 
@@ -78,7 +80,10 @@ def _line(line: str, depth: int = 0) -> str | None:
     for parts, translation in others:
         captured = _captured(parts, text)
         if captured is not None:
-            values = [_line(value, depth + 1) or value for value in captured]
+            values = [
+                value if _COMMAND.search(before) else _line(value, depth + 1) or value
+                for before, value in zip(parts, captured, strict=False)
+            ]
             return line.replace(text, translation.format(*values), 1)
     for separator in _SEPARATORS:
         pieces = text.split(separator)

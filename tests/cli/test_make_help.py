@@ -135,6 +135,13 @@ def test_help_refuses_what_there_is_not(repository: Path) -> None:
     assert not list(repository.rglob("PWNED"))
 
 
+def test_a_terminal_without_hangul_gets_english(repository: Path) -> None:
+    ended = make(repository, "help", "submit", KDS_LANG="ko", PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "submissions/NAME.toml ? validated CSV + ledger entry" in ended.stdout
+    assert "검증" in make(repository, "help", "submit", KDS_LANG="ko", PYTHONIOENCODING="utf-8").stdout
+
+
 def test_make_help_needs_nothing_installed(repository: Path) -> None:
     code = (
         "import runpy, sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; sys.argv = [sys.argv[1]]; "

@@ -67,6 +67,9 @@ def test_a_translation_has_the_placeholders_of_its_message(message: str) -> None
 def test_text_from_outside_is_not_translated() -> None:
     assert in_korean('error: "file" 42') == '오류: "file" 42'
     assert in_korean('{"hints": "not there"}') == '{"hints": "not there"}'
+    assert "make train" in in_korean(
+        "there is no target trian. Did you mean make train? Run make to list all targets."
+    )
     assert in_korean("an unknown sentence of another program") == "an unknown sentence of another program"
 
 
