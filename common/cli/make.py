@@ -226,8 +226,9 @@ def _help(asked: Sequence[str], names: Sequence[str]) -> NoReturn:
     lines = shown.read((_ROOT / "Makefile").read_text(encoding="utf-8"))
     if not asked:
         sys.stdout.write(shown.overview(lines))
-    for goal in asked:
+    for number, goal in enumerate(asked):
         known = TARGETS[goal]
+        sys.stdout.write("\n" * bool(number))
         sys.stdout.write(shown.details(lines[goal], settings(goal), known.needs.split(), known.example))
     sys.exit(0)
 

@@ -192,13 +192,10 @@ def details(line: HelpLine, names: Sequence[str], needs: Sequence[str], example:
         _explained(line.target, name, needs) for name in sorted(names, key=lambda each: each not in needs)
     ]
     parts.append("\n".join(rows) if rows else translated("It takes no settings."))
-    example = " ".join([head, example or _usual(line, names)]).rstrip()
-    parts.append("\n".join(filled([*translated("For example:").split(), *_words(example)], _columns())))
+    if names:
+        shown = f"{head} {example or setting(line.target, names[0]).example}"
+        parts.append("\n".join(filled([*translated("For example:").split(), *_words(shown)], _columns())))
     return "\n\n".join(parts) + "\n"
-
-
-def _usual(line: HelpLine, names: Sequence[str]) -> str:
-    return setting(line.target, names[0]).example if names else ""
 
 
 def _explained(target: str, name: str, needs: Sequence[str]) -> str:

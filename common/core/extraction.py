@@ -5,14 +5,14 @@ template "{}: cannot be read ({})."; `common.core.translation` recognizes the fi
 lines becomes several templates, and a part that depends on a condition becomes a template of its own.
 """
 
+from __future__ import annotations  # common/cli/make_help.py imports this file in any Python
+
 import ast
 import re
 import string
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-Message = tuple[int, str, str, list[str]]
-"""What Babel wants of an extraction method: line, name of the function, message, comments."""
 _SHOW = {
     "UserError",
     "echo",
@@ -80,14 +80,18 @@ def literals(template: str) -> list[str]:
     return found
 
 
-def extract(source: IO[bytes], keywords: Any, comment_tags: Any, options: Any) -> Iterator[Message]:
-    """Yield the messages of a Python file, as Babel's plug-in interface wants; the last three arguments are not used."""
+def extract(
+    source: IO[bytes], keywords: Any, comment_tags: Any, options: Any
+) -> Iterator[tuple[int, str, str, list[str]]]:
+    """Yield the messages of a Python file, as Babel's plug-in interface wants: line, function, message, comments."""
     finder = _Finder()
     finder.visit(ast.parse(source.read()))
     yield from ((line, "", message, []) for line, message in finder.found)
 
 
-def extract_makefile(source: IO[bytes], keywords: Any, comment_tags: Any, options: Any) -> Iterator[Message]:
+def extract_makefile(
+    source: IO[bytes], keywords: Any, comment_tags: Any, options: Any
+) -> Iterator[tuple[int, str, str, list[str]]]:
     """Yield the descriptions of a Makefile's targets (`target: … ## SETTINGS: DESCRIPTION`) and what its recipes print."""
     for number, line in enumerate(source.read().decode("utf-8").splitlines(), 1):
         if found := re.match(r"[a-z-]+:.*## (.*)$", line):

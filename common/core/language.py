@@ -3,6 +3,8 @@
 In English nothing is translated and no further module is imported.
 """
 
+from __future__ import annotations  # common/cli/make.py imports this file in any Python
+
 import os
 import re
 from collections.abc import Iterator
