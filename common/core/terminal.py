@@ -6,6 +6,8 @@ from typing import TextIO
 
 import click
 
+from common.core.language import translated
+
 USUAL, NARROWEST = 80, 40  # columns
 _BLANK = " "
 
@@ -45,8 +47,10 @@ def styled(text: str, colour: str | None = None, *, bold: bool = False, stream: 
 def fitted(text: str) -> str:
     """Return the text with lines that are too wide for the terminal broken at spaces; unchanged in a pipe.
 
-    A word is never broken, and a line with a command to copy (it starts with "make ") stays as it is.
+    A word is never broken, and a line with a command to copy (it starts with "make ") stays as it is. The text is
+    translated first, because only whole lines are recognized.
     """
+    text = translated(text)
     columns = width()
     if columns is None:
         return text
@@ -72,4 +76,5 @@ def _broken(line: str, columns: int) -> list[str]:
 
 def error_line(message: object) -> str:
     """Return the line that reports an error on stderr."""
-    return f"{styled('error:', 'red', bold=True, stream=sys.stderr)} {message}"
+    head, colon, rest = translated(f"error: {message}").partition(":")
+    return styled(head + colon, "red", bold=True, stream=sys.stderr) + rest
