@@ -202,7 +202,7 @@ class _Finder(ast.NodeVisitor):
             or not text.isprintable()
         ):
             return
-        word = _WORD.search(text)
+        word = _WORD.search(text) or re.search(r"[}] (on|at|in|of|by) [{]", template)
         if not word or re.fullmatch(r"\W*[\w.-]*[_/.=<>-]\w[\w.-]*\W*", text):
             return
         if _PROSE.search(template) or shown:

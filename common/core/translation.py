@@ -17,6 +17,7 @@ CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "ko" / "LC_MESSAGES
 _DEEPEST = 6
 _KEPT = re.compile(r'\s*([{[]\s*["{[\]}]|\|)|\s*$')  # JSON, a Markdown table, an empty line
 _COLOURED = re.compile(r"((?:\x1b\[[0-9;]*m)+)([^\x1b]*)((?:\x1b\[[0-9;]*m)+)")
+_COLUMNS = re.compile(r"(\S+)(\s{2,})(\S.*)")
 _SEPARATORS = ("; ", ": ", ". ", ", ", " → ")
 
 
@@ -115,7 +116,7 @@ def _by_template(
     most = 0
     for parts, translation, own in others:
         captured = _captured(parts, text)
-        if captured is None or own + sum(map(_letters, captured)) <= most:
+        if captured is None or _shifted(parts, captured) or own + sum(map(_letters, captured)) <= most:
             continue
         values, known = [], own
         for value in captured:
@@ -126,6 +127,13 @@ def _by_template(
         yield translation.format(*values), known
 
 
+def _shifted(parts: list[str], captured: list[str]) -> bool:
+    """Return whether a blank stands between a literal that ends with one and its value: these are columns, no sentence."""
+    return any(
+        part.endswith(" ") and value.startswith(" ") for part, value in zip(parts, captured, strict=False)
+    )
+
+
 def _by_pieces(text: str, depth: int) -> Iterator[tuple[str | None, int]]:
     for separator in _SEPARATORS:
         head, found, tail = text.partition(separator)
@@ -134,7 +142,7 @@ def _by_pieces(text: str, depth: int) -> Iterator[tuple[str | None, int]]:
             if any(new for new, _ in pieces):
                 shown = [new or old for (new, _), old in zip(pieces, (head, tail), strict=True)]
                 yield separator.join(shown), sum(known for _, known in pieces)
-    if columns := re.fullmatch(r"(\S.*?)(\s{2,})(\S.*)", text):
+    if columns := _COLUMNS.fullmatch(text):  # a name and what it means
         new, known = _reading(columns[3], depth - 1)
         if new:
             yield columns[1] + columns[2] + new, known
