@@ -64,7 +64,7 @@ OF_TABLES = (
     "time", "recipe", "method", "goals", "pick", "model", "minutes", "hardware", "commit", "title", "needs", "exp", "experiments",
     "input", "output", "topic", "measure", "split", "max", "mean", "form", "by", "blend", "now", "by fold", "(optimistic)",
     "best on dev", "length target", "texts changed", "gap closed", "trained", "stale", "running", "interrupted", "failed",
-    "archived", "restored", "broken", "again", "above", "BELOW", "kind", "value", "default",
+    "archived", "restored", "broken", "again", "above", "BELOW", "kind", "value", "default", "{} on {} {}",
 )  # fmt: skip
 """Headers and cells of tables, and words that messages contain, which cannot be told from names in the source."""
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
@@ -202,7 +202,7 @@ class _Finder(ast.NodeVisitor):
             or not text.isprintable()
         ):
             return
-        word = _WORD.search(text) or re.search(r"[}] (on|at|in|of|by) [{]", template)
+        word = _WORD.search(text)
         if not word or re.fullmatch(r"\W*[\w.-]*[_/.=<>-]\w[\w.-]*\W*", text):
             return
         if _PROSE.search(template) or shown:
