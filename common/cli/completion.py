@@ -9,12 +9,16 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.core.config_source import SettingSource, settings_in, short_names
+from common.core.language import translated
 
+SHELLS = {"bash": "~/.bashrc", "zsh": "~/.zshrc"}
+"""Shell → the file with its settings."""
 _EXPERIMENT = re.compile(r"exp[0-9]{3}")
 _RUN = re.compile(r"(exp[0-9]{3})(-[a-z0-9][a-z0-9_.]{0,79})?")
 _SAFE = re.compile(r"[\w.,:=/+-]+")
@@ -46,6 +50,14 @@ class Word:
     text: str
     quote: str = ""
     """The quote that is still open; "" when none is."""
+
+
+def script(shell: str, root: Path, make: Path) -> str:
+    """Return the script for a shell of SHELLS; its last line says how to install it. `make`: the path of make.py."""
+    text = make.with_name(f"completion.{shell}").read_text(encoding="utf-8")
+    for mark, path in (("@ROOT", root), ("@SCRIPT", make)):
+        text = text.replace(mark, shlex.quote(str(path)))
+    return text.replace("@INSTALL", translated(f"To install it, add this line to {SHELLS[shell]}:"))
 
 
 def words(line: str) -> list[Word]:

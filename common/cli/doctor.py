@@ -14,6 +14,7 @@ from common.cli import doctor_machine, doctor_project, doctor_services
 from common.cli.doctor_check import Check, guarded
 from common.cli.options import AS_JSON, COMPETITION
 from common.core.messages import printable
+from common.data.competition_file import require_competition
 
 _COLOURS = {"ok": "green", "missing": "yellow", "wrong": "red"}
 _INDENT = 26
@@ -23,11 +24,13 @@ _INDENT = 26
 @COMPETITION
 @AS_JSON
 def doctor(name: str | None, as_json: bool) -> None:
-    """Check Python, torch, GPU, memory, disk, hub, API keys, extras, data, git and folders; a line each.
+    """Check this machine, its packages and keys, and the data; a line each.
 
     A key is only said to be present or not. The exit code is 1 when something is missing or wrong that training,
     inference or submission needs.
     """
+    if name:
+        require_competition(name)
     found: list[Check] = []
     for check in checks(name):
         found.append(check)

@@ -169,7 +169,8 @@ def processor_and_memory() -> Iterator[Check]:
     yield Check("CPU", "ok", f"{cores} cores usable, {platform.machine()}{limited}")
     total, free = _memory()
     low = free is not None and free < _LEAST_MEMORY
-    text = f"{total / _GB:.1f} GB" + ("" if free is None else f", {free / _GB:.1f} GB free")
+    size = f"{total / _GB:.1f} GB"
+    text = size if free is None else f"{size}, {free / _GB:.1f} GB free"
     yield Check("memory", "wrong" if low else "ok", text, "close other programs" if low else "")
 
 

@@ -81,7 +81,9 @@ def git() -> Iterator[Check]:
         state = (
             f", {changed} changed or new files: submissions are marked *" if changed else ", nothing changed"
         )
-        yield Check("git", "ok", f"{branch} at {commit[0]}{state}", "git status" if changed else "")
+        yield Check(
+            "git", "ok", f"branch {branch}, commit {commit[0]}{state}", "git status" if changed else ""
+        )
 
 
 def _git(*arguments: str) -> list[str] | None:

@@ -178,19 +178,18 @@ def _shown(value: str) -> str:
 
 def _stop(message: str) -> NoReturn:
     _find_common()
-    from common.core.terminal import error_line, fitted
+    from common.core.terminal import error_line, wrapped
 
-    sys.stderr.write(fitted(error_line(message)) + "\n")
+    sys.stderr.write(wrapped(error_line(message)) + "\n")
     sys.exit(2)
 
 
 def _fitted(message: str) -> str:
     """Return the message in the user's language, with lines that fit the terminal."""
     _find_common()
-    from common.core.language import translated
     from common.core.terminal import fitted
 
-    return fitted(translated(message))
+    return fitted(message)
 
 
 def _find_common() -> None:
@@ -248,11 +247,10 @@ def _complete(line: str, breaks: str | None) -> None:
 
 def _print_completion(shell: str) -> None:
     """Print the script that makes a shell complete the command line of make."""
-    scripts = _beside("completion_script")
+    scripts = _beside("completion")
     chosen = shell or Path(os.environ.get("SHELL", "")).name
     if chosen not in scripts.SHELLS:
-        found = f"shell={_shown(shell)}" if shell else f"the shell {_shown(chosen)}"
-        _stop(f"{found}: wanted bash or zsh; for example: make completion shell=bash")
+        _stop(f"shell={_shown(chosen)}: wanted bash or zsh; for example: make completion shell=bash")
     sys.stdout.write(scripts.script(chosen, Path.cwd(), Path(__file__).resolve()))
 
 

@@ -185,7 +185,7 @@ def overview(lines: Mapping[str, HelpLine]) -> str:
 
 def details(line: HelpLine, names: Sequence[str], needs: Sequence[str], example: str) -> str:
     """Return what a target does and what each of its settings means, those it needs first, with an example of each."""
-    head = f"make {line.target}"
+    head = " ".join(["make", line.target])
     text = filled(translated(line.description).split(), _columns() - 2)
     parts = ["\n".join([styled(head, bold=True), *("  " + each for each in text)])]
     rows = [
@@ -214,7 +214,7 @@ def _command(line: HelpLine, left: int) -> str:
     settings = (
         [styled(part, "green") for part in filled(_words(line.settings), columns)] if line.settings else []
     )
-    return _beside(f"make {line.target}", [*text, *settings], left)
+    return _beside(" ".join(["make", line.target]), [*text, *settings], left)
 
 
 def _beside(name: str, lines: Sequence[str], left: int) -> str:

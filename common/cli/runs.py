@@ -21,7 +21,7 @@ from common.runs import score_text
 from common.runs.catalogue import RunEntry, areas, catalogue, dependants, disk_use
 from common.runs.record import to_arguments
 
-_DROP = ("min", "size", "date", "note", "over floor")
+_DROP = ("minutes", "size", "date", "note", "over floor")
 _COLOURS = {"trained": "green", "stale": "yellow", "broken": "red"}
 RUN = click.option("--run", required=True, help="Name of the run: exp002 or exp002-seed2.")
 
@@ -65,7 +65,7 @@ def _table(found: list[RunEntry], profile: str) -> list[list[str]]:
         "date",
         score_text.short(profile),
         "over floor",
-        "min",
+        "minutes",
         "size",
         "changed settings",
         "note",

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from common.core.extraction import OF_LIBRARIES, extract, extract_makefile
+from common.core.extraction import OF_LIBRARIES, OF_TABLES, extract, extract_makefile
 from common.core.translation import CATALOGUE
 
 
@@ -12,7 +12,7 @@ def sources(root: Path) -> dict[str, list[str]]:
     """Return message → places (file:line) of all messages of the repository at `root`."""
     from babel.messages.extract import extract_from_file
 
-    found: dict[str, list[str]] = {message: ["click"] for message in OF_LIBRARIES}
+    found = {message: ["click"] for message in OF_LIBRARIES} | {message: ["tables"] for message in OF_TABLES}
     python: Any = extract  # Babel declares the result of its own function, not that of a plug-in
     makefile: Any = extract_makefile
     files = [*sorted((root / "common").rglob("*.py")), *sorted((root / "experiments").rglob("*.py"))]

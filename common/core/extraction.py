@@ -59,6 +59,15 @@ OF_LIBRARIES = (
     "Got unexpected extra argument ({})", "Got unexpected extra arguments ({})", "expected one argument",
 )  # fmt: skip
 """Messages of click and argparse that reach a user through our commands."""
+OF_TABLES = (
+    "better", "worse", "equal", "may be chance", "run", "status", "date", "over floor", "min", "size", "changed settings", "note",
+    "profile", "b is", "95 % interval", "95% interval", "p bootstrap", "p permutation", "setting", "metric", "score", "floor",
+    "time", "recipe", "method", "goals", "pick", "model", "minutes", "hardware", "commit", "title", "needs", "exp", "experiments",
+    "input", "output", "topic", "measure", "split", "max", "mean", "form", "by", "blend", "now", "by fold", "(optimistic)",
+    "best on dev", "length target", "texts changed", "gap closed", "trained", "stale", "running", "interrupted", "failed",
+    "archived", "restored", "broken", "again", "above", "BELOW", "kind", "value", "default", "{} on {} {}",
+)  # fmt: skip
+"""Headers and cells of tables, and words that messages contain, which cannot be told from names in the source."""
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 
 

@@ -95,7 +95,7 @@ class BatchProgress:
         estimate = (
             "time left: known after the first batch" if left is None else f"about {duration(left)} left"
         )
-        return f"{self.done_items}/{self.items} {self.unit}, {passed}, {estimate}"
+        return translated(f"{self.done_items}/{self.items} {self.unit}, {passed}, {estimate}")
 
 
 @contextmanager

@@ -68,8 +68,14 @@ def _cells(sign: str) -> int:
 def fitted(text: str) -> str:
     """Return the text with lines that are too wide for the terminal broken at spaces; unchanged in a pipe.
 
-    A word is never broken, and a line with a command to copy (it starts with "make ") stays as it is.
+    A word is never broken, and a line with a command to copy (it starts with "make ") stays as it is. The text is
+    translated first, because only whole lines are recognized.
     """
+    return wrapped(translated(text))
+
+
+def wrapped(text: str) -> str:
+    """Return the text with lines broken as in `fitted`, but not translated: it already is."""
     columns = width()
     if columns is None:
         return text
@@ -97,7 +103,6 @@ def filled(words: list[str], columns: int) -> list[str]:
 
 
 def error_line(message: object) -> str:
-    """Return the line that reports an error on stderr, in the language that the user chose."""
-    first, line_break, rest = translated(f"error: {message}").partition("\n")
-    word, _, text = first.partition(": ")
-    return f"{styled(word + ':', 'red', bold=True, stream=sys.stderr)} {text}{line_break}{rest}"
+    """Return the line that reports an error on stderr."""
+    head, colon, rest = translated(f"error: {message}").partition(":")
+    return styled(head + colon, "red", bold=True, stream=sys.stderr) + rest

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from common.core import terminal
+from common.core.language import translated
 from common.core.messages import cut
 
 VERDICTS = MappingProxyType({"better": "green", "worse": "red"})
@@ -21,11 +22,13 @@ def text_table(
     and named below the table, those of `drop` first, in its order. In a pipe nothing is left out.
     `colours`: cell → its colour, where the terminal shows colours.
     """
-    rows = [[cut(cell, 200) for cell in row] for row in table]
+    hues = {translated(word): colour for word, colour in (colours or {}).items()}
+    drop = [translated(name) for name in drop]
+    rows = [[translated(cut(cell, 200)) for cell in row] for row in table]
     columns = terminal.width()
     kept, missing = _kept(rows, drop, columns)
     rows = [[row[i] for i in kept] for row in rows]
-    text = _rendered(rows, _widths(rows, columns), colours or {})
+    text = _rendered(rows, _widths(rows, columns), hues)
     if not missing:
         return text
     note = f"not shown at {columns} columns: {', '.join(missing)} (| cat shows everything)"

@@ -16,9 +16,11 @@ from common.core.extraction import literals
 CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "ko" / "LC_MESSAGES" / "kds.po"
 _DEEPEST = 6
 _KEPT = re.compile(r'\s*([{[]\s*["{[\]}]|\|)|\s*$')  # JSON, a Markdown table, an empty line
+_COLOURED = re.compile(r"((?:\x1b\[[0-9;]*m)+)([^\x1b]*)((?:\x1b\[[0-9;]*m)+)")
+_COLUMNS = re.compile(r"(\S+)(\s{2,})(\S.*)")
 _COMMAND = re.compile(r"(\bmake |=|--|/)$")
-"""What stands before a name that is typed as it is: a target, a value, an option, a file."""
-_SEPARATORS = ("; ", ": ", ". ", ", ")
+"""What stands before a text that is typed as it is: a target, a value, an option, a file. "=" follows a setting's name."""
+_SEPARATORS = ("; ", ": ", ". ", ", ", " → ")
 
 
 def read_catalogue(path: Path = CATALOGUE) -> dict[str, str]:
@@ -41,21 +43,28 @@ def read_catalogue(path: Path = CATALOGUE) -> dict[str, str]:
 
 
 @cache
-def _templates() -> tuple[dict[str, str], list[tuple[list[str], str]]]:
-    """Return the messages without placeholders, and the others as literals and translation, the most literal text first."""
+def _templates() -> tuple[dict[str, str], list[tuple[list[str], str, int]]]:
+    """Return the messages without placeholders, and the others as literals, translation and letters in the literals."""
     whole: dict[str, str] = {}
-    others: list[tuple[list[str], str]] = []
+    others: list[tuple[list[str], str, int]] = []
     for message, translation in read_catalogue().items():
         parts = literals(message)
         if len(parts) == 1:
             whole[parts[0].strip()] = "".join(literals(translation))
         else:
-            others.append((parts, translation))
-    return whole, sorted(others, key=lambda each: -sum(map(len, each[0])))
+            others.append((parts, translation, sum(map(_letters, parts))))
+    return whole, sorted(others, key=lambda each: -each[2])
+
+
+def _letters(text: str) -> int:
+    return sum(sign.isalpha() for sign in text)
 
 
 def _captured(parts: list[str], line: str) -> list[str] | None:
-    """Return what stands in the line between these literal texts; None when they are not all there, in this order."""
+    """Return what stands in the line between these literal texts; None when they are not all there, in this order.
+
+    Of placeholders without text between them, the last takes what is a message itself, and the first the rest.
+    """
     first, *between, last = parts
     if len(line) < len(first) + len(last) or not (line.startswith(first) and line.endswith(last)):
         return None
@@ -66,37 +75,87 @@ def _captured(parts: list[str], line: str) -> list[str] | None:
             return None
         found.append(line[place:at])
         place = at + len(part)
-    return [*found, line[place:end]]
+    found.append(line[place:end])
+    for i in reversed([i for i, part in enumerate(between) if not part]):
+        found[i], found[i + 1] = _parted(found[i] + found[i + 1])
+    return found
 
 
-def _line(line: str, depth: int = 0) -> str | None:
-    """Return the translation of a text of one line; None when it is no message."""
-    text = line.strip()
+def _parted(text: str) -> tuple[str, str]:
+    """Return the text in two pieces, of which the second is the longest end that is a message."""
+    for found in re.finditer(r"(?=[ ,;:(])|$", text):
+        if found.start() == len(text) or _reading(text[found.start() :].strip(), 3)[0] is not None:
+            return text[: found.start()], text[found.start() :]
+    return text, ""
+
+
+@cache
+def _reading(text: str, depth: int) -> tuple[str | None, int]:
+    """Return the translation of a text without blanks around it, and how many letters of it come from the catalogue.
+
+    Of all templates that match, the one counts whose reading translates the most letters. None: it is no message.
+    """
     whole, others = _templates()
     if text in whole:
-        return line.replace(text, whole[text], 1)
-    if depth > _DEEPEST or not re.search("[A-Za-z]{2}", text) or text[0] in "\"'":
-        return None
-    for parts, translation in others:
+        return whole[text], _letters(text)
+    if not depth or not re.search("[A-Za-z]{2}", text) or text[0] in "\"'":
+        return None, 0
+    if coloured := _COLOURED.fullmatch(text):
+        inner, known = _reading(coloured[2], depth)
+        return (coloured[1] + inner + coloured[3], known) if inner else (None, 0)
+    readings = list(_by_template(text, depth, others))
+    readings += _by_pieces(text, depth)
+    best = max(readings, key=lambda reading: reading[1], default=(None, 0))
+    if best[0] is None and text.endswith("."):
+        inner, known = _reading(text[:-1].rstrip(), depth - 1)
+        return (f"{inner}.", known) if inner else (None, 0)
+    return best
+
+
+def _by_template(
+    text: str, depth: int, others: list[tuple[list[str], str, int]]
+) -> Iterator[tuple[str | None, int]]:
+    most = 0
+    for parts, translation, own in others:
         captured = _captured(parts, text)
-        if captured is not None:
-            values = [
-                value if _COMMAND.search(before) else _line(value, depth + 1) or value
-                for before, value in zip(parts, captured, strict=False)
-            ]
-            return line.replace(text, translation.format(*values), 1)
+        if captured is None or _shifted(parts, captured) or own + sum(map(_letters, captured)) <= most:
+            continue
+        values, known = [], own
+        for before, value, after in zip(parts, captured, parts[1:], strict=False):
+            is_name = _COMMAND.search(before) or after.startswith("=")
+            new, letters = (None, 0) if is_name else _reading(value.strip(), depth - 1)
+            values.append(value if new is None else value.replace(value.strip(), new, 1))
+            known += letters
+        most = max(most, known)
+        yield translation.format(*values), known
+
+
+def _shifted(parts: list[str], captured: list[str]) -> bool:
+    """Return whether a blank stands between a literal that ends with one and its value: these are columns, no sentence."""
+    return any(
+        part.endswith(" ") and value.startswith(" ") for part, value in zip(parts, captured, strict=False)
+    )
+
+
+def _by_pieces(text: str, depth: int) -> Iterator[tuple[str | None, int]]:
     for separator in _SEPARATORS:
-        pieces = text.split(separator)
-        if len(pieces) > 1:
-            shown = [_line(piece, depth + 2) for piece in pieces]
-            if any(shown):
-                joined = separator.join(new or old for new, old in zip(shown, pieces, strict=True))
-                return line.replace(text, joined, 1)
-    columns = re.fullmatch(r"(\S.*?)(\s{2,})(\S.*)", text)
-    if columns:
-        new = _line(columns[3], depth + 1)
-        return line.replace(text, columns[1] + columns[2] + new, 1) if new else None
-    return None
+        head, found, tail = text.partition(separator)
+        if found:
+            pieces = [_reading(piece.strip(), depth - 1) for piece in (head, tail)]
+            if any(new for new, _ in pieces):
+                shown = [new or old for (new, _), old in zip(pieces, (head, tail), strict=True)]
+                yield separator.join(shown), sum(known for _, known in pieces)
+    if columns := _COLUMNS.fullmatch(text):  # a name and what it means
+        new, known = _reading(columns[3], depth - 1)
+        if new:
+            yield columns[1] + columns[2] + new, known
+
+
+def _line(line: str) -> str | None:
+    """Return the translation of a line; None when it is no message."""
+    text = line.strip()
+    new, _ = _reading(text, _DEEPEST)
+    return line.replace(text, new, 1) if new else None
 
 
 def in_korean(text: str) -> str:

@@ -27,6 +27,7 @@ from common.postprocess.trials import (
 from common.rouge import Comparison
 from common.runs import candidates
 from common.runs.record import read_record, require_not_archived, stage_command, to_arguments
+from common.runs.score_text import digits, short
 from common.runs.scoring import profiles
 
 
@@ -70,10 +71,6 @@ DROPPED = ("by fold", "(optimistic)", "texts changed", "best on dev")
 """Columns that a narrow terminal leaves out first, in this order."""
 
 
-def _digits(profile: str) -> int:
-    return 4 if profile == "korouge" else 2  # its scale is 0 to 1
-
-
 def _difference(test: Comparison, digits: int) -> list[str]:
     return [f"{test.difference:+.{digits}f}", f"{test.low:+.{digits}f} … {test.high:+.{digits}f}"]
 
@@ -92,15 +89,15 @@ def _p(effect: Effect, adjusted: float) -> str:
 
 def rules_alone(found: ProfileTrials) -> list[list[str]]:
     """Return a header and one row per rule: the rule alone on the raw texts."""
-    digits = _digits(found.profile)
+    many = digits(found.profile)
     header = [
         "rule alone",
-        found.profile,
-        f"over raw {found.raw:.{digits}f}",
+        short(found.profile),
+        f"over raw {found.raw:.{many}f}",
         "95 % interval",
         "texts changed",
     ]
-    return [header, *([trial.name, *_effect(trial.alone, digits)] for trial in found.rules)]
+    return [header, *([trial.name, *_effect(trial.alone, many)] for trial in found.rules)]
 
 
 def rules_inside(found: ProfileTrials) -> list[list[str]]:
@@ -108,17 +105,17 @@ def rules_inside(found: ProfileTrials) -> list[list[str]]:
     header = [
         "rule in the pipeline",
         "now",
-        f"{found.profile}: with − without",
+        f"{short(found.profile)}: with − without",
         "95 % interval",
         "texts changed",
         "p (Holm)",
         "",
     ]
-    digits = _digits(found.profile)
+    many = digits(found.profile)
     return [
         header,
         *(
-            [trial.name, "in" if trial.used else "out", *_effect(trial.inside, digits, score=False),
+            [trial.name, "in" if trial.used else "out", *_effect(trial.inside, many, score=False),
              _p(trial.inside, trial.adjusted_p), _verdict(trial)]
             for trial in found.rules
         ),
@@ -138,14 +135,14 @@ def _verdict(trial: RuleTrial) -> str:
 
 def lengths(found: ProfileTrials) -> list[list[str]]:
     """Return a header and one row per way of fitting the length, scored on dialogues that it was not fitted on."""
-    digits = _digits(found.profile)
-    header = ["length target", "best on dev", "(optimistic)", "by fold", found.profile,
-              f"over own {found.own_score:.{digits}f}", "95 % interval", "texts changed", "p (Holm)"]  # fmt: skip
+    many = digits(found.profile)
+    header = ["length target", "best on dev", "(optimistic)", "by fold", short(found.profile),
+              f"over own {found.own_score:.{many}f}", "95 % interval", "texts changed", "p (Holm)"]  # fmt: skip
     return [
         header,
         *(
-            [way.name, _length(way, way.fitted), f"{way.flattered:+.{digits}f}",
-             ", ".join(dict.fromkeys(_length(way, config) for config in way.by_fold)), *_effect(way.effect, digits),
+            [way.name, _length(way, way.fitted), f"{way.flattered:+.{many}f}",
+             ", ".join(dict.fromkeys(_length(way, config) for config in way.by_fold)), *_effect(way.effect, many),
              _p(way.effect, way.adjusted_p)]
             for way in found.lengths
         ),
@@ -172,7 +169,7 @@ def changes(own: PostprocessConfig, advised: PostprocessConfig) -> dict[str, Any
 
 def advice(found: SearchReport, competition: Competition, run: str) -> Sequence[str]:
     """Return the advice as lines; the last is the command that applies it to dev and test, or says what to keep."""
-    names = [one.profile for one in found.trials]
+    names = [short(one.profile) for one in found.trials]
     lines = [
         f"A change is advised if p ≤ {ALPHA} in a profile, after Holm's correction for {found.tested} tested differences; p is "
         "the larger one of the paired bootstrap and the paired permutation test. A change that only helps in another profile "
@@ -187,7 +184,7 @@ def advice(found: SearchReport, competition: Competition, run: str) -> Sequence[
         arguments = to_arguments({k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()})
         return [*lines, f"no change improves on the settings of {run}: keep {' '.join(arguments)}"]
     gains = "; ".join(
-        "{} {}, 95 % interval {}".format(profile, *_difference(test, _digits(profile)))
+        "{} {}, 95 % interval {}".format(short(profile), *_difference(test, digits(profile)))
         for profile, test in tests.items()
     )
     lines.append(
@@ -208,6 +205,6 @@ def _disagreements(found: SearchReport) -> list[str]:
         hurts = [profile for profile, test in sure.items() if test.difference < 0]
         if helps and hurts:
             lines.append(
-                f"{name} helps in {', '.join(helps)} and hurts in {', '.join(hurts)}: {found.main.profile} decides."
+                f"{name} helps in {', '.join(map(short, helps))} and hurts in {', '.join(map(short, hurts))}: {short(found.main.profile)} decides."
             )
     return lines

@@ -45,8 +45,12 @@ def against_floor(score: float, floor: float | None, profile: str) -> str:
     difference = _over(score, floor, profile)
     if not difference:
         return f"exactly the floor of {number(floor, profile)}"
-    where, colour = ("above", "green") if difference > 0 else ("BELOW", "red")
-    return f"{terminal.styled(f'{number(abs(difference), profile)} {where}', colour, bold=True)} the floor of {number(floor, profile)}"
+    much = number(abs(difference), profile)
+    if difference > 0:
+        where = terminal.styled(f"{much} above", "green", bold=True)
+    else:
+        where = terminal.styled(f"{much} BELOW", "red", bold=True)
+    return f"{where} the floor of {number(floor, profile)}"
 
 
 def text(report: ScoreReport, judged: str, *, everything: bool = False) -> str:

@@ -69,6 +69,7 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
 
 def test_every_command_explains_itself(repository: Path) -> None:
     names = [
+        "doctor",
         "data",
         "use",
         "list",

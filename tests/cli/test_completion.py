@@ -141,7 +141,7 @@ def test_the_last_line_says_how_to_install_it(place: Path) -> None:
         )
     assert make(place, "-s", "completion", SHELL="/usr/bin/zsh").stdout == script_of(place, "zsh")
     assert make(place, "-s", "completion", SHELL="/bin/bash").stdout == script_of(place, "bash")
-    failed(make(place, "completion", SHELL="/usr/bin/fish"), "the shell fish: wanted bash or zsh", code=2)
+    failed(make(place, "completion", SHELL="/usr/bin/fish"), "shell=fish: wanted bash or zsh", code=2)
     failed(make(place, "completion", "shell=tcsh"), "shell=tcsh: wanted bash or zsh", code=2)
 
 

@@ -49,6 +49,8 @@ def make_in_terminal(repository: Path, columns: int, *words: str, **variables: s
                     part = os.read(master, 65536)
                 except OSError:  # how Linux reports that the other end is closed
                     break
+                if not part:
+                    break
                 parts.append(part)
             os.close(master)
             texts.append(b"".join(parts).decode().replace("\r\n", "\n"))

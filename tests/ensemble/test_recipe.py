@@ -91,5 +91,5 @@ def test_a_recipe_of_another_competition_is_refused(repository: Path) -> None:
         repositories.RECIPE.replace('"talk"', '"other"'), encoding="utf-8"
     )
     refused(
-        repository, "submissions/talk.toml is for other, but talk is active; switch with: make use comp=other"
+        repository, "submissions/talk.toml is for other, not for talk; run: make submit comp=other blend=talk"
     )

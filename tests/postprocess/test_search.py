@@ -160,9 +160,9 @@ def test_where_profiles_disagree_the_first_one_decides(rows: list[Row]) -> None:
     assert "limit_length" in cut.advised.rules
     assert cut.effects["korouge"].test is not None and cut.effects["korouge"].test.low > 0
     assert cut.effects["rouge101"].test is not None and cut.effects["rouge101"].test.high < 0
-    for found, decides in ((kept, "rouge101"), (cut, "korouge")):
+    for found, decides in ((kept, "rouge_sum"), (cut, "korouge")):
         lines = report.advice(found, load_competition("daily_talk"), "exp001")
-        assert f"limit_length helps in korouge and hurts in rouge101: {decides} decides." in lines
+        assert f"limit_length helps in korouge and hurts in rouge_sum: {decides} decides." in lines
 
 
 # --- lengths

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -162,7 +163,8 @@ def test_make_submit_with_one_member_compares_it_with_nothing(repository: Path) 
     last = ended.stdout.splitlines()[-1]
     assert last == f"Next: upload the CSV, then: make lb id={entry['id']} public=SCORE"
     scored = started(repository, sys.executable, "-m", "common", "lb", f"--id={entry['id']}", "--public=37")
-    assert scored.stdout == f"{entry['id']} (talk): public 37.00. Next: make leaderboard\n"
+    told = rf"{entry['id']} \(talk\): public 37\.00; uploaded \d{{4}}-\d\d-\d\d\. Next: make leaderboard\n"
+    assert re.fullmatch(told, scored.stdout)
 
 
 def test_the_same_texts_in_another_competition_are_another_submission(repository: Path) -> None:

@@ -121,7 +121,10 @@ def test_the_recommendation_is_by_dev_and_says_what_dev_cannot_tell(talk: Compet
 def test_a_note_goes_into_the_entry_and_a_new_one_replaces_it(talk: Competition, repository: Path) -> None:
     first = common(repository, "submit", "--force", "--note", " 두 시드 ")
     assert first.returncode == 0, first
-    assert "3 of 3 uploads left today (Asia/Seoul, 0 recorded). After the upload: make lb id=" in first.stdout
+    assert (
+        "3 of 3 uploads left today (Asia/Seoul, 0 recorded).\nNext: upload the CSV, then: make lb id="
+        in first.stdout
+    )
     [line] = read_lines(repository / LEDGER)
     assert line["note"] == "두 시드"
     assert line["id"] == line["csv_sha256"][:10]  # a note does not change the id
