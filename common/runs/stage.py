@@ -31,7 +31,7 @@ from common.runs import wandb_log
 from common.runs.closing import closing, how_to_go_on
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
-from common.runs.start import read_arguments, require_data
+from common.runs.start import OPTIONS, read_arguments, require_data, settings_command
 from common.runs.wandb_mode import sweep_run
 
 C = TypeVar("C")
@@ -108,7 +108,13 @@ def _run(
 ) -> None:
     options, rest = read_arguments(sys.argv[1:])
     # What infer is given adds to what training was given (`apply_training_overrides`).
-    settings, overrides = override(smoke if options.smoke else config, rest, complete=stage == "train")
+    settings, overrides = override(
+        smoke if options.smoke else config,
+        rest,
+        complete=stage == "train",
+        listing=settings_command(experiment),
+        options=OPTIONS,
+    )
     name = (sweep_run(experiment) or experiment) if options.run is None else options.run
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
         raise UserError(

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from common.core.config import override
 from common.core.errors import UserError
@@ -14,6 +15,8 @@ from common.data.competition_file import active_competition, load_competition
 
 NEEDED = ("train", "dev", "test")
 """Files that every stage of every experiment may read."""
+OPTIONS = ("competition", "run", "smoke", "restart", "renew", "dry_run", "track")
+"""Options of every stage, which are no settings."""
 
 
 def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -44,16 +47,32 @@ def require_data(competition: Competition) -> None:
         )
 
 
+def config_of(experiment: str) -> Any:
+    """Return an experiment's module config.py, which defines Config and SMOKE; importing it does not import torch."""
+    if str(root()) not in sys.path:
+        sys.path.insert(0, str(root()))
+    return import_module(f"experiments.{experiment}.config")
+
+
+def settings_command(experiment: str) -> str:
+    """Return the command that lists the settings of an experiment."""
+    return f"make settings exp={experiment}"
+
+
 def check_start(stage: str, experiment: str, arguments: Sequence[str]) -> None:
     """Raise UserError for what the stage itself would refuse: options, settings, the competition and missing data.
 
     It imports only the experiment's config.py, so the answer comes before torch is loaded.
     """
     options, rest = read_arguments(arguments)
-    if str(root()) not in sys.path:
-        sys.path.insert(0, str(root()))
-    config = import_module(f"experiments.{experiment}.config")
-    override(config.SMOKE if options.smoke else config.Config(), rest, complete=stage == "train")
+    config = config_of(experiment)
+    override(
+        config.SMOKE if options.smoke else config.Config(),
+        rest,
+        complete=stage == "train",
+        listing=settings_command(experiment),
+        options=OPTIONS,
+    )
     require_data(
         load_competition(active_competition() if options.competition is None else options.competition)
     )
