@@ -37,7 +37,9 @@ def _listing(
             raise UserError("method= stands alone: leave out exp=, run= and comp=.")
         from common.augment import settings as augmentation  # experiments need no methods
 
-        title = f"{method}: makes rows by {augmentation.ABOUT[method][0]}" if method in augmentation.ABOUT else ""
+        title = (
+            f"{method}: makes rows by {augmentation.ABOUT[method][0]}" if method in augmentation.ABOUT else ""
+        )
         change = f'make augment method={method} args="--setting value"'
         return settings_text.Listing(title, groups(augmentation.settings(method)), change)
     if run is None:
@@ -48,5 +50,7 @@ def _listing(
             raise UserError("comp= chooses the competition of a run; add run=, or leave out comp=.")
         return found
     if experiment is not None and run.split("-")[0] != experiment:
-        raise UserError(f"--run {brief(run)} is no run of {cut(experiment)}; leave out exp=, or name a run of it.")
+        raise UserError(
+            f"--run {brief(run)} is no run of {cut(experiment)}; leave out exp=, or name a run of it."
+        )
     return settings_text.of_run(load_competition(name or active_competition()).name, run)

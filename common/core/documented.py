@@ -76,7 +76,8 @@ def _tree(module: str) -> ast.Module:
 def _meanings(module: str, name: str) -> dict[str, str]:
     """Return the docstring of each field of a class, or of the field's type; fields without either are left out."""
     body = next(
-        (n.body for n in _tree(module).body if isinstance(n, ast.ClassDef) and n.name == name), list[ast.stmt]()
+        (n.body for n in _tree(module).body if isinstance(n, ast.ClassDef) and n.name == name),
+        list[ast.stmt](),
     )
     found = {}
     for node, after in zip(body, [*body[1:], None], strict=True):
@@ -91,7 +92,9 @@ def _of_type(module: str, name: str) -> str:
     """Return the docstring under a type that a module defines or imports (`Seed = …`); "" when there is none."""
     body = _tree(module).body
     for node, after in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == name for t in node.targets
+        ):
             return _text(after)
         if isinstance(node, ast.ImportFrom) and node.module and any(a.name == name for a in node.names):
             return _of_type(node.module, name)

@@ -122,7 +122,11 @@ def text(listing: Listing) -> str:
     if listing.gone:
         lines += ["", terminal.styled("no longer a setting", bold=True)]
         lines += [f"  {name} = {_value(value)}" for name, value in listing.gone.items()]
-    lines += ["", "To change a setting (the last part of its name is enough while it is unique):", listing.change]
+    lines += [
+        "",
+        "To change a setting (the last part of its name is enough while it is unique):",
+        listing.change,
+    ]
     return terminal.fitted("\n".join(lines))
 
 
