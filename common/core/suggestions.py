@@ -11,6 +11,9 @@ _LONGEST = 60
 _SIMILAR = 0.6
 _ABBREVIATION = 2
 """Least length of an abbreviation such as lr."""
+_MARGIN = 3
+"""Difference of kinds beyond which a name is not worth suggesting beside a better one."""
+_UNLIKE = 7.0
 
 
 def nearest(name: str, known: Collection[str]) -> list[str]:
@@ -23,11 +26,9 @@ def nearest(name: str, known: Collection[str]) -> list[str]:
     if not wanted:
         return []
     ranked = sorted((_rank(wanted, key), place, key) for place, key in enumerate(known))
-    same = [key for rank, _, key in ranked if not rank]
-    return same or [key for rank, _, key in ranked if rank < _UNLIKE][:MOST]
-
-
-_UNLIKE = 7.0
+    best = ranked[0][0] if ranked else _UNLIKE
+    last = min(int(best) + _MARGIN + 1, _UNLIKE) if best else 0.1
+    return [key for rank, _, key in ranked if rank < last][:MOST]
 
 
 def _rank(wanted: str, key: str) -> float:
