@@ -49,7 +49,7 @@ leaks: setup ## [comp=NAME]: show copies and near-copies between train, dev, tes
 stats: setup ## [comp=NAME]: show what the data looks like: lengths, speakers, topics, tags, copies, shifts, token limits, and a chart
 use: setup ## comp=NAME: make this competition the active one
 list: setup ## [comp=NAME]: list every experiment: title, model, needs, last dev score
-settings: setup ## exp=expNNN or run=expNNN-NAME [comp=NAME] or method=NAME: list every setting: value, range, meaning, and what a run changed
+settings: setup ## [exp=expNNN] [run=expNNN[-NAME] [comp=NAME]] [method=NAME]: list every setting of an experiment, a run or a method: value, range, meaning, what a run changed
 results: setup ## [comp=NAME] [all=1] [markdown=1]: list the results of all runs in results/, best dev score first
 runs: setup ## [comp=NAME]: list every run on this machine: status, dev score, changed settings, note, disk use
 note: setup ## run=expNNN[-NAME] text="TEXT" [comp=NAME]: write a note about a run, which make runs shows

@@ -56,7 +56,10 @@ def _groups(config: Any, prefix: str, values: dict[str, Any]) -> list[Group]:
         else:
             meaning = _meanings(kind.__module__, kind.__qualname__).get(field.name, "")
             own.append(Setting(name, values[name], described(hints[field.name]), meaning))
-    about = first_sentence(" ".join((kind.__doc__ or "").split()))
+    text = " ".join((kind.__doc__ or "").split())
+    about = (
+        "" if text.startswith(f"{kind.__name__}(") else first_sentence(text)
+    )  # dataclass writes one itself
     return [*([Group(prefix.rstrip("."), about, tuple(own))] if own else []), *below]
 
 

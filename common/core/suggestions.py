@@ -19,8 +19,8 @@ _UNLIKE = 7.0
 def nearest(name: str, known: Collection[str]) -> list[str]:
     """Return at most MOST of the dotted names that are most like a mistyped one, the most similar first.
 
-    The kinds of likeness, in this order: the same without dots, hyphens and case; the name of a group; a misspelling of
-    one letter in five; a beginning or an end; the initials (lr for learning_rate); a shared word; any other misspelling.
+    The kinds of likeness, in this order: the same without dots, hyphens and case; the name of a group; swapped letters or one
+    wrong letter in five; a beginning or an end; the initials (lr for learning_rate); a shared word; any other misspelling.
     """
     wanted = _plain(name[:_LONGEST])
     if not wanted:
@@ -43,7 +43,8 @@ def _ranks(wanted: str, whole: str, parts: list[str]) -> Iterator[float]:
     rest = 0.99 * (1 - similarity)
     yield 0 if whole == wanted or last == wanted else _UNLIKE
     yield 1 if wanted in parts[:-1] else _UNLIKE
-    yield 2 + rest if similarity >= 0.8 else _UNLIKE
+    swapped = sorted(wanted) in (sorted(last), sorted(whole))
+    yield 2 if swapped else 2 + rest if similarity >= 0.8 else _UNLIKE
     long = len(wanted) > _ABBREVIATION
     ends = last.startswith(wanted) or last.endswith(wanted) or wanted.endswith(f"_{last}")
     yield 3 + rest if long and ends else _UNLIKE

@@ -116,7 +116,8 @@ def text(listing: Listing) -> str:
             f"{', marked with *' if count else ''}"
         )
     for group in listing.groups:
-        lines += ["", f"{terminal.styled(group.name or 'general', bold=True)}: {group.about}"]
+        head = terminal.styled(group.name or "general", bold=True)
+        lines += ["", f"{head}: {group.about}" if group.about else head]
         for setting in group.settings:
             lines += _lines(listing, setting)
     if listing.gone:

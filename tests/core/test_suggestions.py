@@ -17,6 +17,7 @@ KNOWN = (
         ("widht", ["model.width"]),
         ("Width", ["model.width"]),
         ("learning_rte", ["training.learning_rate"]),
+        ("wraump", ["training.warmup"]),
         ("lr", ["training.learning_rate"]),
         ("rate", ["training.learning_rate"]),
         ("epoch", ["training.epochs"]),
