@@ -187,6 +187,8 @@ def _compared(first: str, one: _Described, second: str, two: _Described) -> list
     """Return the habits and lengths that differ more than chance allows, as parts of a sentence."""
     if min(one.count, two.count) < _FEWEST_ROWS:
         return []
+    import numpy as np
+
     found = []
     weight = 1 / one.count + 1 / two.count
     for habit, (a, least) in one.shares.items():
