@@ -21,7 +21,7 @@ from common.runs import settings_text
 def settings(
     experiment: str | None, run: str | None, method: str | None, name: str | None, as_json: bool
 ) -> None:
-    """List every setting of an experiment: value, range or choices, and what it means."""
+    """List every setting of an experiment: value, range and meaning."""
     found = _listing(experiment, run, method, name)
     if as_json:
         click.echo(json.dumps(settings_text.plain(found), ensure_ascii=False))

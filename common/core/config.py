@@ -144,9 +144,12 @@ def _found(name: str, known: dict[str, tuple[Any, Any]], listing: str, options: 
     old = name.rsplit(".", 1)[-1]
     if RENAMED.get(old) in last_parts:
         raise UserError(f"{shown} was renamed to --{hyphens(RENAMED[old])}; use that name.")
-    close = [f"--{hyphens(shortest(key, known))}" for key in nearest(name, [*known, *options])]
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    raise UserError(f"{shown}: no such setting.{hint}{_advice(listing)}")
+    close = ", ".join(f"--{hyphens(shortest(key, known))}" for key in nearest(name, [*known, *options]))
+    if not close:
+        raise UserError(f"{shown}: no such setting.{_advice(listing)}")
+    if not listing:
+        raise UserError(f"{shown}: no such setting. Did you mean {close}?")
+    raise UserError(f"{shown}: no such setting. Did you mean {close}? To list all settings: {listing}")
 
 
 def _advice(listing: str) -> str:

@@ -112,8 +112,9 @@ def text(listing: Listing) -> str:
     if listing.folder:
         count = sum(listing.changed(one) for group in listing.groups for one in group.settings)
         lines.append(
-            f"Values of the run {shown(listing.folder)}; {count or 'none'} of them differ from the recipe"
-            f"{', marked with *' if count else ''}"
+            f"Values of the run {shown(listing.folder)}; {count} of them, marked with *, differ from the recipe"
+            if count
+            else f"Values of the run {shown(listing.folder)}; all of them are those of the recipe"
         )
     for group in listing.groups:
         head = terminal.styled(group.name or "general", bold=True)

@@ -38,7 +38,7 @@ def test_a_run_is_listed_beside_its_recipe(repository: Path) -> None:
     repositories.stage(repository, "exp001", "train", "--run=exp001-b", "--turn=1")
     repositories.stage(repository, "exp001", "infer", "--run=exp001-b", "--postprocess.min_characters=2")
     text = run(repository, "--run", "exp001-b")
-    assert "Values of the run outputs/talk/exp001-b; 2 of them differ from the recipe, marked with *" in text
+    assert "Values of the run outputs/talk/exp001-b; 2 of them, marked with *, differ from the recipe" in text
     marked = [line for line in text.splitlines() if line.startswith("*")]
     assert marked[0] == "* --turn = 1 (recipe: 0): a whole number"
     assert marked[1].startswith("* --postprocess.min-characters = 2 (recipe: 0): a whole number from 0 to")
@@ -48,7 +48,7 @@ def test_a_run_is_listed_beside_its_recipe(repository: Path) -> None:
     assert (entries["seed"]["value"], entries["seed"]["changed"]) == (1, False)
     assert found["run"] == "outputs/talk/exp001-b"
     plain = run(repository, "--run", "exp001")
-    assert "none of them differ from the recipe" in plain and "*" not in plain
+    assert "all of them are those of the recipe" in plain and "*" not in plain
 
 
 def test_settings_that_came_and_went_since_a_run_are_told_apart(repository: Path) -> None:
