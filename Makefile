@@ -61,6 +61,7 @@ leaks: setup ## [comp=NAME]: show copies and near-copies between train, dev, tes
 stats: setup ## [comp=NAME]: show what the data looks like: lengths, speakers, topics, tags, copies, shifts, token limits, and a chart
 use: setup ## comp=NAME: make this competition the active one
 list: setup ## [comp=NAME]: list every experiment: title, model, needs, last dev score
+settings: setup ## [exp=expNNN] [run=expNNN[-NAME] [comp=NAME]] [method=NAME]: list every setting of an experiment, a run or a method: value, range, meaning, what a run changed
 results: setup ## [comp=NAME] [all=1] [markdown=1]: list the results of all runs in results/, best dev score first
 runs: setup ## [comp=NAME]: list every run on this machine: status, dev score, changed settings, note, disk use
 note: setup ## run=expNNN[-NAME] text="TEXT" [comp=NAME]: write a note about a run, which make runs shows
@@ -85,7 +86,7 @@ pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list 
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce:
+data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -115,5 +116,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format completion
 endif

@@ -57,7 +57,9 @@ def command(
             f"split {brief(split)} cannot be augmented: rows made from dev or test would leak into training. "
             "Leave out split=; the train split is the default."
         )
-    config, overrides = override(settings(name_of_method), arguments)
+    config, overrides = override(
+        settings(name_of_method), arguments, listing=f"make settings method={name_of_method}"
+    )
     chosen = load_competition(competition_name or active_competition())
     job = Job(chosen, name_of_method, name or name_of_method, n, config, overrides)
     if dry_run:

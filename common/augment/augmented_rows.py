@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common.core import paths
 from common.core.errors import UserError
 from common.core.files import read_json, sha256_file, shown, write_text
@@ -221,7 +219,7 @@ def _require_no_copies(
     names = [row.id for row in forbidden]
     for one in rows if names else ():
         alike = index.similarities(grams(one.row.dialogue))
-        nearest = int(np.argmax(alike))
+        nearest = int(alike.argmax())
         if alike[nearest] >= near_copy:
             raise UserError(
                 f'{shown(path)}: "{one.row.id}" is a near-copy of "{names[nearest]}" (similarity {alike[nearest]:.2f}): '

@@ -5,10 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
 from common.augment.products import Product, exchange, speakers, spoken
@@ -17,7 +15,10 @@ from common.data import near_copies
 from common.data.dialogue import TAG, Turn, clean, parse
 from common.data.near_copies import CopyIndex, grams
 from common.data.rows import Row
-from common.rouge import corpus
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _BARE = re.compile(
     r"person\s*[0-9]|phone\s?number|date\s?of\s?birth|passport\s?number|card\s?number|person\s?name|car\s?number",
@@ -75,6 +76,8 @@ def cases(parents: list[Row], products: list[Product], *, morphemes: bool) -> li
     ]
     if not products:
         return []
+    from common.rouge import corpus  # with numpy, without which many commands start
+
     scores = corpus(
         [spoken(product.dialogue) for product in clean_products],
         [[spoken(parent.dialogue)] for parent in clean_parents],
@@ -262,7 +265,7 @@ def near_forbidden(dialogue: str, forbidden: CopyIndex, near_copy: float) -> str
 
 
 def other_fold(
-    dialogue: str, fold: int, train: CopyIndex, folds: npt.NDArray[np.int64], near_copy: float
+    dialogue: str, fold: int, train: CopyIndex, folds: "npt.NDArray[np.int64]", near_copy: float
 ) -> str:
     """Reject a near-copy of a train row outside the parent's fold; `folds` holds the fold of every train row."""
     elsewhere = train.similarities(grams(dialogue))[folds != fold]

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from common.augment import guards
 from common.augment.guards import Case, Duplicates, GuardConfig, near_forbidden, other_fold
 from common.augment.products import Product
@@ -55,6 +53,8 @@ def judge(
     is divided into k folds; `forbidden` are the dialogues of dev and test; `near_copy` is the competition's threshold.
     Raises UserError as `folds` does.
     """
+    import numpy as np  # many commands start without it
+
     index = copy_index([row.dialogue for row in train])
     fold_of = folds(train, k, near_copy, index)
     numbers = np.array([fold_of[row.id] for row in train], dtype=np.int64)

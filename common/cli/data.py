@@ -16,8 +16,6 @@ from common.core.messages import duration, printable
 from common.core.progress import waiting
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition, set_active_competition
-from common.data.import_files import import_data
-from common.submission import leaks
 
 
 @click.command()
@@ -32,6 +30,8 @@ from common.submission import leaks
 )
 def data(name: str, source: Path) -> None:
     """Check the organisers' files, copy them into the repository and make the competition active."""
+    from common.data.import_files import import_data
+
     started = time.monotonic()
     chosen = load_competition(name)
     with waiting(f"check {shown(source)}"):
@@ -57,6 +57,8 @@ def use(name: str) -> None:
 @AS_JSON
 def leaks_command(name: str | None, as_json: bool) -> None:
     """Show the ids of copies and near-copies between train, dev, test and augmented rows."""
+    from common.submission import leaks  # with what makes rows, which no other command needs
+
     chosen = load_competition(name or active_competition())
     found = leaks.report(chosen)
     if as_json:
@@ -78,7 +80,7 @@ def augment(arguments: tuple[str, ...]) -> None:
     outputs/COMPETITION/augmented/NAME/.
 
     Options: --method NAME (an unknown name lists all methods), --competition NAME, --parents N, --name NAME,
-    --restart, --dry-run, and every setting of the method (--seed 7); an unknown setting lists all of them.
+    --restart, --dry-run, and every setting of the method (--seed 7); python -m common settings --method NAME lists them.
     """
     become("common.augment", *arguments)
 

@@ -23,10 +23,10 @@ from common.core.progress import waiting
 from common.core.temporary import temporary_folder
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
-from common.runs import experiments, score_text, wandb_log
+from common.runs import experiments, score_text, settings_text, wandb_log
 from common.runs.experiments import require_experiment
 from common.runs.results import read_results
-from common.runs.start import check_start
+from common.runs.start import HELP, check_start, opening
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 GPUS = click.option(
@@ -114,10 +114,15 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     require_experiment(name)
     os.chdir(root())
+    if HELP in arguments:
+        click.echo(settings_text.text(settings_text.of_experiment(name)))
+        return
     check_start(stage, name, arguments)
     module = f"experiments.{name}.{stage}"
+    rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
+    if first := opening(stage, name, arguments):
+        click.echo(first, err=True)
     if gpus > 1 or nodes:
-        rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
         # The "--" keeps torchrun from reading --run as an abbreviation of one of its own options.
         each = ["-m", "--", "common.core.launch", module, *arguments]
         become("common.core.torchrun", f"--nproc-per-node={gpus}", *rendezvous, *each)
@@ -133,7 +138,7 @@ def train(name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -
     """Train an experiment, or resume an interrupted training.
 
     Options: --competition NAME, --run NAME, --smoke, --restart, and every scalar setting of its config.py
-    (--learning-rate 3e-5); an unknown setting lists all of them.
+    (--learning-rate 3e-5); python -m common settings EXPERIMENT lists them.
     """
     _run("train", name, gpus, nodes, arguments)
 

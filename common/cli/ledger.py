@@ -22,8 +22,6 @@ from common.data.competition_file import (
 from common.runs.score_text import short
 from common.submission import leaderboard, ledger, uploads
 from common.submission.ledger import record_scores
-from common.submission.reproduce import report as reproduction_report
-from common.submission.reproduce import reproduce
 
 log = logging.getLogger(__name__)
 ID = click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
@@ -155,7 +153,9 @@ def reproduce_command(submission_id: str, name: str | None) -> None:
 
     The CSV is built in memory from the present files; no file is written. Exits with 1 when it differs.
     """
+    from common.submission.reproduce import report, reproduce  # with all that blends
+
     found = reproduce(submission_id, _known(name))
-    click.echo(reproduction_report(found))
+    click.echo(report(found))
     if not found.identical:
         sys.exit(1)

@@ -50,6 +50,7 @@ TARGETS: dict[str, Target] = {
     "stats": Target("comp"),
     "use": Target("comp", "comp", "comp=daily_talk"),
     "list": Target("comp"),
+    "settings": Target("run comp method", "", "exp=exp002", "exp"),
     "results": Target("comp all markdown"),
     "runs": Target("comp"),
     "note": Target("run text comp", "run text", 'run=exp002 text="wider; still improving at the end"'),

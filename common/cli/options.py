@@ -2,7 +2,7 @@
 
 import click
 
-from common.rouge import PROFILES
+from common.data.competition import PROFILE_NAMES
 
 COMPETITION = click.option("--competition", "name", help="Default: the active competition.")
 BLEND = click.option(
@@ -12,7 +12,7 @@ SPLIT = click.option("--split", type=click.Choice(["dev", "test"]), default="dev
 PROFILE = click.option(
     "--profile",
     "only",
-    type=click.Choice(sorted(PROFILES)),
+    type=click.Choice(sorted(PROFILE_NAMES)),
     multiple=True,
     help="Default: all profiles that suit the competition.",
 )

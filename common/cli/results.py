@@ -13,13 +13,10 @@ from common.core.text_table import VERDICTS, text_table
 from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.data.rows import SplitName, read_predictions, read_references
 from common.postprocess.hints import hints
-from common.rouge import verdict
-from common.runs import score_text, scoring
-from common.runs.comparison import compare_predictions, lacking
+from common.runs import score_text
 from common.runs.named import different_settings, predictions_path, run_of, settings_table
 from common.runs.record import other_threads
 from common.runs.results import read_results
-from common.runs.scoring import per_example_csv
 from common.submission import leaderboard
 
 
@@ -55,6 +52,8 @@ def score(
     table: Path | None,
 ) -> None:
     """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
+    from common.runs import scoring  # with numpy, without which results are listed
+
     chosen = load_competition(name or active_competition())
     judged = score_text.judged_by(chosen, split)
     seen = _profiles(only, judged, everything=everything or as_json)
@@ -67,7 +66,7 @@ def score(
     report = scoring.report(chosen, split, predictions, seen, stemmer=stemmer)
     found = hints(predictions, read_references(chosen, split))
     if table:
-        write_text(table, per_example_csv(chosen, split, predictions, only, stemmer=stemmer))
+        write_text(table, scoring.per_example_csv(chosen, split, predictions, only, stemmer=stemmer))
     if as_json:
         click.echo(json.dumps({**report.plain(), "hints": found}, ensure_ascii=False))
         return
@@ -114,6 +113,10 @@ def compare(
 
     A row that one side lacks scores 0 there. Between two runs, the settings that differ follow.
     """
+    from common.rouge import verdict
+    from common.runs import scoring
+    from common.runs.comparison import compare_predictions, lacking
+
     chosen = load_competition(name or active_competition())
     seen = _profiles(only, score_text.judged_by(chosen, split), everything=everything or as_json)
     if stemmer:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,13 +22,11 @@ from common.data.competition_file import (
     load_competition,
 )
 from common.data.rows import read_predictions
-from common.ensemble.recipe import Recipe, read_recipe, require_enough
-from common.ensemble.report import advice, blend_report, tables
 from common.postprocess.hints import hints
 from common.submission import leaderboard, ledger, uploads
-from common.submission.candidates import member_candidates
-from common.submission.members import require_fresh
-from common.submission.submit import doubt, require_recipe_for, submit_blend
+
+if TYPE_CHECKING:
+    from common.ensemble.recipe import Recipe
 
 _COPY = "{copy} has the same predictions as {original}: the two count as one member.\n"
 
@@ -65,6 +63,8 @@ def submit(
     as_json: bool,
 ) -> None:
     """Blend members into a validated CSV and add an entry to the ledger."""
+    from common.submission.submit import submit_blend  # with all that blends, which no other command needs
+
     chosen = load_competition(name or active_competition())
     if note is not None:
         note = ledger.require_note(note)
@@ -106,6 +106,8 @@ def submit(
 
 def _blended(scores: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
     """Return what the blend gains over its best member, as a line; "" when it has only one member."""
+    from common.submission.submit import doubt
+
     if not set(scores) - {"blend", "floor", judged["best"]}:
         return ""
     return (
@@ -133,6 +135,11 @@ def blend_report_command(
     name: str | None, blend: str | None, candidates: int, recombined: int | None
 ) -> None:
     """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
+    from common.ensemble.recipe import require_enough
+    from common.ensemble.report import advice, blend_report, tables
+    from common.submission.candidates import member_candidates
+    from common.submission.members import require_fresh
+
     started = time.monotonic()
     chosen = load_competition(name or active_competition())
     recipe = _recipe(chosen, blend, "blend-report")
@@ -158,11 +165,14 @@ def blend_report_command(
     click.echo(terminal.fitted(closing))
 
 
-def _recipe(chosen: Competition, name: str | None, command: str) -> Recipe:
+def _recipe(chosen: Competition, name: str | None, command: str) -> "Recipe":
     """Return the recipe with this name, or the competition's own.
 
     Raises UserError as `read_recipe` does, and for a recipe of another competition.
     """
+    from common.ensemble.recipe import read_recipe
+    from common.submission.submit import require_recipe_for
+
     name = name or chosen.name
     if Path(name).name != name:
         raise UserError(f"blend {brief(name)}: wanted the name of a file in submissions/, without .toml.")

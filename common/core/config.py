@@ -1,16 +1,16 @@
 """Override the settings of a frozen dataclass config from the command line, check them, and convert them to JSON values."""
 
 import dataclasses
-import difflib
 import re
 import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from common.core.errors import UserError
-from common.core.messages import brief
+from common.core.messages import brief, cut
 from common.core.ranges import LONGEST_TEXT, described, fits, is_union, parts
 from common.core.secrets import COMMITS, refusal, require_no_secrets, secret_in
+from common.core.suggestions import nearest
 
 T = TypeVar("T")
 RENAMED = {"drawn": "sampled", "drawn_temperature": "sampled_temperature"}
@@ -84,14 +84,22 @@ def _replaced(config: Any, path: list[str], value: Any) -> Any:
     return dataclasses.replace(config, **{path[0]: value})
 
 
-def override(config: T, arguments: Sequence[str], *, complete: bool = True) -> tuple[T, dict[str, Any]]:
+def override(
+    config: T,
+    arguments: Sequence[str],
+    *,
+    complete: bool = True,
+    listing: str = "",
+    options: Sequence[str] = (),
+) -> tuple[T, dict[str, Any]]:
     """Return the config with `--name value` and `--name=value` applied, and the changed values by dotted name.
 
     Hyphens and underscores are equivalent. `--name` alone sets a true-or-false setting to true. The last part of a
     dotted name is enough when it is unique.
     `complete`: no other settings follow; if some do, settings that depend on one another are not judged yet.
-    Raises UserError for an unknown setting (the message lists all of them), an ambiguous one, or an invalid value, and
-    as `check` does for the result.
+    `listing`: the command that lists all settings. `options`: names that the caller takes beside the settings.
+    Raises UserError for an unknown setting (the message names the nearest ones and `listing`), an ambiguous one, or an
+    invalid value, and as `check` does for the result.
     """
     require_no_secrets(arguments)
     known = leaves(config)
@@ -101,22 +109,22 @@ def override(config: T, arguments: Sequence[str], *, complete: bool = True) -> t
         argument = queue.pop(0)
         if not argument.startswith("--"):
             raise UserError(
-                f"{brief(argument, _SHOWN)} is not a setting; wanted --name value. {_existing(known)}"
+                f"{brief(argument, _SHOWN)} is not a setting; wanted --name value.{_advice(listing)}"
             )
         name, equals, text = argument[2:].partition("=")
-        key = _found(name, known)
+        key = _found(name, known, listing, options)
         hint, _ = known[key]
         if not equals and parts(hint)[0] is bool and (not queue or queue[0].startswith("--")):
             text = "true"
         elif not equals:
             if not queue or queue[0].startswith("--"):
-                raise UserError(f"--{_hyphens(name)}: no value; wanted --{_hyphens(name)} VALUE.")
+                raise UserError(f"--{hyphens(name)}: no value; wanted --{hyphens(name)} VALUE.")
             text = queue.pop(0)
         try:
             value = _converted(text, hint)
         except ValueError:
             raise UserError(
-                f"--{_hyphens(name)}: found {brief(text, _SHOWN)}, wanted {described(hint)}."
+                f"--{hyphens(name)}: found {brief(text, _SHOWN)}, wanted {described(hint)}."
             ) from None
         config = _replaced(config, key.split("."), value)
         changed[key] = value
@@ -124,21 +132,28 @@ def override(config: T, arguments: Sequence[str], *, complete: bool = True) -> t
     return config, changed
 
 
-def _found(name: str, known: dict[str, tuple[Any, Any]]) -> str:
+def _found(name: str, known: dict[str, tuple[Any, Any]], listing: str, options: Sequence[str]) -> str:
     """Return the dotted name of the setting that a name means. Raises UserError when there is none, or more than one."""
-    shown, name = f"--{_hyphens(name)[:_SHOWN]}", name.replace("-", "_")
+    shown, name = f"--{cut(hyphens(name), _SHOWN)}", name.replace("-", "_")
     found = [key for key in known if key == name or key.rsplit(".", 1)[-1] == name]
     if len(found) > 1:
-        raise UserError(f"{shown} is ambiguous; write one of {', '.join('--' + _hyphens(k) for k in found)}.")
+        raise UserError(f"{shown} is ambiguous; write one of {', '.join('--' + hyphens(k) for k in found)}.")
     if found:
         return found[0]
     last_parts = {key.rsplit(".", 1)[-1] for key in known}
     old = name.rsplit(".", 1)[-1]
     if RENAMED.get(old) in last_parts:
-        raise UserError(f"{shown} was renamed to --{_hyphens(RENAMED[old])}; use that name.")
-    close = difflib.get_close_matches(name[:_SHOWN], [*known, *last_parts], 1)
-    hint = f" Did you mean --{_hyphens(close[0])}?" if close else ""
-    raise UserError(f"{shown}: no such setting.{hint} {_existing(known)}")
+        raise UserError(f"{shown} was renamed to --{hyphens(RENAMED[old])}; use that name.")
+    close = ", ".join(f"--{hyphens(shortest(key, known))}" for key in nearest(name, [*known, *options]))
+    if not close:
+        raise UserError(f"{shown}: no such setting.{_advice(listing)}")
+    if not listing:
+        raise UserError(f"{shown}: no such setting. Did you mean {close}?")
+    raise UserError(f"{shown}: no such setting. Did you mean {close}? To list all settings: {listing}")
+
+
+def _advice(listing: str) -> str:
+    return f" To list all settings: {listing}" if listing else ""
 
 
 def check(config: Any, changed: typing.Collection[str] = (), *, complete: bool = True) -> None:
@@ -150,7 +165,7 @@ def check(config: Any, changed: typing.Collection[str] = (), *, complete: bool =
     """
     known = leaves(config)
     for name, (hint, value) in known.items():
-        option = f"--{_hyphens(_shortest(name, known))}"
+        option = f"--{hyphens(shortest(name, known))}"
         where = option if name in changed else f"{type(config).__module__}: {option}"
         for text in value if isinstance(value, tuple | list) else [value]:
             if isinstance(text, str) and (
@@ -177,21 +192,14 @@ def _shown(value: Any) -> str:
     return brief(list(value) if isinstance(value, tuple) else value, _SHOWN)
 
 
-def _shortest(name: str, known: dict[str, tuple[Any, Any]]) -> str:
+def shortest(name: str, known: dict[str, tuple[Any, Any]]) -> str:
     """Return the last part of a dotted name when it is unique, else the whole name."""
     last = name.rsplit(".", 1)[-1]
-    return last if sum(key.rsplit(".", 1)[-1] == last for key in known) == 1 else name
+    return name if sum(key.rsplit(".", 1)[-1] == last for key in known) > 1 else last
 
 
-def _hyphens(name: str) -> str:
+def hyphens(name: str) -> str:
     return name.replace("_", "-")
-
-
-def _existing(known: dict[str, tuple[Any, Any]]) -> str:
-    rows = [
-        f"  --{_hyphens(name)} = {_shown(value)}: {described(hint)}" for name, (hint, value) in known.items()
-    ]
-    return "Settings:\n" + "\n".join(rows)
 
 
 def plain(config: Any) -> dict[str, Any]:

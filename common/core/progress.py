@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tqdm import tqdm
-
 from common.core.language import translated
 from common.core.messages import duration
 
@@ -39,6 +37,8 @@ def progress(total: int | None, description: str, unit: str, initial: int = 0, *
 
     A log file gets nothing in the first 30 seconds. Processes other than the first show nothing.
     """
+    from tqdm import tqdm  # many commands end before a bar is due
+
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
@@ -131,6 +131,8 @@ def _redrawn(total: float | None, update: Callable[[Any], None], description: st
     if _is_follower():
         yield
         return
+    from tqdm import tqdm
+
     bar = tqdm(
         total=total,
         desc=translated(description),

@@ -16,6 +16,7 @@ from common.core.files import root, sha256_file
 PLUMBING = {
     "core/command_line.py",
     "core/distributed.py",
+    "core/documented.py",
     "core/errors.py",
     "core/files.py",
     "core/json_lines.py",
@@ -32,6 +33,7 @@ PLUMBING = {
     "core/signals.py",
     "core/terminal.py",
     "core/text_table.py",
+    "core/suggestions.py",
     "core/torchrun.py",
     "data/competition_rules.py",
     "data/replace_files.py",
@@ -45,6 +47,7 @@ PLUMBING = {
     "runs/results.py",
     "runs/run.py",
     "runs/score_text.py",
+    "runs/settings_text.py",
     "runs/stage.py",
     "runs/start.py",
     "runs/wandb_log.py",

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from common.data.dialogue import TAG, clean
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _LETTERS = 3  # two translations differ in particles and endings, so they share few longer runs
 
@@ -36,16 +38,18 @@ class CopyIndex:
     """The grams of every text, in order."""
     numbers: dict[str, int]
     """Gram → its index in `starts`."""
-    starts: npt.NDArray[np.int64]
+    starts: "npt.NDArray[np.int64]"
     """Offsets: gram number i occurs in the texts `holders[starts[i]:starts[i + 1]]`."""
-    holders: npt.NDArray[np.int32]
-    sizes: npt.NDArray[np.int64]
+    holders: "npt.NDArray[np.int32]"
+    sizes: "npt.NDArray[np.int64]"
     """Number of grams of every text."""
     near: dict[tuple[int, float], frozenset[int]] = field(default_factory=dict, repr=False)
     """Cache of `group`: (text, threshold) → indices of its near-copies."""
 
-    def similarities(self, query: frozenset[str]) -> npt.NDArray[np.float64]:
+    def similarities(self, query: frozenset[str]) -> "npt.NDArray[np.float64]":
         """Return the `similarity` of these grams to every text, shape (texts,)."""
+        import numpy as np  # many commands start without it
+
         known = [self.numbers[gram] for gram in query if gram in self.numbers]
         lists = [self.holders[self.starts[i] : self.starts[i + 1]] for i in known]
         shared = np.bincount(np.concatenate(lists) if lists else [], minlength=len(self.sizes))
@@ -66,11 +70,13 @@ class CopyIndex:
         return frozenset(found)
 
     def _near(self, query: frozenset[str], threshold: float) -> frozenset[int]:
-        return frozenset(np.flatnonzero(self.similarities(query) >= threshold).tolist())
+        return frozenset((self.similarities(query) >= threshold).nonzero()[0].tolist())
 
 
 def copy_index(texts: Sequence[str]) -> CopyIndex:
     """Return the index of these texts."""
+    import numpy as np
+
     sets = tuple(grams(text) for text in texts)
     numbers: dict[str, int] = {}
     holders: list[list[int]] = []

@@ -5,12 +5,16 @@ import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from common.data.dialogue import TAG
 from common.data.repairs import ESCAPED, HTML
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
 
 _CONTENT = 0.25
 """Smallest difference between the shares of a habit of the writers, or between two distributions of lengths, that
@@ -25,7 +29,6 @@ _COPIES_OF_TRAIN = 0.25
 and test, and 0.11 between train and dev."""
 _FEWEST_COPIES, _FEWEST_ROWS = 5, 10
 
-Ints = npt.NDArray[np.int64]
 _Habits = Mapping[str, Callable[[str], bool]]
 
 
@@ -127,7 +130,7 @@ class _Described:
     count: int
     shares: Mapping[str, tuple[float, float]]
     """Habit → the share of texts that have it, and the smallest difference that counts."""
-    lengths: Mapping[str, Ints]
+    lengths: "Mapping[str, Ints]"
     """Unit → the sorted lengths of the texts."""
 
 
@@ -150,6 +153,8 @@ def _described(split: SplitTexts) -> _DescribedSplit:
 
 
 def _habits(name: str, texts: Sequence[str], in_format: _Habits, in_content: _Habits) -> _Described:
+    import numpy as np  # many commands start without it
+
     count = max(1, len(texts))
     shares = {
         habit: (sum(map(has, texts)) / count, least)
@@ -182,6 +187,8 @@ def _compared(first: str, one: _Described, second: str, two: _Described) -> list
     """Return the habits and lengths that differ more than chance allows, as parts of a sentence."""
     if min(one.count, two.count) < _FEWEST_ROWS:
         return []
+    import numpy as np
+
     found = []
     weight = 1 / one.count + 1 / two.count
     for habit, (a, least) in one.shares.items():
@@ -197,8 +204,10 @@ def _compared(first: str, one: _Described, second: str, two: _Described) -> list
     return found
 
 
-def _distance(a: Ints, b: Ints) -> float:
+def _distance(a: "Ints", b: "Ints") -> float:
     """Return the Kolmogorov-Smirnov distance of two sorted samples, in [0, 1]."""
+    import numpy as np
+
     places = np.concatenate([a, b])
     shares = [np.searchsorted(values, places, side="right") / len(values) for values in (a, b)]
     return float(np.abs(shares[0] - shares[1]).max())

@@ -66,8 +66,11 @@ class GridConfig:
     """Decoding settings to try on dev, in every combination."""
 
     beams: Annotated[tuple[Beams, ...], Len(1, 32)] = (4,)
+    """Beam widths to try."""
     length_penalties: Annotated[tuple[LengthPenalty, ...], Len(1, 32)] = (1.0,)
+    """Exponents of the length to try."""
     no_repeat_ngrams: Annotated[tuple[NgramSize, ...], Len(1, 32)] = (0,)
+    """Sizes of n-grams to try that a summary must not repeat; 0: no limit."""
 
 
 def grid(config: DecodingConfig, choices: GridConfig) -> list[DecodingConfig]:

@@ -5,17 +5,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from common.core.errors import UserError
 from common.data.competition import NEAR_COPY
 from common.data.dialogue import clean
 from common.data.near_copies import CopyIndex, copy_index, grams, similarity
 from common.data.rows import Row
-from common.rouge.tokenizers import Tokenizer, get_tokenizer
 
-if TYPE_CHECKING:  # slow to import, and only few-shot prompts need it
+if TYPE_CHECKING:  # slow to import, and only few-shot prompts need them
     import bm25s
+
+    from common.rouge.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ShotIndex:
     without_summary: int
     """Number of rows left out because they have no summary."""
     near_copy: float
-    tokenizer: Tokenizer
+    tokenizer: "Tokenizer"
     ranker: "bm25s.BM25"
     letters: CopyIndex
 
@@ -71,7 +70,7 @@ class ShotIndex:
         copies: list[str] = []
         chosen: list[int] = []
         repeats = 0
-        for place in np.argsort(-scores, kind="stable").tolist():
+        for place in (-scores).argsort(kind="stable").tolist():
             if place in forbidden or self.rows[place].id == query_id:
                 copies.append(self.rows[place].id)
             elif len(chosen) < k:
@@ -118,6 +117,8 @@ def shot_index(
             "Build the index from the train split, or set prompt.shots to 0."
         )
     import bm25s
+
+    from common.rouge.tokenizers import get_tokenizer
 
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own level when imported
     chosen = get_tokenizer(tokenizer)

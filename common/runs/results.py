@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import parse_json, read_regular, root, shown, write_json
 from common.core.messages import brief
 from common.runs import experiments
 from common.runs.record import read_record
-from common.runs.scoring import ScoreReport
+
+if TYPE_CHECKING:
+    from common.runs.scoring import ScoreReport
 
 HASH = 12  # hexadecimal digits kept of a sha256
 
@@ -82,7 +84,7 @@ class Result:
 
 
 def from_record(
-    folder: Path, settings: Mapping[str, Any], dev: ScoreReport, test: ScoreReport | None
+    folder: Path, settings: Mapping[str, Any], dev: "ScoreReport", test: "ScoreReport | None"
 ) -> Result:
     """Return the result of a finished run from its run.json and its score reports.
 
@@ -109,7 +111,7 @@ def from_record(
     )
 
 
-def _by_profile(report: ScoreReport) -> dict[str, ProfileScore]:
+def _by_profile(report: "ScoreReport") -> dict[str, ProfileScore]:
     found = {}
     for score in report.scores:
         key = next(key for key in score.metrics if key.endswith(f"/{score.headline_key}"))

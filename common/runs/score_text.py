@@ -1,11 +1,14 @@
 """Write scores for people: the number that the competition is judged by first, against the floor; names without versions."""
 
+from typing import TYPE_CHECKING
+
 from common.core import terminal
 from common.core.text_table import text_table
 from common.data.competition import Competition
 from common.data.rows import SplitName
-from common.rouge import METRICS
-from common.runs.scoring import MeanScores, ScoreReport
+
+if TYPE_CHECKING:
+    from common.runs.scoring import MeanScores, ScoreReport
 
 
 def judged_by(competition: Competition, split: SplitName) -> str:
@@ -53,7 +56,7 @@ def against_floor(score: float, floor: float | None, profile: str) -> str:
     return f"{where} the floor of {number(floor, profile)}"
 
 
-def text(report: ScoreReport, judged: str, *, everything: bool = False) -> str:
+def text(report: "ScoreReport", judged: str, *, everything: bool = False) -> str:
     """Return the report for the terminal: the judged score with interval, floor and difference, then signs of trouble.
 
     `everything`: also a table of all metrics of every profile in the report.
@@ -75,7 +78,7 @@ def text(report: ScoreReport, judged: str, *, everything: bool = False) -> str:
     return "\n".join(lines)
 
 
-def opening(report: ScoreReport, entry: MeanScores) -> str:
+def opening(report: "ScoreReport", entry: "MeanScores") -> str:
     """Return a score as "leaderboard 23.96 ± 0.60, 10.64 BELOW the floor of 34.60"; ± is half of the 95 % interval."""
     low, high = entry.intervals[_headline(entry)]
     score, half = number(entry.headline, entry.profile), number((high - low) / 2, entry.profile)
@@ -83,22 +86,24 @@ def opening(report: ScoreReport, entry: MeanScores) -> str:
     return f"{judged}, {against_floor(entry.headline, floor_of(report, entry.profile), entry.profile)}"
 
 
-def floor_of(report: ScoreReport, profile: str) -> float | None:
+def floor_of(report: "ScoreReport", profile: str) -> float | None:
     """Return the floor in a profile: the better of the two answers without a model; None for a profile without one."""
     found = report.floors.get(profile)
     return max(found.constant, found.lead) if found else None
 
 
-def _headline(entry: MeanScores) -> str:
+def _headline(entry: "MeanScores") -> str:
     return next(key for key in entry.metrics if key.endswith(f"/{entry.headline_key}"))
 
 
-def _name(entry: MeanScores) -> str:
+def _name(entry: "MeanScores") -> str:
     return short(entry.profile) + (" (Porter stems)" if "+stem" in _headline(entry) else "")
 
 
-def _table(report: ScoreReport) -> list[list[str]]:
+def _table(report: "ScoreReport") -> list[list[str]]:
     """Return a header, and for each profile a row of its score and a row for each of its three F1."""
+    from common.rouge import METRICS  # with numpy, which tables of stored scores do not need
+
     rows = [["metric", "score", "95 % interval", "floor", "over floor"]]
     for entry in report.scores:
         profile, key, floor = entry.profile, _headline(entry), floor_of(report, entry.profile)

@@ -202,8 +202,13 @@ def floor(
 
 def floors(competition: Competition, split: SplitName, *, stemmer: bool = False) -> dict[str, Floor]:
     """Return the floors of a split by profile, cached in `.cache/floors` under a hash of everything they depend on."""
-    rows = read_split(competition, split).rows
-    references = read_references(competition, split)
+    rows, references = read_split(competition, split).rows, read_references(competition, split)
+    return _floors(competition, rows, references, stemmer=stemmer)
+
+
+def _floors(
+    competition: Competition, rows: Sequence[Row], references: Mapping[str, Sequence[str]], *, stemmer: bool
+) -> dict[str, Floor]:
     constants = [s for row in read_split(competition, "train").rows for s in row.summaries][
         : 5 * CONSTANTS_TRIED : 5
     ]
@@ -244,7 +249,11 @@ def report(
             with_intervals(example_scores(predictions, references, name, mode, stemmer=stemmer))
             for name in chosen
         ),
-        floors={n: found for n, found in floors(competition, split, stemmer=stemmer).items() if n in chosen},
+        floors={
+            n: found
+            for n, found in _floors(competition, rows, references, stemmer=stemmer).items()
+            if n in chosen
+        },
         diagnostics=diagnose(predictions, rows),
     )
 

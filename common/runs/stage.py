@@ -21,8 +21,7 @@ from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.language import spoken
-from common.core.messages import brief, log_to_terminal
-from common.core.paths import RUN_NAME
+from common.core.messages import log_to_terminal
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
 from common.core.terminal import error_line
@@ -32,8 +31,7 @@ from common.runs import wandb_log
 from common.runs.closing import closing, how_to_go_on
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
-from common.runs.start import read_arguments, require_data
-from common.runs.wandb_mode import sweep_run
+from common.runs.start import HELP, OPTIONS, read_arguments, require_data, run_name, settings_command
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -107,14 +105,21 @@ def _run(
     work: Callable[[Run[C]], None],
     estimate: Callable[[Run[C]], str] | None,
 ) -> None:
+    if HELP in sys.argv[1:]:
+        from common.runs import settings_text  # no run needs it
+
+        print(settings_text.text(settings_text.of_experiment(experiment)))  # noqa: T201
+        return
     options, rest = read_arguments(sys.argv[1:])
     # What infer is given adds to what training was given (`apply_training_overrides`).
-    settings, overrides = override(smoke if options.smoke else config, rest, complete=stage == "train")
-    name = (sweep_run(experiment) or experiment) if options.run is None else options.run
-    if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(
-            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
-        )
+    settings, overrides = override(
+        smoke if options.smoke else config,
+        rest,
+        complete=stage == "train",
+        listing=settings_command(experiment),
+        options=OPTIONS,
+    )
+    name = run_name(experiment, options.run)
     chosen = load_competition(active_competition() if options.competition is None else options.competition)
     require_data(chosen)
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name

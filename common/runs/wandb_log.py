@@ -22,10 +22,8 @@ from common.core.files import read_json, shown, write_json
 from common.core.json_lines import read_lines
 from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references
-from common.rouge.profiles import get_profile
-from common.runs import scoring, wandb_mode
+from common.runs import wandb_mode
 from common.runs.record import read_record
-from common.runs.scoring import example_scores, score
 from common.runs.wandb_mode import Mode, error_line, tracking_mode
 
 log = logging.getLogger(__name__)
@@ -125,6 +123,9 @@ class Tracker:
         It starts with "greedy/", because training decodes greedily and maybe only some dev rows; the scores of the
         final predictions start with "dev/".
         """
+        from common.rouge.profiles import get_profile  # with numpy, which no command line needs
+        from common.runs.scoring import score
+
         profile = load_competition(_about(self.folder)["competition"]).dev_profile
         keys = score({"": "a"}, {"": ["a"]}, profile).metrics
         headline = get_profile(profile).headline_key
@@ -225,6 +226,8 @@ def samples(folder: Path, *, texts: bool) -> tuple[list[str], list[list[Any]]]:
     Raises UserError when predictions or references cannot be read.
     """
     chosen = load_competition(_about(folder)["competition"])
+    from common.runs.scoring import example_scores, profiles
+
     predictions = read_predictions(folder / "dev" / "predictions.csv", chosen)
     references = dict(list(read_references(chosen, "dev").items())[:SAMPLES])
     predictions = {name: text for name, text in predictions.items() if name in references}
@@ -233,7 +236,7 @@ def samples(folder: Path, *, texts: bool) -> tuple[list[str], list[list[Any]]]:
         [name, *((" / ".join(wanted), predictions.get(name, "")) if texts else ())]
         for name, wanted in references.items()
     ]
-    for profile in scoring.profiles(chosen):
+    for profile in profiles(chosen):
         result = example_scores(predictions, references, profile, chosen.leaderboard_references)
         columns.append(f"{result.label}/{result.headline_key}")
         for row, value in zip(cells, result.per_example[result.headline_key].tolist(), strict=True):

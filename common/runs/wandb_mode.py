@@ -28,8 +28,7 @@ def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
     Raises UserError when `asked` is not one of the choices, or is "online" or "offline" and that is impossible.
     """
     wanted: Mode
-    if asked not in CHOICES:
-        raise UserError(f"--track {brief(asked)}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
+    require_choice(asked)
     from_environment = os.environ.get("WANDB_MODE", "").lower()
     if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes") or from_environment == "disabled":
         return "off"
@@ -53,6 +52,12 @@ def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
     if obstacle and os.environ.get("WANDB_API_KEY"):
         log.warning("WANDB_API_KEY is set, but this run is not tracked: %s", obstacle)
     return "off" if obstacle else "online"
+
+
+def require_choice(asked: str) -> None:
+    """Raise UserError unless this is a value of --track."""
+    if asked not in CHOICES:
+        raise UserError(f"--track {brief(asked)}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
 
 
 def _obstacle(wanted: Mode) -> str:

@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from common.augment import augmented_rows
 from common.augment.augmented_rows import FOLDER, ROWS, rows_path
 from common.core import paths
@@ -144,7 +142,7 @@ def overlap(
         ignored = [positions[name] for name in related_ids]
         similarities = known.index.similarities(grams(row.dialogue))
         similarities[ignored] = -1.0
-        nearest = int(np.argmax(similarities))
+        nearest = int(similarities.argmax())
         exact += bool(same.get(near_copies.letters(row.dialogue), set()) - set(ignored))
         if similarities[nearest] >= near_copy:
             pairs.append((-float(similarities[nearest]), known.rows[nearest].id, row.id))

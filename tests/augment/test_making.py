@@ -160,7 +160,7 @@ def test_mistakes_get_one_message(talk: Path) -> None:
         (["method=turn_drop", "args=--split dev"], ["split 'dev' cannot be augmented", "leak"]),
         (["method=turn_drop", "comp=dialogue_summarization"], ["not there", "make data comp=dialogue_summarization"]),
         (["method=turn_drop", "name=../x"], ["name '../x'"]),
-        (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share?", "--guards.duplicate"]),
+        (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share", "make settings method=turn_drop"]),
         ([], ["method= is missing"]),
     ):  # fmt: skip
         if any(word.startswith("comp=dialogue") for word in words):

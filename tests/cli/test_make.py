@@ -158,7 +158,7 @@ def test_args_are_split_as_a_shell_splits_them(repository: Path) -> None:
     assert words("--seed 1\n--turn 2\n") == ["--seed", "1", "--turn", "2"]
     assert words("--a '#1' #2 \\$ ''") == ["--a", "#1", "#2", "$", ""]
     ended = make(repository, "train", "exp=exp001", "run=exp001-a", "args=--seed 5\n--trun 7")
-    failed(ended, "--trun: no such setting. Did you mean --turn?", code=2)
+    failed(ended, "--trun: no such setting. Did you mean --turn", code=2)
     for text in ("--suffix 'a b", '--a "b', "--a \\"):
         failed(make(repository, "train", "exp=exp001", f"args={text}"), "a quote is not closed", code=2)
     # A word of args that starts like an option of the command belongs to the experiment.

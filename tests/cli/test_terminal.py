@@ -19,6 +19,8 @@ COMMANDS = {
     "leaderboard": ("leaderboard",),
     "leaderboard all": ("leaderboard", "--all"),
     "leaks": ("leaks",),
+    "settings": ("settings", "exp001"),
+    "settings of a run": ("settings", "--run", "exp001"),
     "score": ("score", "--predictions", "outputs/talk/exp001/dev/predictions.csv"),
     "score all": ("score", "--all", "--predictions", "outputs/talk/exp001/dev/predictions.csv"),
     "compare": ("compare", "--all", "--a", "outputs/talk/exp001/dev/predictions.csv",

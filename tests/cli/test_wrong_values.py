@@ -42,7 +42,15 @@ RIGHT = {
 """A right value for each variable that a target needs or wants besides the wrong one."""
 ELSEWHERE = {"new": {"exp": "exp014", "from": "exp001"}, "data": {"from": "competitions/talk/data"}}
 """Right values of single targets."""
-BESIDE = {"lb": "public", "train": "exp", "infer": "exp", "submit": "", "pick": "id", "augment": "method"}
+BESIDE = {
+    "lb": "public",
+    "train": "exp",
+    "infer": "exp",
+    "submit": "",
+    "pick": "id",
+    "augment": "method",
+    "settings": "exp",
+}
 """A variable that a target wants in addition to those it needs, so that only the wrong value is to blame."""
 NO_REQUEST = {("docs", "q"), ("docs", "lib"), ("docs", "fresh"), ("faults", "args")}
 """Variables that go to a service or start the long run of faults: any text is a question."""
@@ -92,7 +100,7 @@ def fault(ended: Ended, case: Case) -> str:
         return f"prints to stdout: {ended.stdout[:200]!r}"
     kept = [line for line in ended.stderr.splitlines() if not line.startswith("make: *** [")]
     problem = message_fault("\n".join(kept))
-    if not problem and len(kept) != 1 and case[1] not in ("args",):  # an unknown setting lists all of them
+    if not problem and len(kept) != 1:
         problem = f"{len(kept)} lines"
     _, variable, value = case
     named = (

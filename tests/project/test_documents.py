@@ -32,7 +32,7 @@ COMMENTED = sorted(
 FOLDERS = "common|experiments|docs|tests|benchmarks|competitions"
 PLACEHOLDER = re.compile(r"[<{$*]|NNN|NAME|ROOM|COMP|CORPUS")
 FOREIGN = {"--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--project"}  # of torchrun and wandb
-EXAMPLES = {"--name", "--setting", "--help-me"}  # any setting; the last one asks for the list
+EXAMPLES = {"--name", "--setting", "--help"}  # any setting; the last one lists them
 
 
 def text_of(path: Path) -> str:
@@ -157,4 +157,4 @@ def test_what_does_not_exist_is_found() -> None:
     missing = [name for name in dotted_names_in(text) if not exists(name)]
     assert missing == ["common.core.files.none", "common.runs.none"]
     assert {"learning_rate", "training.learning_rate", "lowest_similarity", "recombined"} <= known_settings()
-    assert not {"drawn", "fused", "help"} & known_settings()
+    assert not {"drawn", "fused", "widht"} & known_settings()

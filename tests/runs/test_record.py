@@ -242,7 +242,10 @@ def test_a_variant_keeps_its_settings_for_inference(
         (["train", "--run", "exp001x"], ("--run 'exp001x'",)),
         (["infer", "--run", "exp001-new"], ("has not been trained", "make exp=exp001 train run=exp001-new")),
         (["train", "--competition", "tlak"], ("no competition 'tlak'", "Did you mean talk?")),
-        (["train", "--nonsense", "1"], ("--nonsense: no such setting", "--turn = 0: a whole number")),
+        (
+            ["train", "--nonsense", "1"],
+            ("--nonsense: no such setting", "To list all settings: make settings exp=exp001"),
+        ),
     ],
 )
 def test_a_stage_refuses_with_one_message(
