@@ -7,7 +7,8 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
 from common.core.config import plain
 from common.core.errors import UserError
-from common.core.files import read_json, root, sha256_file, shown, write_json
+from common.core.files import existing_parent, read_json, root, sha256_file, shown, write_json
 from common.core.json_lines import append_line, repair_last_line
 from common.core.locks import locked_folder
 from common.core.messages import brief
@@ -33,6 +34,7 @@ from common.data.competition_rules import require_allowed
 from common.data.near_copies import copy_index
 from common.data.rows import Row, Split, read_split
 from common.models import model_cards
+from common.runs.requirements import LEAST_BYTES, require_free, require_writable
 
 log = logging.getLogger(__name__)
 PRODUCTS, KEY = "products.jsonl", "key.json"
@@ -74,8 +76,11 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
     parents = sample_parents(splits["train"].rows, job.n, job.config.seed)
     folder = augmented_rows.folder(job.competition.name, job.name)
+    methods.require_ready(job.method, job.config, job.competition.language, own_model=translator is None)
+    require_writable(existing_parent(folder))
+    require_free(folder, LEAST_BYTES)
     sources = _require_rules(job, own_model=translator is None)
-    with locked_folder(folder):
+    with locked_folder(folder), _removed_if_nothing_is_made(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
         refused = refused_parents(parents, forbidden, job.competition.near_copy)
         usable = [row for row in parents if row.id not in refused]
@@ -95,6 +100,24 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
         taken = {row.id for split in splits.values() for row in split.rows}
         judged = [provenance(job, chosen, verdict, taken) for verdict in verdicts]
         return _write(job, chosen, folder, judged, splits, sources, started)
+
+
+@contextmanager
+def _removed_if_nothing_is_made(folder: Path) -> Iterator[None]:
+    """Remove the key of the products when an error or a signal comes before the first product."""
+    try:
+        yield
+    except BaseException:
+        if not _made(folder):
+            for name in (KEY, PRODUCTS):
+                (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _made(folder: Path) -> bool:
+    """Return whether the folder has products or rows."""
+    products = folder / PRODUCTS
+    return (folder / ROWS).exists() or (products.exists() and products.stat().st_size > 0)
 
 
 def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
@@ -157,7 +180,7 @@ def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
     key = json.loads(json.dumps(key))
     path = folder / KEY
     before = read_json(path) if path.exists() else None
-    if before is not None and before != key and not restart:
+    if before is not None and before != key and _made(folder) and not restart:
         raise UserError(
             f"{shown(folder)} contains rows made with other settings: {'; '.join(_differing(before, key))}. Use the same "
             "settings, start again with restart=1, or keep both with another name=."

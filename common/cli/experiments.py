@@ -25,6 +25,7 @@ from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 from common.runs import experiments, score_text, wandb_log
 from common.runs.experiments import require_experiment
+from common.runs.planned import Planned, require_startable
 from common.runs.results import read_results
 from common.runs.start import check_start
 
@@ -114,7 +115,7 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     require_experiment(name)
     os.chdir(root())
-    check_start(stage, name, arguments)
+    check_start(stage, name, arguments, processes=gpus)
     module = f"experiments.{name}.{stage}"
     if gpus > 1 or nodes:
         rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
@@ -161,18 +162,13 @@ def merge(run: str, name: str | None) -> None:
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:
     """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
-    for name in names or experiments.experiments():
-        require_experiment(name)
+    chosen = [require_experiment(name) for name in names] or experiments.experiments()
+    words = ["--smoke", "--competition", "daily_talk"]
+    require_startable([Planned(f"smoke: {name}", "train", name, words) for name in chosen])
+    for name in chosen:
         started = time.monotonic()
         for stage in ("train", "infer"):
-            command = [
-                sys.executable,
-                "-m",
-                f"experiments.{name}.{stage}",
-                "--smoke",
-                "--competition",
-                "daily_talk",
-            ]
+            command = [sys.executable, "-m", f"experiments.{name}.{stage}", *words]
             with waiting(f"smoke run of {name}, {stage}"):
                 done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
             if done.returncode != 0:

@@ -21,8 +21,7 @@ from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.language import spoken, translated
-from common.core.messages import brief, log_to_terminal
-from common.core.paths import RUN_NAME
+from common.core.messages import log_to_terminal
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
 from common.data.competition_file import active_competition, load_competition
@@ -31,8 +30,8 @@ from common.runs import wandb_log
 from common.runs.closing import closing, how_to_go_on
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
-from common.runs.start import read_arguments, require_data
-from common.runs.wandb_mode import sweep_run
+from common.runs.start import read_arguments, require_data, require_training, run_name
+from common.runs.undo import contents, made_nothing, undone_if_nothing_is_made
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -109,11 +108,7 @@ def _run(
     options, rest = read_arguments(sys.argv[1:])
     # What infer is given adds to what training was given (`apply_training_overrides`).
     settings, overrides = override(smoke if options.smoke else config, rest, complete=stage == "train")
-    name = (sweep_run(experiment) or experiment) if options.run is None else options.run
-    if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(
-            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
-        )
+    name = run_name(experiment, options.run)
     chosen = load_competition(active_competition() if options.competition is None else options.competition)
     require_data(chosen)
     folder = paths.outputs(chosen.name, smoke=options.smoke) / name
@@ -126,7 +121,7 @@ def _run(
         _follow_first(run, work)
     else:
         try:
-            with locked_run(folder), tracker, run.attempt():
+            with locked_run(folder), tracker, undone_if_nothing_is_made(run), run.attempt():
                 if stage == "train":
                     _begin_training(run, options.restart, options.renew, work)
                 else:
@@ -149,7 +144,7 @@ def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
 def locked_run(folder: Path) -> Iterator[None]:
     """Hold the folder's lock inside this context; create the folder first if necessary.
 
-    When the code inside is refused or interrupted before it has made anything, a new folder and its lock are removed.
+    When the code inside fails or is interrupted before it has made anything, a new folder and its lock are removed.
     Raises UserError when another process holds the lock or the folder cannot be written.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
@@ -167,8 +162,8 @@ def locked_run(folder: Path) -> Iterator[None]:
         ) from error
     try:
         yield
-    except (UserError, Interrupted):
-        if new and {path.name for path in folder.iterdir()} <= {"run.json"}:
+    except (Exception, Interrupted):
+        if new and not contents(folder):
             shutil.rmtree(folder)
             Path(lock.lock_file).unlink()  # filelock notices that a file it waited for was removed
             with contextlib.suppress(OSError):  # another run may have begun in a parent
@@ -195,13 +190,15 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         shutil.rmtree(run.folder)
         run.folder.mkdir()
     if restart and any(run.folder.iterdir()):  # also when its record cannot be read
-        set_aside(run.folder)
-        run.folder.mkdir()
+        set_aside(run)
     before = read_record(run.folder).get("train")
     if renew and before and (changed_settings(run, before) or stale_training(run.folder)):
-        set_aside(run.folder)
-        run.folder.mkdir()
+        set_aside(run)
         before = None
+    if before and before["status"] != "finished" and made_nothing(run.folder):
+        before = (
+            None  # an earlier start failed or was killed before it made anything, so its settings bind nobody
+        )
     if before:
         _require_same_settings(run, before)
         if before["status"] == "finished":
@@ -227,10 +224,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 
 
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
-    before = read_record(run.folder).get("train", {})
-    if before.get("status") != "finished":
-        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
-        raise UserError(f"{shown(run.folder)} {state}: make exp={run.experiment} train{run.make_settings}")
+    before = require_training(run.experiment, run.folder, run.competition)
     apply_training_overrides(run, before)
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)

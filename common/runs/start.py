@@ -1,18 +1,26 @@
-"""Check a command line and the data before a stage starts: before torch is imported, and before anything is written."""
+"""Check a command line, the data and the machine before a stage starts: before torch is imported or anything is written."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from common.core.config import override
 from common.core.errors import UserError
 from common.core.files import root, shown
+from common.core.messages import brief
+from common.core.paths import RUN_NAME, outputs
 from common.core.secrets import require_no_secrets
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
+from common.data.rows import SplitName, read_split
+from common.runs.record import make_settings, read_record, require_not_archived, to_arguments
+from common.runs.requirements import Start, require_start
+from common.runs.wandb_mode import sweep_run, tracking_mode
 
-NEEDED = ("train", "dev", "test")
+NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
 """Files that every stage of every experiment may read."""
 
 
@@ -33,8 +41,18 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         raise UserError(f"{error.argument_name}: {error.message}.") from None
 
 
+def run_name(experiment: str, asked: str | None) -> str:
+    """Return the name of the run: `asked`, that of a sweep's trial, or the experiment's. Raises UserError for an invalid one."""
+    name = (sweep_run(experiment) or experiment) if asked is None else asked
+    if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
+        raise UserError(
+            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
+        )
+    return name
+
+
 def require_data(competition: Competition) -> None:
-    """Raise UserError, which names every missing file and how to get it, unless all rows that a stage reads are there."""
+    """Raise UserError, which names every missing file and how to get it, unless all files that a stage reads are there."""
     paths = [competition.path(kind) for kind in NEEDED if kind in competition.files]
     missing = [shown(path) for path in paths if not path.is_file()]
     if missing:
@@ -44,16 +62,51 @@ def require_data(competition: Competition) -> None:
         )
 
 
-def check_start(stage: str, experiment: str, arguments: Sequence[str]) -> None:
-    """Raise UserError for what the stage itself would refuse: options, settings, the competition and missing data.
+def require_readable_data(competition: Competition) -> None:
+    """Raise UserError as `require_data` does, and as `read_split` does for a file that is not as declared."""
+    require_data(competition)
+    for split in NEEDED:
+        if split in competition.files:
+            read_split(competition, split)
+
+
+def require_training(experiment: str, folder: Path, competition: Competition) -> dict[str, Any]:
+    """Return the record of the run's finished training. Raises UserError, with the command to run, when it has not finished."""
+    before: dict[str, Any] = read_record(folder).get("train", {})
+    if before.get("status") != "finished":
+        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
+        command = f"make exp={experiment} train{make_settings(folder.name, competition.name)}"
+        raise UserError(f"{shown(folder)} {state}: {command}")
+    return before
+
+
+def check_start(
+    stage: str, experiment: str, arguments: Sequence[str], *, processes: int = 1, trained: bool = True
+) -> None:
+    """Raise UserError for what the stage itself would refuse: options, settings, data, and what the machine lacks.
 
     It imports only the experiment's config.py, so the answer comes before torch is loaded.
+    `trained`: whether infer needs a finished training now; otherwise one comes first.
     """
     options, rest = read_arguments(arguments)
     if str(root()) not in sys.path:
         sys.path.insert(0, str(root()))
     config = import_module(f"experiments.{experiment}.config")
-    override(config.SMOKE if options.smoke else config.Config(), rest, complete=stage == "train")
-    require_data(
-        load_competition(active_competition() if options.competition is None else options.competition)
+    settings, overrides = override(
+        config.SMOKE if options.smoke else config.Config(), rest, complete=stage == "train"
     )
+    name = run_name(experiment, options.run)
+    competition = load_competition(
+        active_competition() if options.competition is None else options.competition
+    )
+    require_readable_data(competition)
+    if options.track != "auto":
+        tracking_mode(options.track, smoke=options.smoke)
+    folder = outputs(competition.name, smoke=options.smoke) / name
+    require_not_archived(folder)
+    if stage == "infer" and trained and not options.dry_run:
+        before = require_training(experiment, folder, competition)
+        kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
+        settings, _ = override(settings, to_arguments(kept))
+    if not options.dry_run:  # which reads and counts, and needs no key
+        require_start(Start(stage, settings, competition, folder, processes, options.smoke))
