@@ -76,7 +76,6 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
     parents = sample_parents(splits["train"].rows, job.n, job.config.seed)
     folder = augmented_rows.folder(job.competition.name, job.name)
-    methods.require_ready(job.method, job.config, job.competition.language, own_model=translator is None)
     require_writable(existing_parent(folder))
     require_free(folder, LEAST_BYTES)
     sources = _require_rules(job, own_model=translator is None)
@@ -121,9 +120,13 @@ def _made(folder: Path) -> bool:
 
 
 def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
-    """Return what the method's models declare about their data. Raises UserError if the competition forbids a model."""
+    """Return what the method's models declare about their data.
+
+    Raises UserError if the competition forbids a model, and before asking the hub as `methods.require_ready` does.
+    """
     settings, where = plain(job.config), f"augment by {job.method} for {job.competition.name}"
     require_allowed(job.competition, where, settings, {})
+    methods.require_ready(job.method, job.config, job.competition.language, own_model=own_model)
     sources = model_cards.declared(settings) if own_model else {}
     require_allowed(job.competition, where, settings, sources)
     return sources

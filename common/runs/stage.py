@@ -144,10 +144,11 @@ def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
 def locked_run(folder: Path) -> Iterator[None]:
     """Hold the folder's lock inside this context; create the folder first if necessary.
 
-    When the code inside fails or is interrupted before it has made anything, a new folder and its lock are removed.
+    When the code inside fails or is interrupted, a new lock is removed, and a new folder in which nothing was made.
     Raises UserError when another process holds the lock or the folder cannot be written.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    first = not Path(lock.lock_file).exists()
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -163,9 +164,10 @@ def locked_run(folder: Path) -> Iterator[None]:
     try:
         yield
     except (Exception, Interrupted):
+        if first:  # filelock notices that a file it waited for was removed
+            Path(lock.lock_file).unlink(missing_ok=True)
         if new and not contents(folder):
             shutil.rmtree(folder)
-            Path(lock.lock_file).unlink()  # filelock notices that a file it waited for was removed
             with contextlib.suppress(OSError):  # another run may have begun in a parent
                 for path in new[1:]:
                     path.rmdir()

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from common.core.config import override
+from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
@@ -15,6 +15,7 @@ from common.core.paths import RUN_NAME, outputs
 from common.core.secrets import require_no_secrets
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
+from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
 from common.runs.record import make_settings, read_record, require_not_archived, to_arguments
 from common.runs.requirements import Start, require_start
@@ -108,5 +109,6 @@ def check_start(
         before = require_training(experiment, folder, competition)
         kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
         settings, _ = override(settings, to_arguments(kept))
+    require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
     if not options.dry_run:  # which reads and counts, and needs no key
         require_start(Start(stage, settings, competition, folder, processes, options.smoke))

@@ -1,6 +1,7 @@
 """Undo a start that failed before it made anything: the run's folder is then as it was before."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ def undone_if_nothing_is_made(run: Run[Any]) -> Iterator[None]:
     """
     record = run.folder / RECORD
     before = record.read_text(encoding="utf-8") if record.is_file() else None
-    there = contents(run.folder)
+    there, answers = contents(run.folder), _answers()
     try:
         yield
     except BaseException:
@@ -29,7 +30,7 @@ def undone_if_nothing_is_made(run: Run[Any]) -> Iterator[None]:
             if run.aside is not None:
                 if not contents(run.folder):
                     _bring_back(run.folder, run.aside)
-            elif contents(run.folder) == there:
+            elif contents(run.folder) == there and _answers() == answers:
                 _restore(record, before)
         raise
 
@@ -42,6 +43,15 @@ def contents(folder: Path) -> Contents:
             about = path.stat()
             found[str(path.relative_to(folder))] = (about.st_size, about.st_mtime_ns)
     return found
+
+
+def _answers() -> int:
+    """Return how many paid answers are kept; they lie outside the run's folder."""
+    if "common.llm.cache" not in sys.modules:  # nothing is asked
+        return 0
+    from common.llm.cache import default_path, number_kept
+
+    return number_kept(default_path())
 
 
 def _restore(record: Path, before: str | None) -> None:
