@@ -7,8 +7,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,15 @@ from common.augment import augmented_rows, methods
 from common.augment.augmented_rows import RECORD, REJECTED, ROWS, AugmentedRow
 from common.augment.judging import Judgement, judge, refused_parents
 from common.augment.methods import Method, product_settings
-from common.augment.products import Product, read_products
+from common.augment.products import (
+    KEY,
+    PRODUCTS,
+    Product,
+    has_products,
+    read_products,
+    set_aside,
+    undone_if_nothing_is_made,
+)
 from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
 from common.core.config import plain
@@ -37,7 +44,6 @@ from common.models import model_cards
 from common.runs.requirements import LEAST_BYTES, require_free, require_writable
 
 log = logging.getLogger(__name__)
-PRODUCTS, KEY = "products.jsonl", "key.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     require_writable(existing_parent(folder))
     require_free(folder, LEAST_BYTES)
     sources = _require_rules(job, own_model=translator is None)
-    with locked_folder(folder), _removed_if_nothing_is_made(folder):
+    with locked_folder(folder), undone_if_nothing_is_made(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
         refused = refused_parents(parents, forbidden, job.competition.near_copy)
         usable = [row for row in parents if row.id not in refused]
@@ -99,24 +105,6 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
         taken = {row.id for split in splits.values() for row in split.rows}
         judged = [provenance(job, chosen, verdict, taken) for verdict in verdicts]
         return _write(job, chosen, folder, judged, splits, sources, started)
-
-
-@contextmanager
-def _removed_if_nothing_is_made(folder: Path) -> Iterator[None]:
-    """Remove the key of the products when an error or a signal comes before the first product."""
-    try:
-        yield
-    except BaseException:
-        if not _made(folder):
-            for name in (KEY, PRODUCTS):
-                (folder / name).unlink(missing_ok=True)
-        raise
-
-
-def _made(folder: Path) -> bool:
-    """Return whether the folder has products or rows."""
-    products = folder / PRODUCTS
-    return (folder / ROWS).exists() or (products.exists() and products.stat().st_size > 0)
 
 
 def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
@@ -178,20 +166,18 @@ def _key(job: Job, chosen: Method, train: Split) -> dict[str, Any]:
 def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
     """Prepare the folder for products of this key.
 
-    Products of another key are deleted with `restart`; without it they raise UserError.
+    Products of another key are set aside with `restart`; without it they raise UserError.
     """
     key = json.loads(json.dumps(key))
     path = folder / KEY
     before = read_json(path) if path.exists() else None
-    if before is not None and before != key and _made(folder) and not restart:
+    if before is not None and before != key and has_products(folder) and not restart:
         raise UserError(
             f"{shown(folder)} contains rows made with other settings: {'; '.join(_differing(before, key))}. Use the same "
             "settings, start again with restart=1, or keep both with another name=."
         )
     if before != key or restart:
-        # The record first, because rows without it are not read.
-        for name in (RECORD, ROWS, REJECTED, PRODUCTS):
-            (folder / name).unlink(missing_ok=True)
+        set_aside(folder)
         write_json(path, key)
     repair_last_line(folder / PRODUCTS)
 

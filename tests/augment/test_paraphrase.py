@@ -65,6 +65,15 @@ def test_a_server_that_refuses_leaves_nothing_that_binds_the_next_start(talk: Pa
             with pytest.raises(UserError, match="401"):
                 making.augment(job("paraphrase", *words, n=3))
             assert not (talk / "outputs").exists()
+        made = making.augment(job("turn_drop", n=10, name="kept"))
+        before = {path: path.read_bytes() for path in made.folder.iterdir()}
+        assert len(before) == 5
+        words = ("--model=m", "--key-name=", f"--base-url={server.url}")
+        with pytest.raises(UserError, match="401"):
+            making.augment(job("paraphrase", *words, n=3, name="kept"), restart=True)
+        assert {path: path.read_bytes() for path in made.folder.iterdir()} == before
+    again = making.augment(job("turn_drop", "--seed=7", n=10, name="kept"), restart=True)
+    assert again.kept and set(again.folder.iterdir()) == set(before)
 
 
 @pytest.mark.parametrize(
