@@ -27,7 +27,6 @@ from common.runs import experiments, score_text, wandb_log
 from common.runs.experiments import require_experiment
 from common.runs.planned import Planned, require_startable
 from common.runs.results import read_results
-from common.runs.start import check_start
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 GPUS = click.option(
@@ -113,6 +112,8 @@ def _rendezvous(nodes: str) -> list[str]:
 
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
+    from common.runs.start import check_start  # what it judges by is not needed to list or create experiments
+
     require_experiment(name)
     os.chdir(root())
     check_start(stage, name, arguments, processes=gpus)

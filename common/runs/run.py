@@ -196,9 +196,9 @@ def apply_training_overrides(run: Run[C], before: dict[str, Any]) -> None:
     run.overrides = {**kept, **run.overrides}
 
 
-def changed_settings(run: Run[C], before: dict[str, Any]) -> list[str]:
-    """Return one printable reason for each training setting that differs from the recorded one."""
-    then, now = _training_part(before["config"]), _training_part(plain(run.config))
+def changed_settings(config: Any, before: dict[str, Any]) -> list[str]:
+    """Return one printable reason for each training setting of a config that differs from the recorded one."""
+    then, now = _training_part(before["config"]), _training_part(plain(config))
     then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
     return [
         f"{name} was {brief(then.get(name))}, is {brief(now.get(name))}"

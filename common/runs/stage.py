@@ -194,7 +194,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if restart and any(run.folder.iterdir()):  # also when its record cannot be read
         set_aside(run)
     before = read_record(run.folder).get("train")
-    if renew and before and (changed_settings(run, before) or stale_training(run.folder)):
+    if renew and before and (changed_settings(run.config, before) or stale_training(run.folder)):
         set_aside(run)
         before = None
     if before and before["status"] != "finished" and made_nothing(run.folder):
@@ -255,7 +255,7 @@ def _require_rules(run: Run[C]) -> None:
 
 
 def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
-    changed = changed_settings(run, before)
+    changed = changed_settings(run.config, before)
     if changed:
         raise UserError(
             f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "

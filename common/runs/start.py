@@ -17,8 +17,9 @@ from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
-from common.runs.record import make_settings, read_record, require_not_archived, to_arguments
+from common.runs.record import make_settings, read_record, require_not_archived, stale_training, to_arguments
 from common.runs.requirements import Start, require_start
+from common.runs.run import changed_settings
 from common.runs.wandb_mode import sweep_run, tracking_mode
 
 NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
@@ -81,6 +82,14 @@ def require_training(experiment: str, folder: Path, competition: Competition) ->
     return before
 
 
+def _nothing_to_do(options: argparse.Namespace, folder: Path, settings: Any) -> bool:
+    """Return whether the training has finished and will not be repeated, so that it needs no GPU, key or room."""
+    before = {} if options.restart else read_record(folder).get("train", {})
+    if before.get("status") != "finished":
+        return False
+    return not (options.renew and (changed_settings(settings, before) or stale_training(folder)))
+
+
 def check_start(
     stage: str, experiment: str, arguments: Sequence[str], *, processes: int = 1, trained: bool = True
 ) -> None:
@@ -110,5 +119,6 @@ def check_start(
         kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
         settings, _ = override(settings, to_arguments(kept))
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
-    if not options.dry_run:  # which reads and counts, and needs no key
+    done = stage == "train" and not options.smoke and _nothing_to_do(options, folder, settings)
+    if not (options.dry_run or done):  # neither trains, decodes or asks anything
         require_start(Start(stage, settings, competition, folder, processes, options.smoke))

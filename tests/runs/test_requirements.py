@@ -17,6 +17,7 @@ from experiments.exp002.config import Config as Small
 from experiments.exp003.config import Config as Full
 from experiments.exp010.config import Config as Adapters
 from tests.support import REPOSITORY
+from tests.support import repository as repositories
 from tests.support.commands import failed, started
 from tests.support.disk import mounted
 
@@ -167,6 +168,32 @@ def test_data_that_cannot_be_read_stops_every_stage_before_it_starts(
     before = everything(repository)
     failed(started(repository, sys.executable, "-m", "common", stage, "exp001", "--turn=0"), part)
     assert everything(repository) == before
+
+
+def test_a_training_that_has_finished_needs_no_gpu_any_more(repository: Path) -> None:
+    """The machine that trained it had one; this one only shows and decodes the run."""
+    config = repository / "experiments" / "exp001" / "config.py"
+    text = config.read_text(encoding="utf-8")
+    text = text.replace(
+        "    turn:",
+        "    base: PretrainedConfig = PretrainedConfig('owner/large', gpu_memory=9999)\n    turn:",
+    )
+    config.write_text(
+        text.replace("TITLE", "from common.models.config import PretrainedConfig\n\nTITLE", 1),
+        encoding="utf-8",
+    )
+    train = (sys.executable, "-m", "common", "train", "exp001")
+    failed(started(repository, *train, "--restart"), "owner/large needs a GPU with 9999 GB")
+    repositories.stage(repository, "exp001", "train", "--restart")
+    before = everything(repository)
+    for more in ((), ("--renew",)):
+        ended = started(repository, *train, *more)
+        assert (ended.returncode, ended.stdout) == (0, "")
+        assert ended.stderr.endswith("is already trained; add restart=1 to train it again.\n")
+        assert everything(repository) == before
+    failed(started(repository, *train, "--renew", "--seed=2"), "owner/large needs a GPU with 9999 GB")
+    assert everything(repository) == before
+    assert started(repository, sys.executable, "-m", "common", "infer", "exp001").returncode == 0
 
 
 def test_outputs_that_are_no_folder_are_said(repository: Path) -> None:
