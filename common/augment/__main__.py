@@ -6,7 +6,8 @@ import time
 import click
 
 from common.augment import augmented_rows
-from common.augment.making import PRODUCTS, Job, Made, augment, estimate
+from common.augment.making import Job, Made, augment, estimate
+from common.augment.products import PRODUCTS
 from common.augment.settings import ABOUT, AUGMENT_METHODS, settings
 from common.core.command_line import run_command
 from common.core.config import override

@@ -100,6 +100,18 @@ def write(path: Path, rows: Sequence[AugmentedRow], reasons: Sequence[str] | Non
     write_text(path, buffer.getvalue())
 
 
+def require_made(competition: Competition, name: str) -> Path:
+    """Return the path of rows.csv. Raises UserError, with the command that makes it, when it or its record is missing."""
+    path = folder(competition.name, name) / ROWS
+    if not (path.parent / RECORD).exists() or not path.exists():
+        there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
+        raise UserError(
+            f"{shown(path)}: not found (made for {competition.name} so far: {', '.join(there) or 'none'}). "
+            f"Make it with: make augment method=… comp={competition.name} name={name}"
+        )
+    return path
+
+
 def read(
     competition: Competition | str, name: str, forbidden: Collection[Row] = ()
 ) -> tuple[AugmentedRow, ...]:
@@ -111,13 +123,7 @@ def read(
     competition, and if a forbidden model made them.
     """
     chosen = load_competition(competition) if isinstance(competition, str) else competition
-    path = folder(chosen.name, name) / ROWS
-    if not (path.parent / RECORD).exists() or not path.exists():
-        there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
-        raise UserError(
-            f"{shown(path)}: not found (made for {chosen.name} so far: {', '.join(there) or 'none'}). "
-            f"Make it with: make augment method=… comp={chosen.name} name={name}"
-        )
+    path = require_made(chosen, name)
     record = read_json(path.parent / RECORD)
     again = command(record)
     if record["competition"] != chosen.name:

@@ -17,12 +17,20 @@ from common.augment import augmented_rows, methods
 from common.augment.augmented_rows import RECORD, REJECTED, ROWS, AugmentedRow
 from common.augment.judging import Judgement, judge, refused_parents
 from common.augment.methods import Method, product_settings
-from common.augment.products import Product, read_products
+from common.augment.products import (
+    KEY,
+    PRODUCTS,
+    Product,
+    has_products,
+    read_products,
+    set_aside,
+    undone_if_nothing_is_made,
+)
 from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
 from common.core.config import plain
 from common.core.errors import UserError
-from common.core.files import read_json, root, sha256_file, shown, write_json
+from common.core.files import existing_parent, read_json, root, sha256_file, shown, write_json
 from common.core.json_lines import append_line, repair_last_line
 from common.core.locks import locked_folder
 from common.core.messages import brief
@@ -33,9 +41,9 @@ from common.data.competition_rules import require_allowed
 from common.data.near_copies import copy_index
 from common.data.rows import Row, Split, read_split
 from common.models import model_cards
+from common.runs.requirements import LEAST_BYTES, require_free, require_writable
 
 log = logging.getLogger(__name__)
-PRODUCTS, KEY = "products.jsonl", "key.json"
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,10 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
     parents = sample_parents(splits["train"].rows, job.n, job.config.seed)
     folder = augmented_rows.folder(job.competition.name, job.name)
+    require_writable(existing_parent(folder))
+    require_free(folder, LEAST_BYTES)
     sources = _require_rules(job, own_model=translator is None)
-    with locked_folder(folder):
+    with locked_folder(folder), undone_if_nothing_is_made(folder):
         forbidden = copy_index([row.dialogue for name in ("dev", "test") for row in splits[name].rows])
         refused = refused_parents(parents, forbidden, job.competition.near_copy)
         usable = [row for row in parents if row.id not in refused]
@@ -98,9 +108,13 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
 
 
 def _require_rules(job: Job, *, own_model: bool) -> dict[str, list[str]]:
-    """Return what the method's models declare about their data. Raises UserError if the competition forbids a model."""
+    """Return what the method's models declare about their data.
+
+    Raises UserError if the competition forbids a model, and before asking the hub as `methods.require_ready` does.
+    """
     settings, where = plain(job.config), f"augment by {job.method} for {job.competition.name}"
     require_allowed(job.competition, where, settings, {})
+    methods.require_ready(job.method, job.config, job.competition.language, own_model=own_model)
     sources = model_cards.declared(settings) if own_model else {}
     require_allowed(job.competition, where, settings, sources)
     return sources
@@ -152,20 +166,18 @@ def _key(job: Job, chosen: Method, train: Split) -> dict[str, Any]:
 def _begin(folder: Path, key: dict[str, Any], restart: bool) -> None:
     """Prepare the folder for products of this key.
 
-    Products of another key are deleted with `restart`; without it they raise UserError.
+    Products of another key are set aside with `restart`; without it they raise UserError.
     """
     key = json.loads(json.dumps(key))
     path = folder / KEY
     before = read_json(path) if path.exists() else None
-    if before is not None and before != key and not restart:
+    if before is not None and before != key and has_products(folder) and not restart:
         raise UserError(
             f"{shown(folder)} contains rows made with other settings: {'; '.join(_differing(before, key))}. Use the same "
             "settings, start again with restart=1, or keep both with another name=."
         )
     if before != key or restart:
-        # The record first, because rows without it are not read.
-        for name in (RECORD, ROWS, REJECTED, PRODUCTS):
-            (folder / name).unlink(missing_ok=True)
+        set_aside(folder)
         write_json(path, key)
     repair_last_line(folder / PRODUCTS)
 

@@ -8,11 +8,13 @@ from typing import Any
 from common.augment.local import sentence_drop, speaker_swap, turn_drop
 from common.augment.products import Product
 from common.augment.settings import LOCAL, AugmentConfig
-from common.augment.translation import Translator, back_translate
+from common.augment.translation import Translator, back_translate, require_accepted
 from common.core.config import check, plain
 from common.core.errors import UserError
 from common.core.messages import brief
 from common.data.rows import Row
+from common.models.known import require_findable
+from common.runs.requirements import require_engine, require_keys
 
 Make = Callable[[Sequence[Row]], list[Product | str]]
 """Rows → for each row its product, or "reason: why there is none"."""
@@ -63,11 +65,32 @@ def method(name: str, config: AugmentConfig, language: str, translator: Translat
         return Method(_each(partial(turn_drop, config=own, seed=config.seed)), LOCAL_BATCH)
     if name == "sentence_drop":
         return Method(_each(partial(sentence_drop, config=own, seed=config.seed)), LOCAL_BATCH)
+    _require_korean(name, language)
+    return _paraphrase(own, config.seed) if name == "paraphrase" else _back_translation(own, translator)
+
+
+def require_ready(name: str, config: AugmentConfig, language: str, *, own_model: bool = True) -> None:
+    """Raise UserError when a method certainly cannot run here: without torch, and before anything is written.
+
+    `own_model`: whether the method loads its own translator.
+    """
+    check(config)
+    if name in LOCAL:
+        return
+    _require_korean(name, language)
+    require_keys(config)
+    if name == "back_translation" and own_model:
+        translator = config.method.translator
+        require_accepted(translator, [translator.model])
+        require_findable(translator.model, translator.revision)
+        require_engine(translator.engine)
+
+
+def _require_korean(name: str, language: str) -> None:
     if language != "ko":
         raise UserError(
             f"method {name} supports only Korean, but the language of this competition is {brief(language)}. Choose one of {', '.join(LOCAL)}."
         )
-    return _paraphrase(own, config.seed) if name == "paraphrase" else _back_translation(own, translator)
 
 
 def _each(function: Callable[[Row], Product | str]) -> Make:

@@ -1,13 +1,20 @@
-"""Define the product that a method makes from one row, read saved products, and prepare their texts for the guards."""
+"""Define the product that a method makes from one row, keep products on the disk, and prepare their texts for the guards."""
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.augment.augmented_rows import RECORD, REJECTED, ROWS
 from common.core.json_lines import read_lines
 from common.data.dialogue import Turn, parse, tags
 
+PRODUCTS, KEY = "products.jsonl", "key.json"
+_FILES = (RECORD, ROWS, REJECTED, PRODUCTS, KEY)
+"""What a folder of rows holds; the record first, because rows without it are not read."""
+_ASIDE = ".before-"
 FIRST, SECOND = "#Person1#", "#Person2#"
 _EITHER = re.compile(f"{FIRST}|{SECOND}")
 
@@ -57,3 +64,33 @@ def spoken(dialogue: str) -> str:
 def speakers(turns: tuple[Turn, ...]) -> list[str]:
     """Return the speaker tag of every turn."""
     return [turn.speaker for turn in turns]
+
+
+def has_products(folder: Path) -> bool:
+    """Return whether the folder has products or rows."""
+    products = folder / PRODUCTS
+    return (folder / ROWS).exists() or (products.exists() and products.stat().st_size > 0)
+
+
+def set_aside(folder: Path) -> None:
+    """Rename everything that an earlier command made, until the first new product replaces it."""
+    for name in _FILES:
+        if (folder / name).exists():
+            (folder / name).replace(folder / f"{_ASIDE}{name}")
+
+
+@contextmanager
+def undone_if_nothing_is_made(folder: Path) -> Iterator[None]:
+    """Put back what was set aside when an error or a signal comes before the first product; without an error, remove it."""
+    try:
+        yield
+    except BaseException:
+        if not has_products(folder):
+            for name in (KEY, PRODUCTS):
+                (folder / name).unlink(missing_ok=True)
+            for name in reversed(_FILES):
+                if (folder / f"{_ASIDE}{name}").exists():
+                    (folder / f"{_ASIDE}{name}").replace(folder / name)
+        raise
+    for name in _FILES:
+        (folder / f"{_ASIDE}{name}").unlink(missing_ok=True)

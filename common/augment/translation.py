@@ -1,5 +1,6 @@
 """Translate dialogues to another language and back, turn by turn; tags are never sent and keep their places."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,6 +9,7 @@ from annotated_types import Ge, Le
 
 from common.augment.local import turn_sentences
 from common.augment.products import Product
+from common.core.errors import UserError
 from common.core.ranges import Text
 from common.data.dialogue import TAG, Turn, clean, parse, render
 from common.data.rows import Row
@@ -16,6 +18,7 @@ Language = Literal["ko", "en"]
 Translator = Callable[[Sequence[str], Language, Language], list[str]]
 """(texts, source language, target language) → the translations, in order."""
 
+NONCOMMERCIAL = re.compile(r"nllb", re.IGNORECASE)
 InnerTags = Literal["keep", "split", "reject"]
 
 
@@ -39,6 +42,18 @@ class TranslatorConfig:
     """Maximum number of tokens of a translation; also limited to 10 plus twice the longest source of its batch."""
     tokens_at_once: Annotated[int, Ge(1), Le(2**31)] = 16384
     """Maximum size of a batch: the sum over its texts of (source + translation tokens) × beams."""
+
+
+def require_accepted(config: TranslatorConfig, names: Sequence[str]) -> bool:
+    """Return whether one of the model's names is that of NLLB. Raises UserError if its licence was not accepted."""
+    if not any(map(NONCOMMERCIAL.search, names)):
+        return False
+    if not config.accept_noncommercial_licence:
+        raise UserError(
+            f"{config.model} is an NLLB model, licensed CC-BY-NC-4.0: no commercial use, also of its translations. "
+            "Accept that with --accept-noncommercial-licence true, or use facebook/m2m100_418M (MIT)."
+        )
+    return True
 
 
 @dataclass(frozen=True)

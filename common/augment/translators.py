@@ -1,7 +1,6 @@
 """Translate with m2m100, NLLB or mBART-50, through transformers or CTranslate2. Imports torch."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from common.augment.translation import Language, Translator, TranslatorConfig
+from common.augment.translation import Language, Translator, TranslatorConfig, require_accepted
 from common.core.errors import UserError
 from common.core.files import read_json, shown
 from common.generation.config import DecodingConfig
@@ -31,7 +30,6 @@ TOKENS: tuple[dict[Language, str], ...] = (
 a translation starts with its language token. Source: the tokenizers of these models in transformers."""
 
 TINY = ("tiny:m2m100", "tiny:nllb", "tiny:mbart")
-NONCOMMERCIAL = re.compile(r"nllb", re.IGNORECASE)
 Generate = Callable[[Sequence[Sequence[int]], int, int], list[str]]
 """(sources as token ids, id of the target language, maximum number of new tokens) → texts."""
 
@@ -83,14 +81,7 @@ def require_licence(config: TranslatorConfig, folder: Path | None = None) -> Non
     if folder is not None:
         names += [str(read_json(folder / "config.json").get("_name_or_path", ""))]
         names += ["nllb"] if _speaks(pretrained_tokenizer(folder), TOKENS[1]) else []
-    if not any(map(NONCOMMERCIAL.search, names)):
-        return
-    if not config.accept_noncommercial_licence:
-        raise UserError(
-            f"{config.model} is an NLLB model, licensed CC-BY-NC-4.0: no commercial use, also of its translations. "
-            "Accept that with --accept-noncommercial-licence true, or use facebook/m2m100_418M (MIT)."
-        )
-    if folder is None:
+    if require_accepted(config, names) and folder is None:
         log.info("%s: licence CC-BY-NC-4.0 accepted; not for commercial use.", config.model)
 
 

@@ -25,8 +25,8 @@ from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 from common.runs import experiments, score_text, settings_text, wandb_log
 from common.runs.experiments import require_experiment
+from common.runs.planned import Planned, require_startable
 from common.runs.results import read_results
-from common.runs.start import HELP, check_start, opening
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 GPUS = click.option(
@@ -112,12 +112,18 @@ def _rendezvous(nodes: str) -> list[str]:
 
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
+    from common.runs.start import (  # what it judges by is not needed to list or create experiments
+        HELP,
+        check_start,
+        opening,
+    )
+
     require_experiment(name)
     os.chdir(root())
     if HELP in arguments:
         click.echo(settings_text.text(settings_text.of_experiment(name)))
         return
-    check_start(stage, name, arguments)
+    check_start(stage, name, arguments, processes=gpus)
     module = f"experiments.{name}.{stage}"
     rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
     if first := opening(stage, name, arguments):
@@ -166,18 +172,13 @@ def merge(run: str, name: str | None) -> None:
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:
     """Run train and infer of all (or some) experiments, tiny, on the embedded sample."""
-    for name in names or experiments.experiments():
-        require_experiment(name)
+    chosen = [require_experiment(name) for name in names] or experiments.experiments()
+    words = ["--smoke", "--competition", "daily_talk"]
+    require_startable([Planned(f"smoke: {name}", "train", name, words) for name in chosen])
+    for name in chosen:
         started = time.monotonic()
         for stage in ("train", "infer"):
-            command = [
-                sys.executable,
-                "-m",
-                f"experiments.{name}.{stage}",
-                "--smoke",
-                "--competition",
-                "daily_talk",
-            ]
+            command = [sys.executable, "-m", f"experiments.{name}.{stage}", *words]
             with waiting(f"smoke run of {name}, {stage}"):
                 done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
             if done.returncode != 0:

@@ -21,7 +21,7 @@ from common.data.competition_file import (
     active_competition,
     load_competition,
 )
-from common.data.rows import read_predictions
+from common.data.rows import read_predictions, read_references
 from common.postprocess.hints import hints
 from common.submission import leaderboard, ledger, uploads
 
@@ -147,6 +147,7 @@ def blend_report_command(
         recipe, candidates=candidates, recombined=recipe.recombined if recombined is None else recombined
     )
     require_enough(recipe.recombined, candidates, "blend-report")
+    read_references(chosen, "dev")  # before the members, which take a while
     require_fresh(recipe, chosen, "stop", allow_stale=True, jobs=1)
     found = member_candidates(recipe, chosen, "dev")
     report = blend_report(recipe, chosen, found)

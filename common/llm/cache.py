@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,16 @@ class Stored:
 def default_path() -> Path:
     """Return the default path of the cache file."""
     return root() / ".cache" / "llm.sqlite"
+
+
+def number_kept(path: Path) -> int:
+    """Return how many answers a cache file holds; 0 when there is none or it cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            count: int = connection.execute("SELECT count(*) FROM answers").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+    return count
 
 
 def body(config: LLMConfig, messages: Sequence[Message]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Read a model's architecture from its config.json, before any weights are loaded."""
 
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -26,11 +28,7 @@ def architecture(folder: Path) -> Architecture:
     found = read_json(path)
     kind = found.get("model_type")
     if kind not in configuration_auto.CONFIG_MAPPING_NAMES:
-        custom = "; it has custom code (auto_map), which is never run" if "auto_map" in found else ""
-        raise UserError(
-            f"{shown(path)}: model_type {brief(kind)} is not known to transformers {__version__}{custom}. "
-            "Choose a model of a known architecture (BART, T5, mBART, Qwen2, Llama, Gemma3 …)."
-        )
+        raise _unknown_type(path, found, __version__)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # config classes that check their values raise many types
@@ -62,3 +60,42 @@ def require_architecture(folder: Path, wanted: Architecture) -> None:
             f"{shown(folder)}: {kind} is {DESCRIPTIONS[found]} and cannot be used here; wanted {DESCRIPTIONS[wanted]}. "
             "Choose another --model, or an experiment for this kind of model (`make list`)."
         )
+
+
+def require_known_type(folder: Path) -> None:
+    """Raise UserError when config.json is no JSON object, or when transformers certainly does not know its model type.
+
+    It reads text only; `architecture` asks transformers.
+    """
+    path = folder / "config.json"
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise UserError(
+            f"{shown(path)}: holds a {type(found).__name__}, wanted a table with model_type, as save_pretrained writes it. "
+            "Copy the file again, or choose another --model."
+        )
+    kind = found.get("model_type")
+    if isinstance(kind, str) and (not (types := _types()) or f'"{kind}"' in types):
+        return
+    raise _unknown_type(path, found, version("transformers"))
+
+
+def _unknown_type(path: Path, found: dict[str, object], release: str) -> UserError:
+    """Return the error for a config.json whose model type is not known to this release of transformers."""
+    custom = "; it has custom code (auto_map), which is never run" if "auto_map" in found else ""
+    return UserError(
+        f"{shown(path)}: model_type {brief(found.get('model_type'))} is not known to transformers {release}{custom}. "
+        "Choose a model of a known architecture (BART, T5, mBART, Qwen2, Llama, Gemma3 …)."
+    )
+
+
+def _types() -> str:
+    """Return the source text in which transformers lists its model types; "" when it cannot be read."""
+    spec = find_spec("transformers")
+    if spec is None or spec.origin is None:
+        return ""
+    try:
+        files = sorted((Path(spec.origin).parent / "models" / "auto").glob("*.py"))
+        return "".join(path.read_text(encoding="utf-8") for path in files)
+    except (OSError, UnicodeDecodeError):
+        return ""

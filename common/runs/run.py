@@ -47,6 +47,8 @@ class Run(Generic[C]):
     sources: dict[str, list[str]] = field(default_factory=dict)
     """The sources that the models in the config declare (`model_cards.declared`)."""
     started: float = field(default_factory=time.time)
+    aside: Path | None = None
+    """Where this start moved the old run; None when it moved none."""
 
     def split(self, name: SplitName) -> Split:
         """Return the checked rows of a split and note the file in the record; a smoke run gets only the first rows.
@@ -175,12 +177,15 @@ def _training_part(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if not name.startswith(INFER_ONLY)}
 
 
-def set_aside(folder: Path) -> None:
-    """Move an old run to the folder `replaced` next to it, with the time in its name."""
+def set_aside(run: Run[C]) -> None:
+    """Move an old run to the folder `replaced` next to it, with the time in its name, and make an empty one."""
+    folder = run.folder
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     aside = folder.parent / "replaced" / f"{folder.name}-{stamp}"
     aside.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(aside)
+    run.aside = aside
+    folder.mkdir()
     log.info("moved the old run to %s", shown(aside))
 
 
@@ -191,9 +196,9 @@ def apply_training_overrides(run: Run[C], before: dict[str, Any]) -> None:
     run.overrides = {**kept, **run.overrides}
 
 
-def changed_settings(run: Run[C], before: dict[str, Any]) -> list[str]:
-    """Return one printable reason for each training setting that differs from the recorded one."""
-    then, now = _training_part(before["config"]), _training_part(plain(run.config))
+def changed_settings(config: Any, before: dict[str, Any]) -> list[str]:
+    """Return one printable reason for each training setting of a config that differs from the recorded one."""
+    then, now = _training_part(before["config"]), _training_part(plain(config))
     then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
     return [
         f"{name} was {brief(then.get(name))}, is {brief(now.get(name))}"

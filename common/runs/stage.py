@@ -31,7 +31,16 @@ from common.runs import wandb_log
 from common.runs.closing import closing, how_to_go_on
 from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
 from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
-from common.runs.start import HELP, OPTIONS, read_arguments, require_data, run_name, settings_command
+from common.runs.start import (
+    HELP,
+    OPTIONS,
+    read_arguments,
+    require_data,
+    require_training,
+    run_name,
+    settings_command,
+)
+from common.runs.undo import contents, made_nothing, undone_if_nothing_is_made
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -132,7 +141,7 @@ def _run(
         _follow_first(run, work)
     else:
         try:
-            with locked_run(folder), tracker, run.attempt():
+            with locked_run(folder), tracker, undone_if_nothing_is_made(run), run.attempt():
                 if stage == "train":
                     _begin_training(run, options.restart, options.renew, work)
                 else:
@@ -155,10 +164,11 @@ def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
 def locked_run(folder: Path) -> Iterator[None]:
     """Hold the folder's lock inside this context; create the folder first if necessary.
 
-    When the code inside is refused or interrupted before it has made anything, a new folder and its lock are removed.
+    When the code inside fails or is interrupted, a new lock is removed, and a new folder in which nothing was made.
     Raises UserError when another process holds the lock or the folder cannot be written.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    first = not Path(lock.lock_file).exists()
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,10 +183,11 @@ def locked_run(folder: Path) -> Iterator[None]:
         ) from error
     try:
         yield
-    except (UserError, Interrupted):
-        if new and {path.name for path in folder.iterdir()} <= {"run.json"}:
+    except (Exception, Interrupted):
+        if first:  # filelock notices that a file it waited for was removed
+            Path(lock.lock_file).unlink(missing_ok=True)
+        if new and not contents(folder):
             shutil.rmtree(folder)
-            Path(lock.lock_file).unlink()  # filelock notices that a file it waited for was removed
             with contextlib.suppress(OSError):  # another run may have begun in a parent
                 for path in new[1:]:
                     path.rmdir()
@@ -201,13 +212,15 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         shutil.rmtree(run.folder)
         run.folder.mkdir()
     if restart and any(run.folder.iterdir()):  # also when its record cannot be read
-        set_aside(run.folder)
-        run.folder.mkdir()
+        set_aside(run)
     before = read_record(run.folder).get("train")
-    if renew and before and (changed_settings(run, before) or stale_training(run.folder)):
-        set_aside(run.folder)
-        run.folder.mkdir()
+    if renew and before and (changed_settings(run.config, before) or stale_training(run.folder)):
+        set_aside(run)
         before = None
+    if before and before["status"] != "finished" and made_nothing(run.folder):
+        before = (
+            None  # an earlier start failed or was killed before it made anything, so its settings bind nobody
+        )
     if before:
         _require_same_settings(run, before)
         if before["status"] == "finished":
@@ -233,10 +246,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 
 
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
-    before = read_record(run.folder).get("train", {})
-    if before.get("status") != "finished":
-        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
-        raise UserError(f"{shown(run.folder)} {state}: make exp={run.experiment} train{run.make_settings}")
+    before = require_training(run.experiment, run.folder, run.competition)
     apply_training_overrides(run, before)
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
@@ -265,7 +275,7 @@ def _require_rules(run: Run[C]) -> None:
 
 
 def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
-    changed = changed_settings(run, before)
+    changed = changed_settings(run.config, before)
     if changed:
         raise UserError(
             f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "

@@ -1,12 +1,13 @@
-"""Check a command line and the data before a stage starts: before torch is imported, and before anything is written."""
+"""Check a command line, the data and the machine before a stage starts: before torch is imported or anything is written."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from common.core.config import override
+from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
@@ -14,9 +15,14 @@ from common.core.paths import RUN_NAME, outputs
 from common.core.secrets import require_no_secrets
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
-from common.runs.wandb_mode import require_choice, sweep_run
+from common.data.competition_rules import require_allowed
+from common.data.rows import SplitName, read_split
+from common.runs.record import make_settings, read_record, require_not_archived, stale_training, to_arguments
+from common.runs.requirements import Start, require_start
+from common.runs.run import changed_settings
+from common.runs.wandb_mode import sweep_run, tracking_mode
 
-NEEDED = ("train", "dev", "test")
+NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
 """Files that every stage of every experiment may read."""
 OPTIONS = ("competition", "run", "smoke", "restart", "renew", "dry_run", "track")
 """Options of every stage, which are no settings."""
@@ -41,8 +47,18 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         raise UserError(f"{error.argument_name}: {error.message}.") from None
 
 
+def run_name(experiment: str, asked: str | None) -> str:
+    """Return the name of the run: `asked`, that of a sweep's trial, or the experiment's. Raises UserError for an invalid one."""
+    name = (sweep_run(experiment) or experiment) if asked is None else asked
+    if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
+        raise UserError(
+            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
+        )
+    return name
+
+
 def require_data(competition: Competition) -> None:
-    """Raise UserError, which names every missing file and how to get it, unless all rows that a stage reads are there."""
+    """Raise UserError, which names every missing file and how to get it, unless all files that a stage reads are there."""
     paths = [competition.path(kind) for kind in NEEDED if kind in competition.files]
     missing = [shown(path) for path in paths if not path.is_file()]
     if missing:
@@ -50,19 +66,6 @@ def require_data(competition: Competition) -> None:
             f"{', '.join(missing)}: not there; every stage needs {', '.join(NEEDED)}. Get the data with: "
             f"{competition.obtain}"
         )
-
-
-def run_name(experiment: str, asked: str | None) -> str:
-    """Return the name of the run: the one asked for, else that of the sweep's trial, else the experiment's.
-
-    Raises UserError for a name that does not begin with the experiment's.
-    """
-    name = (sweep_run(experiment) or experiment) if asked is None else asked
-    if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(
-            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
-        )
-    return name
 
 
 def opening(stage: str, experiment: str, arguments: Sequence[str]) -> str:
@@ -89,22 +92,63 @@ def settings_command(experiment: str) -> str:
     return f"make settings exp={experiment}"
 
 
-def check_start(stage: str, experiment: str, arguments: Sequence[str]) -> None:
-    """Raise UserError for what the stage itself would refuse: options, settings, the competition and missing data.
+def require_readable_data(competition: Competition) -> None:
+    """Raise UserError as `require_data` does, and as `read_split` does for a file that is not as declared."""
+    require_data(competition)
+    for split in NEEDED:
+        if split in competition.files:
+            read_split(competition, split)
+
+
+def require_training(experiment: str, folder: Path, competition: Competition) -> dict[str, Any]:
+    """Return the record of the run's finished training. Raises UserError, with the command to run, when it has not finished."""
+    before: dict[str, Any] = read_record(folder).get("train", {})
+    if before.get("status") != "finished":
+        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
+        command = f"make exp={experiment} train{make_settings(folder.name, competition.name)}"
+        raise UserError(f"{shown(folder)} {state}: {command}")
+    return before
+
+
+def _nothing_to_do(options: argparse.Namespace, folder: Path, settings: Any) -> bool:
+    """Return whether the training has finished and will not be repeated, so that it needs no GPU, key or room."""
+    before = {} if options.restart else read_record(folder).get("train", {})
+    if before.get("status") != "finished":
+        return False
+    return not (options.renew and (changed_settings(settings, before) or stale_training(folder)))
+
+
+def check_start(
+    stage: str, experiment: str, arguments: Sequence[str], *, processes: int = 1, trained: bool = True
+) -> None:
+    """Raise UserError for what the stage itself would refuse: options, settings, data, and what the machine lacks.
 
     It imports only the experiment's config.py, so the answer comes before torch is loaded.
+    `trained`: whether infer needs a finished training now; otherwise one comes first.
     """
     options, rest = read_arguments(arguments)
-    run_name(experiment, options.run)
-    require_choice(options.track)
     config = config_of(experiment)
-    override(
+    settings, overrides = override(
         config.SMOKE if options.smoke else config.Config(),
         rest,
         complete=stage == "train",
         listing=settings_command(experiment),
         options=OPTIONS,
     )
-    require_data(
-        load_competition(active_competition() if options.competition is None else options.competition)
+    name = run_name(experiment, options.run)
+    competition = load_competition(
+        active_competition() if options.competition is None else options.competition
     )
+    require_readable_data(competition)
+    if options.track != "auto":
+        tracking_mode(options.track, smoke=options.smoke)
+    folder = outputs(competition.name, smoke=options.smoke) / name
+    require_not_archived(folder)
+    if stage == "infer" and trained and not options.dry_run:
+        before = require_training(experiment, folder, competition)
+        kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
+        settings, _ = override(settings, to_arguments(kept))
+    require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
+    done = stage == "train" and not options.smoke and _nothing_to_do(options, folder, settings)
+    if not (options.dry_run or done):  # neither trains, decodes or asks anything
+        require_start(Start(stage, settings, competition, folder, processes, options.smoke))

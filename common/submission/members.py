@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,9 +16,11 @@ from common.core.progress import brief_progress
 from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
+from common.data.rows import read_references, sample_ids
 from common.ensemble.recipe import Recipe
 from common.runs import record
 from common.runs.experiments import require_experiment
+from common.runs.planned import Planned, require_startable
 from common.runs.record import (
     needs_training,
     read_record,
@@ -28,6 +30,7 @@ from common.runs.record import (
     stale_training,
     to_arguments,
 )
+from common.submission import ledger
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +112,25 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
     return [command("train", "--renew"), command("infer")]
 
 
+def _require_inputs(competition: Competition) -> None:
+    """Raise UserError when a file that the blend needs after hours of training is missing or invalid."""
+    sample_ids(competition)
+    read_references(competition, "dev")
+    if "solution" in competition.files:
+        read_references(competition, "test")
+    ledger.entries()
+
+
+def _planned(run: str, commands: Sequence[Sequence[str]], competition: Competition) -> Iterator[Planned]:
+    """Yield the stages that the commands of `_renewing` will start."""
+    folder = run_folder(competition.name, run)
+    train = needs_training(folder)
+    for command in commands:
+        stage, _, processes, experiment, *arguments = command[3:]
+        if train or stage == "infer":
+            yield Planned(run, stage, experiment, arguments, int(processes), trained=not train)
+
+
 @dataclass(frozen=True)
 class _Running:
     """The processes of `train_and_infer`, which several threads start."""
@@ -153,6 +175,9 @@ def train_and_infer(names: Sequence[str], competition: Competition, jobs: int) -
     Raises the UserError of the first run that failed, after the other runs have ended.
     """
     plans = {name: _renewing(name, competition) for name in names}
+    if plans:
+        _require_inputs(competition)
+        require_startable([one for name in names for one in _planned(name, plans[name], competition)])
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
     if plans and threads and "OMP_NUM_THREADS" not in os.environ:
         log.warning(

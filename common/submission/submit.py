@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, shown
 from common.core.json_lines import append_line
+from common.core.locks import removed_on_failure
 from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
@@ -68,15 +69,16 @@ def submit_blend(
     note = None if note is None else ledger.require_note(note)
     path = root() / "submissions" / f"{recipe.name}.csv"
     lock = FileLock(path.with_suffix(".lock"))
+    new = not path.with_suffix(".lock").exists()
     try:
-        held = lock.acquire(timeout=1)  # as for a run
+        lock.acquire(timeout=1)  # as for a run
     except Timeout as error:
         raise UserError(f"another make submit is writing {shown(path)}; wait for it to end.") from error
     except OSError as error:
         raise UserError(
             f"{shown(path)}: cannot be written ({error.strerror}); make it writable or free some space."
         ) from error
-    with held:
+    with removed_on_failure(lock, new=new):
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
         require_clean([member.run for member in recipe.members], competition)
         inputs = recorded_inputs(recipe, competition)

@@ -10,7 +10,7 @@ from common.core.errors import UserError
 from common.core.messages import brief
 from common.data.rows import Row
 from common.prompts import Prompt, PromptConfig, shot_index
-from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig
+from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig, unknown_language
 from common.tokenization.tokenizer import token_count
 
 
@@ -43,10 +43,7 @@ def seq2seq_template(tokenizer: PreTrainedTokenizerFast, language: str | None = 
     """
     if language is not None:
         if language not in tokenizer.get_vocab():
-            raise UserError(
-                f"language {brief(language)} is not a token of {brief(tokenizer.name_or_path)}; wanted a language token such as "
-                "mBART's ko_KR. Change the language or the model."
-            )
+            raise unknown_language(language, tokenizer.name_or_path)
         language_id = tokenizer.convert_tokens_to_ids(language)
         return InputTemplate((language_id,), (tokenizer.eos_token_id,), (language_id,))
     bare = tokenizer.encode("가", add_special_tokens=False)

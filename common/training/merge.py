@@ -14,14 +14,18 @@ import click
 from common.core import verified_folder
 from common.core.command_line import run_command
 from common.core.errors import UserError
-from common.core.files import shown
+from common.core.files import existing_parent, shown
 from common.core.messages import duration
 from common.core.paths import merged_folder, run_folder
 from common.core.progress import waiting
 from common.data.competition_file import active_competition, load_competition
+from common.models.known import require_findable, weights_bytes
 from common.runs.record import require_trained, stale_training
+from common.runs.requirements import recorded_weights, require_free, require_writable
 
 log = logging.getLogger(__name__)
+ADAPTER = "adapter_config.json"
+"""File of a checkpoint that has adapters (as in `models.storage`, which imports torch)."""
 
 
 def merge_run(competition_name: str, run: str) -> Path:
@@ -31,12 +35,6 @@ def merge_run(competition_name: str, run: str) -> Path:
     Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed, or
     disk or memory run out.
     """
-    from transformers import AutoConfig
-    from transformers.utils.logging import disable_progress_bar
-
-    from common.models import storage
-    from common.models.storage import ADAPTER, load_model, merge_adapters
-
     trained, target = run_folder(competition_name, run), merged_folder(competition_name, run)
     require_trained(trained)
     best = trained / "best"
@@ -48,6 +46,13 @@ def merge_run(competition_name: str, run: str) -> Path:
         log.warning("%s is stale: %s", run, "; ".join(reasons))
     if damage := verified_folder.problem(best):
         raise UserError(f"{shown(best)}: {damage}; train it again with restart=1.")
+    _require_ready(best, target)
+    from transformers import AutoConfig
+    from transformers.utils.logging import disable_progress_bar
+
+    from common.models import storage
+    from common.models.storage import load_model, merge_adapters
+
     base, _ = storage.weights(best)
     precision = AutoConfig.from_pretrained(base, trust_remote_code=False).dtype
     disable_progress_bar()
@@ -63,6 +68,14 @@ def merge_run(competition_name: str, run: str) -> Path:
     with waiting(f"write {shown(target)}"):
         verified_folder.save(target, write)
     return target
+
+
+def _require_ready(best: Path, target: Path) -> None:
+    """Raise UserError when the base certainly cannot be loaded, or the merged model has no room: without torch."""
+    recorded = recorded_weights(best)
+    folder = require_findable(recorded.model, recorded.revision) if recorded else None
+    require_writable(existing_parent(target))
+    require_free(target, weights_bytes(folder) if folder else 0)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from common.augment import LocalMethod, require_name
+from common.augment import LocalMethod, require_made, require_name
 from common.core.errors import UserError
 from common.core.ranges import DevRows, Seed, Share, Text
+from common.data.competition import Competition
 from common.generation.config import DecodingConfig
 from common.models.config import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
@@ -68,6 +69,11 @@ class Config:
     )
     decoding: DecodingConfig = DecodingConfig(candidates=4, beams=4, samples=4)
     postprocess: PostprocessConfig = PostprocessConfig()
+
+    def require_ready(self, competition: Competition) -> None:
+        """Raise UserError for augmented rows that were not made yet."""
+        for name in self.mix.made:
+            require_made(competition, name)
 
 
 SMOKE = Config(

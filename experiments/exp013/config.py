@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.files import shown
+from common.core.paths import merged_folder
 from common.core.ranges import DevRows, Seed
+from common.data.competition import Competition
 from common.generation.config import DecodingConfig
 from common.models.config import LoRAConfig, PretrainedConfig
+from common.models.known import require_findable
 from common.postprocess.rules import PostprocessConfig
 from common.tokenization.config import LengthConfig
 from common.training.config import RewardConfig, TrainingConfig
@@ -47,6 +51,14 @@ class Config:
         tokens_at_once=98304,
     )
     postprocess: PostprocessConfig = PostprocessConfig()
+
+    def start_model(self, competition: Competition) -> str:
+        """Return the model to continue."""
+        return self.base.model or shown(merged_folder(competition.name, "exp010"))
+
+    def require_ready(self, competition: Competition) -> None:
+        """Raise UserError when the model to continue cannot be loaded, as far as this machine knows."""
+        require_findable(self.start_model(competition), self.base.revision)
 
 
 SMOKE = Config(

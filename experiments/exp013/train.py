@@ -5,8 +5,6 @@ from functools import partial
 
 import torch
 
-from common.core.files import shown
-from common.core.paths import merged_folder
 from common.models.adapters import add_lora, lora_targets
 from common.models.pretrained import load_pretrained
 from common.runs import Run, main
@@ -21,8 +19,7 @@ from experiments.exp013.config import ASK, SMOKE, Config
 def train(run: Run[Config]) -> None:
     """Score own summaries and train new adapters on them; save the best checkpoint by ROUGE of decoded dev summaries."""
     config = run.config
-    exp010 = shown(merged_folder(run.competition.name, "exp010"))
-    base = replace(config.base, model=config.base.model or exp010)
+    base = replace(config.base, model=config.start_model(run.competition))
     model, tokenizer = load_pretrained(base, "causal", frozen=True)
     lora_targets(model, config.lora.targets)  # a name without layers is refused before the samples are drawn
     template = text_template(tokenizer, "", ASK)

@@ -10,6 +10,7 @@ from common.augment import making, paraphrase
 from common.augment.making import sample_parents
 from common.augment.paraphrase import prompt_hash
 from common.augment.settings import settings as defaults
+from common.core.errors import UserError
 from common.data.competition_file import load_competition
 from common.data.dialogue import clean
 from common.data.rows import Row, read_split
@@ -55,6 +56,24 @@ def test_a_paraphrase_through_a_real_server(talk: Path) -> None:
     assert {row["model"] for row in kept} == {"m"}
     assert {row["prompt_sha256"] for row in kept} == {prompt_hash(config.method)}
     assert any("줄 수나 말하는 사람의 순서" in text for text in seen)
+
+
+def test_a_server_that_refuses_leaves_nothing_that_binds_the_next_start(talk: Path) -> None:
+    with scripted_server.serve(lambda _: scripted_server.Reply(status=401)) as server:
+        for temperature in ("0.1", "0.2"):
+            words = ("--model=m", "--key-name=", f"--base-url={server.url}", f"--temperature={temperature}")
+            with pytest.raises(UserError, match="401"):
+                making.augment(job("paraphrase", *words, n=3))
+            assert not (talk / "outputs").exists()
+        made = making.augment(job("turn_drop", n=10, name="kept"))
+        before = {path: path.read_bytes() for path in made.folder.iterdir()}
+        assert len(before) == 5
+        words = ("--model=m", "--key-name=", f"--base-url={server.url}")
+        with pytest.raises(UserError, match="401"):
+            making.augment(job("paraphrase", *words, n=3, name="kept"), restart=True)
+        assert {path: path.read_bytes() for path in made.folder.iterdir()} == before
+    again = making.augment(job("turn_drop", "--seed=7", n=10, name="kept"), restart=True)
+    assert again.kept and set(again.folder.iterdir()) == set(before)
 
 
 @pytest.mark.parametrize(

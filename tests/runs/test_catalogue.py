@@ -109,11 +109,15 @@ def test_a_run_whose_lock_another_process_holds_is_running(repository: Path) -> 
 
 def test_a_stage_that_fails_says_why_and_the_next_attempt_forgets_it(repository: Path) -> None:
     (repository / "texts.json").write_text("{", encoding="utf-8")
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit):  # before it has made anything: the predictions of before stay valid
+        repositories.stage(repository, "exp001", "infer")
+    assert (entries()["exp001"].status, entries()["exp001"].reasons) == ("trained", [])
+    (repository / "texts.json").write_text(json.dumps({"test_0": "\0"}), encoding="utf-8")
+    with pytest.raises(SystemExit):  # after dev was predicted
         repositories.stage(repository, "exp001", "infer")
     failed = entries()["exp001"]
     assert (failed.status, failed.stage) == ("failed", "infer")
-    assert "texts.json: not valid JSON" in failed.reasons[0]
+    assert "contains a NUL" in failed.reasons[0]
     (repository / "texts.json").unlink()
     repositories.stage(repository, "exp001", "infer")
     assert (entries()["exp001"].status, entries()["exp001"].reasons) == ("trained", [])

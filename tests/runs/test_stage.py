@@ -81,6 +81,62 @@ def test_a_signal_before_anything_is_made_leaves_nothing(
     assert everything(repository) == before
 
 
+@pytest.mark.parametrize("work", [REFUSE, "raise RuntimeError('a bug')"])
+def test_a_start_that_fails_keeps_what_an_earlier_one_recorded(repository: Path, work: str) -> None:
+    """The predictions of the last infer stay valid, and the run that restart=1 moved aside comes back."""
+    for stage, words in (("infer", ()), ("train", ("--restart",)), ("train", ("--turn=1", "--restart"))):
+        path = repository / "experiments" / "exp001" / f"{stage}.py"
+        whole = path.read_text(encoding="utf-8")
+        path.write_text(
+            whole.replace("(run: Run[Config]) -> None:\n", f"(run: Run[Config]) -> None:\n    {work}\n"),
+            encoding="utf-8",
+        )
+        before = {
+            file: (repository / file).is_dir() or (repository / file).read_bytes()
+            for file in everything(repository)
+        }
+        with pytest.raises((SystemExit, RuntimeError)) as end:
+            repositories.stage(repository, "exp001", stage, *words)
+        assert "too long" in str(end.value) or "a bug" in str(end.value)
+        assert {
+            file: (repository / file).is_dir() or (repository / file).read_bytes()
+            for file in everything(repository)
+        } == before
+        path.write_text(whole, encoding="utf-8")
+    assert stale_reasons(repository / RUN) == []
+
+
+def interrupted(repository: Path, *made: str) -> None:
+    """A new run whose training was killed after it had made these files."""
+    folder = repository / "outputs" / "talk" / "exp001-new"
+    folder.mkdir()
+    content = json.loads((repository / RUN / "run.json").read_text(encoding="utf-8"))
+    del content["infer"]
+    content["train"] |= {"status": "running", "checkpoint": None}
+    (folder / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    for name in made:
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("{}", encoding="utf-8")
+
+
+def test_a_start_that_was_killed_before_it_made_anything_does_not_bind_the_next(repository: Path) -> None:
+    interrupted(repository)
+    repositories.stage(repository, "exp001", "train", "--run=exp001-new", "--turn=1")
+    train = read_record(repository / "outputs/talk/exp001-new")["train"]
+    assert (train["status"], train["config"]["turn"]) == ("finished", 1)
+
+
+@pytest.mark.parametrize(
+    "made", ["checkpoints/step-000010/state.json", "best/m.json", "train/candidates.jsonl"]
+)
+def test_a_training_that_has_made_something_binds_the_next_start(repository: Path, made: str) -> None:
+    interrupted(repository, made)
+    before = everything(repository)
+    message = said(repository, "exp001", "train", "--run=exp001-new", "--turn=1")
+    assert "was trained with other settings: turn was 0, is 1" in message
+    assert everything(repository) == before
+
+
 def stages(change: Callable[[dict[str, Any]], Any]) -> Callable[[Any], Any]:
     def spoil(content: Any) -> Any:
         changed = change(content["train"])

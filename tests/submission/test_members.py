@@ -155,6 +155,57 @@ def test_a_member_that_cannot_be_trained_stops_the_submit(
     assert "error: no" in capfd.readouterr().err
 
 
+def lack_a_gpu(repository: Path) -> None:
+    """exp002 wants a GPU that no machine has."""
+    config = repository / "experiments" / "exp002" / "config.py"
+    edit(
+        config,
+        "    turn: int",
+        "    base: PretrainedConfig = PretrainedConfig(model='owner/large', gpu_memory=9999)\n    turn: int",
+    )
+    edit(config, "\nTITLE", "from common.models.config import PretrainedConfig\n\nTITLE")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lack_a_gpu, "exp002: owner/large needs a GPU with 9999 GB"),
+        (
+            lambda r: edit(r / "experiments/exp002/config.py", "turn: int", "turns: int"),
+            "exp002: --turn: no such setting.",
+        ),
+        (
+            lambda r: (r / "competitions/talk/data/sample_submission.csv").unlink(),
+            "sample_submission.csv",
+        ),
+        (lambda r: (r / "competitions/talk/data/solution.csv").write_text("x"), "solution.csv"),
+        (lambda r: (r / "submissions/ledger.jsonl").write_text("none of it\n"), "submissions/ledger.jsonl"),
+    ],
+    ids=["no GPU", "a setting that is gone", "no sample", "another solution", "a broken ledger"],
+)
+def test_what_the_last_member_or_the_blend_lacks_is_said_before_the_first_is_trained(
+    repository: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    for number, run in enumerate(("exp001", "exp002")):
+        folder = repository / "outputs" / "talk" / run
+        record = read_record(folder)
+        record["train"] |= {"status": "running", "overrides": {"turn": number}}
+        (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    spoil(repository)
+    before = {
+        path: path.is_dir() or path.read_bytes()
+        for path in repository.rglob("*")
+        if "__pycache__" not in path.parts
+    }
+    refused(repository, message, missing="train")
+    after = {
+        path: path.is_dir() or path.read_bytes()
+        for path in repository.rglob("*")
+        if "__pycache__" not in path.parts
+    }
+    assert after == before
+
+
 def test_jobs_say_with_how_many_threads_make_train_gives_the_same(
     repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,75 @@
+"""Undo a start that failed before it made anything: the run's folder is then as it was before."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from common.core.files import write_text
+from common.runs.run import Run
+
+RECORD = "run.json"
+Contents = dict[str, tuple[int, int]]
+
+
+@contextmanager
+def undone_if_nothing_is_made(run: Run[Any]) -> Iterator[None]:
+    """Put back the record, and the run that restart=1 moved aside, when an error or a signal leaves nothing new in the folder.
+
+    A start that fails would otherwise replace the record of a finished stage, or of a training that can be resumed.
+    """
+    record = run.folder / RECORD
+    before = record.read_text(encoding="utf-8") if record.is_file() else None
+    there, answers = contents(run.folder), _answers()
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the error that is on its way says more
+            if run.aside is not None:
+                if not contents(run.folder):
+                    _bring_back(run.folder, run.aside)
+            elif contents(run.folder) == there and _answers() == answers:
+                _restore(record, before)
+        raise
+
+
+def contents(folder: Path) -> Contents:
+    """Return size and time of each file in the folder except the record."""
+    found = {}
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        if path.is_file() and path != folder / RECORD:
+            about = path.stat()
+            found[str(path.relative_to(folder))] = (about.st_size, about.st_mtime_ns)
+    return found
+
+
+def _answers() -> int:
+    """Return how many paid answers are kept; they lie outside the run's folder."""
+    if "common.llm.cache" not in sys.modules:  # nothing is asked
+        return 0
+    from common.llm.cache import default_path, number_kept
+
+    return number_kept(default_path())
+
+
+def _restore(record: Path, before: str | None) -> None:
+    if before is None:
+        record.unlink(missing_ok=True)
+    elif not record.is_file() or record.read_text(encoding="utf-8") != before:
+        write_text(record, before)
+
+
+def _bring_back(folder: Path, aside: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+    with suppress(OSError):  # other runs may lie there
+        aside.parent.rmdir()
+
+
+def made_nothing(folder: Path) -> bool:
+    """Return whether a started training has left nothing to continue from: no checkpoint, no model, no sampled summaries."""
+    made = [*(folder / "checkpoints").glob("step-*"), *(folder / "best").glob("*")]
+    sampled = [path for path in (folder / "train").glob("*.jsonl") if path.stat().st_size]
+    return not made and not sampled
