@@ -30,7 +30,7 @@ from common.augment.settings import AugmentConfig
 from common.augment.translation import Translator
 from common.core.config import plain
 from common.core.errors import UserError
-from common.core.files import existing_parent, read_json, root, sha256_file, shown, write_json
+from common.core.files import read_json, root, sha256_file, shown, write_json
 from common.core.json_lines import append_line, repair_last_line
 from common.core.locks import locked_folder
 from common.core.messages import brief
@@ -82,7 +82,7 @@ def augment(job: Job, *, restart: bool = False, translator: Translator | None = 
     splits = {name: read_split(job.competition, name) for name in ("train", "dev", "test")}
     parents = sample_parents(splits["train"].rows, job.n, job.config.seed)
     folder = augmented_rows.folder(job.competition.name, job.name)
-    require_writable(existing_parent(folder))
+    require_writable(folder)
     require_free(folder, LEAST_BYTES)
     sources = _require_rules(job, own_model=translator is None)
     with locked_folder(folder), undone_if_nothing_is_made(folder):

@@ -19,7 +19,7 @@ IN_A_PIPE = 100
 GROUPS = {
     "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
-    "list": ("list", "new", "merge", "smoke"),
+    "list": ("list", "settings", "new", "merge", "smoke"),
     "runs": ("runs", "note", "archive", "restore"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("pick", "leaderboard", "reproduce", "demo"),

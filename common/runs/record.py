@@ -1,13 +1,16 @@
 """Read run folders: their paths, their records, and whether they are stale. Never imports torch."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from common.core.config import plain
 from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, shown
+from common.core.messages import brief
 from common.core.paths import ARCHIVED
 from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
@@ -15,6 +18,8 @@ from common.data.competition_file import comp_setting
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
+INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")
+"""Beginnings of the settings that may change after training."""
 _NEEDED = ("status", "config", "data", "code", "notes")
 _NEEDED_WHEN_FINISHED = ("checkpoint", "files", "hardware", "git", "packages", "minutes")
 _TYPES: dict[str, Any] = {
@@ -253,3 +258,19 @@ def stage_command(
     return f"make exp={run.split('-')[0]} {stage}{option}{comp}" + (
         f' args="{arguments}"' if arguments else ""
     )
+
+
+def training_part(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings, by dotted name, that belong to a training."""
+    return {name: value for name, value in settings.items() if not name.startswith(INFER_ONLY)}
+
+
+def changed_settings(config: Any, before: dict[str, Any]) -> list[str]:
+    """Return one printable reason for each training setting of a config that differs from the recorded one."""
+    then, now = training_part(before["config"]), training_part(plain(config))
+    then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
+    return [
+        f"{name} was {brief(then.get(name))}, is {brief(now.get(name))}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]

@@ -23,6 +23,7 @@ from common.models.config import LoRAConfig, PretrainedConfig, SmallModelConfig
 from common.models.hardware import require_bfloat16, require_memory
 from common.models.known import require_findable, require_language, weights_bytes
 from common.models.offline_gemma import BYTES
+from common.runs.catalogue import disk_use
 
 T = TypeVar("T")
 BASE = "base.json"
@@ -198,9 +199,11 @@ def require_keys(settings: Any, *, may_be_cached: bool = True) -> None:
 
 
 def require_room(start: Start) -> None:
-    """Raise UserError when the run's folder cannot be written, or its disk has less room than the stage certainly fills."""
-    there = existing_parent(start.folder)
-    require_writable(there)
+    """Raise UserError when the run's folder cannot be written, or its disk has less room than the stage certainly fills.
+
+    What the run's folder holds already counts as room, because the stage replaces it or goes on from it.
+    """
+    require_writable(start.folder)
     least = LEAST_SMOKE_BYTES if start.smoke else LEAST_BYTES
     training = getattr(start.settings, "training", None)
     trained = (
@@ -212,19 +215,25 @@ def require_room(start: Start) -> None:
     advice = (
         f", or lower --keep-checkpoints (now {training.keep_checkpoints})" if kept > 1 and training else ""
     )
-    require_free(start.folder, max(least, wanted - _size(start.folder)), advice)
+    require_free(start.folder, max(least, wanted - disk_use(start.folder)), advice)
     for base in parts(start.settings, PretrainedConfig):
         if base.model in hub.OFFLINE and not (made := cache_folder() / base.model.partition(":")[2]).exists():
-            require_writable(existing_parent(made))
+            require_writable(made)
             require_free(made, BYTES, ", or set KDS_MODEL_CACHE to a folder on another disk")
 
 
 def require_writable(folder: Path) -> None:
-    """Raise UserError when an existing folder is none, or nothing can be made in it."""
-    if not folder.is_dir():
-        raise UserError(f"{shown(folder)}: is no folder; move it away.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{shown(folder)}: cannot be written (Permission denied); make it writable.")
+    """Raise UserError when a folder, which need not exist, certainly cannot be made or written."""
+    try:
+        there = existing_parent(folder)
+    except OSError as error:
+        raise UserError(
+            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
+        ) from error
+    if not there.is_dir():
+        raise UserError(f"{shown(there)}: is not a folder; move it away.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{shown(there)}: cannot be written (Permission denied); make it writable.")
 
 
 def require_free(folder: Path, wanted: int, advice: str = "") -> None:
@@ -260,8 +269,3 @@ def _checkpoints(training: Any) -> int:
     """Return how many checkpoints the shortest training with these settings leaves on the disk."""
     evaluations = int(min(training.epochs / training.evaluate_every, training.patience))
     return max(1, min(int(training.keep_checkpoints), evaluations))
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes of the files in a folder, which a new training replaces or continues; 0 when there is none."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0

@@ -16,16 +16,14 @@ from common.core import distributed, verified_folder
 from common.core.config import override, plain
 from common.core.errors import UserError, first_line
 from common.core.files import root, sha256_file, shown, write_json
-from common.core.messages import brief
 from common.core.provenance import code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
 from common.data.rows import Split, SplitName, read_split
-from common.runs.record import make_settings, read_record, require_not_archived, to_arguments
+from common.runs.record import make_settings, read_record, require_not_archived, to_arguments, training_part
 from common.runs.wandb_log import Tracker
 
 log = logging.getLogger(__name__)
 C = TypeVar("C")
-INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")  # settings that may change after training
 AFTER_DECODING = ("common/postprocess/", "common/runs/scoring", "common/rouge/")
 
 
@@ -108,7 +106,7 @@ class Run(Generic[C]):
         """The hash of the training settings and data; training resumes only from a checkpoint with the same hash."""
         content = [
             self.experiment,
-            _training_part(plain(self.config)),
+            training_part(plain(self.config)),
             {n: d["sha256"] for n, d in self.data.items()},
             *self._noted_near_copy(),
         ]
@@ -173,10 +171,6 @@ class Run(Generic[C]):
         write_json(self.folder / "run.json", json.loads(json.dumps(stages, default=asdict)))
 
 
-def _training_part(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if not name.startswith(INFER_ONLY)}
-
-
 def set_aside(run: Run[C]) -> None:
     """Move an old run to the folder `replaced` next to it, with the time in its name, and make an empty one."""
     folder = run.folder
@@ -194,14 +188,3 @@ def apply_training_overrides(run: Run[C], before: dict[str, Any]) -> None:
     kept = {n: v for n, v in before.get("overrides", {}).items() if n not in run.overrides}
     run.config, _ = override(run.config, to_arguments(kept))
     run.overrides = {**kept, **run.overrides}
-
-
-def changed_settings(config: Any, before: dict[str, Any]) -> list[str]:
-    """Return one printable reason for each training setting of a config that differs from the recorded one."""
-    then, now = _training_part(before["config"]), _training_part(plain(config))
-    then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
-    return [
-        f"{name} was {brief(then.get(name))}, is {brief(now.get(name))}"
-        for name in sorted({*then, *now})
-        if then.get(name) != now.get(name)
-    ]

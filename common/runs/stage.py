@@ -29,8 +29,15 @@ from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
 from common.runs.closing import closing, how_to_go_on
-from common.runs.record import changed_code, read_record, require_checkpoint, stale_stage, stale_training
-from common.runs.run import Run, apply_training_overrides, changed_settings, set_aside
+from common.runs.record import (
+    changed_code,
+    changed_settings,
+    read_record,
+    require_checkpoint,
+    stale_stage,
+    stale_training,
+)
+from common.runs.run import Run, apply_training_overrides, set_aside
 from common.runs.start import (
     HELP,
     OPTIONS,
@@ -218,9 +225,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
         set_aside(run)
         before = None
     if before and before["status"] != "finished" and made_nothing(run.folder):
-        before = (
-            None  # an earlier start failed or was killed before it made anything, so its settings bind nobody
-        )
+        before = None  # an earlier start failed or was killed before it made anything, so its settings do not matter
     if before:
         _require_same_settings(run, before)
         if before["status"] == "finished":

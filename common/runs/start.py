@@ -17,9 +17,15 @@ from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
-from common.runs.record import make_settings, read_record, require_not_archived, stale_training, to_arguments
+from common.runs.record import (
+    changed_settings,
+    make_settings,
+    read_record,
+    require_not_archived,
+    stale_training,
+    to_arguments,
+)
 from common.runs.requirements import Start, require_start
-from common.runs.run import changed_settings
 from common.runs.wandb_mode import sweep_run, tracking_mode
 
 NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")

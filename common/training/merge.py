@@ -14,7 +14,7 @@ import click
 from common.core import verified_folder
 from common.core.command_line import run_command
 from common.core.errors import UserError
-from common.core.files import existing_parent, shown
+from common.core.files import shown
 from common.core.messages import duration
 from common.core.paths import merged_folder, run_folder
 from common.core.progress import waiting
@@ -74,7 +74,7 @@ def _require_ready(best: Path, target: Path) -> None:
     """Raise UserError when the base certainly cannot be loaded, or the merged model has no room: without torch."""
     recorded = recorded_weights(best)
     folder = require_findable(recorded.model, recorded.revision) if recorded else None
-    require_writable(existing_parent(target))
+    require_writable(target)
     require_free(target, weights_bytes(folder) if folder else 0)
 
 

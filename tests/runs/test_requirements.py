@@ -1,6 +1,7 @@
 """What a start lacks is said before torch is loaded, in one line, and nothing is written: real processes in a repository."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -201,8 +202,16 @@ def test_outputs_that_are_no_folder_are_said(repository: Path) -> None:
     (repository / "outputs").write_text("mine", encoding="utf-8")
     before = everything(repository)
     ended = started(repository, sys.executable, "-m", "common", "train", "exp001")
-    failed(ended, "outputs: is no folder; move it away.")
+    failed(ended, "outputs: is not a folder; move it away.")
     assert everything(repository) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_outputs_of_somebody_else_are_said(repository: Path) -> None:
+    (repository / "outputs" / "talk").chmod(0o500)
+    ended = started(repository, sys.executable, "-m", "common", "train", "exp001", "--run=exp001-b")
+    (repository / "outputs" / "talk").chmod(0o700)
+    failed(ended, "cannot be written (Permission denied); make it writable")
 
 
 def test_a_full_disk_is_said_before_anything_is_written(repository: Path) -> None:
