@@ -25,7 +25,9 @@ from common.data.competition_file import active_competition, load_competition
         "help_option_names": ["-h", "--help"],
     }
 )
-@click.option("--method", "name_of_method", required=True, help=f"One of {', '.join(AUGMENT_METHODS)}.")
+@click.option(
+    "--method", "name_of_method", help=f"One of {', '.join(AUGMENT_METHODS)}; ? lists what each does."
+)
 @click.option("--competition", "competition_name", help="Name of the competition; default: the active one.")
 @click.option(
     "--parents",
@@ -39,7 +41,7 @@ from common.data.competition_file import active_competition, load_competition
 @click.option("--dry-run", is_flag=True, help="Print the estimated cost and exit.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(
-    name_of_method: str,
+    name_of_method: str | None,
     competition_name: str | None,
     n: int | None,
     name: str | None,
@@ -52,6 +54,10 @@ def command(
     if name_of_method == "?":
         click.echo(listing())
         return
+    if name_of_method is None:
+        raise click.UsageError(
+            f"Missing option '--method'; wanted one of {', '.join(AUGMENT_METHODS)}, or ?."
+        )
     if split != "train":
         raise UserError(
             f"split {brief(split)} cannot be augmented: rows made from dev or test would leak into training. "

@@ -77,7 +77,7 @@ def augment(arguments: tuple[str, ...]) -> None:
     Each new row is checked by the guards and accepted, or rejected with a reason. The rows are written to
     outputs/COMPETITION/augmented/NAME/.
 
-    Options: --method NAME (an unknown name lists all methods), --competition NAME, --parents N, --name NAME,
+    Options: --method NAME (? lists all methods), --competition NAME, --parents N, --name NAME,
     --restart, --dry-run, and every setting of the method (--seed 7); an unknown setting lists all of them.
     """
     become("common.augment", *arguments)

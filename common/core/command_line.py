@@ -1,5 +1,6 @@
 """Run a click command as the whole program: one line for each mistake, and the exit code that belongs to it."""
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -7,7 +8,7 @@ import click
 
 from common.core import signals
 from common.core.errors import UserError
-from common.core.language import korean, spoken, translated
+from common.core.language import korean, spoken
 from common.core.messages import cut, log_to_terminal
 from common.core.secrets import require_no_secrets
 from common.core.terminal import error_line
@@ -37,5 +38,5 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             message = cut(" ".join(error.format_message().split()), _LONGEST)
             sys.stderr.write(f"{error_line(message)} See: {command_path} --help\n")
             sys.exit(2)
-        except click.Abort:
-            sys.exit(translated("interrupted."))
+        except click.Abort:  # a library has put Python's own handler in place of ours
+            raise signals.Interrupted(signal.SIGINT) from None

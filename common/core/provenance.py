@@ -30,6 +30,7 @@ PLUMBING = {
     "core/secrets.py",
     "core/temporary.py",
     "core/signals.py",
+    "core/suggestions.py",
     "core/terminal.py",
     "core/text_table.py",
     "core/torchrun.py",

@@ -8,6 +8,7 @@ from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
 from common.core.paths import EXPERIMENT
+from common.core.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,16 @@ def experiments() -> list[str]:
 def require_experiment(name: str) -> str:
     """Return the name. Raises UserError that lists the experiments when there is none with this name."""
     if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp002. {_known()}")
+        raise UserError(
+            f"experiment {brief(name)}: wanted exp and three digits, as in exp002.{_hint(name)} {_known()}"
+        )
     if not (root() / "experiments" / name / "config.py").is_file():
-        raise UserError(f"experiment {brief(name)} does not exist. {_known()}")
+        raise UserError(f"experiment {brief(name)} does not exist.{_hint(name)} {_known()}")
     return name
+
+
+def _hint(name: str) -> str:
+    return did_you_mean(name, experiments()) if any(sign.isdigit() for sign in name) else ""
 
 
 def _known() -> str:
