@@ -25,8 +25,8 @@ class _Lines:
     """A text file for tqdm that writes each state of a bar as a line of its own, for log files."""
 
     def write(self, text: str) -> None:
-        """Write the text without carriage returns, unless it is blank."""
-        if line := text.replace("\r", "").strip():
+        """Write the text without carriage returns and cursor movements, unless it is blank."""
+        if line := text.replace("\r", "").replace("\x1b[A", "").strip():
             sys.stderr.write(f"{line}\n")
 
     def flush(self) -> None:

@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,7 +60,7 @@ def main(
     SIGTERM, SIGINT and SIGHUP end the stage with one line that says how to go on, and exit code 128 + the signal's number.
     """
     with spoken(), signals.raised():
-        _quiet_libraries()
+        log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
         try:
             _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
             distributed.leave()
@@ -90,12 +89,6 @@ def _end(stop: Interrupted) -> None:
                 distributed.leave()
         os._exit(128 + stop.number)  # without waiting for threads that wait for another process
     raise stop
-
-
-def _quiet_libraries() -> None:
-    log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
-    # peft uses a deprecated name of transformers.
-    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def _run(
