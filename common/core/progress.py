@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,10 +38,11 @@ class _Lines:
 def progress(total: int | None, description: str, unit: str, initial: int = 0, *, leave: bool = True) -> Any:
     """Return a tqdm bar with rate and ETA; without `leave` it disappears at the end.
 
-    A log file gets nothing in the first 30 seconds. Processes other than the first show nothing.
+    On a terminal it is drawn every second, so that its clock runs while one item takes long. A log file gets nothing in
+    the first 30 seconds. Processes other than the first show nothing.
     """
     terminal = sys.stderr.isatty()
-    return tqdm(
+    bar = tqdm(
         total=total,
         initial=initial,
         desc=translated(description),
@@ -50,9 +52,24 @@ def progress(total: int | None, description: str, unit: str, initial: int = 0, *
         delay=0 if terminal else _LOG_INTERVAL,
         mininterval=0.2 if terminal else _LOG_INTERVAL,
         maxinterval=_LOG_INTERVAL,
+        miniters=1,  # look at the clock after every item: tqdm would wait for as many as were done in the last interval
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(),
     )
+    if terminal and not bar.disable:
+        threading.Thread(target=_tick, args=(weakref.ref(bar),), daemon=True).start()
+    return bar
+
+
+def _tick(reference: "weakref.ref[Any]") -> None:
+    """Draw the bar every second until it is closed or nobody has it any longer."""
+    while True:
+        time.sleep(1.0)
+        bar = reference()
+        if bar is None or bar.disable:  # tqdm disables a bar that is closed
+            return
+        bar.refresh()
+        del bar
 
 
 def brief_progress(total: int, description: str, unit: str) -> Any:

@@ -15,7 +15,7 @@ from common.core.errors import UserError
 from common.core.files import fsync_folder, read_json, sha256_file, shown, write_json, write_text
 from common.core.messages import brief, listed
 from common.core.paths import archived_folder, run_folder
-from common.core.progress import brief_progress
+from common.core.progress import brief_progress, waiting
 from common.core.suggestions import did_you_mean
 from common.core.verified_folder import remove, staging_folder
 from common.runs.catalogue import NOTE, run_folders
@@ -180,7 +180,8 @@ def _move(source: Path, target: Path, hashes: dict[str, str]) -> None:
             if error.errno != errno.EXDEV:
                 raise
             remove(staging)
-            shutil.copytree(source, staging, symlinks=True)
+            with waiting(f"copy {source.name} to another disk"):
+                shutil.copytree(source, staging, symlinks=True)
             if _hashes(staging) != hashes:
                 raise OSError(errno.EIO, "the copy differs from the original") from error
             _flush(staging)

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from common import prompts
 from common.core.errors import UserError, first_line
 from common.core.files import root, sha256_texts, shown
+from common.core.progress import brief_progress
 from common.core.provenance import code_hash
 from common.core.temporary import temporary_folder
 from common.data import dialogue as data_dialogue
@@ -95,14 +96,22 @@ def training_examples(
         dataset = datasets.load_from_disk(folder)
     else:
         records = []
-        for row, row_template in zip(rows, templates, strict=True):
-            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_template)
-            for summary in row.summaries or ("",):
-                target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
-                target = [*row_template.target_prefix, *target, tokenizer.eos_token_id] if summary else []
-                records.append(
-                    {"id": row.id, "source": source, "target": target, "turns_cut": turns_cut, "turns": turns}
-                )
+        with brief_progress(len(rows), "tokenize", "row") as bar:
+            for row, row_template in zip(rows, templates, strict=True):
+                source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_template)
+                for summary in row.summaries or ("",):
+                    target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
+                    target = [*row_template.target_prefix, *target, tokenizer.eos_token_id] if summary else []
+                    records.append(
+                        {
+                            "id": row.id,
+                            "source": source,
+                            "target": target,
+                            "turns_cut": turns_cut,
+                            "turns": turns,
+                        }
+                    )
+                bar.update()
         dataset = _kept(datasets.Dataset.from_list(records), folder)
     cuts = dict(zip(dataset["id"], zip(dataset["turns_cut"], dataset["turns"], strict=True), strict=True))
     report = CutReport(
