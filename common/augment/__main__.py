@@ -8,6 +8,7 @@ import click
 from common.augment import augmented_rows
 from common.augment.making import PRODUCTS, Job, Made, augment, estimate
 from common.augment.settings import ABOUT, AUGMENT_METHODS, settings
+from common.core import terminal
 from common.core.command_line import run_command
 from common.core.config import override
 from common.core.errors import UserError
@@ -67,7 +68,7 @@ def command(
     chosen = load_competition(competition_name or active_competition())
     job = Job(chosen, name_of_method, name or name_of_method, n, config, overrides)
     if dry_run:
-        click.echo(estimate(job))
+        terminal.say(estimate(job))
         return
     started = time.monotonic()
     try:
@@ -75,11 +76,11 @@ def command(
     except Interrupted as stop:
         stop.advice = how_to_go_on(job, restart=restart)
         raise
-    click.echo(report(made))
+    terminal.say(report(made))
     if made.kept:
         comp = "" if chosen.name == active_competition() else f" comp={chosen.name}"
-        click.echo(
-            f"Made in {duration(time.monotonic() - started)}. Next, to train on them: "
+        terminal.say(
+            f"Made in {duration(time.monotonic() - started)}. Next, to train on them:\n"
             f'make exp=exp008 train run=exp008-{_variant(job.name)}{comp} args="--made {job.name}"'
         )
     else:

@@ -10,8 +10,8 @@ from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDrop
 from common.augment.translation import BackTranslationConfig
 from common.core.errors import UserError
 from common.core.messages import brief
+from common.core.mistyped import did_you_mean
 from common.core.ranges import Seed
-from common.core.suggestions import did_you_mean
 
 LocalMethod = Literal["speaker_swap", "turn_drop", "sentence_drop"]
 LOCAL: tuple[str, ...] = get_args(LocalMethod)

@@ -194,7 +194,7 @@ def _translated(text: str) -> str:
 
 def _likely(name: str, known: Iterable[str]) -> list[str]:
     _find_package()
-    from common.core.suggestions import likely
+    from common.core.mistyped import likely
 
     return likely(name, known)
 

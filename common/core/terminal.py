@@ -70,6 +70,15 @@ def _broken(line: str, columns: int) -> list[str]:
     return lines
 
 
+def say(text: str) -> None:
+    """Print text on stdout: in the language that the user chose, then `fitted`."""
+    import click
+
+    from common.core.language import translated
+
+    click.echo(fitted(translated(text)))
+
+
 def error_line(message: object) -> str:
     """Return the line that reports an error on stderr."""
     return f"{styled('error:', 'red', bold=True, stream=sys.stderr)} {message}"

@@ -9,8 +9,8 @@ from typing import Any
 from common.core.errors import UserError, first_line
 from common.core.files import read_regular, require_shallow, shown
 from common.core.messages import brief, cut, quoted
+from common.core.mistyped import likely
 from common.core.ranges import described, fits
-from common.core.suggestions import likely
 
 _MOST_BYTES = 1 << 18
 _MOST_LEVELS = 20

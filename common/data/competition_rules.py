@@ -7,7 +7,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import root, shown, user_path
-from common.core.suggestions import likely
+from common.core.mistyped import likely
 from common.data.competition import Competition
 
 API = "llm.model"  # the name that an API gives a model: neither a folder nor a hub id

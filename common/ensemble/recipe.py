@@ -10,8 +10,8 @@ from annotated_types import Ge, Le
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import brief
+from common.core.mistyped import did_you_mean
 from common.core.ranges import described, fits
-from common.core.suggestions import did_you_mean
 from common.core.toml_table import read_toml
 from common.data.competition_file import require_competition
 from common.ensemble.consensus import Consensus

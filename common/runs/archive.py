@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 from common.core.errors import UserError
 from common.core.files import fsync_folder, read_json, sha256_file, shown, write_json, write_text
 from common.core.messages import brief, listed
+from common.core.mistyped import did_you_mean
 from common.core.paths import archived_folder, run_folder
 from common.core.progress import brief_progress, waiting
-from common.core.suggestions import did_you_mean
 from common.core.verified_folder import remove, staging_folder
 from common.runs.catalogue import NOTE, run_folders
 

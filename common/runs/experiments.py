@@ -7,8 +7,8 @@ from typing import Any
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
+from common.core.mistyped import did_you_mean
 from common.core.paths import EXPERIMENT
-from common.core.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)

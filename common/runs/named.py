@@ -9,8 +9,8 @@ from typing import Any
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.messages import cut, listed
+from common.core.mistyped import did_you_mean
 from common.core.paths import RUN_NAME, archived_folder, outputs, run_folder
-from common.core.suggestions import did_you_mean
 from common.data.competition_file import comp_setting
 from common.data.rows import SplitName
 from common.runs.catalogue import run_folders

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.core.suggestions import did_you_mean, likely
+from common.core.mistyped import did_you_mean, likely
 
 EXPERIMENTS = ["exp001", "exp002", "exp010", "exp011"]
 

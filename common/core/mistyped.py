@@ -1,4 +1,4 @@
-"""Suggest which name a mistyped one most likely means (standard library only, because make.py uses it before setup)."""
+"""Find the name that a mistyped one most likely means (standard library only: make.py uses this before setup)."""
 
 from __future__ import annotations
 
