@@ -173,5 +173,6 @@ def _report_move(path: Path, started: float, as_json: bool, done: str, back: str
         return
     terminal.say(
         f"{path.name} {done}: {report['path']}, {files} files, {readable(report['size'])}, verified, in "
-        f"{duration(time.monotonic() - started)}. To move it back: make {back} run={path.name}{comp}. Next: make runs{comp}"
+        f"{duration(time.monotonic() - started)}. Next: make runs{comp}\n"
+        f"To move it back: make {back} run={path.name}{comp}"
     )

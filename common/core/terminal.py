@@ -45,12 +45,21 @@ def styled(text: str, colour: str | None = None, *, bold: bool = False, stream: 
 def fitted(text: str) -> str:
     """Return the text with lines that are too wide for the terminal broken at spaces; unchanged in a pipe.
 
-    A word is never broken, and a line with a command to copy (it starts with "make ") stays as it is.
+    A word is never broken. A command to copy is never broken either: one at the end of a line that is too wide
+    ("Next: make …") gets a line of its own.
     """
     columns = width()
     if columns is None:
         return text
-    return "\n".join(part for line in text.split("\n") for part in _broken(line, columns))
+    return "\n".join(part for line in text.split("\n") for part in _lines(line, columns))
+
+
+def _lines(line: str, columns: int) -> list[str]:
+    found = _broken(line, columns)
+    before, colon, command = line.rpartition(": make ")
+    if len(found) == 1 or not colon or ". " in command:
+        return found
+    return [*_broken(f"{before}:", columns), f"make {command}"]
 
 
 def _broken(line: str, columns: int) -> list[str]:
