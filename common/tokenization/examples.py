@@ -65,9 +65,12 @@ def sources(
     template: InputTemplate | TemplateOf,
 ) -> dict[str, list[int]]:
     """Return the source token ids of every row, by row id, in the order of the rows."""
-    return {
-        row.id: source_ids(row.dialogue, tokenizer, lengths, template_of(template, row))[0] for row in rows
-    }
+    found = {}
+    with brief_progress(len(rows), "tokenize", "row") as bar:
+        for row in rows:
+            found[row.id] = source_ids(row.dialogue, tokenizer, lengths, template_of(template, row))[0]
+            bar.update()
+    return found
 
 
 def training_examples(
@@ -85,7 +88,13 @@ def training_examples(
     lengths, the templates, and the code that cleans and cuts.
     """
     cache = cache or root() / ".cache" / "tokenized"
-    templates = [template_of(template, row) for row in rows]
+    templates = []
+    with brief_progress(
+        len(rows), "prepare inputs", "row"
+    ) as bar:  # slow when each row gets its own examples
+        for row in rows:
+            templates.append(template_of(template, row))
+            bar.update()
     rows_hash = sha256_texts(part for row in rows for part in (row.id, row.dialogue, *row.summaries))
     frames_hash = sha256_texts(json.dumps(asdict(one)) for one in templates)
     code = [code_hash(Path(file)) for file in (data_dialogue.__file__, __file__)]
