@@ -65,6 +65,14 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
+def close_bars() -> None:
+    """Remove the progress bars from the terminal: before the last line of a program that ends early."""
+    bars = sys.modules.get("tqdm")
+    for bar in list(getattr(bars.tqdm, "_instances", ())) if bars else ():
+        bar.leave = False
+        bar.close()
+
+
 class _AboveBars(logging.StreamHandler[Any]):
     """Write each message above the progress bars of a terminal, not into the line of one."""
 

@@ -35,8 +35,21 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(total: int | None, description: str, unit: str, initial: int = 0, *, leave: bool = True) -> Any:
+_NO_ESTIMATE = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}]"
+
+
+def progress(
+    total: int | None,
+    description: str,
+    unit: str,
+    initial: int = 0,
+    *,
+    leave: bool = True,
+    even: bool = True,
+) -> Any:
     """Return a tqdm bar with rate and ETA; without `leave` it disappears at the end.
+
+    `even`: items take about as long as one another; otherwise an ETA would mislead, and none is shown.
 
     On a terminal it is drawn every second, so that its clock runs while one item takes long. A log file gets nothing in
     the first 30 seconds. Processes other than the first show nothing.
@@ -49,6 +62,7 @@ def progress(total: int | None, description: str, unit: str, initial: int = 0, *
         unit=unit,
         disable=_is_follower(),
         leave=leave and terminal,
+        bar_format=None if even else _NO_ESTIMATE,
         delay=0 if terminal else _LOG_INTERVAL,
         mininterval=0.2 if terminal else _LOG_INTERVAL,
         maxinterval=_LOG_INTERVAL,
@@ -72,9 +86,9 @@ def _tick(reference: "weakref.ref[Any]") -> None:
         del bar
 
 
-def brief_progress(total: int, description: str, unit: str) -> Any:
-    """Return a tqdm bar for work of seconds to minutes that disappears at the end."""
-    return progress(total, description, unit, leave=False)
+def brief_progress(total: int, description: str, unit: str, *, even: bool = True) -> Any:
+    """Return a tqdm bar for work of seconds to minutes that disappears at the end; `even` as in `progress`."""
+    return progress(total, description, unit, leave=False, even=even)
 
 
 class BatchProgress:

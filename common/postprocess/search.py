@@ -53,7 +53,7 @@ def search(task: Task, own: PostprocessConfig) -> SearchReport:
     configs = [bare, own, *toggled, *alone.values(), *(c for way in ways.values() for c in way)]
     measured = _measure(task, list(dict.fromkeys(configs)))
     found = {}
-    with brief_progress(len(measured), "test rules and lengths", "profile") as bar:
+    with brief_progress(len(measured), "test rules and lengths", "profile", even=False) as bar:
         for profile, known in measured.items():
             found[profile] = (
                 [(n, n in own.rules, known.effect(alone[n], bare), _inside(known, own, n)) for n in RULES],

@@ -153,7 +153,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     Raises UserError when something cannot be read or is no regular file.
     """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
-    bar, found = brief_progress(len(paths), f"check {folder.name}", "file"), {}
+    bar, found = brief_progress(len(paths), f"check {folder.name}", "file", even=False), {}
     try:
         for path in paths:
             link = path.is_symlink()

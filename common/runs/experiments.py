@@ -31,19 +31,18 @@ def require_experiment(name: str) -> str:
     """Return the name. Raises UserError that lists the experiments when there is none with this name."""
     if not EXPERIMENT.fullmatch(name):
         raise UserError(
-            f"experiment {brief(name)}: wanted exp and three digits, as in exp002.{_hint(name)} {_known()}"
+            f"experiment {brief(name)}: wanted exp and three digits, as in exp002. {_known(name)}"
         )
     if not (root() / "experiments" / name / "config.py").is_file():
-        raise UserError(f"experiment {brief(name)} does not exist.{_hint(name)} {_known()}")
+        raise UserError(f"experiment {brief(name)} does not exist. {_known(name)}")
     return name
 
 
-def _hint(name: str) -> str:
-    return did_you_mean(name, experiments()) if any(sign.isdigit() for sign in name) else ""
-
-
-def _known() -> str:
-    return f"There are {', '.join(experiments()) or 'none'}; start one with: make new exp=exp0NN from=exp002"
+def _known(name: str) -> str:
+    there = experiments()
+    hint = did_you_mean(name, there) if any(sign.isdigit() for sign in name) else ""
+    listed = f"There are {', '.join(there) or 'none'}; start one with: make new exp=exp0NN from=exp002"
+    return f"{hint} {listed}".lstrip()
 
 
 def describe(name: str) -> Experiment:

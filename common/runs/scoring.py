@@ -217,7 +217,9 @@ def floors(competition: Competition, split: SplitName, *, stemmer: bool = False)
     with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
         return {name: Floor(**entry) for name, entry in parse_json(read_regular(path)).items()}
     found = {}
-    with brief_progress(len(profiles(competition)), f"score the floor of {split}", "profile") as bar:
+    with brief_progress(
+        len(profiles(competition)), f"score the floor of {split}", "profile", even=False
+    ) as bar:
         for name in profiles(competition):
             found[name] = floor(rows, references, constants, name, mode, stemmer=stemmer)
             bar.update()

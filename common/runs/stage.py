@@ -20,7 +20,7 @@ from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.language import spoken, translated
-from common.core.messages import brief, log_to_terminal
+from common.core.messages import brief, close_bars, log_to_terminal
 from common.core.paths import RUN_NAME
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
@@ -65,6 +65,7 @@ def main(
             _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
             distributed.leave()
         except (UserError, RuntimeError) as error:
+            close_bars()
             lost = distributed.lost_another(error)  # that process or torchrun reports the cause
             if not (lost or isinstance(error, UserError)):
                 raise
@@ -81,6 +82,7 @@ def _end(stop: Interrupted) -> None:
     if stop.together:
         with contextlib.suppress(RuntimeError):  # another process was ended before it got here
             distributed.wait()  # the others close their progress bars first
+    close_bars()
     if distributed.rank() == 0:
         print(stop, file=sys.stderr, flush=True)  # noqa: T201
     if distributed.count() > 1:

@@ -170,3 +170,10 @@ def test_a_log_has_no_movements_of_the_cursor() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "evaluate" in done.stderr and "1/9" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_a_bar_of_uneven_items_estimates_nothing() -> None:
+    code = SLOW_ITEM.replace('"text file")', '"text file", even=False)')
+    shown = on_terminal(code)
+    assert "1/3 text file [00:02]" in shown
+    assert "<" not in shown

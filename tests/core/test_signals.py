@@ -194,3 +194,18 @@ def test_make_is_interrupted_without_a_traceback_while_its_script_imports(tmp_pa
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == -signal.SIGINT
+
+
+def test_an_interrupt_removes_the_bars_before_its_line(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.stderr.isatty = lambda: True\nfrom common.core import signals\n"
+        "from common.core.progress import brief_progress\nimport time\n"
+        "with signals.raised(), signals.told():\n    bar = brief_progress(9, 'check rows', 'row')\n    bar.update()\n"
+        "    print('ready', flush=True)\n    time.sleep(60)\n"
+    )
+    process = started(tmp_path, code)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    *_, shown, cleared, line = errors.splitlines()  # text mode makes line breaks of carriage returns
+    assert (process.returncode, shown[:10], cleared.strip()) == (130, "check rows", "")
+    assert line == "interrupted by SIGINT; run the same command again."
