@@ -1,6 +1,5 @@
 """Experiments: each folder holds one idea, as a recipe to read from top to bottom."""
 
-import logging
+from common.core.messages import quiet_libraries
 
-# When peft imports it, bitsandbytes suggests a package that only speeds up 4-bit models on some CPUs.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+quiet_libraries()  # before an experiment imports them: bitsandbytes prints a suggestion when peft imports it

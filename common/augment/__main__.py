@@ -9,6 +9,7 @@ from common.augment import augmented_rows
 from common.augment.making import Job, Made, augment, estimate
 from common.augment.products import PRODUCTS
 from common.augment.settings import ABOUT, AUGMENT_METHODS, settings
+from common.core import terminal
 from common.core.command_line import run_command
 from common.core.config import override
 from common.core.errors import UserError
@@ -26,7 +27,9 @@ from common.data.competition_file import active_competition, load_competition
         "help_option_names": ["-h", "--help"],
     }
 )
-@click.option("--method", "name_of_method", required=True, help=f"One of {', '.join(AUGMENT_METHODS)}.")
+@click.option(
+    "--method", "name_of_method", help=f"One of {', '.join(AUGMENT_METHODS)}; ? lists what each does."
+)
 @click.option("--competition", "competition_name", help="Name of the competition; default: the active one.")
 @click.option(
     "--parents",
@@ -40,7 +43,7 @@ from common.data.competition_file import active_competition, load_competition
 @click.option("--dry-run", is_flag=True, help="Print the estimated cost and exit.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(
-    name_of_method: str,
+    name_of_method: str | None,
     competition_name: str | None,
     n: int | None,
     name: str | None,
@@ -53,6 +56,10 @@ def command(
     if name_of_method == "?":
         click.echo(listing())
         return
+    if name_of_method is None:
+        raise click.UsageError(
+            f"Missing option '--method'; wanted one of {', '.join(AUGMENT_METHODS)}, or ?."
+        )
     if split != "train":
         raise UserError(
             f"split {brief(split)} cannot be augmented: rows made from dev or test would leak into training. "
@@ -64,7 +71,7 @@ def command(
     chosen = load_competition(competition_name or active_competition())
     job = Job(chosen, name_of_method, name or name_of_method, n, config, overrides)
     if dry_run:
-        click.echo(estimate(job))
+        terminal.say(estimate(job))
         return
     started = time.monotonic()
     try:
@@ -72,11 +79,11 @@ def command(
     except Interrupted as stop:
         stop.advice = how_to_go_on(job, restart=restart)
         raise
-    click.echo(report(made))
+    terminal.say(report(made))
     if made.kept:
         comp = "" if chosen.name == active_competition() else f" comp={chosen.name}"
-        click.echo(
-            f"Made in {duration(time.monotonic() - started)}. Next, to train on them: "
+        terminal.say(
+            f"Made in {duration(time.monotonic() - started)}. Next, to train on them:\n"
             f'make exp=exp008 train run=exp008-{_variant(job.name)}{comp} args="--made {job.name}"'
         )
     else:

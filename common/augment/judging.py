@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.augment import guards
 from common.augment.guards import Case, Duplicates, GuardConfig, near_forbidden, other_fold
 from common.augment.products import Product
-from common.core.progress import brief_progress
+from common.core.progress import brief_progress, waiting
 from common.data.folds import folds
 from common.data.near_copies import CopyIndex, copy_index
 from common.data.rows import Row
@@ -56,10 +56,12 @@ def judge(
     import numpy as np  # many commands start without it
 
     index = copy_index([row.dialogue for row in train])
-    fold_of = folds(train, k, near_copy, index)
+    with waiting("divide train into folds"):
+        fold_of = folds(train, k, near_copy, index)
     numbers = np.array([fold_of[row.id] for row in train], dtype=np.int64)
     made = [(row, p) for row in parents if isinstance(p := products[row.id], Product)]
-    measured = guards.cases([row for row, _ in made], [p for _, p in made], morphemes=morphemes)
+    with waiting("compare new rows with their parents"):
+        measured = guards.cases([row for row, _ in made], [p for _, p in made], morphemes=morphemes)
     by_parent = {case.parent.id: case for case in measured}
     seen = Duplicates()
     verdicts = []

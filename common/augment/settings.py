@@ -10,6 +10,7 @@ from common.augment.local import SentenceDropConfig, SpeakerSwapConfig, TurnDrop
 from common.augment.translation import BackTranslationConfig
 from common.core.errors import UserError
 from common.core.messages import brief
+from common.core.mistyped import did_you_mean
 from common.core.ranges import Seed
 
 LocalMethod = Literal["speaker_swap", "turn_drop", "sentence_drop"]
@@ -65,5 +66,6 @@ def settings(method: str) -> AugmentConfig:
 
         return AugmentConfig(ParaphraseConfig())
     raise UserError(
-        f"method {brief(method)} is not one of {', '.join(AUGMENT_METHODS)}. For example: make augment method=turn_drop"
+        f"method {brief(method)} is not one of {', '.join(AUGMENT_METHODS)}.{did_you_mean(method, AUGMENT_METHODS)} "
+        "To see what each does: make augment method=?"
     )

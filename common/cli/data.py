@@ -15,7 +15,14 @@ from common.core.launch import become
 from common.core.messages import duration, printable
 from common.core.progress import waiting
 from common.core.text_table import text_table
-from common.data.competition_file import active_competition, load_competition, set_active_competition
+from common.data.competition_file import (
+    active_competition,
+    comp_setting,
+    load_competition,
+    set_active_competition,
+)
+
+FIRST = "exp002"  # the experiment that the README begins with
 
 
 @click.command()
@@ -36,8 +43,8 @@ def data(name: str, source: Path) -> None:
     chosen = load_competition(name)
     with waiting(f"check {shown(source)}"):
         lines = import_data(chosen, source)
-    click.echo("\n".join(lines))
-    click.echo(
+    terminal.say("\n".join(lines))
+    terminal.say(
         f"Copied to {shown(chosen.folder / 'data')} in {duration(time.monotonic() - started)}; {name} is now the active "
         "competition. Next: make exp=exp002 train"
     )
@@ -47,9 +54,11 @@ def data(name: str, source: Path) -> None:
 @click.option("--competition", "name", required=True, help="A folder under competitions/.")
 def use(name: str) -> None:
     """Make a competition the active one."""
-    load_competition(name)
+    chosen = load_competition(name)
     set_active_competition(name)
-    click.echo(f"{name} is now the active competition.")
+    ready = "train" in chosen.files and chosen.path("train").is_file()
+    following = f"make exp={FIRST} train" if ready else f"get its data: {chosen.obtain}"
+    terminal.say(f"{name} is now the active competition. Next: {following}")
 
 
 @click.command("leaks")
@@ -59,6 +68,7 @@ def leaks_command(name: str | None, as_json: bool) -> None:
     """Show the ids of copies and near-copies between train, dev, test and augmented rows."""
     from common.submission import leaks  # with what makes rows, which no other command needs
 
+    started = time.monotonic()
     chosen = load_competition(name or active_competition())
     found = leaks.report(chosen)
     if as_json:
@@ -66,9 +76,13 @@ def leaks_command(name: str | None, as_json: bool) -> None:
         return
     between, inside = leaks.tables(found)
     counted = f"{chosen.name}: dialogues count as near-copies from similarity {found.near_copy} ([rules] near_copy)\n"
-    click.echo(terminal.fitted(counted))
+    terminal.say(counted)
     click.echo(f"{text_table(between)}\n\n{text_table(inside)}\n")
-    click.echo(terminal.fitted("\n".join(leaks.advice(found))))
+    terminal.say("\n".join(leaks.advice(found)))
+    terminal.say(
+        f"Compared in {duration(time.monotonic() - started)}; nothing was written. "
+        f"Next: make exp={FIRST} train{comp_setting(chosen.name)}"
+    )
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -79,7 +93,7 @@ def augment(arguments: tuple[str, ...]) -> None:
     Each new row is checked by the guards and accepted, or rejected with a reason. The rows are written to
     outputs/COMPETITION/augmented/NAME/.
 
-    Options: --method NAME (an unknown name lists all methods), --competition NAME, --parents N, --name NAME,
+    Options: --method NAME (? lists all methods), --competition NAME, --parents N, --name NAME,
     --restart, --dry-run, and every setting of the method (--seed 7); python -m common settings --method NAME lists them.
     """
     become("common.augment", *arguments)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from common.cli.options import AS_JSON, COMPETITION
+from common.core import terminal
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.launch import become
@@ -183,7 +184,7 @@ def smoke(names: tuple[str, ...]) -> None:
                 done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise UserError(f"smoke: {name} {stage} failed:\n{done.stderr.strip()[-3000:]}")
-        click.echo(
+        terminal.say(
             f"{name}: train and infer run, with tiny settings, in {duration(time.monotonic() - started)} "
             f"({shown(outputs('daily_talk', smoke=True) / name)})"
         )
@@ -214,7 +215,9 @@ def new(name: str, source: str) -> None:
         raise UserError(
             f"{shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
         ) from error
-    click.echo(f"{shown(folder)} is a copy of {source}: change its config.py and README.md, then run it.")
+    terminal.say(
+        f"{shown(folder)} is a copy of {source}. Next: change its config.py and README.md, then: make smoke exp={name}"
+    )
 
 
 @click.command()
@@ -232,6 +235,7 @@ def track(folder: Path, mode: str, texts: bool) -> None:
 
     FOLDER is outputs/COMPETITION/RUN. Run the command again to add new results.
     """
+    started = time.monotonic()
     try:
         kind = kind_of(folder)
     except OSError as error:
@@ -243,4 +247,7 @@ def track(folder: Path, mode: str, texts: bool) -> None:
             f"{shown(folder)}: {f'is a {kind}' if kind else 'not there'}, not a run folder; wanted outputs/COMPETITION/RUN."
         )
     wandb_log.upload(folder.resolve(), mode, texts=texts)
-    click.echo(f"{shown(folder)}: shown in W&B ({mode}).")
+    took = duration(time.monotonic() - started)
+    terminal.say(
+        f"{shown(folder)}: shown in W&B ({mode}), in {took}. After new results: run the same command again."
+    )

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from common.cli.options import ALL, AS_JSON, COMPETITION
 from common.core import terminal
 from common.core.errors import UserError
+from common.core.messages import duration
 from common.core.text_table import text_table
 from common.data.competition import Competition
 from common.data.competition_file import (
@@ -48,23 +50,21 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     if not found:
-        click.echo(
+        terminal.say(
             f"{chosen.name}: nothing submitted yet; make one with: make submit{comp_setting(chosen.name)}"
         )
         return
     dev, board = (short(p) for p in (chosen.dev_profile, chosen.leaderboard_profile))
-    click.echo(
-        terminal.fitted(
-            f"{chosen.title}   (dev: {dev}, test: {board}; * made with uncommitted changes, ! with stale members)\n"
-        )
+    terminal.say(
+        f"{chosen.title}   (dev: {dev}, test: {board}; * made with uncommitted changes, ! with stale members)\n"
     )
     table = leaderboard.history(chosen, found, everything=everything)
     click.echo(text_table(table, leaderboard.HISTORY_DROPPED))
     click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
     click.echo(text_table(leaderboard.members(chosen, found[-1], everything=everything)))
-    click.echo(f"\n{_picked(chosen, found)}")
+    terminal.say(f"\n{_picked(chosen, found)}")
     if chosen.site.submissions_per_day is not None:
-        click.echo(uploads_left(chosen))
+        terminal.say(uploads_left(chosen))
 
 
 def _picked(chosen: Competition, found: list[dict[str, Any]]) -> str:
@@ -99,9 +99,9 @@ def lb(
     scores = [f"{kind} {value:.2f}" for kind, value in entry.get("lb", {}).items()]
     days = sorted(day.isoformat() for day in uploads.upload_days(chosen)[entry["id"]])
     told = [*scores, *([f"uploaded {', '.join(days)}"] if days else [])]
-    click.echo(f"{entry['id']} ({entry['recipe']}): {'; '.join(told)}. Next: make leaderboard")
+    terminal.say(f"{entry['id']} ({entry['recipe']}): {'; '.join(told)}. Next: make leaderboard")
     if chosen.site.submissions_per_day is not None:
-        click.echo(uploads_left(chosen))
+        terminal.say(uploads_left(chosen))
 
 
 @click.command()
@@ -116,12 +116,12 @@ def pick(submission_id: str | None, name: str | None, off: bool) -> None:
         chosen = load_competition(name or active_competition())
         found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
         if not found:
-            click.echo(
+            terminal.say(
                 f"{chosen.name}: nothing submitted yet; make one with: make submit{comp_setting(chosen.name)}"
             )
             return
         advice = uploads.recommended(chosen, uploads.candidates(chosen, found))
-        click.echo("\n".join([f"{chosen.name}: {_picked(chosen, found)}", *advice]))
+        terminal.say("\n".join([f"{chosen.name}: {_picked(chosen, found)}", *advice]))
         return
     changed = uploads.set_pick(submission_id, datetime.now(UTC), _known(name), on=not off)
     entry = ledger.find(submission_id, name)
@@ -130,9 +130,11 @@ def pick(submission_id: str | None, name: str | None, off: bool) -> None:
     state = (
         "is no final pick any longer" if off else "is a final pick" if changed else "is already a final pick"
     )
-    click.echo(f"{entry['id']} ({entry['recipe']}) {state}; {_picked(chosen, found)}")
+    terminal.say(
+        f"{entry['id']} ({entry['recipe']}) {state}; {_picked(chosen, found)}. Next: make leaderboard{comp_setting(chosen.name)}"
+    )
     if not off and not uploads.upload_days(chosen)[entry["id"]]:
-        click.echo(
+        terminal.say(
             f"hint: no upload of it is recorded, and a site accepts only what was uploaded; after the upload: "
             f"make lb id={entry['id']} uploaded={uploads.TODAY}"
         )
@@ -155,7 +157,9 @@ def reproduce_command(submission_id: str, name: str | None) -> None:
     """
     from common.submission.reproduce import report, reproduce  # with all that blends
 
+    started = time.monotonic()
     found = reproduce(submission_id, _known(name))
-    click.echo(report(found))
+    terminal.say(report(found))
+    terminal.say(f"Built again in {duration(time.monotonic() - started)}; no file was written.")
     if not found.identical:
         sys.exit(1)

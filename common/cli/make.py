@@ -7,12 +7,15 @@ an environment variable of the setting's name.
 
 from __future__ import annotations
 
-import difflib
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a traceback, also while importing
+
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -37,9 +40,12 @@ class Target:
     """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
     module: str = "common"
     """The module that runs; another one gets no name of a target."""
+    choices: str = ""
+    """The values of the setting that must be given, when a few words say all of them."""
 
 
 _STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
+_METHODS = "paraphrase, back_translation, speaker_swap, turn_drop, sentence_drop"
 TARGETS: dict[str, Target] = {
     "help": Target(),
     "setup": Target(),
@@ -59,7 +65,9 @@ TARGETS: dict[str, Target] = {
     "train": _STAGE,
     "infer": _STAGE,
     "merge": Target("comp", "run", "run=exp010", "run"),
-    "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200"),
+    "augment": Target(
+        "method comp n name restart args", "method", "method=turn_drop n=200", choices=_METHODS
+    ),
     "smoke": Target("", "", "exp=exp002", "exp"),
     "new": Target("from", "exp from", "exp=exp014 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
@@ -104,7 +112,8 @@ def words(target: str, given: Mapping[str, str]) -> list[str]:
     known = TARGETS[target]
     for name in known.needs.split():
         if not given.get(name):
-            _stop(f"{name}= is missing; for example: make {target} {known.example}")
+            choices = f" (one of {known.choices})" if known.choices else ""
+            _stop(f"{name}= is missing{choices}; for example: make {target} {known.example}")
 
     def options(names: str) -> list[str]:
         return [word for name in names.split() for word in _option(name, given.get(name, ""))]
@@ -141,9 +150,7 @@ def require_known(goals: Sequence[str], names: Sequence[str]) -> None:
         if name in (*taken, *_OF_MAKE):
             continue
         unknown = name not in everything
-        close = unknown and [
-            m for some in (taken, everything) for m in difflib.get_close_matches(name, some, 1)
-        ]
+        close = unknown and [m for some in (taken, everything) for m in _likely(name, some)]
         hint = f" Did you mean {close[0]}=?" if close else ""
         found = f"there is no setting {_shown(name)}=" if unknown else f"takes no {name}="
         _stop(f"make {' '.join(goals)}: {found}.{hint} It {listed}.")
@@ -151,7 +158,7 @@ def require_known(goals: Sequence[str], names: Sequence[str]) -> None:
 
 def _require_target(name: str) -> None:
     if name not in TARGETS:
-        close = difflib.get_close_matches(name, TARGETS, 1)
+        close = _likely(name, TARGETS)
         hint = f" Did you mean make {close[0]}?" if close else ""
         _stop(f"there is no target {_shown(name)}.{hint} Run make to list all targets.")
 
@@ -255,10 +262,15 @@ def _print_completion(shell: str) -> None:
     sys.stdout.write(scripts.script(chosen, Path.cwd(), Path(__file__).resolve()))
 
 
+def _likely(name: str, known: Iterable[str]) -> list[str]:
+    _find_common()
+    from common.core.mistyped import likely
+
+    return likely(name, known)
+
+
 def main() -> None:
     """Run the target that the argument names. Without an argument explain the goals (help), or check their settings."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun: end without a traceback
     names = os.environ.get("KDS_GIVEN", "").split()
     goals = os.environ.get("KDS_GOALS", "").split() or ["help"]
     given = {name: os.environ.get(name, "") for name in names}

@@ -1,10 +1,13 @@
 """Command that measures post-processing on dev: postprocess."""
 
+import time
+
 import click
 
 from common.cli.options import ALL, COMPETITION
 from common.core import terminal
 from common.core.files import shown
+from common.core.messages import duration
 from common.core.paths import run_folder
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
@@ -18,11 +21,13 @@ def postprocess(run: str, name: str | None, everything: bool) -> None:
     """Measure on dev what each post-processing rule and a fitted length change in a run's scores."""
     from common.postprocess import report, search  # with numpy, which no other command needs to start
 
+    started = time.monotonic()
     chosen = load_competition(name or active_competition())
     task, own = report.task(chosen, run)
     found = search.search(task, own)
-    click.echo(f"{shown(run_folder(chosen.name, run))} on dev: {found.dialogues} dialogues\n")
+    terminal.say(f"{shown(run_folder(chosen.name, run))} on dev: {found.dialogues} dialogues\n")
     for trials in found.trials if everything else [found.main]:
         for table in (report.rules_alone(trials), report.rules_inside(trials), report.lengths(trials)):
             click.echo(text_table(table, report.DROPPED) + "\n")
-    click.echo(terminal.fitted("\n".join(report.advice(found, chosen, run))))
+    terminal.say(f"Measured in {duration(time.monotonic() - started)}; nothing was written.")
+    terminal.say("\n".join(report.advice(found, chosen, run)))

@@ -75,7 +75,7 @@ def score(
     lines += [f"{terminal.styled('hint:', 'yellow')} {line}" for line in found]
     if table:
         lines.append(f"{shown(table)}: the scores of each of the {report.diagnostics.rows} rows")
-    click.echo(terminal.fitted("\n".join(lines)))
+    terminal.say("\n".join(lines))
 
 
 @click.command()
@@ -159,7 +159,7 @@ def compare(
         lines.append(f"\n{text_table(settings_table(different))}")
     else:
         lines.append("a and b have the same settings.")
-    click.echo(terminal.fitted("\n".join(lines)))
+    terminal.say("\n".join(lines))
 
 
 def _profiles(only: tuple[str, ...], judged: str, *, everything: bool) -> tuple[str, ...]:
@@ -178,16 +178,14 @@ def results_command(name: str | None, everything: bool, markdown: bool) -> None:
         read_results(chosen.name), chosen.dev_profile, everything=everything or markdown
     )
     if len(table) == 1:
-        click.echo(
+        terminal.say(
             f"{chosen.name}: no result yet; infer writes one: make exp=exp002 infer{comp_setting(chosen.name)}"
         )
         return
     if markdown:
         click.echo(leaderboard.markdown(table))
         return
-    click.echo(
-        terminal.fitted(
-            f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n"
-            f"{text_table(table, leaderboard.RESULTS_DROPPED)}"
-        )
+    terminal.say(
+        f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n"
+        f"{text_table(table, leaderboard.RESULTS_DROPPED)}"
     )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +13,10 @@ import click
 from common.cli.options import AS_JSON, COMPETITION
 from common.core import terminal
 from common.core.files import existing_parent, shown
-from common.core.messages import cut
+from common.core.messages import cut, duration
 from common.core.paths import outputs
 from common.core.text_table import text_table
-from common.data.competition_file import active_competition, load_competition
+from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.runs import archive as archives
 from common.runs import score_text
 from common.runs.catalogue import RunEntry, areas, catalogue, dependants, disk_use
@@ -44,17 +45,19 @@ def runs_command(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(report, ensure_ascii=False))
         return
     if not found:
-        click.echo(f"{chosen.name}: no run yet; make one with: make exp=exp002 train")
+        terminal.say(
+            f"{chosen.name}: no run yet; make one with: make exp=exp002 train{comp_setting(chosen.name)}"
+        )
         return
     click.echo(
         f"{chosen.name}: {len(found)} runs\n{text_table(_table(found, chosen.dev_profile), _DROP, _COLOURS)}"
     )
     for line in _reasons(found):
-        click.echo(terminal.fitted(line))
+        terminal.say(line)
     several = (
         f" ({', '.join(f'{kind} {readable(size)}' for kind, size in used.items())})" if len(used) > 1 else ""
     )
-    click.echo(f"disk: {readable(sum(used.values()))} used{several}, {readable(free)} free")
+    terminal.say(f"disk: {readable(sum(used.values()))} used{several}, {readable(free)} free")
 
 
 def _table(found: list[RunEntry], profile: str) -> list[list[str]]:
@@ -124,9 +127,10 @@ def readable(size: int) -> str:
 @COMPETITION
 def note(run: str, text: str, name: str | None) -> None:
     """Write a note about a run, which make runs shows."""
-    path = archives.note(load_competition(name or active_competition()).name, run, text)
-    click.echo(
-        f"{shown(path)}: {'note saved' if path.exists() else 'no note'}; make runs shows the notes of all runs."
+    chosen = load_competition(name or active_competition())
+    path = archives.note(chosen.name, run, text)
+    terminal.say(
+        f"{shown(path)}: {'note saved' if path.exists() else 'no note'}. Next, to see all runs with their notes: make runs{comp_setting(chosen.name)}"
     )
 
 
@@ -136,11 +140,14 @@ def note(run: str, text: str, name: str | None) -> None:
 @AS_JSON
 def archive(run: str, name: str | None, as_json: bool) -> None:
     """Move a run out of the way, into outputs/COMPETITION/archived. Its result and its note stay listed."""
+    started = time.monotonic()
     chosen = load_competition(name or active_competition())
     users = sorted(dependants(chosen.name, run))
-    _report_move(archives.archive(chosen.name, run), as_json, "archived", "restore")
+    _report_move(
+        archives.archive(chosen.name, run), started, as_json, "archived", "restore", comp_setting(chosen.name)
+    )
     if users and not as_json:
-        click.echo(
+        terminal.say(
             f"{', '.join(users)} {'was' if len(users) == 1 else 'were'} made from {run}, and stale until it is restored."
         )
 
@@ -151,17 +158,21 @@ def archive(run: str, name: str | None, as_json: bool) -> None:
 @AS_JSON
 def restore(run: str, name: str | None, as_json: bool) -> None:
     """Move an archived run back, after checking that no file has changed."""
+    started = time.monotonic()
     chosen = load_competition(name or active_competition())
-    _report_move(archives.restore(chosen.name, run), as_json, "restored", "archive")
+    _report_move(
+        archives.restore(chosen.name, run), started, as_json, "restored", "archive", comp_setting(chosen.name)
+    )
 
 
-def _report_move(path: Path, as_json: bool, done: str, back: str) -> None:
+def _report_move(path: Path, started: float, as_json: bool, done: str, back: str, comp: str) -> None:
     files = sum(1 for found in path.rglob("*") if not found.is_dir())
     report: dict[str, Any] = {"run": path.name, "path": shown(path), "files": files, "size": disk_use(path)}
     if as_json:
         click.echo(json.dumps(report))
         return
-    click.echo(
-        f"{path.name} {done}: {report['path']}, {files} files, {readable(report['size'])}, verified. "
-        f"To move it back: make {back} run={path.name}"
+    terminal.say(
+        f"{path.name} {done}: {report['path']}, {files} files, {readable(report['size'])}, verified, in "
+        f"{duration(time.monotonic() - started)}. Next: make runs{comp}\n"
+        f"To move it back: make {back} run={path.name}{comp}"
     )

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from common.cli.options import AS_JSON, COMPETITION
-from common.core import paths
+from common.core import paths, terminal
 from common.core.files import shown
+from common.core.messages import duration
 from common.core.text_table import text_table
 from common.data.competition import Competition
-from common.data.competition_file import active_competition, load_competition
+from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.data.rows import SplitName, read_references, read_split
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ def stats(name: str | None, as_json: bool) -> None:
     for line in statistics_tables.remarks(found, compared, copies, limits, chosen.language):
         click.echo(statistics_tables.wrapped(line))
     draw(title, splits, chart)  # last: the tables are shown even if the chart cannot be written
-    seconds = time.monotonic() - started
-    click.echo(
-        f"\nChart: {shown(chart)} ({seconds:.0f} s)\nNext, the ids of copies: make leaks comp={chosen.name}"
+    terminal.say(
+        f"\nChart: {shown(chart)}, made in {duration(time.monotonic() - started)}.\n"
+        f"Next, the ids of copies: make leaks{comp_setting(chosen.name)}"
     )
 
 

@@ -76,19 +76,19 @@ def submit(
         return
     if made.repeated:
         added = "only its note was replaced" if made.noted else "nothing was added"
-        click.echo(
+        terminal.say(
             f"{shown(made.path)}: valid; identical to {made.entry['id']} ({made.entry['recipe']}, "
             f"{made.entry['time'][:16].replace('T', ' ')}); {added}."
         )
         return
     choice, judged = made.entry["choice"], made.entry["verdict"]
     for copy, original in made.entry["copies"].items():
-        click.echo(terminal.fitted(_COPY.format(copy=copy, original=original)))
+        terminal.say(_COPY.format(copy=copy, original=original))
     click.echo(leaderboard.opening(chosen, made.entry))
     click.echo(text_table(leaderboard.members(chosen, made.entry, everything=everything)))
     tied = f", {choice['tied']:.0%} of votes tied and decided by MBR" if recipe.method == "vote" else ""
     for line in hints(read_predictions(made.path, chosen)):
-        click.echo(terminal.fitted(f"{terminal.styled('hint:', 'yellow')} {line}"))
+        terminal.say(f"{terminal.styled('hint:', 'yellow')} {line}")
     told = (
         f"{shown(made.path)}: valid, made in {duration(time.monotonic() - started)}. "
         f"Ledger id {made.entry['id']}.\n"
@@ -96,12 +96,12 @@ def submit(
         f"Of the candidates for a test dialogue, all are the same text in {choice['all_alike']:.0%} of dialogues and all "
         f"differ in {choice['all_different']:.0%}{tied}."
     )
-    click.echo(terminal.fitted(told))
+    terminal.say(told)
     limited = chosen.site.submissions_per_day is not None
     if limited:
-        click.echo(f"{uploads_left(chosen)}.")
+        terminal.say(f"{uploads_left(chosen)}.")
     day = f" uploaded={uploads.TODAY}" if limited else ""
-    click.echo(f"Next: upload the CSV, then: make lb id={made.entry['id']}{day} public=SCORE")
+    terminal.say(f"Next: upload the CSV, then: make lb id={made.entry['id']}{day} public=SCORE")
 
 
 def _blended(scores: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
@@ -154,16 +154,16 @@ def blend_report_command(
     methods, by_length = tables(report)
     more = f", and up to {recipe.recombined} recombined texts for each dialogue" if recipe.recombined else ""
     counted = f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n"
-    click.echo(terminal.fitted(counted))
+    terminal.say(counted)
     for copy, original in report.copies.items():
-        click.echo(terminal.fitted(_COPY.format(copy=copy, original=original)))
+        terminal.say(_COPY.format(copy=copy, original=original))
     compared = text_table(methods, ("p", "gap closed"), VERDICTS)
     click.echo(f"{text_table(by_length)}\n\n{compared}\n\n{terminal.fitted(advice(report))}")
     closing = (
         f"Measured in {duration(time.monotonic() - started)}; nothing was written. Next: change "
         f"submissions/{recipe.name}.toml if another method is better, then: make submit blend={recipe.name}"
     )
-    click.echo(terminal.fitted(closing))
+    terminal.say(closing)
 
 
 def _recipe(chosen: Competition, name: str | None, command: str) -> "Recipe":

@@ -1,5 +1,6 @@
 """Run a click command as the whole program: one line for each mistake, and the exit code that belongs to it."""
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -8,7 +9,7 @@ import click
 from common.core import signals
 from common.core.errors import UserError
 from common.core.language import korean, spoken, translated
-from common.core.messages import cut, log_to_terminal
+from common.core.messages import close_bars, cut, log_to_terminal
 from common.core.secrets import require_no_secrets
 from common.core.terminal import error_line
 
@@ -31,6 +32,7 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             require_no_secrets(sys.argv[1:])
             sys.exit(command.main(sys.argv[1:] or ["--help"], prog_name=name, standalone_mode=False))
         except UserError as error:
+            close_bars()
             sys.exit(error_line(error))
         except click.UsageError as error:
             command_path = error.ctx.command_path if error.ctx else name
@@ -38,5 +40,5 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             more = translated(f"See: {command_path} --help")
             sys.stderr.write(f"{error_line(message)} {more}\n")
             sys.exit(2)
-        except click.Abort:
-            sys.exit(translated("interrupted."))
+        except click.Abort:  # a library has put Python's own handler in place of ours
+            raise signals.Interrupted(signal.SIGINT) from None

@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 from common.core import signals
+from common.core.messages import quiet_libraries
 
 
 def become(module: str, *arguments: str) -> NoReturn:
@@ -26,4 +27,5 @@ def _end_with_torchrun() -> None:
 if __name__ == "__main__":
     signals.leave_at_once()
     _end_with_torchrun()
+    quiet_libraries()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -64,6 +65,14 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
+def close_bars() -> None:
+    """Remove the progress bars from the terminal: before the last line of a program that ends early."""
+    bars = sys.modules.get("tqdm")
+    for bar in list(getattr(bars.tqdm, "_instances", ())) if bars else ():
+        bar.leave = False
+        bar.close()
+
+
 class _AboveBars(logging.StreamHandler[Any]):
     """Write each message above the progress bars of a terminal, not into the line of one."""
 
@@ -91,13 +100,26 @@ _QUIET = {
 }
 
 
+def quiet_libraries() -> None:
+    """Keep libraries from printing what a user can do nothing about; call this before they are imported.
+
+    Warnings stay when Python was started with -W or PYTHONWARNINGS, and so do those about the GPU's driver.
+    """
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(least)
+    if sys.warnoptions:
+        return
+    for category in (UserWarning, FutureWarning, DeprecationWarning, PendingDeprecationWarning):
+        warnings.filterwarnings("ignore", category=category)
+    warnings.filterwarnings("default", category=UserWarning, module=r"torch\.cuda")
+
+
 def log_to_terminal(level: int = logging.INFO) -> None:
     """Send the log to stderr as plain printable messages, unless something else already handles it.
 
     What libraries log without a reason to act on it is left out.
     """
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(least)
+    quiet_libraries()
     handler = _AboveBars(sys.stderr)
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(level=level, handlers=[handler])

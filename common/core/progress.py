@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,8 +24,8 @@ class _Lines:
     """A text file for tqdm that writes each state of a bar as a line of its own, for log files."""
 
     def write(self, text: str) -> None:
-        """Write the text without carriage returns, unless it is blank."""
-        if line := text.replace("\r", "").strip():
+        """Write the text without carriage returns and cursor movements, unless it is blank."""
+        if line := text.replace("\r", "").replace("\x1b[A", "").strip():
             sys.stderr.write(f"{line}\n")
 
     def flush(self) -> None:
@@ -32,32 +33,62 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(total: int | None, description: str, unit: str, initial: int = 0, *, leave: bool = True) -> Any:
+_NO_ESTIMATE = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}]"
+
+
+def progress(
+    total: int | None,
+    description: str,
+    unit: str,
+    initial: int = 0,
+    *,
+    leave: bool = True,
+    even: bool = True,
+) -> Any:
     """Return a tqdm bar with rate and ETA; without `leave` it disappears at the end.
 
-    A log file gets nothing in the first 30 seconds. Processes other than the first show nothing.
+    `even`: items take about as long as one another; otherwise an ETA would mislead, and none is shown.
+
+    On a terminal it is drawn every second, so that its clock runs while one item takes long. A log file gets nothing in
+    the first 30 seconds. Processes other than the first show nothing.
     """
     from tqdm import tqdm  # many commands end before a bar is due
 
     terminal = sys.stderr.isatty()
-    return tqdm(
+    bar = tqdm(
         total=total,
         initial=initial,
         desc=translated(description),
         unit=unit,
         disable=_is_follower(),
         leave=leave and terminal,
+        bar_format=None if even else _NO_ESTIMATE,
         delay=0 if terminal else _LOG_INTERVAL,
         mininterval=0.2 if terminal else _LOG_INTERVAL,
         maxinterval=_LOG_INTERVAL,
+        miniters=1,  # look at the clock after every item: tqdm would wait for as many as were done in the last interval
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(),
     )
+    if terminal and not bar.disable:
+        threading.Thread(target=_tick, args=(weakref.ref(bar),), daemon=True).start()
+    return bar
 
 
-def brief_progress(total: int, description: str, unit: str) -> Any:
-    """Return a tqdm bar for work of seconds to minutes that disappears at the end."""
-    return progress(total, description, unit, leave=False)
+def _tick(reference: "weakref.ref[Any]") -> None:
+    """Draw the bar every second until it is closed or nobody has it any longer."""
+    while True:
+        time.sleep(1.0)
+        bar = reference()
+        if bar is None or bar.disable:  # tqdm disables a bar that is closed
+            return
+        bar.refresh()
+        del bar
+
+
+def brief_progress(total: int, description: str, unit: str, *, even: bool = True) -> Any:
+    """Return a tqdm bar for work of seconds to minutes that disappears at the end; `even` as in `progress`."""
+    return progress(total, description, unit, leave=False, even=even)
 
 
 class BatchProgress:

@@ -30,6 +30,7 @@ PLUMBING = {
     "core/ranges.py",
     "core/secrets.py",
     "core/temporary.py",
+    "core/mistyped.py",
     "core/signals.py",
     "core/terminal.py",
     "core/text_table.py",

@@ -126,6 +126,9 @@ def told(advice: str = "") -> Iterator[None]:
     try:
         yield
     except Interrupted as stop:
+        from common.core.messages import close_bars
+
+        close_bars()
         stop.advice = advice or stop.advice
         print(stop, file=sys.stderr, flush=True)  # noqa: T201
         raise

@@ -68,8 +68,8 @@ def _cells(sign: str) -> int:
 def fitted(text: str) -> str:
     """Return the text with lines that are too wide for the terminal broken at spaces; unchanged in a pipe.
 
-    A word is never broken, and a line with a command to copy (it starts with "make ") stays as it is. The text is
-    translated first, because only whole lines are recognized.
+    A word is never broken. A command to copy is never broken either: one at the end of a line that is too wide
+    ("Next: make …") gets a line of its own. The text is translated first, because only whole lines are recognized.
     """
     return wrapped(translated(text))
 
@@ -79,7 +79,15 @@ def wrapped(text: str) -> str:
     columns = width()
     if columns is None:
         return text
-    return "\n".join(part for line in text.split("\n") for part in _broken(line, columns))
+    return "\n".join(part for line in text.split("\n") for part in _lines(line, columns))
+
+
+def _lines(line: str, columns: int) -> list[str]:
+    found = _broken(line, columns)
+    before, colon, command = line.rpartition(": make ")
+    if len(found) == 1 or not colon or ". " in command:
+        return found
+    return [*_broken(f"{before}:", columns), f"make {command}"]
 
 
 def _broken(line: str, columns: int) -> list[str]:
@@ -100,6 +108,13 @@ def filled(words: list[str], columns: int) -> list[str]:
         else:
             lines[-1] = longer
     return lines
+
+
+def say(text: str) -> None:
+    """Print text on stdout: in the language that the user chose, then `fitted`."""
+    import click
+
+    click.echo(fitted(text))
 
 
 def error_line(message: object) -> str:

@@ -1,6 +1,5 @@
 """Read TOML tables strictly: the type of every value is checked, and unknown keys are errors."""
 
-import difflib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from common.core.errors import UserError, first_line
 from common.core.files import read_regular, require_shallow, shown
 from common.core.messages import brief, cut, quoted
+from common.core.mistyped import likely
 from common.core.ranges import described, fits
 
 _MOST_BYTES = 1 << 18
@@ -81,7 +81,7 @@ class TomlTable:
         self.known.add(key)
         if key not in self.value:
             if default is ...:
-                close = difflib.get_close_matches(key, self.value, 1)
+                close = likely(key, self.value)
                 hint = f' (is "{close[0]}" a typo of it?)' if close else ""
                 raise self.wrong(key, f"missing{hint}", wanted)
             return default
@@ -145,6 +145,6 @@ class TomlTable:
         """Raise UserError when the table has a key that was never read."""
         for key in self.value:
             if key not in self.known:
-                close = difflib.get_close_matches(key, self.known, 1)
+                close = likely(key, sorted(self.known))
                 hint = f'did you mean "{close[0]}"? ' if close else ""
                 raise self.wrong(key, "unknown", f"{hint}one of {', '.join(sorted(self.known))}")

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from common.core.errors import UserError, first_line
 from common.core.files import existing_parent, fsync_folder, read_json, sha256_file, shown, write_json
+from common.core.progress import waiting
 
 MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ def _damage(folder: Path) -> str | None:
 def fingerprint(folder: Path) -> str:
     """Return the sha256 of an intact folder's manifest, which covers every file in it. Raises UserError when damaged."""
     restore_interrupted(folder)
-    damage = problem(folder)
+    with waiting(f"check {shown(folder)}"):  # some weights take seconds to read
+        damage = problem(folder)
     if damage:
         raise UserError(f"{shown(folder)} cannot be used: {damage}. Train again to replace it.")
     return sha256_file(folder / MANIFEST)

@@ -1,13 +1,13 @@
 """Reject models and data that an entry must not use: forbidden sources and other competitions' rows."""
 
 import contextlib
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import root, shown, user_path
+from common.core.mistyped import likely
 from common.data.competition import Competition
 
 API = "llm.model"  # the name that an API gives a model: neither a folder nor a hub id
@@ -28,17 +28,14 @@ def forbidden_source_in(name: str, sources: Iterable[str]) -> str | None:
 def nearest(name: str, existing: Sequence[str], load: Callable[[str], Competition]) -> str | None:
     """Return the competition that a mistyped name most likely means; None when no name is similar.
 
-    Names that begin with what was typed come first. Data that another competition forbids comes last: whoever mistypes
-    the name of that competition must not be led to it.
+    Data that another competition forbids comes last: whoever mistypes the name of that competition must not be led to it.
     """
-    begins = [other for other in existing if name and other.startswith(name)]
-    similar = begins or difflib.get_close_matches(name, existing, len(existing) or 1)
     forbidden: set[str] = set()
-    for other in existing if len(similar) > 1 else ():
+    for other in existing:
         with contextlib.suppress(UserError):  # an invalid competition.toml has no say in this
             sources = load(other).forbidden_sources
-            forbidden |= {one for one in similar if forbidden_source_in(one, sources)}
-    return min(similar, key=lambda one: one in forbidden, default=None)
+            forbidden |= {one for one in existing if forbidden_source_in(one, sources)}
+    return next(iter(likely(name, existing, last=forbidden)), None)
 
 
 def _letters(text: str) -> str:

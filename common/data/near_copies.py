@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from common.core.progress import brief_progress
 from common.data.dialogue import TAG, clean
 
 if TYPE_CHECKING:
@@ -77,17 +78,20 @@ def copy_index(texts: Sequence[str]) -> CopyIndex:
     """Return the index of these texts."""
     import numpy as np
 
-    sets = tuple(grams(text) for text in texts)
+    sets: list[frozenset[str]] = []
     numbers: dict[str, int] = {}
     holders: list[list[int]] = []
-    for place, text_grams in enumerate(sets):
-        for gram in text_grams:
-            number = numbers.setdefault(gram, len(numbers))
-            if number == len(holders):
-                holders.append([])
-            holders[number].append(place)
+    with brief_progress(len(texts), "index dialogues", "row") as bar:
+        for place, text in enumerate(texts):
+            sets.append(grams(text))
+            for gram in sets[-1]:
+                number = numbers.setdefault(gram, len(numbers))
+                if number == len(holders):
+                    holders.append([])
+                holders[number].append(place)
+            bar.update()
     return CopyIndex(
-        grams=sets,
+        grams=tuple(sets),
         numbers=numbers,
         starts=np.cumsum([0, *map(len, holders)], dtype=np.int64),
         holders=np.array([place for held in holders for place in held], dtype=np.int32),

@@ -107,7 +107,7 @@ def measured(members: Members, competition: Competition, split: SplitName, recip
     """
     rows = read_split(competition, split).rows
     train = read_split(competition, "train").rows
-    bar = brief_progress(4, f"measure {split} candidates", "step")
+    bar = brief_progress(4, f"measure {split} candidates", "step", even=False)
     found = pooled(members, competition, recipe)
     bar.update()
     dialogues = {row.id: row.dialogue for row in rows}

@@ -179,7 +179,7 @@ def verdicts(known: MeasuredPool, methods: Mapping[str, Method] | None = None, s
     single = float(per_member[best].mean())
     found, chosen = [], {}
     methods = methods or CHOICE_METHODS
-    bar = brief_progress(FOLDS * len(methods), "cross-validate", "fold")
+    bar = brief_progress(FOLDS * len(methods), "cross-validate", "fold", even=False)
     for name, method in methods.items():
         bar.set_postfix_str(name)
         chosen[name] = out_of_fold(known, method, step=bar.update)

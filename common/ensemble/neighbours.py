@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from common.core.progress import waiting
 from common.data.rows import Row
 from common.ensemble.pool import Floats, Pool
 from common.prompts.shots import shot_index
@@ -24,7 +25,8 @@ def neighbours(
     Raises UserError as `shot_index` does, also when a row of the pool is in train.
     """
     index = shot_index(train, tokenizer, forbidden=rows, near_copy=near_copy)
-    shots = [list(reversed(found.shots)) for found in index.select_all(list(rows), NEIGHBOURS)]
+    with waiting("find similar dialogues in train"):
+        shots = [list(reversed(found.shots)) for found in index.select_all(list(rows), NEIGHBOURS)]
     pairs = [
         (text, shot.summaries[0])
         for texts, nearest in zip(pool.texts, shots, strict=True)

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import brief
+from common.core.mistyped import did_you_mean
 from common.core.ranges import described, fits
 from common.core.toml_table import read_toml
 from common.data.competition_file import require_competition
@@ -96,9 +97,10 @@ def read_recipe(path: Path) -> Recipe:
     try:
         content = read_toml(path)
     except FileNotFoundError as error:
-        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml"))) or "none"
+        names = sorted(p.stem for p in path.parent.glob("*.toml"))
         raise UserError(
-            f"{where}: file not found; recipes here: {there}. Copy one of them to this name."
+            f"{where}: file not found; recipes here: {', '.join(names) or 'none'}.{did_you_mean(path.stem, names)} Copy one of "
+            "them to this name."
         ) from error
     known = {"competition", "method", "members", "candidates", "utility", "mix", "length", "recombined"}
     if "fused" in content:

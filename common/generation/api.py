@@ -7,6 +7,7 @@ from typing import Literal
 from common import prompts
 from common.core.errors import UserError
 from common.core.messages import cut
+from common.core.progress import waiting
 from common.data.dialogue import clean, tags
 from common.data.rows import Row
 from common.llm.checks import Check, summary_check
@@ -36,7 +37,8 @@ def requests(
     shots: list[Sequence[Row]] = [()] * len(rows)
     if config.shots:
         index = shot_index(train, forbidden=others, near_copy=near_copy)
-        shots = [selection.shots for selection in index.select_all(rows, config.shots)]
+        with waiting("find similar dialogues in train"):
+            shots = [selection.shots for selection in index.select_all(rows, config.shots)]
     return [
         Request(f"{row.id}/{style}/{sample}", _messages(row, chosen, replace(config, style=style)), sample)
         for row, chosen in zip(rows, shots, strict=True)

@@ -57,7 +57,7 @@ def budgets(competition: Competition, splits: Sequence[Measured]) -> list[Budget
         if found := _limits(competition, name):
             groups.setdefault((found.source, found.summary, found.tokenizer), []).append(name)
     tokenizers = dict.fromkeys(tokenizer for _, _, tokenizer in groups)
-    bar = brief_progress(len(tokenizers) * len(splits), "count tokens", "split")
+    bar = brief_progress(len(tokenizers) * len(splits), "count tokens", "split", even=False)
     counts: dict[Path | None, dict[str, tuple[list[int], list[int]]]] = {}
     for tokenizer in tokenizers:
         count = _counter(tokenizer, competition.language)

@@ -18,6 +18,7 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from common.core.paths import cache_folder
 from common.core.verified_folder import build_once
@@ -83,6 +84,7 @@ def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str
     torch.manual_seed(0)
     model = make(tokenizer)
     torch.set_rng_state(state)
+    disable_progress_bar()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -70,4 +70,5 @@ def _test_report(run: Run[Any]) -> ScoreReport | None:
     if "solution" not in competition.files or not competition.path("solution").exists():
         return None
     predictions = read_predictions(run.folder / "test" / "predictions.csv", competition)
-    return scoring.report(competition, "test", predictions)
+    with waiting("score test in every profile"):
+        return scoring.report(competition, "test", predictions)

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from common.core.progress import brief_progress, waiting
 from common.data.folds import folds
 from common.postprocess.rules import RULES, PostprocessConfig, RuleName, get_rule, long_enough, longest
 from common.postprocess.trials import (
@@ -51,13 +52,14 @@ def search(task: Task, own: PostprocessConfig) -> SearchReport:
     ways = _length_ways(task, own)
     configs = [bare, own, *toggled, *alone.values(), *(c for way in ways.values() for c in way)]
     measured = _measure(task, list(dict.fromkeys(configs)))
-    found = {
-        profile: (
-            [(n, n in own.rules, known.effect(alone[n], bare), _inside(known, own, n)) for n in RULES],
-            [(name, *_fit(known, own, way, fold_of)) for name, way in ways.items()],
-        )
-        for profile, known in measured.items()
-    }
+    found = {}
+    with brief_progress(len(measured), "test rules and lengths", "profile", even=False) as bar:
+        for profile, known in measured.items():
+            found[profile] = (
+                [(n, n in own.rules, known.effect(alone[n], bare), _inside(known, own, n)) for n in RULES],
+                [(name, *_fit(known, own, way, fold_of)) for name, way in ways.items()],
+            )
+            bar.update()
     effects = [
         effect
         for tried, fitted in found.values()
@@ -158,12 +160,14 @@ def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> dict[str, _Kno
     """Return texts and scores of every config by profile; each different text is scored once."""
     processed: dict[PostprocessConfig, list[list[str]]] = {}
     table = []
-    for config in configs:
-        rules = replace(config, min_characters=0)
-        if rules not in processed:
-            apply = get_rule(rules)
-            processed[rules] = [[apply(text) for text in group] for group in task.candidates]
-        table.append([long_enough(group, config.min_characters) for group in processed[rules]])
+    with brief_progress(len(configs), "apply rules", "setting") as bar:
+        for config in configs:
+            rules = replace(config, min_characters=0)
+            if rules not in processed:
+                apply = get_rule(rules)
+                processed[rules] = [[apply(text) for text in group] for group in task.candidates]
+            table.append([long_enough(group, config.min_characters) for group in processed[rules]])
+            bar.update()
     texts = np.array(table, dtype=object)
     once = {
         (place, text): str(number)
@@ -177,7 +181,8 @@ def _measure(task: Task, configs: Sequence[PostprocessConfig]) -> dict[str, _Kno
     number_of = np.array([[int(once[place, text]) for place, text in enumerate(row)] for row in table])
     known = {}
     for profile in task.profiles:
-        scored = example_scores(predictions, references, profile, task.mode)
+        with waiting(f"score {len(predictions)} texts with {profile}"):
+            scored = example_scores(predictions, references, profile, task.mode)
         known[profile] = _Known(rows, texts, scored.per_example[scored.headline_key][number_of])
     return known
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.core.errors import UserError
+from common.core.progress import waiting
 from common.data.competition import NEAR_COPY
 from common.data.dialogue import clean
 from common.data.near_copies import CopyIndex, copy_index, grams, similarity
@@ -122,13 +123,14 @@ def shot_index(
 
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own level when imported
     chosen = get_tokenizer(tokenizer)
-    analysed = chosen.tokenize_all([clean(row.dialogue) for row in usable])
-    vocabulary = {
-        token: i for i, token in enumerate(sorted({t for tokens in analysed for t in tokens} | {""}))
-    }
-    ranker = bm25s.BM25(dtype="float64")
-    numbered = [[vocabulary[token] for token in tokens or [""]] for tokens in analysed]
-    ranker.index((numbered, vocabulary), show_progress=False)
+    with waiting("index the words of train"):
+        analysed = chosen.tokenize_all([clean(row.dialogue) for row in usable])
+        vocabulary = {
+            token: i for i, token in enumerate(sorted({t for tokens in analysed for t in tokens} | {""}))
+        }
+        ranker = bm25s.BM25(dtype="float64")
+        numbered = [[vocabulary[token] for token in tokens or [""]] for tokens in analysed]
+        ranker.index((numbered, vocabulary), show_progress=False)
     return ShotIndex(
         rows=tuple(usable),
         without_summary=len(rows) - len(usable),

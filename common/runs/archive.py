@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 from common.core.errors import UserError
 from common.core.files import fsync_folder, read_json, sha256_file, shown, write_json, write_text
 from common.core.messages import brief, listed
+from common.core.mistyped import did_you_mean
 from common.core.paths import archived_folder, run_folder
-from common.core.progress import brief_progress
+from common.core.progress import brief_progress, waiting
 from common.core.verified_folder import remove, staging_folder
 from common.runs.catalogue import NOTE, run_folders
 
@@ -53,8 +54,10 @@ def restore(competition: str, run: str) -> Path:
     """
     folder, source = run_folder(competition, run), archived_folder(competition, run)
     if not source.is_dir():
-        there = listed(path.name for path in run_folders(source.parent))
-        raise UserError(f"run {run} is not archived. Archived runs of {competition}: {there or 'none'}.")
+        there = [path.name for path in run_folders(source.parent)]
+        raise UserError(
+            f"run {run} is not archived. Archived runs of {competition}: {listed(there) or 'none'}.{did_you_mean(run, there)}"
+        )
     with _locked(folder):
         _require_free(folder, "archive or rename that one first")
         expected, hashes = _archived_hashes(source), _hashes(source)
@@ -96,9 +99,12 @@ def note(competition: str, run: str, text: str) -> Path:
 
 def _require_run(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
-        there = listed(path.name for path in run_folders(folder.parent))
+        there = [path.name for path in run_folders(folder.parent)]
         kind = "a link, wanted a folder" if folder.is_symlink() else "not there"
-        raise UserError(f"{shown(folder.parent)}/{folder.name}: {kind}. Runs there: {there or 'none'}.")
+        hint = did_you_mean(folder.name, there)
+        raise UserError(
+            f"{shown(folder.parent)}/{folder.name}: {kind}. Runs there: {listed(there) or 'none'}.{hint}"
+        )
 
 
 def _require_free(path: Path, advice: str) -> None:
@@ -147,7 +153,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     Raises UserError when something cannot be read or is no regular file.
     """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
-    bar, found = brief_progress(len(paths), f"check {folder.name}", "file"), {}
+    bar, found = brief_progress(len(paths), f"check {folder.name}", "file", even=False), {}
     try:
         for path in paths:
             link = path.is_symlink()
@@ -174,7 +180,8 @@ def _move(source: Path, target: Path, hashes: dict[str, str]) -> None:
             if error.errno != errno.EXDEV:
                 raise
             remove(staging)
-            shutil.copytree(source, staging, symlinks=True)
+            with waiting(f"copy {source.name} to another disk"):
+                shutil.copytree(source, staging, symlinks=True)
             if _hashes(staging) != hashes:
                 raise OSError(errno.EIO, "the copy differs from the original") from error
             _flush(staging)

@@ -7,6 +7,7 @@ from typing import Any
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
+from common.core.mistyped import did_you_mean
 from common.core.paths import EXPERIMENT
 
 
@@ -29,14 +30,19 @@ def experiments() -> list[str]:
 def require_experiment(name: str) -> str:
     """Return the name. Raises UserError that lists the experiments when there is none with this name."""
     if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp002. {_known()}")
+        raise UserError(
+            f"experiment {brief(name)}: wanted exp and three digits, as in exp002. {_known(name)}"
+        )
     if not (root() / "experiments" / name / "config.py").is_file():
-        raise UserError(f"experiment {brief(name)} does not exist. {_known()}")
+        raise UserError(f"experiment {brief(name)} does not exist. {_known(name)}")
     return name
 
 
-def _known() -> str:
-    return f"There are {', '.join(experiments()) or 'none'}; start one with: make new exp=exp0NN from=exp002"
+def _known(name: str) -> str:
+    there = experiments()
+    hint = did_you_mean(name, there) if any(sign.isdigit() for sign in name) else ""
+    listed = f"There are {', '.join(there) or 'none'}; start one with: make new exp=exp0NN from=exp002"
+    return f"{hint} {listed}".lstrip()
 
 
 def describe(name: str) -> Experiment:

@@ -9,7 +9,8 @@ from typing import Any
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.messages import cut, listed
-from common.core.paths import RUN_NAME, archived_folder, run_folder
+from common.core.mistyped import did_you_mean
+from common.core.paths import RUN_NAME, archived_folder, outputs, run_folder
 from common.data.competition_file import comp_setting
 from common.data.rows import SplitName
 from common.runs.catalogue import run_folders
@@ -34,6 +35,7 @@ def predictions_path(text: str, competition: str, split: SplitName) -> Path:
         if not is_file and not kind_of(path) and "/" not in text and not path.suffix:
             raise UserError(
                 f"{cut(text)}: not there, and not the name of a run, as in exp002 or exp002-seed2."
+                f"{did_you_mean(text, _runs(outputs(competition)))}"
             )
         return path
     folder, archived = run_folder(competition, text), archived_folder(competition, text)
@@ -58,11 +60,18 @@ def _no_predictions(folder: Path, competition: str, split: SplitName) -> str:
     commands = [stage_command(run, stage, folder, comp) for stage in ("train", "infer")]
     if read_record(folder).get("train", {}).get("status") == "finished":
         commands.pop(0)
-    make = f"make them with: {' && '.join(commands)}"
+    make = " && ".join(commands)
     if folder.is_dir():
-        return f"run {run} of {competition} has no {split} predictions; {make}"
-    others = listed(path.name for path in run_folders(folder.parent)) or "none"
-    return f"{run} is neither a file nor a run of {competition} (runs: {others}); {make}"
+        return f"run {run} of {competition} has no {split} predictions; make them with: {make}"
+    others = _runs(folder.parent)
+    return (
+        f"{run} is neither a file nor a run of {competition} (runs: {listed(others) or 'none'})."
+        f"{did_you_mean(run, others)} Make its predictions with: {make}"
+    )
+
+
+def _runs(folder: Path) -> list[str]:
+    return [path.name for path in run_folders(folder)]
 
 
 def run_of(path: Path) -> Path | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from common.core.errors import UserError
 from common.core.files import parse_json, read_regular, root, sha256_texts, write_cache
+from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
 from common.data.rows import Row, SplitName, read_references, read_split
@@ -220,10 +221,11 @@ def _floors(
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
     with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
         return {name: Floor(**entry) for name, entry in parse_json(read_regular(path)).items()}
-    found = {
-        name: floor(rows, references, constants, name, mode, stemmer=stemmer)
-        for name in profiles(competition)
-    }
+    found = {}
+    with brief_progress(len(profiles(competition)), "score the floor", "profile", even=False) as bar:
+        for name in profiles(competition):
+            found[name] = floor(rows, references, constants, name, mode, stemmer=stemmer)
+            bar.update()
     write_cache(path, {name: asdict(entry) for name, entry in found.items()})
     return found
 

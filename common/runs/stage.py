@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.language import spoken
-from common.core.messages import log_to_terminal
+from common.core.messages import close_bars, log_to_terminal
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
 from common.core.terminal import error_line
@@ -76,11 +75,12 @@ def main(
     SIGTERM, SIGINT and SIGHUP end the stage with one line that says how to go on, and exit code 128 + the signal's number.
     """
     with spoken(), signals.raised():
-        _quiet_libraries()
+        log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
         try:
             _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
             distributed.leave()
         except (UserError, RuntimeError) as error:
+            close_bars()
             lost = distributed.lost_another(error)  # that process or torchrun reports the cause
             if not (lost or isinstance(error, UserError)):
                 raise
@@ -97,6 +97,7 @@ def _end(stop: Interrupted) -> None:
     if stop.together:
         with contextlib.suppress(RuntimeError):  # another process was ended before it got here
             distributed.wait()  # the others close their progress bars first
+    close_bars()
     if distributed.rank() == 0:
         print(stop, file=sys.stderr, flush=True)  # noqa: T201
     if distributed.count() > 1:
@@ -105,12 +106,6 @@ def _end(stop: Interrupted) -> None:
                 distributed.leave()
         os._exit(128 + stop.number)  # without waiting for threads that wait for another process
     raise stop
-
-
-def _quiet_libraries() -> None:
-    log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
-    # peft uses a deprecated name of transformers.
-    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def _run(

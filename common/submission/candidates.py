@@ -31,7 +31,7 @@ def member_candidates(
     _require_one_data(recipe, competition, split)
     wanted = [row.id for row in read_split(competition, split).rows]
     members: dict[str, dict[str, list[Candidate]]] = {}
-    bar = brief_progress(len(recipe.members), f"read {split} candidates", "member")
+    bar = brief_progress(len(recipe.members), f"read {split} candidates", "member", even=False)
     for member in recipe.members:
         folder = run_folder(competition.name, member.run)
         path = folder / split / "predictions.csv"

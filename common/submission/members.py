@@ -49,7 +49,7 @@ def require_fresh(
     if missing == "train":
         train_and_infer([run for run, folder in folders.items() if stale_reasons(folder)], competition, jobs)
     stale = {}
-    bar = brief_progress(len(folders), "check members", "member")
+    bar = brief_progress(len(folders), "check members", "member", even=False)
     for run, folder in folders.items():
         if reasons := stale_reasons(folder):
             stale[run] = reasons

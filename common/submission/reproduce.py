@@ -9,6 +9,7 @@ from typing import Any
 from common.core.errors import UserError
 from common.core.files import root, sha256_file, shown
 from common.core.paths import run_folder
+from common.core.progress import waiting
 from common.core.provenance import git_state, package_versions, room_hashes
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
@@ -83,7 +84,8 @@ def reproduce(submission: str, competition_name: str | None = None) -> Reproduct
     """
     entry = ledger.find(submission, competition_name)
     competition = load_competition(entry["competition"])
-    differences = list(_differences(entry, competition))
+    with waiting("compare the inputs with the recorded ones"):
+        differences = list(_differences(entry, competition))
     try:
         recipe = read_recipe(recipe_path(entry["recipe"]))
         made = blend(

@@ -18,7 +18,7 @@ from common.core.errors import UserError
 from common.core.files import atomic_path, root, shown
 from common.core.json_lines import append_line
 from common.core.locks import removed_on_failure
-from common.core.progress import brief_progress
+from common.core.progress import brief_progress, waiting
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
 from common.data.rows import SplitName, read_references
@@ -81,7 +81,8 @@ def submit_blend(
     with removed_on_failure(lock, new=new):
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
         require_clean([member.run for member in recipe.members], competition)
-        inputs = recorded_inputs(recipe, competition)
+        with waiting("hash what the submission is made of"):
+            inputs = recorded_inputs(recipe, competition)
         members = {split: member_candidates(recipe, competition, split) for split in SPLITS}
         pools = {split: predictions_of(found) for split, found in members.items()}
         made = blend(recipe, competition, members["dev"], members["test"])

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from common import prompts
 from common.core.errors import UserError, first_line
 from common.core.files import root, sha256_texts, shown
+from common.core.progress import brief_progress
 from common.core.provenance import code_hash
 from common.core.temporary import temporary_folder
 from common.data import dialogue as data_dialogue
@@ -64,9 +65,12 @@ def sources(
     template: InputTemplate | TemplateOf,
 ) -> dict[str, list[int]]:
     """Return the source token ids of every row, by row id, in the order of the rows."""
-    return {
-        row.id: source_ids(row.dialogue, tokenizer, lengths, template_of(template, row))[0] for row in rows
-    }
+    found = {}
+    with brief_progress(len(rows), "tokenize", "row") as bar:
+        for row in rows:
+            found[row.id] = source_ids(row.dialogue, tokenizer, lengths, template_of(template, row))[0]
+            bar.update()
+    return found
 
 
 def training_examples(
@@ -84,7 +88,13 @@ def training_examples(
     lengths, the templates, and the code that cleans and cuts.
     """
     cache = cache or root() / ".cache" / "tokenized"
-    templates = [template_of(template, row) for row in rows]
+    templates = []
+    with brief_progress(
+        len(rows), "prepare inputs", "row"
+    ) as bar:  # slow when each row gets its own examples
+        for row in rows:
+            templates.append(template_of(template, row))
+            bar.update()
     rows_hash = sha256_texts(part for row in rows for part in (row.id, row.dialogue, *row.summaries))
     frames_hash = sha256_texts(json.dumps(asdict(one)) for one in templates)
     code = [code_hash(Path(file)) for file in (data_dialogue.__file__, __file__)]
@@ -95,14 +105,22 @@ def training_examples(
         dataset = datasets.load_from_disk(folder)
     else:
         records = []
-        for row, row_template in zip(rows, templates, strict=True):
-            source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_template)
-            for summary in row.summaries or ("",):
-                target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
-                target = [*row_template.target_prefix, *target, tokenizer.eos_token_id] if summary else []
-                records.append(
-                    {"id": row.id, "source": source, "target": target, "turns_cut": turns_cut, "turns": turns}
-                )
+        with brief_progress(len(rows), "tokenize", "row") as bar:
+            for row, row_template in zip(rows, templates, strict=True):
+                source, turns_cut, turns = source_ids(row.dialogue, tokenizer, lengths, row_template)
+                for summary in row.summaries or ("",):
+                    target = tokenizer.encode(clean(summary), add_special_tokens=False) if summary else []
+                    target = [*row_template.target_prefix, *target, tokenizer.eos_token_id] if summary else []
+                    records.append(
+                        {
+                            "id": row.id,
+                            "source": source,
+                            "target": target,
+                            "turns_cut": turns_cut,
+                            "turns": turns,
+                        }
+                    )
+                bar.update()
         dataset = _kept(datasets.Dataset.from_list(records), folder)
     cuts = dict(zip(dataset["id"], zip(dataset["turns_cut"], dataset["turns"], strict=True), strict=True))
     report = CutReport(

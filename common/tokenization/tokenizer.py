@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from common.core.errors import UserError
 from common.core.messages import brief
+from common.core.progress import waiting
 from common.data.dialogue import clean
 from common.data.rows import Row
 
@@ -28,7 +29,8 @@ def train_bpe(texts: Iterable[str], vocab_size: int, tags: Sequence[str]) -> Pre
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    with waiting(f"learn a vocabulary of {vocab_size} tokens"):
+        tokenizer.train_from_iterator(texts, trainer)
     # Not as special tokens: skip_special_tokens=True would remove the tags from decoded texts.
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in tags])
     return PreTrainedTokenizerFast(

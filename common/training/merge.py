@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from common.core import verified_folder
+from common.core import terminal, verified_folder
 from common.core.command_line import run_command
 from common.core.errors import UserError
 from common.core.files import shown
@@ -86,7 +86,7 @@ def command(run: str, name: str | None) -> None:
     started = time.monotonic()
     path = shown(merge_run(load_competition(name or active_competition()).name, run))
     experiment = run.split("-")[0]
-    click.echo(
+    terminal.say(
         f"{path} is a complete model, merged in {duration(time.monotonic() - started)}. To train it further:\n"
         f'  make exp={experiment} train run={experiment}-NAME args="--model={path}"'
     )

@@ -15,8 +15,9 @@ def train(run: Run[Config]) -> None:
     references = {row.id: row.summaries for row in rows}
     found = []
     most = run.config.most_turns
-    with brief_progress(len(STRATEGIES) * most * len(rows), "try strategies", "dialogue") as bar:
-        for strategy in STRATEGIES:
+    for strategy in STRATEGIES:
+        # A bar for each strategy, because some take much longer than others.
+        with brief_progress(most * len(rows), f"try {strategy}", "dialogue") as bar:
             for count in range(1, most + 1):
                 texts = {}
                 for row in rows:

@@ -154,14 +154,15 @@ def test_mistakes_get_one_message(talk: Path) -> None:
         ["paraphrase", "back_translation", "speaker_swap", "turn_drop", "sentence_drop"]
     )
     for words, parts in (
-        (["method=swap"], ["method 'swap' is not one of paraphrase, back_translation, speaker_swap, turn_drop"]),
+        (["method=swap"], ["method 'swap' is not one of paraphrase, back_translation, speaker_swap, turn_drop", "method=?"]),
+        (["method=sent"], ["Did you mean sentence_drop?"]),
         (["method=turn_drop", "n=0"], ["n=0: wanted 1 to 60"]),
         (["method=turn_drop", "split=dev"], ["make augment: takes no split="]),
         (["method=turn_drop", "args=--split dev"], ["split 'dev' cannot be augmented", "leak"]),
         (["method=turn_drop", "comp=dialogue_summarization"], ["not there", "make data comp=dialogue_summarization"]),
         (["method=turn_drop", "name=../x"], ["name '../x'"]),
         (["method=turn_drop", "args=--shar 0.1"], ["--shar: no such setting. Did you mean --share", "make settings method=turn_drop"]),
-        ([], ["method= is missing"]),
+        ([], ["method= is missing (one of paraphrase, back_translation, speaker_swap, turn_drop, sentence_drop); for"]),
     ):  # fmt: skip
         if any(word.startswith("comp=dialogue") for word in words):
             other = talk / "competitions" / "dialogue_summarization"
@@ -268,3 +269,9 @@ def test_a_question_mark_lists_the_methods(repository: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     for name in AUGMENT_METHODS:
         assert re.search(rf"(?m)^{name} ", ended.stdout)
+
+
+def test_make_knows_the_methods_without_importing_them() -> None:
+    from common.cli.make import TARGETS
+
+    assert TARGETS["augment"].choices == ", ".join(AUGMENT_METHODS)

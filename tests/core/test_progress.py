@@ -127,3 +127,53 @@ def test_the_estimate_does_not_count_what_an_interrupted_run_had_done(clock: lis
     clock[0] = 60.0
     state.advance(25, 3)
     assert (state.done_items, state.seconds_left()) == (8, 60.0)
+
+
+SLOW_ITEM = """
+import time
+from common.core.progress import brief_progress
+with brief_progress(3, "score dev in every profile", "text file") as bar:
+    bar.update()
+    time.sleep(2.3)
+"""
+UNEVEN = """
+import time
+from common.core.progress import brief_progress
+with brief_progress(20_000, "try strategies", "dialogue") as bar:
+    for _ in range(10_000):
+        bar.update()
+    time.sleep(0.3)
+    bar.update()
+"""
+
+
+def test_the_clock_of_a_bar_runs_while_one_item_takes_long() -> None:
+    drawn = on_terminal(SLOW_ITEM).split("\r")
+    assert [second for second in ("00:00", "00:01", "00:02") if any(second in one for one in drawn)] == [
+        "00:00",
+        "00:01",
+        "00:02",
+    ]
+
+
+def test_a_bar_is_drawn_again_as_soon_as_items_become_slow() -> None:
+    """tqdm would wait for as many items as it saw in the interval before."""
+    assert "10001/20000" in on_terminal(UNEVEN)
+
+
+def test_a_log_has_no_movements_of_the_cursor() -> None:
+    code = (
+        "from common.core import progress\nprogress._LOG_INTERVAL = 0.1\nimport time\n"
+        "with progress.progress(9, 'train', 'step') as bar:\n"
+        "    with progress.waiting('evaluate'):\n        time.sleep(0.5)\n    bar.update()\n    bar.refresh()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "evaluate" in done.stderr and "1/9" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_a_bar_of_uneven_items_estimates_nothing() -> None:
+    code = SLOW_ITEM.replace('"text file")', '"text file", even=False)')
+    shown = on_terminal(code)
+    assert "1/3 text file [00:02]" in shown
+    assert "<" not in shown

@@ -165,3 +165,47 @@ def test_a_signal_that_waits_during_a_replacement_arrives_afterwards(tmp_path: P
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (130, "")
     assert errors == "interrupted by SIGINT before any work; run the same command again.\n"
+
+
+def test_an_interrupt_that_python_itself_raises_ends_a_command_in_the_same_way(tmp_path: Path) -> None:
+    """A library may have put Python's own handler in place of ours; click would say only "Aborted!"."""
+    code = (
+        "import signal, time, click\nfrom common.core.command_line import run_command\n"
+        "@click.command()\n@click.option('--word', is_flag=True)\ndef command(word):\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "    print('ready', flush=True)\n    time.sleep(60)\nrun_command(command, 'it')\n"
+    )
+    process = started(tmp_path, code)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (130, "")
+    assert errors.strip() == "interrupted by SIGINT; run the same command again."
+
+
+def test_make_is_interrupted_without_a_traceback_while_its_script_imports(tmp_path: Path) -> None:
+    (tmp_path / "shlex.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "common" / "cli" / "make.py"), "list"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_an_interrupt_removes_the_bars_before_its_line(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.stderr.isatty = lambda: True\nfrom common.core import signals\n"
+        "from common.core.progress import brief_progress\nimport time\n"
+        "with signals.raised(), signals.told():\n    bar = brief_progress(9, 'check rows', 'row')\n    bar.update()\n"
+        "    print('ready', flush=True)\n    time.sleep(60)\n"
+    )
+    process = started(tmp_path, code)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    *_, shown, cleared, line = errors.splitlines()  # text mode makes line breaks of carriage returns
+    assert (process.returncode, shown[:10], cleared.strip()) == (130, "check rows", "")
+    assert line == "interrupted by SIGINT; run the same command again."

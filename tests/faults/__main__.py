@@ -22,6 +22,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from common.core.messages import quiet_libraries
+
 FAMILIES = ("kills_training", "kills_files", "damage", "signals", "disk", "inputs_settings", "inputs_files",
             "inputs_commands", "peer", "fuzz")  # fmt: skip
 _NEW_MOUNTS = 0x00020000
@@ -134,6 +136,7 @@ def main() -> None:
 
 def _shard(chosen: Options, code: str, results: Path, work: Path, shard: int) -> None:
     """Run every `jobs`-th missing try."""
+    quiet_libraries()
     from tests.faults import preload, report
     from tests.faults.bench import Bench
     from tests.faults.outcome import Outcome
