@@ -106,7 +106,7 @@ check: setup ## check format, lint, types and import rules, and run all tests, a
 	@$(VENV)/bin/python -m pytest
 
 messages: setup ## collect the messages of the source into common/locale, and list those without a translation
-	@$(VENV)/bin/python -m common.core.catalogue
+	@$(VENV)/bin/python -m common.cli.messages
 
 format: setup ## fix format and lint errors automatically where possible
 	@$(VENV)/bin/ruff format .

@@ -71,7 +71,7 @@ def score(
         click.echo(json.dumps({**report.plain(), "hints": found}, ensure_ascii=False))
         return
     text = score_text.text(report, judged, everything=everything or bool(only))
-    lines = [text, f"{shown(path)} on {chosen.name} {split}"]
+    lines = [text, f"{shown(path)}: predictions for {chosen.name} {split}"]
     lines += [f"{terminal.styled('hint:', 'yellow')} {line}" for line in found]
     if table:
         lines.append(f"{shown(table)}: the scores of each of the {report.diagnostics.rows} rows")

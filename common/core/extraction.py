@@ -65,7 +65,12 @@ OF_TABLES = (
     "time", "recipe", "method", "goals", "pick", "model", "minutes", "hardware", "commit", "title", "needs", "exp", "experiments",
     "input", "output", "topic", "measure", "split", "max", "mean", "form", "by", "blend", "now", "by fold", "(optimistic)",
     "best on dev", "length target", "texts changed", "gap closed", "trained", "stale", "running", "interrupted", "failed",
-    "archived", "restored", "broken", "again", "above", "BELOW", "kind", "value", "default", "{} on {} {}",
+    "archived", "restored", "broken", "again", "above", "BELOW", "kind", "value", "default",
+    "a text", "a text that is not empty", "true or false", "a whole number", "a number", "a whole number from {} to {}",
+    "a whole number from {} to {}, a multiple of {}", "a number from {} to {}", "a whole number of at least {}",
+    "a number of at least {}", "a number above {}", "a number above {} and at most {}", "a number of at least {} and below {}",
+    "a number above {} and below {}", "{} or none", "{} numbers separated by commas", "{} numbers separated by commas, each of at least {} and below {}",
+    "{} or more names separated by commas, each {}", "names separated by commas, each {}", "general",
 )  # fmt: skip
 """Headers and cells of tables, and words that messages contain, which cannot be told from names in the source."""
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")

@@ -20,6 +20,7 @@ _COLOURED = re.compile(r"((?:\x1b\[[0-9;]*m)+)([^\x1b]*)((?:\x1b\[[0-9;]*m)+)")
 _COLUMNS = re.compile(r"(\S+)(\s{2,})(\S.*)")
 _COMMAND = re.compile(r"(\bmake |=|--|/)$")
 """What stands before a text that is typed as it is: a target, a value, an option, a file. "=" follows a setting's name."""
+_WORDS = re.compile(r"(?<!\S)[a-z]{2,}(?=[\s,;:.)]|$)")
 _SEPARATORS = ("; ", ": ", ". ", ", ", " → ")
 
 
@@ -58,6 +59,12 @@ def _templates() -> tuple[dict[str, str], list[tuple[list[str], str, int]]]:
 
 def _letters(text: str) -> int:
     return sum(sign.isalpha() for sign in text)
+
+
+def _prose(text: str) -> int:
+    """Return the letters of an English sentence that is no message; 0 for names, numbers and a word or two."""
+    words = _WORDS.findall(text)
+    return sum(map(len, words)) if len(words) > 2 else 0
 
 
 def _captured(parts: list[str], line: str) -> list[str] | None:
@@ -126,6 +133,8 @@ def _by_template(
             new, letters = (None, 0) if is_name else _reading(value.strip(), depth - 1)
             values.append(value if new is None else value.replace(value.strip(), new, 1))
             known += letters
+        if known < sum(_prose(value) for value, new in zip(captured, values, strict=True) if new is value):
+            continue
         most = max(most, known)
         yield translation.format(*values), known
 
@@ -142,7 +151,8 @@ def _by_pieces(text: str, depth: int) -> Iterator[tuple[str | None, int]]:
         head, found, tail = text.partition(separator)
         if found:
             pieces = [_reading(piece.strip(), depth - 1) for piece in (head, tail)]
-            if any(new for new, _ in pieces):
+            strange = sum(_prose(old) for (new, _), old in zip(pieces, (head, tail), strict=True) if not new)
+            if any(new for new, _ in pieces) and strange <= sum(known for _, known in pieces):
                 shown = [new or old for (new, _), old in zip(pieces, (head, tail), strict=True)]
                 yield separator.join(shown), sum(known for _, known in pieces)
     if columns := _COLUMNS.fullmatch(text):  # a name and what it means

@@ -136,7 +136,7 @@ def test_the_whole_walk_with_json(repository: Path) -> None:
     )
     assert "71.5" in lb.stdout
     assert text.stdout.startswith("korouge 0.0000 ± 0.0000, 0.1778 BELOW the floor of 0.1778\n")
-    assert text.stdout.endswith(f"{predictions} on talk dev\n")
+    assert text.stdout.endswith(f"{predictions}: predictions for talk dev\n")
 
     board, table = all_of(repository, ("leaderboard", "--json"), ("leaderboard",))
     assert json.loads(board.stdout) == ledger.entries()

@@ -13,7 +13,7 @@ import pytest
 from common.cli import make as settings_of_make
 from common.cli.make import SWITCHES, TARGETS
 from common.cli.make_help import GROUPS, OF_TARGET, SETTINGS, read, setting
-from common.core.catalogue import sources
+from common.cli.messages import sources
 from tests.cli.test_terminal import cells, plain
 from tests.support import REPOSITORY
 from tests.support.commands import environment_without_make, failed, files, make

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from common.cli.messages import sources
 from common.core import language
-from common.core.catalogue import sources
 from common.core.extraction import extract, literals
 from common.core.text_table import text_table
 from common.core.translation import in_korean, read_catalogue
@@ -117,7 +117,7 @@ def test_english_imports_no_translation() -> None:
     code = "import sys, common.cli; print([m for m in sys.modules if m.startswith('common.core.')])"
     names = run("-c", code, LANG="C").stdout
     assert "common.core.language" in names
-    assert not any(name in names for name in ("core.translation", "core.extraction", "core.catalogue"))
+    assert not any(name in names for name in ("core.translation", "core.extraction", "cli.messages"))
 
 
 def test_every_message_has_its_korean() -> None:

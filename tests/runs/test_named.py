@@ -89,7 +89,7 @@ def test_through_make(repository: Path) -> None:
     target = repository / "each row's scores.csv"
     done = make(repository, "score", "pred=exp001", f"per-example={target}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "outputs/talk/exp001/dev/predictions.csv on talk dev" in done.stdout.splitlines()
+    assert "outputs/talk/exp001/dev/predictions.csv: predictions for talk dev" in done.stdout.splitlines()
     assert "each row's scores.csv: the scores of each of the 2 rows" in done.stdout
     rows = list(csv.DictReader(target.open(encoding="utf-8")))
     assert [row["fname"] for row in rows] == ["dev_0", "dev_2"]

@@ -4,8 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from common.core.extraction import OF_LIBRARIES, OF_TABLES, extract, extract_makefile
+from common.augment import settings as augmentation
+from common.core.documented import first_sentence, groups
+from common.core.extraction import OF_LIBRARIES, OF_TABLES, escaped, extract, extract_makefile
 from common.core.translation import CATALOGUE
+from common.runs.experiments import experiments
+from common.runs.start import config_of
 
 
 def sources(root: Path) -> dict[str, list[str]]:
@@ -21,7 +25,23 @@ def sources(root: Path) -> dict[str, list[str]]:
         for line, message, _, _ in extract_from_file(method, path, keywords={"": None}):
             assert isinstance(message, str)
             found.setdefault(message, []).append(f"{place}:{line}")
+    for message in _described_settings():
+        found.setdefault(message, ["settings"])
     return found
+
+
+def _described_settings() -> list[str]:
+    """Return what `make settings` says about groups and settings, of every experiment and every method of augmentation."""
+    configs = [
+        *(config_of(name).Config() for name in experiments()),
+        *(augmentation.settings(method) for method in augmentation.AUGMENT_METHODS),
+    ]
+    texts = [
+        text
+        for group in (group for config in configs for group in groups(config))
+        for text in (group.about, *(first_sentence(setting.meaning) for setting in group.settings))
+    ]
+    return [escaped(text) for text in dict.fromkeys(texts) if text]
 
 
 def update(root: Path, path: Path = CATALOGUE, more: dict[str, str] | None = None) -> list[str]:
