@@ -62,7 +62,7 @@ OF_LIBRARIES = (
 OF_TABLES = (
     "better", "worse", "equal", "may be chance", "run", "status", "date", "over floor", "min", "size", "changed settings", "note",
     "profile", "b is", "95 % interval", "95% interval", "p bootstrap", "p permutation", "setting", "metric", "score", "floor",
-    "time", "recipe", "method", "goals", "pick", "model", "minutes", "hardware", "commit", "title", "needs", "exp", "experiments",
+    "time", "recipe", "method", "goals", "pick", "minutes", "hardware", "commit", "title", "needs", "exp", "experiments",
     "input", "output", "topic", "measure", "split", "max", "mean", "form", "by", "blend", "now", "by fold", "(optimistic)",
     "best on dev", "length target", "texts changed", "gap closed", "trained", "stale", "running", "interrupted", "failed",
     "archived", "restored", "broken", "again", "above", "BELOW", "kind", "value", "default",

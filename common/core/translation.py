@@ -21,6 +21,7 @@ _COLUMNS = re.compile(r"(\S+)(\s{2,})(\S.*)")
 _COMMAND = re.compile(r"(\bmake |=|--|/)$")
 """What stands before a text that is typed as it is: a target, a value, an option, a file. "=" follows a setting's name."""
 _WORDS = re.compile(r"(?<!\S)[a-z]{2,}(?=[\s,;:.)]|$)")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b(make|python) .*")
 _SEPARATORS = ("; ", ": ", ". ", ", ", " → ")
 
 
@@ -62,8 +63,8 @@ def _letters(text: str) -> int:
 
 
 def _prose(text: str) -> int:
-    """Return the letters of an English sentence that is no message; 0 for names, numbers and a word or two."""
-    words = _WORDS.findall(text)
+    """Return the letters of an English sentence that is no message; 0 for names, numbers, commands and a word or two."""
+    words = _WORDS.findall(_QUOTED.sub("", text))
     return sum(map(len, words)) if len(words) > 2 else 0
 
 

@@ -84,7 +84,6 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "lb",
         "pick",
         "reproduce",
-        "doctor",
         "results",
         "settings",
         "track",
