@@ -189,6 +189,8 @@ def _compared(first: str, one: _Described, second: str, two: _Described) -> list
         return []
     import numpy as np
 
+    from common.data.statistics import ks_distance  # with numpy, which many commands need not
+
     found = []
     weight = 1 / one.count + 1 / two.count
     for habit, (a, least) in one.shares.items():
@@ -198,19 +200,10 @@ def _compared(first: str, one: _Described, second: str, two: _Described) -> list
             found.append(f"{one.name} with {habit}: {a:.0%} of {first}, {b:.0%} of {second}")
     for unit, sizes in one.lengths.items():
         others = two.lengths[unit]
-        if _distance(sizes, others) >= max(_CONTENT, _DEVIATIONS / 2 * weight**0.5):
+        if ks_distance(sizes, others) >= max(_CONTENT, _DEVIATIONS / 2 * weight**0.5):
             medians = f"median {np.median(sizes):.0f} in {first}, {np.median(others):.0f} in {second}"
             found.append(f"{unit} in {one.name}: {medians}")
     return found
-
-
-def _distance(a: "Ints", b: "Ints") -> float:
-    """Return the Kolmogorov-Smirnov distance of two sorted samples, in [0, 1]."""
-    import numpy as np
-
-    places = np.concatenate([a, b])
-    shares = [np.searchsorted(values, places, side="right") / len(values) for values in (a, b)]
-    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def texts_of(rows: Collection[tuple[str, str, str | None]]) -> SplitTexts:
