@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +190,7 @@ def _shift(name: str, first: Measured, second: Measured) -> Shift:
     )
 
 
-def ks_distance(a: Numbers, b: Numbers) -> float:
+def ks_distance(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     """Return the Kolmogorov-Smirnov distance of two sorted samples, in [0, 1]."""
     places = np.concatenate([a, b])
     shares = [np.searchsorted(values, places, side="right") / len(values) for values in (a, b)]
