@@ -114,14 +114,14 @@ def _rendezvous(nodes: str) -> list[str]:
 def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[str, ...]) -> None:
     """Replace this process by the experiment (or by torchrun for several), so that it gets signals and sets the exit code."""
     from common.runs.start import (  # what it judges by is not needed to list or create experiments
-        HELP,
+        asks_help,
         check_start,
         opening,
     )
 
     require_experiment(name)
     os.chdir(root())
-    if HELP in arguments:
+    if asks_help(arguments):
         click.echo(settings_text.text(settings_text.of_experiment(name)))
         return
     check_start(stage, name, arguments, processes=gpus)

@@ -38,8 +38,8 @@ from common.runs.record import (
 )
 from common.runs.run import Run, apply_training_overrides, set_aside
 from common.runs.start import (
-    HELP,
     OPTIONS,
+    asks_help,
     read_arguments,
     require_data,
     require_training,
@@ -116,7 +116,7 @@ def _run(
     work: Callable[[Run[C]], None],
     estimate: Callable[[Run[C]], str] | None,
 ) -> None:
-    if HELP in sys.argv[1:]:
+    if asks_help(sys.argv[1:]):
         from common.runs import settings_text  # no run needs it
 
         print(settings_text.text(settings_text.of_experiment(experiment)))  # noqa: T201

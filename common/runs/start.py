@@ -53,6 +53,11 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         raise UserError(f"{error.argument_name}: {error.message}.") from None
 
 
+def asks_help(argv: Sequence[str]) -> bool:
+    """Return whether a command line asks for the list of settings; --help as the value of an option does not."""
+    return HELP in read_arguments(argv)[1]
+
+
 def run_name(experiment: str, asked: str | None) -> str:
     """Return the name of the run: `asked`, that of a sweep's trial, or the experiment's. Raises UserError for an invalid one."""
     name = (sweep_run(experiment) or experiment) if asked is None else asked

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from common.core.files import write_text
+from common.core.errors import UserError
+from common.core.files import atomic_path, shown
 from common.runs.run import Run
 
 RECORD = "run.json"
@@ -21,7 +22,7 @@ def undone_if_nothing_is_made(run: Run[Any]) -> Iterator[None]:
     A start that fails would otherwise replace the record of a finished stage, or of a training that can be resumed.
     """
     record = run.folder / RECORD
-    before = record.read_text(encoding="utf-8") if record.is_file() else None
+    before = _content(record)
     there, answers = contents(run.folder), _answers()
     try:
         yield
@@ -54,11 +55,20 @@ def _answers() -> int:
     return number_kept(default_path())
 
 
-def _restore(record: Path, before: str | None) -> None:
+def _content(record: Path) -> bytes | None:
+    """Return the bytes of a record, which may be damaged; None when there is none. Raises UserError when it cannot be read."""
+    try:
+        return record.read_bytes() if record.is_file() else None
+    except OSError as error:
+        raise UserError(f"{shown(record)}: cannot be read ({error.strerror}); make it readable.") from error
+
+
+def _restore(record: Path, before: bytes | None) -> None:
     if before is None:
         record.unlink(missing_ok=True)
-    elif not record.is_file() or record.read_text(encoding="utf-8") != before:
-        write_text(record, before)
+    elif not record.is_file() or record.read_bytes() != before:
+        with atomic_path(record) as path:
+            path.write_bytes(before)
 
 
 def _bring_back(folder: Path, aside: Path) -> None:

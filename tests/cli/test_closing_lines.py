@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.core import language, terminal
+from common.core import terminal
 from tests.cli.test_terminal import cells, in_terminal, plain
 
 RUN = "--run=exp002"
@@ -45,7 +45,7 @@ def test_prose_is_translated_before_it_is_broken_into_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(language, "translated", lambda text: f"[{text}]")
+    monkeypatch.setattr(terminal, "translated", lambda text: f"[{text}]")
     terminal.say("word " * 20)
     lines = capsys.readouterr().out.splitlines()
     assert (lines[0][0], lines[-1][-1], len(lines)) == ("[", "]", 2)

@@ -76,8 +76,8 @@ def test_the_test_sees_a_heavy_library(repository: Path, tmp_path: Path) -> None
     [
         (["train", "exp001"], "exp001: training on talk in outputs/talk/exp001; loading libraries …"),
         (
-            ["infer", "exp001", "--run=exp001-b"],
-            "exp001: predicting for talk in outputs/talk/exp001-b; loading libraries …",
+            ["infer", "exp001"],
+            "exp001: predicting for talk in outputs/talk/exp001; loading libraries …",
         ),
     ],
 )

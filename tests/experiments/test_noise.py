@@ -11,6 +11,7 @@ import pytest
 from tests.support import REPOSITORY, tiny
 
 OURS = (
+    r"exp\d+: (training on|predicting for) daily_talk in outputs/smoke/daily_talk/exp\d+; loading libraries …",
     r"smoke run: (trained|predicted) with tiny settings on a few rows in .*; scores and submissions never use it\.",
     r"step \d+  train loss \d+\.\d+( +[a-z_]+ \d+\.\d+)+",
     r"(train|load|evaluate|decode|score|extract|try|convert).*(\d+%\|.*\||… \d+ (s|min)).*",  # a slow machine shows bars
