@@ -112,6 +112,9 @@ def main() -> None:
         predictions = Path(folder) / "predictions.csv"
         competition, count = write_predictions(predictions)
         tried = {**commands(predictions, competition, count), **STAGES}
+        subprocess.run(
+            (sys.executable, *STAGES["train, first line"]), cwd=ROOT, env=environment(), check=True
+        )
         measure(tried)
         rounds = [measure(tried) for _ in range(options.rounds)]
     text = report(rounds, competition, load, cores)

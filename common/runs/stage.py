@@ -246,7 +246,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 
 
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
-    before = require_training(run.experiment, run.folder, run.competition)
+    before = require_training(run.experiment, run.folder, run.competition, smoke=run.smoke)
     apply_training_overrides(run, before)
     _require_same_settings(run, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)

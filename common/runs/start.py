@@ -111,12 +111,14 @@ def require_readable_data(competition: Competition) -> None:
             read_split(competition, split)
 
 
-def require_training(experiment: str, folder: Path, competition: Competition) -> dict[str, Any]:
+def require_training(
+    experiment: str, folder: Path, competition: Competition, *, smoke: bool = False
+) -> dict[str, Any]:
     """Return the record of the run's finished training. Raises UserError, with the command to run, when it has not finished."""
     before: dict[str, Any] = read_record(folder).get("train", {})
     if before.get("status") != "finished":
         state = f"{'was interrupted' if before else 'has not been trained'}; first run"
-        command = f"make exp={experiment} train{make_settings(folder.name, competition.name)}"
+        command = f"make exp={experiment} train{make_settings(folder.name, competition.name)}{' smoke=1' if smoke else ''}"
         raise UserError(f"{shown(folder)} {state}: {command}")
     return before
 
@@ -156,7 +158,7 @@ def check_start(
     folder = outputs(competition.name, smoke=options.smoke) / name
     require_not_archived(folder)
     if stage == "infer" and trained and not options.dry_run:
-        before = require_training(experiment, folder, competition)
+        before = require_training(experiment, folder, competition, smoke=options.smoke)
         kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
         settings, _ = override(settings, to_arguments(kept))
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
