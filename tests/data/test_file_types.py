@@ -52,7 +52,7 @@ def refused(tiny: Competition, path: Path, *parts: str) -> None:
         ("p.csv", b"\xff\xd8\xff\xe0" + NOISE, ("is a JPEG picture",)),
         ("p.csv", b"%PDF-1.7\n" + NOISE, ("is a PDF document",)),
         ("p.csv", b"PAR1" + NOISE, ("is a Parquet file", "read_parquet('p.csv')")),
-        ("p q.csv.gz", gzip.compress(GOOD), ("is a gzip archive", "gunzip -k 'p q.csv.gz'")),
+        ("p q.csv.gz", gzip.compress(GOOD, mtime=0), ("is a gzip archive", "gunzip -k 'p q.csv.gz'")),
         ("p.csv.xz", lzma.compress(GOOD), ("is an xz archive", "unxz -k p.csv.xz")),
         ("p.csv", zipped("p.csv"), ("is a zip archive", "unzip p.csv -d p")),
         ("p.csv", zipped("[Content_Types].xml", "xl/workbook.xml"), ("is an Excel workbook", "save each sheet")),
