@@ -124,7 +124,7 @@ def _run(stage: str, name: str, gpus: int, nodes: str | None, arguments: tuple[s
     if asks_help(arguments):
         click.echo(settings_text.text(settings_text.of_experiment(name)))
         return
-    check_start(stage, name, arguments, processes=gpus)
+    check_start(stage, name, arguments, processes=gpus, alone=not nodes)
     module = f"experiments.{name}.{stage}"
     rendezvous = _rendezvous(nodes) if nodes else ["--standalone"]
     if first := opening(stage, name, arguments):

@@ -93,10 +93,13 @@ def submit(
         f"{shown(made.path)}: valid, made in {duration(time.monotonic() - started)}. "
         f"Ledger id {made.entry['id']}.\n"
         f"{_blended(made.entry['dev'], judged)}"
-        f"Of the candidates for a test dialogue, all are the same text in {choice['all_alike']:.0%} of dialogues and all "
-        f"differ in {choice['all_different']:.0%}{tied}."
     )
-    terminal.say(told)
+    if choice["all_alike"] < 1 or choice["all_different"] < 1:  # both are 1 when there is only one candidate
+        told += (
+            f"Of the candidates for a test dialogue, all are the same text in {choice['all_alike']:.0%} of dialogues and "
+            f"all differ in {choice['all_different']:.0%}{tied}."
+        )
+    terminal.say(told.rstrip("\n"))
     limited = chosen.site.submissions_per_day is not None
     if limited:
         terminal.say(f"{uploads_left(chosen)}.")
@@ -143,6 +146,7 @@ def blend_report_command(
     started = time.monotonic()
     chosen = load_competition(name or active_competition())
     recipe = _recipe(chosen, blend, "blend-report")
+    of_recipe = recipe.candidates
     recipe = replace(
         recipe, candidates=candidates, recombined=recipe.recombined if recombined is None else recombined
     )
@@ -159,6 +163,11 @@ def blend_report_command(
         terminal.say(_COPY.format(copy=copy, original=original))
     compared = text_table(methods, ("p", "gap closed"), VERDICTS)
     click.echo(f"{text_table(by_length)}\n\n{compared}\n\n{terminal.fitted(advice(report))}")
+    if of_recipe != candidates:
+        terminal.say(
+            f"These figures are of {candidates} candidates for each member; submissions/{recipe.name}.toml has {of_recipe}. To "
+            f"submit what was measured, write candidates = {candidates} into it."
+        )
     closing = (
         f"Measured in {duration(time.monotonic() - started)}; nothing was written. Next: change "
         f"submissions/{recipe.name}.toml if another method is better, then: make submit blend={recipe.name}"

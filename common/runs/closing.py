@@ -2,11 +2,13 @@
 
 import contextlib
 import time
+import tomllib
 from typing import Any
 
 from common.core.config import plain
 from common.core.files import root, shown
 from common.core.messages import duration
+from common.core.paths import run_folder
 from common.data.competition_file import comp_setting
 from common.runs.record import stage_command
 from common.runs.run import Run
@@ -41,15 +43,22 @@ def closing(run: Run[Any]) -> str:
 
 
 def _recipes_with(run: Run[Any]) -> list[str]:
-    """Return the names of the competition's blend recipes that have this run as a member, sorted."""
-    wanted = [f'"{run.competition.name}"', f'"{run.folder.name}"']
+    """Return the names of the competition's blend recipes that have this run as a member and can be blended now, sorted."""
     found = []
     for path in sorted((root() / "submissions").glob("*.toml")):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            text = path.read_text(encoding="utf-8")
-            if all(word in text for word in wanted):
-                found.append(path.stem)
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError
+        ):  # make submit says what is wrong with a recipe
+            recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+            members = [member["run"] for member in recipe["members"]]
+            if recipe["competition"] == run.competition.name and run.folder.name in members:
+                found += [path.stem] * all(_has_predictions(run, name) for name in members)
     return found
+
+
+def _has_predictions(run: Run[Any], name: str) -> bool:
+    folder = run_folder(run.competition.name, name)
+    return all((folder / split / "predictions.csv").is_file() for split in ("dev", "test"))
 
 
 def how_to_go_on(run: Run[Any], *, restart: bool) -> str:

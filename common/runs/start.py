@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
+from common.runs.catalogue import is_running
 from common.runs.record import (
     changed_settings,
     make_settings,
@@ -123,6 +125,17 @@ def require_training(
     return before
 
 
+def _require_unused(folder: Path) -> None:
+    """Raise UserError when another process uses the run; children of one that was just killed may do so for a moment."""
+    until = time.monotonic() + 1
+    while is_running(folder):
+        if time.monotonic() > until:
+            raise UserError(
+                f"{shown(folder)} is in use by another process; wait for it to end (make runs shows it), or choose another run=."
+            )
+        time.sleep(0.05)
+
+
 def _nothing_to_do(options: argparse.Namespace, folder: Path, settings: Any) -> bool:
     """Return whether the training has finished and will not be repeated, so that it needs no GPU, key or room."""
     before = {} if options.restart else read_record(folder).get("train", {})
@@ -132,12 +145,19 @@ def _nothing_to_do(options: argparse.Namespace, folder: Path, settings: Any) -> 
 
 
 def check_start(
-    stage: str, experiment: str, arguments: Sequence[str], *, processes: int = 1, trained: bool = True
+    stage: str,
+    experiment: str,
+    arguments: Sequence[str],
+    *,
+    processes: int = 1,
+    trained: bool = True,
+    alone: bool = False,
 ) -> None:
     """Raise UserError for what the stage itself would refuse: options, settings, data, and what the machine lacks.
 
     It imports only the experiment's config.py, so the answer comes before torch is loaded.
-    `trained`: whether infer needs a finished training now; otherwise one comes first.
+    `trained`: whether infer needs a finished training now; otherwise one comes first. `alone`: whether no other process
+    may use the run; processes on other machines share it.
     """
     options, rest = read_arguments(arguments)
     config = config_of(experiment)
@@ -157,6 +177,8 @@ def check_start(
         tracking_mode(options.track, smoke=options.smoke)
     folder = outputs(competition.name, smoke=options.smoke) / name
     require_not_archived(folder)
+    if alone and not options.dry_run:
+        _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:
         before = require_training(experiment, folder, competition, smoke=options.smoke)
         kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}

@@ -13,10 +13,10 @@ import pytest
 from common.cli import make as settings_of_make
 from common.cli.make import SWITCHES, TARGETS
 from common.cli.make_help import GROUPS, OF_TARGET, SETTINGS, read, setting
-from common.cli.messages import sources
 from tests.cli.test_terminal import cells, plain
 from tests.support import REPOSITORY
 from tests.support.commands import environment_without_make, failed, files, make
+from tests.support.messages import all_messages
 
 LINES = read((REPOSITORY / "Makefile").read_text(encoding="utf-8"))
 NARROW = {"COLUMNS": "80"}
@@ -79,7 +79,7 @@ def test_the_examples_of_settings_work(target: str) -> None:
 
 
 def test_every_text_of_the_help_is_collected_for_translation() -> None:
-    known = sources(REPOSITORY)
+    known = all_messages()
     for text in (
         *(line.description for line in LINES.values()),
         *(each.meaning for each in (*SETTINGS.values(), *OF_TARGET.values())),

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from common.cli.messages import sources
 from common.core import language
 from common.core.extraction import extract, literals
 from common.core.text_table import text_table
 from common.core.translation import in_korean, read_catalogue
 from tests.support import REPOSITORY
+from tests.support.messages import all_messages
 
 TRANSLATED = read_catalogue()
 
@@ -121,4 +121,4 @@ def test_english_imports_no_translation() -> None:
 
 
 def test_every_message_has_its_korean() -> None:
-    assert [message for message in sources(REPOSITORY) if message not in TRANSLATED] == []
+    assert [message for message in all_messages() if message not in TRANSLATED] == []

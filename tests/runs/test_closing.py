@@ -97,6 +97,13 @@ def test_a_run_of_a_recipe_names_the_recipe(repository: Path) -> None:
     assert "Next: make submit blend=talk" in closing(run_of(repository / "outputs/talk/exp001", "infer"))
 
 
+def test_a_recipe_that_cannot_be_blended_yet_is_not_offered(repository: Path) -> None:
+    run = run_of(repository / "outputs/talk/exp001", "infer")
+    (repository / "outputs/talk/exp002/test/predictions.csv").unlink()
+    assert "make submit blend=talk" not in closing(run)
+    assert "Next: name the run in submissions/exp001.toml" in closing(run)
+
+
 def test_a_smoke_run_says_that_it_was_one(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     repositories.stage(repository, "exp001", "train", "--competition=talk", "--smoke")
