@@ -51,8 +51,9 @@ def _recipes_with(run: Run[Any]) -> list[str]:
         ):  # make submit says what is wrong with a recipe
             recipe = tomllib.loads(path.read_text(encoding="utf-8"))
             members = [member["run"] for member in recipe["members"]]
-            if recipe["competition"] == run.competition.name and run.folder.name in members:
-                found += [path.stem] * all(_has_predictions(run, name) for name in members)
+            ready = run.folder.name in members and all(_has_predictions(run, name) for name in members)
+            if ready and recipe["competition"] == run.competition.name:
+                found.append(path.stem)
     return found
 
 

@@ -17,6 +17,7 @@ from tests.cli.test_terminal import cells, plain
 from tests.support import REPOSITORY
 from tests.support.commands import environment_without_make, failed, files, make
 from tests.support.messages import all_messages
+from tests.support.terminals import shown_on
 
 LINES = read((REPOSITORY / "Makefile").read_text(encoding="utf-8"))
 NARROW = {"COLUMNS": "80"}
@@ -39,21 +40,9 @@ def make_in_terminal(repository: Path, columns: int, *words: str, **variables: s
         stdout=outputs[0][1],
         stderr=outputs[1][1],
     ):
-        texts = []
         for _, slave in outputs:
             os.close(slave)
-        for master, _ in outputs:
-            parts = []
-            while True:
-                try:
-                    part = os.read(master, 65536)
-                except OSError:  # how Linux reports that the other end is closed
-                    break
-                if not part:
-                    break
-                parts.append(part)
-            os.close(master)
-            texts.append(b"".join(parts).decode().replace("\r\n", "\n"))
+        texts = [shown_on(master) for master, _ in outputs]
     return texts[0], texts[1]
 
 

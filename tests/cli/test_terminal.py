@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.terminals import shown_on
+
 COMMANDS = {
     "list": ("list",),
     "results": ("results",),
@@ -44,19 +46,10 @@ def in_terminal(repository: Path, columns: int, words: tuple[str, ...], **variab
         command, cwd=repository, env=environment, stdout=slave, stderr=subprocess.PIPE
     ) as process:
         os.close(slave)
-        parts = []
-        while True:
-            try:
-                part = os.read(master, 65536)
-            except OSError:  # how Linux reports that the other end is closed
-                break
-            if not part:
-                break
-            parts.append(part)
+        text = shown_on(master)
         _, errors = process.communicate()
-    os.close(master)
     assert process.returncode == 0, errors.decode()
-    return b"".join(parts).decode().replace("\r\n", "\n")
+    return text
 
 
 def plain(text: str) -> str:
