@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from common.core.errors import UserError
 from common.core.files import root
 from common.runs import experiments
-from common.runs.start import check_start
 from tests.support import repository as repositories
+from tests.support.commands import common
 
 LOADED = "import sys; import experiments.{name}.config; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
 
@@ -62,10 +61,9 @@ def test_the_command_judges_its_line_without_torch(words: list[str], part: str) 
     assert part in done.stdout and done.stdout.endswith("False\n") and not done.stderr, done
 
 
-def test_a_run_that_is_in_use_is_refused_at_once_unless_machines_share_it(repository: Path) -> None:
+def test_a_run_that_is_in_use_is_refused_before_libraries_load(repository: Path) -> None:
     with FileLock(repository / "outputs" / "talk" / ".exp001.lock"):
         for stage in ("train", "infer"):
-            with pytest.raises(UserError, match=r"outputs/talk/exp001 is in use by another process; wait"):
-                check_start(stage, "exp001", [], alone=True)
-            check_start(stage, "exp001", [])
-    check_start("infer", "exp001", [], alone=True)
+            ended = common(repository, stage, "exp001")
+            assert (ended.returncode, ended.stdout) == (1, "")
+            assert ended.stderr.startswith("error: outputs/talk/exp001 is in use by another process; wait")
