@@ -1,5 +1,6 @@
 """A start is judged before torch is imported and before anything is written."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from filelock import FileLock
 from common.core.files import root
 from common.runs import experiments
 from tests.support import repository as repositories
-from tests.support.commands import common
 
 LOADED = "import sys; import experiments.{name}.config; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
 
@@ -64,6 +64,9 @@ def test_the_command_judges_its_line_without_torch(words: list[str], part: str) 
 def test_a_run_that_is_in_use_is_refused_before_libraries_load(repository: Path) -> None:
     with FileLock(repository / "outputs" / "talk" / ".exp001.lock"):
         for stage in ("train", "infer"):
-            ended = common(repository, stage, "exp001")
+            ended = subprocess.run(
+                [sys.executable, "-m", "common", stage, "exp001"],
+                cwd=repository, env={**os.environ, "KDS_ROOT": str(repository)}, capture_output=True, text=True, check=False,
+            )  # fmt: skip
             assert (ended.returncode, ended.stdout) == (1, "")
             assert ended.stderr.startswith("error: outputs/talk/exp001 is in use by another process; wait")
