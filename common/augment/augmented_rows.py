@@ -105,9 +105,12 @@ def require_made(competition: Competition, name: str) -> Path:
     path = folder(competition.name, name) / ROWS
     if not (path.parent / RECORD).exists() or not path.exists():
         there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
+        from common.augment.settings import AUGMENT_METHODS  # which imports this module
+
+        options = f"method={name}" if name in AUGMENT_METHODS else f"method=METHOD name={name}"
         raise UserError(
             f"{shown(path)}: not found (made for {competition.name} so far: {', '.join(there) or 'none'}). "
-            f"Make it with: make augment method=… comp={competition.name} name={name}"
+            f"Make it with: make augment {options} comp={competition.name}"
         )
     return path
 

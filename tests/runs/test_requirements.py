@@ -110,7 +110,7 @@ CASES = {
     "no such run": Case("infer exp001 --run=exp001-b", ("exp001-b has not been trained; first run: make exp=exp001 train run=",)),
     "run of another": Case("train exp003 --run exp004-a", ("run='exp004-a': wanted exp003 or exp003-something",)),
     "tracking": Case("train exp001 --run=exp001-b --track=online", ("track=online:", "use track=offline"), {"WANDB_MODE": ""}),
-    "augment without key": Case("augment --method paraphrase --model=some", ("no API key: SOLAR_API_KEY",)),
+    "augment without key": Case("augment --method paraphrase --model=some", ("no API key: SOLAR_API_KEY", "args=\"--key-name=\"")),
     "augment hub off": Case("augment --method back_translation", ("facebook/m2m100_418M", "unset HF_HUB_OFFLINE"),
                             {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent"}),
     "augment without folder": Case("augment --method back_translation --model no/such/place", ("neither an existing folder",)),
