@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from common.core import signals
+from common.core import make_usage, signals
 from common.core.errors import UserError
 from common.core.language import korean, spoken, translated
 from common.core.messages import close_bars, cut, log_to_terminal
@@ -36,9 +36,13 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             sys.exit(error_line(error))
         except click.UsageError as error:
             command_path = error.ctx.command_path if error.ctx else name
-            message = cut(" ".join(error.format_message().split()), _LONGEST)
-            more = translated(f"See: {command_path} --help")
-            sys.stderr.write(f"{error_line(message)} {more}\n")
+            goal = make_usage.target(command_path)
+            said, more = (
+                make_usage.told(error, goal)
+                if goal
+                else (error.format_message(), translated(f"See: {command_path} --help"))
+            )
+            sys.stderr.write(f"{error_line(cut(' '.join(said.split()), _LONGEST))} {more}\n")
             sys.exit(2)
         except click.Abort:  # a library has put Python's own handler in place of ours
             raise signals.Interrupted(signal.SIGINT) from None

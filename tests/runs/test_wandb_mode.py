@@ -87,7 +87,19 @@ def test_what_to_do_without_a_key_is_a_setting_that_the_command_takes(tmp_path: 
     """`make track` calls mode= what `make train` calls track=."""
     folder = tmp_path / "outputs" / "talk" / "exp001"
     folder.mkdir(parents=True)
-    parts = ("config", "data", "code", "notes", "overrides", "files", "runs", "sources", "hardware", "git", "packages")
+    parts = (
+        "config",
+        "data",
+        "code",
+        "notes",
+        "overrides",
+        "files",
+        "runs",
+        "sources",
+        "hardware",
+        "git",
+        "packages",
+    )
     record = {"status": "interrupted", **{part: {} for part in parts}, "started": "2026-11-29T10:00:00+00:00"}
     (folder / "run.json").write_text(json.dumps({"train": record}), encoding="utf-8")
     given = environment(tmp_path / "x", PYTHONPATH=str(REPOSITORY), WANDB_MODE="")
