@@ -1,5 +1,6 @@
 """Run a click command as the whole program: one line for each mistake, and the exit code that belongs to it."""
 
+import logging
 import signal
 import sys
 from typing import NoReturn
@@ -8,11 +9,12 @@ import click
 
 from common.core import make_usage, signals
 from common.core.errors import UserError
-from common.core.language import korean, spoken, translated
-from common.core.messages import close_bars, cut, log_to_terminal
+from common.core.language import korean, spoken, translated, unknown
+from common.core.messages import brief, close_bars, cut, log_to_terminal
 from common.core.secrets import require_no_secrets
 from common.core.terminal import error_line
 
+log = logging.getLogger(__name__)
 _LONGEST = 400
 
 
@@ -28,6 +30,8 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
         command = translated_command(command)
     with spoken(), signals.raised(), signals.told(advice):
         log_to_terminal()
+        if language := unknown():
+            log.warning("warning: KDS_LANG=%s: wanted ko or en; messages are in English.", brief(language))
         try:
             require_no_secrets(sys.argv[1:])
             sys.exit(command.main(sys.argv[1:] or ["--help"], prog_name=name, standalone_mode=False))
