@@ -100,14 +100,16 @@ def write(path: Path, rows: Sequence[AugmentedRow], reasons: Sequence[str] | Non
     write_text(path, buffer.getvalue())
 
 
+METHODS = ("paraphrase", "back_translation", "speaker_swap", "turn_drop", "sentence_drop")
+"""The methods of common/augment/settings.py, which needs this module."""
+
+
 def require_made(competition: Competition, name: str) -> Path:
     """Return the path of rows.csv. Raises UserError, with the command that makes it, when it or its record is missing."""
     path = folder(competition.name, name) / ROWS
     if not (path.parent / RECORD).exists() or not path.exists():
         there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
-        from common.augment.settings import AUGMENT_METHODS  # which imports this module
-
-        options = f"method={name}" if name in AUGMENT_METHODS else f"method=METHOD name={name}"
+        options = f"method={name}" if name in METHODS else f"method=METHOD name={name}"
         raise UserError(
             f"{shown(path)}: not found (made for {competition.name} so far: {', '.join(there) or 'none'}). "
             f"Make it with: make augment {options} comp={competition.name}"
