@@ -92,14 +92,18 @@ def lb(
     chosen = load_competition(entry["competition"])
     if uploaded is not None:
         uploads.require_day(uploaded, chosen, entry, now)  # before anything is written
+    before = entry.get("lb", {})
     if uploaded is None or public is not None or private is not None:
         entry = record_scores(entry["id"], public, private, now.isoformat(timespec="seconds"))
     if uploaded is not None:
         entry = uploads.mark_uploaded(entry["id"], uploaded, now)
-    scores = [f"{kind} {value:.2f}" for kind, value in entry.get("lb", {}).items()]
+    scores = leaderboard.site_scores(chosen, entry, before)
     days = sorted(day.isoformat() for day in uploads.upload_days(chosen)[entry["id"]])
     told = [*scores, *([f"uploaded {', '.join(days)}"] if days else [])]
     terminal.say(f"{entry['id']} ({entry['recipe']}): {'; '.join(told)}. Next: make leaderboard")
+    for kind, given in (("public", public), ("private", private)):
+        if given is not None and (doubt := leaderboard.doubt(chosen, entry, given)):
+            log.warning("warning: %s %s: make lb id=%s %s=SCORE", kind, doubt, entry["id"], kind)
     if chosen.site.submissions_per_day is not None:
         terminal.say(uploads_left(chosen))
 

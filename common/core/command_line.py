@@ -1,18 +1,20 @@
 """Run a click command as the whole program: one line for each mistake, and the exit code that belongs to it."""
 
+import logging
 import signal
 import sys
 from typing import NoReturn
 
 import click
 
-from common.core import signals
+from common.core import make_usage, signals
 from common.core.errors import UserError
-from common.core.language import korean, spoken, translated
-from common.core.messages import close_bars, cut, log_to_terminal
+from common.core.language import korean, spoken, translated, unknown
+from common.core.messages import brief, close_bars, cut, log_to_terminal
 from common.core.secrets import require_no_secrets
 from common.core.terminal import error_line
 
+log = logging.getLogger(__name__)
 _LONGEST = 400
 
 
@@ -28,6 +30,8 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
         command = translated_command(command)
     with spoken(), signals.raised(), signals.told(advice):
         log_to_terminal()
+        if language := unknown():
+            log.warning("warning: KDS_LANG=%s: wanted ko or en; messages are in English.", brief(language))
         try:
             require_no_secrets(sys.argv[1:])
             sys.exit(command.main(sys.argv[1:] or ["--help"], prog_name=name, standalone_mode=False))
@@ -36,9 +40,13 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             sys.exit(error_line(error))
         except click.UsageError as error:
             command_path = error.ctx.command_path if error.ctx else name
-            message = cut(" ".join(error.format_message().split()), _LONGEST)
-            more = translated(f"See: {command_path} --help")
-            sys.stderr.write(f"{error_line(message)} {more}\n")
+            goal = make_usage.target(command_path)
+            said, more = (
+                make_usage.told(error, goal)
+                if goal
+                else (error.format_message(), translated(f"See: {command_path} --help"))
+            )
+            sys.stderr.write(f"{error_line(cut(' '.join(said.split()), _LONGEST))} {more}\n")
             sys.exit(2)
         except click.Abort:  # a library has put Python's own handler in place of ours
             raise signals.Interrupted(signal.SIGINT) from None

@@ -177,7 +177,7 @@ def locked_run(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
     except Timeout as error:
         raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it to end, or choose another run name with --run."
+            f"{shown(folder)} is in use by another process; wait for it to end, or give this run another name with run=."
         ) from error
     except OSError as error:
         raise UserError(

@@ -1,6 +1,7 @@
 """Messages in Korean: what is extracted, which language is chosen, and that a line comes out translated."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -54,6 +55,16 @@ def test_the_first_variable_chooses(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert language.korean() is korean
+
+
+@pytest.mark.parametrize(
+    ("chosen", "known"), [("kr", False), ("korean", False), ("ko_KR.UTF-8", True), ("EN", True), ("", True)]
+)
+def test_an_unknown_language_is_said(chosen: str, known: bool) -> None:
+    words, variables = [sys.executable, "-m", "common", "--help"], {**os.environ, "KDS_LANG": chosen}
+    ended = subprocess.run(words, env=variables, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    said = f"warning: KDS_LANG='{chosen}': wanted ko or en; messages are in English.\n"
+    assert ended.stderr == ("" if known else said)
 
 
 @pytest.mark.parametrize("message", TRANSLATED)
