@@ -11,7 +11,7 @@ from common.core.errors import UserError
 from common.core.language import korean, spoken, translated
 from common.core.messages import close_bars, cut, log_to_terminal
 from common.core.secrets import require_no_secrets
-from common.core.terminal import error_line
+from common.core.terminal import error_line, wrapped
 
 _LONGEST = 400
 
@@ -20,7 +20,7 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
     """Run the command with the process's arguments and exit; `name` is how messages call it.
 
     Exit codes: 1 after a UserError, 2 for a wrong command line, 128 + its number after a signal, which is followed by
-    `advice`. Each prints one line to stderr.
+    `advice`. Each prints one line to stderr, which a narrow terminal gets wrapped.
     """
     if korean():
         from common.core.translation import translated_command
@@ -38,7 +38,7 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             command_path = error.ctx.command_path if error.ctx else name
             message = cut(" ".join(error.format_message().split()), _LONGEST)
             more = translated(f"See: {command_path} --help")
-            sys.stderr.write(f"{error_line(message)} {more}\n")
+            sys.stderr.write(wrapped(f"{error_line(message)} {more}", sys.stderr) + "\n")
             sys.exit(2)
         except click.Abort:  # a library has put Python's own handler in place of ours
             raise signals.Interrupted(signal.SIGINT) from None
