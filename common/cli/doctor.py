@@ -12,7 +12,6 @@ from common.cli import doctor_machine, doctor_project, doctor_services
 from common.cli.doctor_check import Check, guarded
 from common.cli.options import AS_JSON, COMPETITION
 from common.core import terminal
-from common.core.language import translated
 from common.core.messages import printable
 from common.data.competition_file import require_competition
 
@@ -74,9 +73,11 @@ def checks(competition: str | None) -> Iterator[Check]:
 
 def line(check: Check) -> str:
     """Return a check for the terminal: one line, which a terminal that is too narrow gets wrapped and indented."""
-    text = translated(printable(check.found)) + (
-        f" → {translated(printable(check.fix))}" if check.fix else ""
-    )
+
+    def said(text: str) -> str:
+        return terminal.spoken_on(sys.stdout, printable(text))
+
+    text = said(check.found) + (f" → {said(check.fix)}" if check.fix else "")
     mark = "!" if check.stops else " "
     head = (
         f"{click.style(f'{check.status:<7}', fg=_COLOURS[check.status])}{mark} {check.name:<{_INDENT - 10}} "

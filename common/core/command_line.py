@@ -8,10 +8,10 @@ import click
 
 from common.core import signals
 from common.core.errors import UserError
-from common.core.language import korean, spoken, translated
+from common.core.language import korean, spoken
 from common.core.messages import close_bars, cut, log_to_terminal
 from common.core.secrets import require_no_secrets
-from common.core.terminal import error_line, wrapped
+from common.core.terminal import error_line, spoken_on, wrapped
 
 _LONGEST = 400
 
@@ -37,7 +37,7 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
         except click.UsageError as error:
             command_path = error.ctx.command_path if error.ctx else name
             message = cut(" ".join(error.format_message().split()), _LONGEST)
-            more = translated(f"See: {command_path} --help")
+            more = spoken_on(sys.stderr, f"See: {command_path} --help")
             sys.stderr.write(wrapped(f"{error_line(message)} {more}", sys.stderr) + "\n")
             sys.exit(2)
         except click.Abort:  # a library has put Python's own handler in place of ours

@@ -93,7 +93,17 @@ def fitted(text: str, stream: TextIO | None = None) -> str:
     A word is never broken. A command to copy is never broken either: one at the end of a line that is too wide
     ("Next: make …") gets a line of its own. The text is translated first, because only whole lines are recognized.
     """
-    return wrapped(translated(text), stream)
+    return wrapped(spoken_on(stream or sys.stdout, text), stream)
+
+
+def spoken_on(stream: TextIO, text: str) -> str:
+    """Return the text in the user's language, or in English when the stream's encoding lacks the letters of that language."""
+    own = translated(text)
+    try:
+        own.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text
+    return own
 
 
 def wrapped(text: str, stream: TextIO | None = None) -> str:
@@ -141,5 +151,5 @@ def say(text: str) -> None:
 
 def error_line(message: object) -> str:
     """Return the text that reports an error on stderr, in the user's language; one line, unless a terminal is too narrow."""
-    head, colon, rest = translated(f"error: {message}").partition(":")
+    head, colon, rest = spoken_on(sys.stderr, f"error: {message}").partition(":")
     return wrapped(styled(head + colon, "red", bold=True, stream=sys.stderr) + rest, sys.stderr)

@@ -1,5 +1,6 @@
 """The width of text in columns, lines that fit, and the line that reports an error."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -89,3 +90,12 @@ def test_columns_count_on_stderr_only_in_a_terminal(monkeypatch: pytest.MonkeyPa
     assert terminal.width() == 50
     with Path(os.devnull).open("w") as file:
         assert terminal.width(file) is None
+
+
+@pytest.mark.parametrize(("encoding", "start"), [("ascii", "error: "), ("utf-8", "오류: ")])
+def test_a_terminal_without_hangul_gets_english(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, start: str
+) -> None:
+    monkeypatch.setenv("KDS_LANG", "ko")
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    assert terminal.error_line("there is no target x. Run make to list all targets.").startswith(start)
