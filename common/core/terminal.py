@@ -27,9 +27,8 @@ _OTHER = (
     rf"(?:(?<!\.) (?!&&|(?:again|and|first|for|or|then|to|with)\b|\(){_PART}+)*"
 )
 _SETTING = r"[a-z_]+=(?:\"[^\"]*\"|'[^']*')"
-_COMMAND = re.compile(
-    rf"(?<![\w./-])(?:{_MAKE}|{_OTHER}|{_SETTING})(?: &&)?"
-)  # a shell accepts a line that ends in &&
+# The next line may go on after "&&": a shell accepts that.
+_COMMAND = re.compile(rf"(?<![\w./-])(?:{_MAKE}|{_OTHER}|{_SETTING})(?: &&)?")
 _LAST_COMMAND = re.compile(rf"(.*:) ({_COMMAND.pattern}(?: {_COMMAND.pattern})*)")
 
 
@@ -44,13 +43,7 @@ def width(stream: TextIO | None = None) -> int | None:
     except (OSError, ValueError, AttributeError):
         found = 0
     given = os.environ.get("COLUMNS", "")
-    if (
-        (found or stream is None)
-        and given.isascii()
-        and given.isdigit()
-        and 0 < len(given) < 6
-        and int(given)
-    ):
+    if (found or stream is None) and re.fullmatch("[0-9]{1,5}", given) and int(given):
         found = int(given)
     return max(NARROWEST, found) if found else None
 
