@@ -185,18 +185,18 @@ def _shown(value: str) -> str:
 
 def _stop(message: str) -> NoReturn:
     _find_common()
-    from common.core.terminal import error_line, wrapped
+    from common.core.terminal import error_line
 
-    sys.stderr.write(wrapped(error_line(message)) + "\n")
+    sys.stderr.write(error_line(message) + "\n")
     sys.exit(2)
 
 
 def _fitted(message: str) -> str:
-    """Return the message in the user's language, with lines that fit the terminal."""
+    """Return the message in the user's language, with lines that fit the terminal behind stderr."""
     _find_common()
     from common.core.terminal import fitted
 
-    return fitted(message)
+    return fitted(message, sys.stderr)
 
 
 def _find_common() -> None:

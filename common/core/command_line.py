@@ -9,10 +9,10 @@ import click
 
 from common.core import make_usage, signals
 from common.core.errors import UserError
-from common.core.language import korean, spoken, translated, unknown
+from common.core.language import korean, spoken, unknown
 from common.core.messages import brief, close_bars, cut, log_to_terminal
 from common.core.secrets import require_no_secrets
-from common.core.terminal import error_line
+from common.core.terminal import error_line, spoken_on, wrapped
 
 log = logging.getLogger(__name__)
 _LONGEST = 400
@@ -22,7 +22,7 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
     """Run the command with the process's arguments and exit; `name` is how messages call it.
 
     Exit codes: 1 after a UserError, 2 for a wrong command line, 128 + its number after a signal, which is followed by
-    `advice`. Each prints one line to stderr.
+    `advice`. Each prints one line to stderr, which a narrow terminal gets wrapped.
     """
     if korean():
         from common.core.translation import translated_command
@@ -44,9 +44,10 @@ def run_command(command: click.Command, name: str, advice: str = "") -> NoReturn
             said, more = (
                 make_usage.told(error, goal)
                 if goal
-                else (error.format_message(), translated(f"See: {command_path} --help"))
+                else (error.format_message(), spoken_on(sys.stderr, f"See: {command_path} --help"))
             )
-            sys.stderr.write(f"{error_line(cut(' '.join(said.split()), _LONGEST))} {more}\n")
+            message = cut(" ".join(said.split()), _LONGEST)
+            sys.stderr.write(wrapped(f"{error_line(message)} {more}", sys.stderr) + "\n")
             sys.exit(2)
         except click.Abort:  # a library has put Python's own handler in place of ours
             raise signals.Interrupted(signal.SIGINT) from None

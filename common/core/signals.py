@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from common.core.language import translated
+from common.core.terminal import fitted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATED = 0.5
@@ -65,8 +65,8 @@ def _raise(number: int) -> None:
 
 
 def _leave(number: int) -> None:
-    line = translated(f"{Interrupted(number, 'before any work')}\n")
-    os.write(2, line.encode())
+    line = fitted(str(Interrupted(number, "before any work")), sys.stderr)
+    os.write(2, f"{line}\n".encode())
     os._exit(128 + number)
 
 
@@ -130,7 +130,7 @@ def told(advice: str = "") -> Iterator[None]:
 
         close_bars()
         stop.advice = advice or stop.advice
-        print(stop, file=sys.stderr, flush=True)  # noqa: T201
+        print(fitted(str(stop), sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
         raise
 
 

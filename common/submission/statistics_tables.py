@@ -1,9 +1,10 @@
 """Make tables of at most 80 columns, and remarks, from a competition's statistics."""
 
-import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from common.core import terminal
+from common.core.language import translated
 from common.core.messages import printable
 from common.data.statistics import (
     LARGE,
@@ -193,5 +194,5 @@ def _columns(text: str) -> int:
 
 
 def wrapped(line: str) -> str:
-    """Return the line broken between words at 80 columns; continuation lines are indented."""
-    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    """Return the line in the user's language, broken between words at 80 columns; continuation lines are indented."""
+    return "\n  ".join(terminal.filled(terminal.words(translated(line)), WIDTH - 2))
