@@ -4,6 +4,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from common.core.language import translated
 from common.core.messages import printable
 from common.data.statistics import (
     LARGE,
@@ -194,4 +195,4 @@ def _columns(text: str) -> int:
 
 def wrapped(line: str) -> str:
     """Return the line broken between words at 80 columns; continuation lines are indented."""
-    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(translated(line), WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
