@@ -71,7 +71,7 @@ OF_TABLES = (
     "a number of at least {}", "a number above {}", "a number above {} and at most {}", "a number of at least {} and below {}",
     "a number above {} and below {}", "{} or none", "{} numbers separated by commas", "{} numbers separated by commas, each of at least {} and below {}",
     "{} or more names separated by commas, each {}", "names separated by commas, each {}", "general",
-    "smoke", "running ({})", "interrupted ({})", "failed ({})", "turns", "speakers", "dialogues", "estimate", "tokenizer", "set", "rows",
+    "negligible", "small", "medium", "large", "smoke", "running ({})", "interrupted ({})", "failed ({})", "turns", "speakers", "dialogues", "estimate", "tokenizer", "set", "rows",
     "near-copies", "picked", "reason", "kept", "in", "out", "any", "{}: with − without",
     "after step {} of {}", "checkpoint saved", "and {} references have no prediction, first {}",
 )  # fmt: skip

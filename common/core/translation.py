@@ -24,7 +24,7 @@ _WORDS = re.compile(r"(?<!\S)[a-z]{2,}(?=[\s,;:.)]|$)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b(make|python) .*")
 _CHOICE = re.compile(r"(?:[^\s,]+, )*[^\s,]+ or [^\s,]+")
 _OUTSIDE = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)")
-_SEPARATORS = ("; ", ": ", ". ", ", ", " → ")
+_SEPARATORS = ("; ", ": ", ". ", "? ", ", ", " → ")
 
 
 class _Reading(NamedTuple):
@@ -140,9 +140,7 @@ def _reading(text: str, depth: int) -> tuple[str | None, int]:
     return best
 
 
-def _by_template(
-    text: str, depth: int, others: list[tuple[list[str], str, int]]
-) -> Iterator[_Reading]:
+def _by_template(text: str, depth: int, others: list[tuple[list[str], str, int]]) -> Iterator[_Reading]:
     most = 0
     for parts, translation, own in others:
         captured = _captured(parts, text)
@@ -158,7 +156,9 @@ def _by_template(
         if known < strange:
             continue
         most = max(most, known - strange)
-        swallowed = (not parts[0] and _has_clause(captured[0])) or (not parts[-1] and _has_clause(captured[-1]))
+        swallowed = (not parts[0] and _has_clause(captured[0])) or (
+            not parts[-1] and _has_clause(captured[-1])
+        )
         yield _Reading(translation.format(*values), known, strange, swallowed)
 
 
@@ -178,12 +178,14 @@ def _has_clause(value: str) -> bool:
 def _by_pieces(text: str, depth: int) -> Iterator[_Reading]:
     for separator in _SEPARATORS:
         head, found, tail = text.partition(separator)
+        if found == "? ":  # the mark belongs to the message
+            head, found = f"{head}?", " "
         if found:
             pieces = [_reading(piece.strip(), depth - 1) for piece in (head, tail)]
             strange = sum(_prose(old) for (new, _), old in zip(pieces, (head, tail), strict=True) if not new)
             if any(new for new, _ in pieces) and strange <= sum(known for _, known in pieces):
                 shown = [new or old for (new, _), old in zip(pieces, (head, tail), strict=True)]
-                yield _Reading(separator.join(shown), sum(known for _, known in pieces), strange)
+                yield _Reading(found.join(shown), sum(known for _, known in pieces), strange)
     if columns := _COLUMNS.fullmatch(text):  # a name and what it means
         new, known = _reading(columns[3], depth - 1)
         if new:

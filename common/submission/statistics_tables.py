@@ -154,7 +154,7 @@ def _sentence(one: Shift) -> str:
     if size < SMALL:
         relation = f"spread differently than in {one.first}"
     else:
-        relation = f"{'higher' if one.delta > 0 else 'lower'} than in {one.first}"
+        relation = f"higher than in {one.first}" if one.delta > 0 else f"lower than in {one.first}"
     chance = "p < 0.001" if one.p < 0.001 else f"p = {one.p:.3f}"
     return (
         f"Shift: {one.measure} in {one.second}: {relation} (median {one.medians[1]:,.0f} and {one.medians[0]:,.0f}; "
@@ -195,4 +195,6 @@ def _columns(text: str) -> int:
 
 def wrapped(line: str) -> str:
     """Return the line broken between words at 80 columns; continuation lines are indented."""
-    return textwrap.fill(translated(line), WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        translated(line), WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
