@@ -69,10 +69,10 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
 
 def _picked(chosen: Competition, found: list[dict[str, Any]]) -> str:
     taken, most = uploads.picks(found), chosen.site.final_picks
-    names = f": {', '.join(taken)}" if taken else ""
-    return (
-        f"final picks: {len(taken)}{names}" if most is None else f"final picks: {len(taken)} of {most}{names}"
-    )
+    names = ", ".join(taken)
+    if most is None:
+        return f"final picks: {len(taken)}: {names}" if taken else "final picks: 0"
+    return f"final picks: {len(taken)} of {most}: {names}" if taken else f"final picks: 0 of {most}"
 
 
 @click.command()

@@ -24,7 +24,8 @@ _WORDS = re.compile(r"(?<!\S)[a-z]{2,}(?=[\s,;:.)]|$)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b(make|python) .*")
 _CHOICE = re.compile(r"(?:[^\s,]+, )*[^\s,]+ or [^\s,]+")
 _OUTSIDE = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)")
-_SEPARATORS = ("; ", ": ", ". ", "? ", ", ", " → ")
+_SEPARATORS = (("; ", ""), (": ", ""), (". ", ""), (". ", "."), ("? ", "?"), (", ", ""), (" → ", ""))
+"""What divides a text into messages, and the mark of it that belongs to the first one."""
 
 
 class _Reading(NamedTuple):
@@ -176,10 +177,10 @@ def _has_clause(value: str) -> bool:
 
 
 def _by_pieces(text: str, depth: int) -> Iterator[_Reading]:
-    for separator in _SEPARATORS:
+    for separator, mark in _SEPARATORS:
         head, found, tail = text.partition(separator)
-        if found == "? ":  # the mark belongs to the message
-            head, found = f"{head}?", " "
+        if found and mark:
+            head, found = f"{head}{mark}", " "
         if found:
             pieces = [_reading(piece.strip(), depth - 1) for piece in (head, tail)]
             strange = sum(_prose(old) for (new, _), old in zip(pieces, (head, tail), strict=True) if not new)
