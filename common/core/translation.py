@@ -23,6 +23,7 @@ _COMMAND = re.compile(r"(\bmake |=|--|/)$")
 _WORDS = re.compile(r"(?<!\S)[a-z]{2,}(?=[\s,;:.)]|$)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b(make|python) .*")
 _CHOICE = re.compile(r"(?:[^\s,]+, )*[^\s,]+ or [^\s,]+")
+_LIST = re.compile(r"(?:[^\s,]+, )+[^\s,]+")
 _OUTSIDE = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)")
 _SEPARATORS = (("; ", ""), (": ", ""), (". ", ""), (". ", "."), ("? ", "?"), (", ", ""), (" → ", ""))
 """What divides a text into messages, and the mark of it that belongs to the first one."""
@@ -83,6 +84,8 @@ def _letters(text: str) -> int:
 
 def _prose(text: str) -> int:
     """Return the letters of an English sentence that is no message; 0 for names, numbers, commands and a word or two."""
+    if _LIST.fullmatch(text.strip()):
+        return 0
     words = _WORDS.findall(_QUOTED.sub("", text))
     return sum(map(len, words)) if len(words) > 2 else 0
 
@@ -131,8 +134,6 @@ def _reading(text: str, depth: int) -> tuple[str | None, int]:
     if coloured := _COLOURED.fullmatch(text):
         inner, known = _reading(coloured[2], depth)
         return (coloured[1] + inner + coloured[3], known) if inner else (None, 0)
-    if _CHOICE.fullmatch(text):
-        return text.replace(" or ", " 또는 "), 2
     readings = [*_by_pieces(text, depth), *_by_template(text, depth, others)]
     best = max(readings, key=lambda reading: reading.worth, default=_Reading(None, 0))[:2]
     if best[0] is None and text.endswith("."):
@@ -151,6 +152,8 @@ def _by_template(text: str, depth: int, others: list[tuple[list[str], str, int]]
         for before, value, after in zip(parts, captured, parts[1:], strict=False):
             is_name = _COMMAND.search(before) or after.startswith("=")
             new, letters = (None, 0) if is_name else _reading(value.strip(), depth - 1)
+            if new is None and _CHOICE.fullmatch(value.strip()):
+                new = value.strip().replace(" or ", " 또는 ")
             values.append(value if new is None else value.replace(value.strip(), new, 1))
             known += letters
         strange = sum(_prose(value) for value, new in zip(captured, values, strict=True) if new is value)

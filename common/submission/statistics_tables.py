@@ -1,10 +1,8 @@
 """Make tables of at most 80 columns, and remarks, from a competition's statistics."""
 
-import textwrap
 import unicodedata
 from collections.abc import Sequence
 
-from common.core.language import translated
 from common.core.messages import printable
 from common.data.statistics import (
     LARGE,
@@ -21,7 +19,6 @@ from common.generation.token_budgets import CHARACTERS_PER_TOKEN, Budget
 from common.submission.leaks import LeaksReport
 
 Table = list[list[str]]
-WIDTH = 80
 _ODD_TAGS = 5
 
 
@@ -191,10 +188,3 @@ def short(text: str, columns: int) -> str:
 
 def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def wrapped(line: str) -> str:
-    """Return the line broken between words at 80 columns; continuation lines are indented."""
-    return textwrap.fill(
-        translated(line), WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
