@@ -69,8 +69,10 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
 
 def _picked(chosen: Competition, found: list[dict[str, Any]]) -> str:
     taken, most = uploads.picks(found), chosen.site.final_picks
-    of = "" if most is None else f" of {most}"
-    return f"final picks: {len(taken)}{of}{': ' if taken else ''}{', '.join(taken)}"
+    names = ", ".join(taken)
+    if most is None:
+        return f"final picks: {len(taken)}: {names}" if taken else "final picks: 0"
+    return f"final picks: {len(taken)} of {most}: {names}" if taken else f"final picks: 0 of {most}"
 
 
 @click.command()

@@ -34,8 +34,10 @@ class Interrupted(SystemExit):
         self.advice = "run the same command again."
 
     def __str__(self) -> str:
-        done = f" {self.done}" if self.done else ""
-        return f"interrupted by {signal.Signals(self.number).name}{done}; {self.advice}"
+        name = signal.Signals(self.number).name
+        if self.done:
+            return f"interrupted by {name} {self.done}; {self.advice}"
+        return f"interrupted by {name}; {self.advice}"
 
 
 class _Handler:

@@ -58,7 +58,8 @@ def tracking_mode(asked: str, *, smoke: bool = False, setting: str = "track") ->
 def require_choice(asked: str) -> None:
     """Raise UserError unless this is a value of track=."""
     if asked not in CHOICES:
-        raise UserError(f"track={brief(asked)}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
+        choices = f"{', '.join(CHOICES[:-1])} or {CHOICES[-1]}"
+        raise UserError(f"track={brief(asked)}: wanted {choices}.")
 
 
 def _obstacle(wanted: Mode, instead: str = "track=offline") -> str:

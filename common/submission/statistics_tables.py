@@ -3,8 +3,6 @@
 import unicodedata
 from collections.abc import Sequence
 
-from common.core import terminal
-from common.core.language import translated
 from common.core.messages import printable
 from common.data.statistics import (
     LARGE,
@@ -21,7 +19,6 @@ from common.generation.token_budgets import CHARACTERS_PER_TOKEN, Budget
 from common.submission.leaks import LeaksReport
 
 Table = list[list[str]]
-WIDTH = 80
 _ODD_TAGS = 5
 
 
@@ -154,7 +151,7 @@ def _sentence(one: Shift) -> str:
     if size < SMALL:
         relation = f"spread differently than in {one.first}"
     else:
-        relation = f"{'higher' if one.delta > 0 else 'lower'} than in {one.first}"
+        relation = f"higher than in {one.first}" if one.delta > 0 else f"lower than in {one.first}"
     chance = "p < 0.001" if one.p < 0.001 else f"p = {one.p:.3f}"
     return (
         f"Shift: {one.measure} in {one.second}: {relation} (median {one.medians[1]:,.0f} and {one.medians[0]:,.0f}; "
@@ -191,8 +188,3 @@ def short(text: str, columns: int) -> str:
 
 def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def wrapped(line: str) -> str:
-    """Return the line in the user's language, broken between words at 80 columns; continuation lines are indented."""
-    return "\n  ".join(terminal.filled(terminal.words(translated(line)), WIDTH - 2))
