@@ -22,6 +22,7 @@ SCRIPT := $(dir $(lastword $(MAKEFILE_LIST)))common/cli/make.py
 # `make help train` explains train and runs nothing: all other goals only say what is asked.
 ifneq ($(filter help,$(or $(value MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 .PHONY: help .explained
+MAKEFLAGS += --silent  # else `make help help` ends in "Nothing to be done"
 help: .explained ## list every target, or show the settings of the TARGET that follows, as in make help train
 	@:
 %: .explained

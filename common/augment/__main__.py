@@ -108,10 +108,14 @@ def how_to_go_on(job: Job, *, restart: bool) -> str:
     products = augmented_rows.folder(job.competition.name, job.name) / PRODUCTS
     kept = products.exists() and products.stat().st_size > 0
     if job.method == "paraphrase" and not kept:
-        return f"run the same command {'without restart=1' if restart else 'again'}: paid answers are kept."
+        if restart:
+            return "run the same command without restart=1: paid answers are kept."
+        return "run the same command again: paid answers are kept."
     if not kept:
         return "nothing is kept yet: the same command begins from the start."
-    return f"run the same command {'without restart=1' if restart else 'again'} to resume."
+    if restart:
+        return "run the same command without restart=1 to resume."
+    return "run the same command again to resume."
 
 
 def report(made: Made) -> str:

@@ -100,14 +100,19 @@ def write(path: Path, rows: Sequence[AugmentedRow], reasons: Sequence[str] | Non
     write_text(path, buffer.getvalue())
 
 
+METHODS = ("paraphrase", "back_translation", "speaker_swap", "turn_drop", "sentence_drop")
+"""The methods of common/augment/settings.py, which needs this module."""
+
+
 def require_made(competition: Competition, name: str) -> Path:
     """Return the path of rows.csv. Raises UserError, with the command that makes it, when it or its record is missing."""
     path = folder(competition.name, name) / ROWS
     if not (path.parent / RECORD).exists() or not path.exists():
         there = sorted(p.parent.name for p in path.parent.parent.glob(f"*/{RECORD}"))
+        options = f"method={name}" if name in METHODS else f"method=METHOD name={name}"
         raise UserError(
             f"{shown(path)}: not found (made for {competition.name} so far: {', '.join(there) or 'none'}). "
-            f"Make it with: make augment method=… comp={competition.name} name={name}"
+            f"Make it with: make augment {options} comp={competition.name}"
         )
     return path
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -13,6 +11,7 @@ import click
 from common.cli import doctor_machine, doctor_project, doctor_services
 from common.cli.doctor_check import Check, guarded
 from common.cli.options import AS_JSON, COMPETITION
+from common.core import terminal
 from common.core.messages import printable
 from common.data.competition_file import require_competition
 
@@ -42,9 +41,9 @@ def doctor(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"ready": not stops, "checks": rows}, ensure_ascii=False))
     elif stops:
         names = ", ".join(dict.fromkeys(check.name for check in stops))
-        click.echo(f"\nNot ready: fix {names} first, then run make doctor again.")
+        terminal.say(f"\nNot ready: fix {names} first, then run make doctor again.")
     else:
-        click.echo("\nReady. What else is missing or wrong is optional. Next: make list")
+        terminal.say("\nReady. What else is missing or wrong is optional. Next: make list")
     sys.exit(1 if stops else 0)
 
 
@@ -74,13 +73,21 @@ def checks(competition: str | None) -> Iterator[Check]:
 
 def line(check: Check) -> str:
     """Return a check for the terminal: one line, which a terminal that is too narrow gets wrapped and indented."""
-    text = printable(check.found) + (f" → {printable(check.fix)}" if check.fix else "")
+
+    def said(text: str) -> str:
+        return terminal.spoken_on(sys.stdout, printable(text))
+
+    text = said(check.found) + (f" → {said(check.fix)}" if check.fix else "")
     mark = "!" if check.stops else " "
     head = (
         f"{click.style(f'{check.status:<7}', fg=_COLOURS[check.status])}{mark} {check.name:<{_INDENT - 10}} "
     )
-    if not sys.stdout.isatty():
+    columns = terminal.width()
+    if columns is None:
         return head + text
-    width = max(30, shutil.get_terminal_size().columns - _INDENT)
-    rows = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
-    return head + f"\n{' ' * _INDENT}".join(rows)
+    first, *rest = terminal.filled(terminal.words(text), columns - _INDENT)
+    if terminal.cells(first) > columns - _INDENT:
+        first, rest = "", [first, *rest]
+    # A path or a command that is wider than the column starts further left.
+    indents = [_INDENT if terminal.cells(row) <= columns - _INDENT else 2 for row in rest]
+    return "\n".join([head + first, *(" " * n + row for n, row in zip(indents, rest, strict=True))])

@@ -69,8 +69,10 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
 
 def _picked(chosen: Competition, found: list[dict[str, Any]]) -> str:
     taken, most = uploads.picks(found), chosen.site.final_picks
-    of = "" if most is None else f" of {most}"
-    return f"final picks: {len(taken)}{of}{': ' if taken else ''}{', '.join(taken)}"
+    names = ", ".join(taken)
+    if most is None:
+        return f"final picks: {len(taken)}: {names}" if taken else "final picks: 0"
+    return f"final picks: {len(taken)} of {most}: {names}" if taken else f"final picks: 0 of {most}"
 
 
 @click.command()
@@ -92,14 +94,18 @@ def lb(
     chosen = load_competition(entry["competition"])
     if uploaded is not None:
         uploads.require_day(uploaded, chosen, entry, now)  # before anything is written
+    before = entry.get("lb", {})
     if uploaded is None or public is not None or private is not None:
         entry = record_scores(entry["id"], public, private, now.isoformat(timespec="seconds"))
     if uploaded is not None:
         entry = uploads.mark_uploaded(entry["id"], uploaded, now)
-    scores = [f"{kind} {value:.2f}" for kind, value in entry.get("lb", {}).items()]
+    scores = leaderboard.site_scores(chosen, entry, before)
     days = sorted(day.isoformat() for day in uploads.upload_days(chosen)[entry["id"]])
     told = [*scores, *([f"uploaded {', '.join(days)}"] if days else [])]
     terminal.say(f"{entry['id']} ({entry['recipe']}): {'; '.join(told)}. Next: make leaderboard")
+    for kind, given in (("public", public), ("private", private)):
+        if given is not None and (doubt := leaderboard.doubt(chosen, entry, given)):
+            log.warning("warning: %s %s: make lb id=%s %s=SCORE", kind, doubt, entry["id"], kind)
     if chosen.site.submissions_per_day is not None:
         terminal.say(uploads_left(chosen))
 

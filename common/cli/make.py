@@ -99,8 +99,7 @@ _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")
 
 def settings(target: str) -> list[str]:
     """Return the names of the settings that a target takes; the most important ones come first."""
-    known = TARGETS[target]
-    return [name for name in (known.argument, *known.takes.split(), *known.before.split()) if name]
+    return f"{TARGETS[target].argument} {TARGETS[target].takes} {TARGETS[target].before}".split()
 
 
 def words(target: str, given: Mapping[str, str]) -> list[str]:
@@ -186,18 +185,18 @@ def _shown(value: str) -> str:
 
 def _stop(message: str) -> NoReturn:
     _find_common()
-    from common.core.terminal import error_line, wrapped
+    from common.core.terminal import error_line
 
-    sys.stderr.write(wrapped(error_line(message)) + "\n")
+    sys.stderr.write(error_line(message) + "\n")
     sys.exit(2)
 
 
 def _fitted(message: str) -> str:
-    """Return the message in the user's language, with lines that fit the terminal."""
+    """Return the message in the user's language, with lines that fit the terminal behind stderr."""
     _find_common()
     from common.core.terminal import fitted
 
-    return fitted(message)
+    return fitted(message, sys.stderr)
 
 
 def _find_common() -> None:
@@ -235,8 +234,8 @@ def _help(asked: Sequence[str], names: Sequence[str]) -> NoReturn:
         sys.stdout.write(shown.overview(lines))
     for number, goal in enumerate(asked):
         known = TARGETS[goal]
-        sys.stdout.write("\n" * bool(number))
-        sys.stdout.write(shown.details(lines[goal], settings(goal), known.needs.split(), known.example))
+        text = shown.details(lines[goal], settings(goal), known.needs.split(), known.example)
+        sys.stdout.write("\n" * bool(number) + text)
     sys.exit(0)
 
 
@@ -273,7 +272,8 @@ def main() -> None:
     """Run the target that the argument names. Without an argument explain the goals (help), or check their settings."""
     names = os.environ.get("KDS_GIVEN", "").split()
     goals = os.environ.get("KDS_GOALS", "").split() or ["help"]
-    given = {name: os.environ.get(name, "") for name in names}
+    blank = {"text": " "}  # an empty text is given too: it removes the note
+    given = {name: os.environ.get(name, "") or blank.get(name, "") for name in names}
     if sys.argv[1:2] == [".complete"]:
         _complete(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
         return

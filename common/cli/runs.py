@@ -22,7 +22,7 @@ from common.runs import score_text
 from common.runs.catalogue import RunEntry, areas, catalogue, dependants, disk_use
 from common.runs.record import to_arguments
 
-_DROP = ("minutes", "size", "date", "note", "over floor")
+_DROP = ("minutes", "size", "date", "over floor", "changed settings", "note")
 _COLOURS = {"trained": "green", "stale": "yellow", "broken": "red"}
 RUN = click.option("--run", required=True, help="Name of the run: exp002 or exp002-seed2.")
 

@@ -51,6 +51,6 @@ def _listing(
         return found
     if experiment is not None and run.split("-")[0] != experiment:
         raise UserError(
-            f"--run {brief(run)} is no run of {cut(experiment)}; leave out exp=, or name a run of it."
+            f"run={brief(run)} is no run of {cut(experiment)}; leave out exp=, or name a run of it."
         )
     return settings_text.of_run(load_competition(name or active_competition()).name, run)

@@ -74,7 +74,7 @@ def stats(name: str | None, as_json: bool) -> None:
             click.echo(f"\n{heading}\n\n{text_table(table)}")
     click.echo()
     for line in statistics_tables.remarks(found, compared, copies, limits, chosen.language):
-        click.echo(statistics_tables.wrapped(line))
+        terminal.say(line)
     draw(title, splits, chart)  # last: the tables are shown even if the chart cannot be written
     terminal.say(
         f"\nChart: {shown(chart)}, made in {duration(time.monotonic() - started)}.\n"

@@ -71,6 +71,9 @@ OF_TABLES = (
     "a number of at least {}", "a number above {}", "a number above {} and at most {}", "a number of at least {} and below {}",
     "a number above {} and below {}", "{} or none", "{} numbers separated by commas", "{} numbers separated by commas, each of at least {} and below {}",
     "{} or more names separated by commas, each {}", "names separated by commas, each {}", "general",
+    "negligible", "small", "medium", "large", "smoke", "running ({})", "interrupted ({})", "failed ({})", "turns", "speakers", "dialogues", "estimate", "tokenizer", "set", "rows",
+    "near-copies", "picked", "reason", "kept", "in", "out", "any", "{}: with − without",
+    "after step {} of {}", "4-bit weights work on {}", "checkpoint saved", "and {} references have no prediction, first {}",
 )  # fmt: skip
 """Headers and cells of tables, and words that messages contain, which cannot be told from names in the source."""
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")

@@ -8,6 +8,7 @@ from typing import Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import fsync_folder, kind_of, open_regular, parse_json, read_regular, shown, unreadable
+from common.core.merge_conflict import conflict_line
 from common.core.messages import brief
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,8 @@ def append_line(path: Path, value: Any) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a JSON Lines file, [] when it is missing; a torn last line is skipped.
 
-    A last line that is whole counts even without its newline. Raises UserError when the file cannot be read, another
-    line is not a JSON object, or the file holds something else.
+    A last line that is whole counts even without its newline. Raises UserError when the file cannot be read, has a merge
+    conflict, another line is not a JSON object, or the file holds something else.
     """
     try:
         content = read_regular(path)
@@ -57,6 +58,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         return []
     except OSError as error:
         raise unreadable(path, error) from error
+    if conflict := conflict_line(content):
+        raise UserError(
+            f"{shown(path)}:{conflict}: a merge conflict of git; remove the lines that begin with <<<<<<<, =======, ||||||| or "
+            ">>>>>>>, and keep the lines of both sides."
+        )
     values = []
     for number, line in enumerate(_whole(content, path).split(BREAK)[:-1], 1):
         try:

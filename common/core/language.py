@@ -18,6 +18,12 @@ def korean() -> bool:
     return re.fullmatch(r"ko([-_.@].*)?", chosen, re.IGNORECASE) is not None
 
 
+def unknown() -> str:
+    """Return the value of KDS_LANG when it names no language that messages exist in, else ""."""
+    chosen = os.environ.get("KDS_LANG", "")
+    return "" if re.fullmatch(r"((ko|en|c|posix)([-_.@].*)?)?", chosen, re.IGNORECASE) else chosen
+
+
 def translated(text: str) -> str:
     """Return a finished English message in the chosen language; lines that the catalogue does not have stay English."""
     if not korean():

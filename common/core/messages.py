@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from common.core import terminal
+
 _INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters for Python, but nothing is shown
 
 
@@ -74,7 +76,14 @@ def close_bars() -> None:
 
 
 class _AboveBars(logging.StreamHandler[Any]):
-    """Write each message above the progress bars of a terminal, not into the line of one."""
+    """Write each message above the progress bars of a terminal, not into the line of one, and wrapped to its width."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message; for a terminal in the user's language, with lines that fit. A traceback stays as it is."""
+        text = super().format(record)
+        if record.exc_info or terminal.width(self.stream) is None:
+            return text
+        return terminal.fitted(text, self.stream)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the message."""

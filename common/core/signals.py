@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from common.core.language import translated
+from common.core.terminal import fitted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATED = 0.5
@@ -34,8 +34,10 @@ class Interrupted(SystemExit):
         self.advice = "run the same command again."
 
     def __str__(self) -> str:
-        done = f" {self.done}" if self.done else ""
-        return f"interrupted by {signal.Signals(self.number).name}{done}; {self.advice}"
+        name = signal.Signals(self.number).name
+        if self.done:
+            return f"interrupted by {name} {self.done}; {self.advice}"
+        return f"interrupted by {name}; {self.advice}"
 
 
 class _Handler:
@@ -65,8 +67,8 @@ def _raise(number: int) -> None:
 
 
 def _leave(number: int) -> None:
-    line = translated(f"{Interrupted(number, 'before any work')}\n")
-    os.write(2, line.encode())
+    line = fitted(str(Interrupted(number, "before any work")), sys.stderr)
+    os.write(2, f"{line}\n".encode())
     os._exit(128 + number)
 
 
@@ -130,7 +132,7 @@ def told(advice: str = "") -> Iterator[None]:
 
         close_bars()
         stop.advice = advice or stop.advice
-        print(stop, file=sys.stderr, flush=True)  # noqa: T201
+        print(fitted(str(stop), sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
         raise
 
 

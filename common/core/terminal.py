@@ -1,4 +1,4 @@
-"""Know the terminal behind stdout: its width, whether it shows colours, and text wrapped to fit it.
+"""Know the terminal behind stdout or stderr: its width, whether it shows colours, and text wrapped to fit it.
 
 Standard library only: common/cli/make.py uses it before anything is installed.
 """
@@ -17,20 +17,35 @@ USUAL, NARROWEST = 80, 40  # columns
 _BLANK = " "
 _CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_GLUE = "\0"
+_PART = r"(?:\"[^\"]*\"|'[^']*'|[^\s\"',;:\uac00-\ud7a3])"  # of an argument; quoted, it may contain spaces
+_SETTINGS = rf"(?: [a-z_]+={_PART}*)*"
+_TARGETS = r"(?:help [a-zA-Z-]+|[a-z][a-z-]*(?: (?:train|infer|score|submit)\b)*)"
+_MAKE = rf"make(?:{_SETTINGS} {_TARGETS}{_SETTINGS}|{_SETTINGS})"
+_OTHER = (
+    r"(?:\.venv[\w-]*/bin/\w+|python[\d.]* -m|torchrun|export|git (?:add|checkout|clone|commit|lfs|pull|push|restore))"
+    rf"(?:(?<!\.) (?!&&|(?:again|and|first|for|or|then|to|with)\b|\(){_PART}+)*"
+)
+_SETTING = r"[a-z_]+=(?:\"[^\"]*\"|'[^']*')"
+# The next line may go on after "&&": a shell accepts that.
+_COMMAND = re.compile(rf"(?<![\w./-])(?:{_MAKE}|{_OTHER}|{_SETTING})(?: &&)?")
+_LAST_COMMAND = re.compile(rf"(.*:) ({_COMMAND.pattern}(?: {_COMMAND.pattern})*)")
 
 
-def width() -> int | None:
-    """Return the number of columns of the terminal, at least 40; None in a pipe or a file, where lines may be of any length.
+def width(stream: TextIO | None = None) -> int | None:
+    """Return the number of columns of the terminal behind the stream (default: stdout), at least 40.
 
-    The environment variable COLUMNS counts first, also in a pipe, when it is a positive number.
+    None in a pipe or a file, where lines may be of any length. The environment variable COLUMNS counts first when it is
+    a positive number; for stdout also in a pipe.
     """
-    given = os.environ.get("COLUMNS", "")
-    if given.isascii() and given.isdigit() and 0 < len(given) < 6 and int(given):
-        return max(NARROWEST, int(given))
     try:
-        return max(NARROWEST, os.get_terminal_size(sys.stdout.fileno()).columns or USUAL)
+        found = os.get_terminal_size((stream or sys.stdout).fileno()).columns or USUAL
     except (OSError, ValueError, AttributeError):
-        return None
+        found = 0
+    given = os.environ.get("COLUMNS", "")
+    if (found or stream is None) and re.fullmatch("[0-9]{1,5}", given) and int(given):
+        found = int(given)
+    return max(NARROWEST, found) if found else None
 
 
 def coloured(stream: TextIO | None = None) -> bool:
@@ -65,37 +80,47 @@ def _cells(sign: str) -> int:
     return 2 if unicodedata.east_asian_width(sign) in ("W", "F") else 1
 
 
-def fitted(text: str) -> str:
-    """Return the text with lines that are too wide for the terminal broken at spaces; unchanged in a pipe.
+def fitted(text: str, stream: TextIO | None = None) -> str:
+    """Return the text with lines that are too wide for the stream's terminal broken at spaces; unchanged in a pipe.
 
     A word is never broken. A command to copy is never broken either: one at the end of a line that is too wide
     ("Next: make …") gets a line of its own. The text is translated first, because only whole lines are recognized.
     """
-    return wrapped(translated(text))
+    return wrapped(spoken_on(stream or sys.stdout, text), stream)
 
 
-def wrapped(text: str) -> str:
+def spoken_on(stream: TextIO, text: str) -> str:
+    """Return the text in the user's language, or in English when the stream's encoding lacks the letters of that language."""
+    own = translated(text)
+    try:
+        own.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text
+    return own
+
+
+def wrapped(text: str, stream: TextIO | None = None) -> str:
     """Return the text with lines broken as in `fitted`, but not translated: it already is."""
-    columns = width()
+    columns = width(stream)
     if columns is None:
         return text
     return "\n".join(part for line in text.split("\n") for part in _lines(line, columns))
 
 
 def _lines(line: str, columns: int) -> list[str]:
-    found = _broken(line, columns)
-    before, colon, command = line.rpartition(": make ")
-    if len(found) == 1 or not colon or ". " in command:
-        return found
-    return [*_broken(f"{before}:", columns), f"make {command}"]
-
-
-def _broken(line: str, columns: int) -> list[str]:
     shown = _STYLE.sub("", line)
-    if cells(shown) <= columns or shown.lstrip().startswith("make "):
+    if cells(shown) <= columns:
         return [line]
+    if found := _LAST_COMMAND.fullmatch(line):
+        return [*_lines(found[1], columns), found[2]]
     indent = shown[: len(shown) - len(shown.lstrip())]
-    return [indent + part for part in filled(line.strip().split(_BLANK), columns - len(indent))]
+    return [indent + part for part in filled(words(line.strip()), columns - len(indent))]
+
+
+def words(line: str) -> list[str]:
+    """Return the words of a line; a command to copy counts as one."""
+    glued = _COMMAND.sub(lambda found: found[0].replace(_BLANK, _GLUE), line)
+    return [word.replace(_GLUE, _BLANK) for word in glued.split(_BLANK)]
 
 
 def filled(words: list[str], columns: int) -> list[str]:
@@ -118,6 +143,6 @@ def say(text: str) -> None:
 
 
 def error_line(message: object) -> str:
-    """Return the line that reports an error on stderr."""
-    head, colon, rest = translated(f"error: {message}").partition(":")
-    return styled(head + colon, "red", bold=True, stream=sys.stderr) + rest
+    """Return the text that reports an error on stderr, in the user's language; one line, unless a terminal is too narrow."""
+    head, colon, rest = spoken_on(sys.stderr, f"error: {message}").partition(":")
+    return wrapped(styled(head + colon, "red", bold=True, stream=sys.stderr) + rest, sys.stderr)

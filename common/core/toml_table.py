@@ -73,6 +73,14 @@ class TomlTable:
             f"{shown(self.path)}: key {quoted(full)} is {cut(str(found), 120)}; wanted {wanted}. Edit that file."
         )
 
+    def _missing(self, key: str, wanted: str) -> UserError:
+        name = quoted(f"{self.where}.{key}" if self.where else key)
+        if close := likely(key, self.value):
+            return UserError(
+                f'{shown(self.path)}: key {name} is missing (is "{close[0]}" a typo of it?); wanted {wanted}. Edit that file.'
+            )
+        return UserError(f"{shown(self.path)}: key {name} is missing; wanted {wanted}. Edit that file.")
+
     def take(self, key: str, kind: type | tuple[type, ...], wanted: str, default: Any = ...) -> Any:
         """Return the value, or the default when the key is missing.
 
@@ -81,9 +89,7 @@ class TomlTable:
         self.known.add(key)
         if key not in self.value:
             if default is ...:
-                close = likely(key, self.value)
-                hint = f' (is "{close[0]}" a typo of it?)' if close else ""
-                raise self.wrong(key, f"missing{hint}", wanted)
+                raise self._missing(key, wanted)
             return default
         value = self.value[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from common.core.extraction import literals
 
@@ -22,7 +22,27 @@ _COMMAND = re.compile(r"(\bmake |=|--|/)$")
 """What stands before a text that is typed as it is: a target, a value, an option, a file. "=" follows a setting's name."""
 _WORDS = re.compile(r"(?<!\S)[a-z]{2,}(?=[\s,;:.)]|$)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b(make|python) .*")
-_SEPARATORS = ("; ", ": ", ". ", ", ", " → ")
+_CHOICE = re.compile(r"(?:[^\s,]+, )*[^\s,]+ or [^\s,]+")
+_LIST = re.compile(r"(?:[^\s,]+, )+[^\s,]+")
+_OUTSIDE = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)")
+_SEPARATORS = (("; ", ""), (": ", ""), (". ", ""), (". ", "."), ("? ", "?"), (", ", ""), (" → ", ""))
+"""What divides a text into messages, and the mark of it that belongs to the first one."""
+
+
+class _Reading(NamedTuple):
+    """A possible translation of a text."""
+
+    text: str | None
+    known: int
+    """Letters that come from the catalogue."""
+    strange: int = 0
+    """Letters of English prose that stay."""
+    swallowed: bool = False
+    """Whether a placeholder at an end of the template stands for more than one clause."""
+
+    @property
+    def worth(self) -> tuple[int, bool]:
+        return self.known - self.strange, not self.swallowed
 
 
 def read_catalogue(path: Path = CATALOGUE) -> dict[str, str]:
@@ -64,6 +84,8 @@ def _letters(text: str) -> int:
 
 def _prose(text: str) -> int:
     """Return the letters of an English sentence that is no message; 0 for names, numbers, commands and a word or two."""
+    if _LIST.fullmatch(text.strip()):
+        return 0
     words = _WORDS.findall(_QUOTED.sub("", text))
     return sum(map(len, words)) if len(words) > 2 else 0
 
@@ -101,7 +123,8 @@ def _parted(text: str) -> tuple[str, str]:
 def _reading(text: str, depth: int) -> tuple[str | None, int]:
     """Return the translation of a text without blanks around it, and how many letters of it come from the catalogue.
 
-    Of all templates that match, the one counts whose reading translates the most letters. None: it is no message.
+    Of all templates that match, the one counts whose reading translates the most letters and leaves the fewest in
+    English; of equal ones, one whose values contain no clause of their own. None: it is no message.
     """
     whole, others = _templates()
     if text in whole:
@@ -111,33 +134,36 @@ def _reading(text: str, depth: int) -> tuple[str | None, int]:
     if coloured := _COLOURED.fullmatch(text):
         inner, known = _reading(coloured[2], depth)
         return (coloured[1] + inner + coloured[3], known) if inner else (None, 0)
-    readings = list(_by_template(text, depth, others))
-    readings += _by_pieces(text, depth)
-    best = max(readings, key=lambda reading: reading[1], default=(None, 0))
+    readings = [*_by_pieces(text, depth), *_by_template(text, depth, others)]
+    best = max(readings, key=lambda reading: reading.worth, default=_Reading(None, 0))[:2]
     if best[0] is None and text.endswith("."):
         inner, known = _reading(text[:-1].rstrip(), depth - 1)
         return (f"{inner}.", known) if inner else (None, 0)
     return best
 
 
-def _by_template(
-    text: str, depth: int, others: list[tuple[list[str], str, int]]
-) -> Iterator[tuple[str | None, int]]:
+def _by_template(text: str, depth: int, others: list[tuple[list[str], str, int]]) -> Iterator[_Reading]:
     most = 0
     for parts, translation, own in others:
         captured = _captured(parts, text)
-        if captured is None or _shifted(parts, captured) or own + sum(map(_letters, captured)) <= most:
+        if captured is None or _shifted(parts, captured) or own + sum(map(_letters, captured)) < most:
             continue
         values, known = [], own
         for before, value, after in zip(parts, captured, parts[1:], strict=False):
             is_name = _COMMAND.search(before) or after.startswith("=")
             new, letters = (None, 0) if is_name else _reading(value.strip(), depth - 1)
+            if new is None and _CHOICE.fullmatch(value.strip()):
+                new = value.strip().replace(" or ", " 또는 ")
             values.append(value if new is None else value.replace(value.strip(), new, 1))
             known += letters
-        if known < sum(_prose(value) for value, new in zip(captured, values, strict=True) if new is value):
+        strange = sum(_prose(value) for value, new in zip(captured, values, strict=True) if new is value)
+        if known < strange:
             continue
-        most = max(most, known)
-        yield translation.format(*values), known
+        most = max(most, known - strange)
+        swallowed = (not parts[0] and _has_clause(captured[0])) or (
+            not parts[-1] and _has_clause(captured[-1])
+        )
+        yield _Reading(translation.format(*values), known, strange, swallowed)
 
 
 def _shifted(parts: list[str], captured: list[str]) -> bool:
@@ -147,19 +173,27 @@ def _shifted(parts: list[str], captured: list[str]) -> bool:
     )
 
 
-def _by_pieces(text: str, depth: int) -> Iterator[tuple[str | None, int]]:
-    for separator in _SEPARATORS:
+def _has_clause(value: str) -> bool:
+    """Return whether a value at an end of a line holds more than one clause: "a: b c", but not a list of single words."""
+    pieces = re.split(r"[;:.,] ", _OUTSIDE.sub('""', value))
+    return len(pieces) > 1 and any(" " in piece.strip() for piece in pieces)
+
+
+def _by_pieces(text: str, depth: int) -> Iterator[_Reading]:
+    for separator, mark in _SEPARATORS:
         head, found, tail = text.partition(separator)
+        if found and mark:
+            head, found = f"{head}{mark}", " "
         if found:
             pieces = [_reading(piece.strip(), depth - 1) for piece in (head, tail)]
             strange = sum(_prose(old) for (new, _), old in zip(pieces, (head, tail), strict=True) if not new)
             if any(new for new, _ in pieces) and strange <= sum(known for _, known in pieces):
                 shown = [new or old for (new, _), old in zip(pieces, (head, tail), strict=True)]
-                yield separator.join(shown), sum(known for _, known in pieces)
+                yield _Reading(found.join(shown), sum(known for _, known in pieces), strange)
     if columns := _COLUMNS.fullmatch(text):  # a name and what it means
         new, known = _reading(columns[3], depth - 1)
         if new:
-            yield columns[1] + columns[2] + new, known
+            yield _Reading(columns[1] + columns[2] + new, known)
 
 
 def _line(line: str) -> str | None:

@@ -156,10 +156,9 @@ def choose(competition: Competition, source: Path, found: list[Found]) -> dict[s
             missing.append(name)
     if missing:
         names = sorted({PurePosixPath(item.label).name for item in found})
-        raise UserError(
-            f"{shown(source)}: {', '.join(missing)} not found; found {_names(names)}. {_where_else(source, found)} "
-            f"the folder or .zip with all of the organisers' files: make data comp={competition.name} from=PATH"
-        )
+        problem = f"{shown(source)}: {', '.join(missing)} not found; found {_names(names)}."
+        advice = f"Name the folder or .zip with all of the organisers' files: make data comp={competition.name} from=PATH"
+        raise UserError(" ".join([problem, *_where_else(source, found), advice]))
     return chosen
 
 
@@ -167,15 +166,15 @@ def _names(names: list[str]) -> str:
     return ", ".join(cut(name, 30) for name in names[:6]) + (" …" if len(names) > 6 else "") or "no files"
 
 
-def _where_else(source: Path, found: list[Found]) -> str:
-    """Return the start of the advice; it points to an archive among the files, in which the missing ones may be."""
+def _where_else(source: Path, found: list[Found]) -> list[str]:
+    """Return a sentence that points to an archive among the files, in which the missing ones may be; [] without one."""
     archives = [item.label for item in found if item.label.lower().endswith(ARCHIVES)]
     if not archives:
-        return "Name"
+        return []
     first = archives[0]
     if first.lower().endswith(".zip") and source.is_dir():
-        return f"They may be in the archive: from={shlex.quote(cut(first, 120))}. Name"
-    return f"They may be in {quoted(PurePosixPath(first).name)}: unpack it first. Name"
+        return [f"They may be in the archive: from={shlex.quote(cut(first, 120))}."]
+    return [f"They may be in {quoted(PurePosixPath(first).name)}: unpack it first."]
 
 
 def parts(item: Found) -> Iterator[bytes]:

@@ -144,7 +144,7 @@ def _wrong_header(header: Sequence[str], wanted: Sequence[str], others: bool) ->
     alone = header[0] if len(header) == 1 else ""
     separator = next((name for sign, name in _SEPARATORS.items() if sign in alone), None)
     hint = f" (separated by {separator}; wanted commas)" if separator else ""
-    return f"{' and '.join(parts)}; the header has {listed(header)}{hint}"
+    return f"{'; '.join(parts)}; the header has {listed(header)}{hint}"
 
 
 def _wrong_width(row: Sequence[str], header: Sequence[str]) -> tuple[str, str]:

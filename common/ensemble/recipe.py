@@ -154,9 +154,12 @@ def read_recipe(path: Path) -> Recipe:
     shares = tuple(_number(Weight, mix.get(name, 0.0), f"{where}: mix.{name}") for name in METRICS)
     length = _number(Length, content.get("length", 0.0), f"{where}: length")
     competition = content.get("competition")
+    if competition is None:
+        raise UserError(f'{where}: "competition" is missing; name the folder under competitions/.')
     if not isinstance(competition, str):
-        state = "missing" if competition is None else brief(competition)
-        raise UserError(f'{where}: "competition" is {state}; name the folder under competitions/.')
+        raise UserError(
+            f'{where}: "competition" is {brief(competition)}; name the folder under competitions/.'
+        )
     require_competition(competition, f"{where}: ")
     return Recipe(
         path.stem,

@@ -37,7 +37,7 @@ def read_key(config: LLMConfig) -> str:
     if not key:
         raise UserError(
             f"llm: there is no API key: {name} is neither in the environment nor in {root() / '.env'}. "
-            f"Add the line {name}=… to that file (git ignores it), or set key_name= to send no key."
+            f'Add the line {name}=… to that file (git ignores it), or send no key: args="--key-name=".'
         )
     if not _TOKEN.fullmatch(key):
         raise UserError(

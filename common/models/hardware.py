@@ -7,10 +7,13 @@ from common.models.config import PretrainedConfig
 def require_memory(config: PretrainedConfig, found: float) -> None:
     """Raise UserError when the settings want more GPU memory than the `found` gigabytes; 0 means that there is no GPU."""
     if found < config.gpu_memory:
-        has = f"a GPU with {found:.1f} GB" if found else "no GPU"
+        wanted = f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB"
+        if found:
+            problem = f"{wanted} and this machine has a GPU with {found:.1f} GB"
+        else:
+            problem = f"{wanted} and this machine has no GPU"
         raise UserError(
-            f"{config.model} needs a GPU with {config.gpu_memory:.0f} GB and this machine has {has}. Use a machine with "
-            "one, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
+            f"{problem}. Use a machine with one, a smaller --model with --gpu-memory 0, or exp010, which trains on a CPU."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from common.core.errors import UserError, first_line
 from common.core.files import existing_parent
 
-ELSEWHERE = "or download it on a machine that can reach the hub and use that folder: --model=FOLDER"
+ELSEWHERE = 'or download it on a machine that can reach the hub and use that folder: args="--model FOLDER"'
 
 
 def refusal(name: str, revision: str | None, error: Exception) -> UserError | None:
@@ -68,7 +68,7 @@ def _answer(name: str, error: Any) -> str:
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
             f"the hub has no model of that name, or it is private ({status}); check the spelling at {page}, put a token "
-            "with read access into HF_TOKEN, or use a local folder: --model=FOLDER"
+            'with read access into HF_TOKEN, or use a local folder: args="--model FOLDER"'
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return f"the hub has the model, but not that revision; wanted a branch, tag or commit listed at {page}/commits/main"

@@ -18,11 +18,15 @@ def closing(run: Run[Any]) -> str:
     """Return the last lines of a finished stage."""
     took = duration(time.time() - run.started)
     if run.smoke:
-        done = "trained" if run.stage == "train" else "predicted"
-        return (
-            f"smoke run: {done} with tiny settings on a few rows in {took}, only to see that it works. It is in "
-            f"{shown(run.folder)}; scores and submissions never use it."
-        )
+        if run.stage == "train":
+            done = (
+                f"smoke run: trained with tiny settings on a few rows in {took}, only to see that it works."
+            )
+        else:
+            done = (
+                f"smoke run: predicted with tiny settings on a few rows in {took}, only to see that it works."
+            )
+        return f"{done} It is in {shown(run.folder)}; scores and submissions never use it."
     name, competition = run.folder.name, run.competition.name
     comp = comp_setting(competition)
     if run.stage == "train":
@@ -77,8 +81,13 @@ def how_to_go_on(run: Run[Any], *, restart: bool) -> str:
     checkpoint = any((run.folder / "checkpoints").glob("step-*"))
     if not checkpoint and not _has_partial(run):
         return "there is no checkpoint yet: the same command begins from the start."
-    kept = "to resume." if checkpoint else "to resume: finished dialogues are kept."
-    return f"run the same command {'without restart=1' if restart else 'again'} {kept}"
+    if checkpoint and restart:
+        return "run the same command without restart=1 to resume."
+    if checkpoint:
+        return "run the same command again to resume."
+    if restart:
+        return "run the same command without restart=1 to resume: finished dialogues are kept."
+    return "run the same command again to resume: finished dialogues are kept."
 
 
 def _has_partial(run: Run[Any]) -> bool:

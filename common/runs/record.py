@@ -76,14 +76,15 @@ def _fault(content: Any) -> str | None:
     return None
 
 
-def _changed(hashes: dict[str, str], what: str, current: Any) -> list[str]:
+def _changed(hashes: dict[str, str], gone: str, changed: str, current: Any) -> list[str]:
+    """Return a reason, `gone` or `changed` with the file's name, for each file that is not as recorded."""
     reasons = []
     for name, expected in hashes.items():
         path = root() / name
         if not path.is_file():
-            reasons.append(f"{what} {name} is gone")
+            reasons.append(gone.format(name))
         elif current(path) != expected:
-            reasons.append(f"{what} {name} has changed")
+            reasons.append(changed.format(name))
     return reasons
 
 
@@ -94,7 +95,7 @@ def changed_code(hashes: dict[str, str], hashing: Hashing = EXACT) -> list[str]:
     """
     gone = [name for name in hashes if not (root() / name).is_file()]
     if len(gone) <= NAMED:
-        return _changed(hashes, "code", hashing.code)
+        return _changed(hashes, "code {} is gone", "code {} has changed", hashing.code)
     return [
         f"it was made by an older layout of the code: {len(gone)} of its {len(hashes)} code files were moved or "
         f"removed since ({', '.join(gone[:NAMED])}, …)"
@@ -111,7 +112,7 @@ def stale_stage(stage: dict[str, Any], hashing: Hashing = EXACT) -> list[str]:
     others = _changed_runs(stage.get("runs", {}), hashing)
     return [
         *changed_code(stage["code"], hashing),
-        *_changed(data, "data", hashing.file),
+        *_changed(data, "data {} is gone", "data {} has changed", hashing.file),
         *others,
         *mixed,
     ]
@@ -221,7 +222,8 @@ def stale_reasons(folder: Path, hashing: Hashing = EXACT) -> list[str]:
         if stages.get(stage, {}).get("status") != "finished":
             return [f"{stage} has not finished"]
     reasons = [*stale_training(folder, hashing), *stale_stage(stages["infer"], hashing)]
-    reasons += _changed(stages["infer"]["files"], "result", hashing.file)
+    files = stages["infer"]["files"]
+    reasons += _changed(files, "result {} is gone", "result {} has changed", hashing.file)
     if stages["train"]["checkpoint"] != stages["infer"]["checkpoint"]:
         reasons.append("the predictions were made with another checkpoint")
     return list(dict.fromkeys(reasons))

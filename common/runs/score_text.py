@@ -49,11 +49,10 @@ def against_floor(score: float, floor: float | None, profile: str) -> str:
     if not difference:
         return f"exactly the floor of {number(floor, profile)}"
     much = number(abs(difference), profile)
+    least = number(floor, profile)
     if difference > 0:
-        where = terminal.styled(f"{much} above", "green", bold=True)
-    else:
-        where = terminal.styled(f"{much} BELOW", "red", bold=True)
-    return f"{where} the floor of {number(floor, profile)}"
+        return terminal.styled(f"{much} above the floor of {least}", "green", bold=True)
+    return terminal.styled(f"{much} BELOW the floor of {least}", "red", bold=True)
 
 
 def text(report: "ScoreReport", judged: str, *, everything: bool = False) -> str:

@@ -66,7 +66,7 @@ def of_run(competition: str, run: str) -> Listing:
     Raises UserError, which lists the runs, when there is no record of this run.
     """
     if not RUN_NAME.fullmatch(run):
-        raise UserError(f"--run {brief(run)}: wanted the name of a run, as in exp002 or exp002-seed2.")
+        raise UserError(f"run={brief(run)}: wanted the name of a run, as in exp002 or exp002-seed2.")
     recipe = of_experiment(run.split("-")[0])
     folder, archived = run_folder(competition, run), archived_folder(competition, run)
     if not folder.is_dir() and archived.is_dir():

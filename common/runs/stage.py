@@ -23,7 +23,7 @@ from common.core.language import spoken
 from common.core.messages import close_bars, log_to_terminal
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
-from common.core.terminal import error_line
+from common.core.terminal import error_line, fitted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
@@ -99,7 +99,7 @@ def _end(stop: Interrupted) -> None:
             distributed.wait()  # the others close their progress bars first
     close_bars()
     if distributed.rank() == 0:
-        print(stop, file=sys.stderr, flush=True)  # noqa: T201
+        print(fitted(str(stop), sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
     if distributed.count() > 1:
         if stop.together:
             with contextlib.suppress(RuntimeError):
@@ -177,7 +177,7 @@ def locked_run(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
     except Timeout as error:
         raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it to end, or choose another run name with --run."
+            f"{shown(folder)} is in use by another process; wait for it to end, or give this run another name with run=."
         ) from error
     except OSError as error:
         raise UserError(

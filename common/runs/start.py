@@ -65,7 +65,7 @@ def run_name(experiment: str, asked: str | None) -> str:
     name = (sweep_run(experiment) or experiment) if asked is None else asked
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
         raise UserError(
-            f"--run {brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
+            f"run={brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
         )
     return name
 
@@ -119,9 +119,10 @@ def require_training(
     """Return the record of the run's finished training. Raises UserError, with the command to run, when it has not finished."""
     before: dict[str, Any] = read_record(folder).get("train", {})
     if before.get("status") != "finished":
-        state = f"{'was interrupted' if before else 'has not been trained'}; first run"
         command = f"make exp={experiment} train{make_settings(folder.name, competition.name)}{' smoke=1' if smoke else ''}"
-        raise UserError(f"{shown(folder)} {state}: {command}")
+        if before:
+            raise UserError(f"{shown(folder)} was interrupted; first run: {command}")
+        raise UserError(f"{shown(folder)} has not been trained; first run: {command}")
     return before
 
 

@@ -206,7 +206,7 @@ def upload(folder: Path, asked: str, *, texts: bool) -> None:
         raise UserError(
             f"{shown(folder)}: not a run folder (no run.json with a training); wanted outputs/COMPETITION/RUN."
         )
-    following = Tracker(folder, tracking_mode(asked), texts)
+    following = Tracker(folder, tracking_mode(asked, setting="mode"), texts)
     try:
         with FileLock(folder.with_name(f".{folder.name}.lock")).acquire(timeout=0), following:
             following.follow()

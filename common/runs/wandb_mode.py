@@ -20,11 +20,12 @@ ENVIRONMENT_MODES: dict[str, Mode] = {
 }
 
 
-def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
+def tracking_mode(asked: str, *, smoke: bool = False, setting: str = "track") -> Mode:
     """Return how a run is tracked; this is decided before the run starts and never changes to another mode later.
 
     "auto" uses WANDB_MODE if that is set. Otherwise it is online when wandb is installed and finds a key, and off
-    when not or in a smoke run. WANDB_MODE=disabled or WANDB_DISABLED=true always switch tracking off.
+    when not or in a smoke run. WANDB_MODE=disabled or WANDB_DISABLED=true always switch tracking off. Messages call the
+    setting that was given `setting`: a stage takes track=, `make track` takes mode=.
     Raises UserError when `asked` is not one of the choices, or is "online" or "offline" and that is impossible.
     """
     wanted: Mode
@@ -36,9 +37,9 @@ def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
         return "off"
     if asked != "auto":
         wanted = "online" if asked == "online" else "offline"
-        obstacle = _obstacle(wanted)
+        obstacle = _obstacle(wanted, f"{setting}=offline")
         if obstacle:
-            raise UserError(f"--track {asked}: {obstacle}")
+            raise UserError(f"{setting}={asked}: {obstacle}")
         return wanted
     if from_environment in ENVIRONMENT_MODES:
         wanted = ENVIRONMENT_MODES[from_environment]
@@ -55,13 +56,17 @@ def tracking_mode(asked: str, *, smoke: bool = False) -> Mode:
 
 
 def require_choice(asked: str) -> None:
-    """Raise UserError unless this is a value of --track."""
+    """Raise UserError unless this is a value of track=."""
     if asked not in CHOICES:
-        raise UserError(f"--track {brief(asked)}: wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.")
+        choices = f"{', '.join(CHOICES[:-1])} or {CHOICES[-1]}"
+        raise UserError(f"track={brief(asked)}: wanted {choices}.")
 
 
-def _obstacle(wanted: Mode) -> str:
-    """Return why the mode is impossible here and what to do about it; "" when it is possible."""
+def _obstacle(wanted: Mode, instead: str = "track=offline") -> str:
+    """Return why the mode is impossible here and what to do about it; "" when it is possible.
+
+    `instead` is the setting that needs no key.
+    """
     if importlib.util.find_spec("wandb") is None:
         return (
             "wandb is not installed; install it with: .venv/bin/pip install -c constraints.txt -e '.[track]'"
@@ -73,11 +78,9 @@ def _obstacle(wanted: Mode) -> str:
         found = bool(wandb().login(prompt=False, verify=False))
     except Exception as error:
         return f"the W&B key cannot be used ({error_line(error)}); make a new one with: .venv/bin/wandb login"
-    return (
-        ""
-        if found
-        else "there is no W&B key; run .venv/bin/wandb login, set WANDB_API_KEY, or use --track offline"
-    )
+    if found:
+        return ""
+    return f"there is no W&B key; run .venv/bin/wandb login, set WANDB_API_KEY, or use {instead}"
 
 
 def _key_may_exist() -> bool:

@@ -18,6 +18,8 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
     return " ".join(f"{goal:g} {'✓' if reached >= goal else '·'}" for goal in competition.goals)
 
 
+_FAR = 20.0
+"""Ratio of a site's score and the local one above which they must be on different scales."""
 HISTORY_DROPPED = ("method", "goals", "dev rouge_sum", "note", "time", "floor", "test")
 """Columns of `history` that a narrow terminal leaves out first, in this order."""
 RESULTS_DROPPED = ("commit", "hardware", "date", "minutes", "model")
@@ -58,6 +60,35 @@ def history(
             ]
         )
     return table
+
+
+def site_scores(competition: Competition, entry: dict[str, Any], before: dict[str, float]) -> list[str]:
+    """Return the leaderboard scores of a submission, such as "public 27.00 (was 28.06)".
+
+    The earlier score stands there when `before` has another one.
+    """
+    profile = competition.leaderboard_profile
+    return [
+        f"{kind} {number(score, profile)}"
+        + (f" (was {number(before[kind], profile)})" if before.get(kind, score) != score else "")
+        for kind, score in entry.get("lb", {}).items()
+    ]
+
+
+def doubt(competition: Competition, entry: dict[str, Any], score: float) -> str:
+    """Return why a score of the site seems to be on another scale than the local ones; "" when it does not.
+
+    A score from 0 to 1 where one from 0 to 100 is wanted, or the reverse, is about a hundred times too low or too high.
+    """
+    profile = competition.leaderboard_profile
+    blends = ((split, entry.get(split, {}).get("blend", {}).get(profile)) for split in ("test", "dev"))
+    split, local = next(((split, value) for split, value in blends if value), ("", 0.0))
+    if not local or local / _FAR <= score <= local * _FAR:
+        return ""
+    return (
+        f"{score:g} is on another scale than the local score on {split}, {number(local, profile)} in {short(profile)}; "
+        "enter the score as the site shows it"
+    )
 
 
 def members(competition: Competition, entry: dict[str, Any], *, everything: bool = False) -> list[list[str]]:

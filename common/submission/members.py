@@ -14,6 +14,7 @@ from common.core.files import root
 from common.core.paths import run_folder
 from common.core.progress import brief_progress
 from common.core.signals import Interrupted
+from common.core.terminal import fitted
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
 from common.data.rows import read_references, sample_ids
@@ -161,7 +162,7 @@ def _run_all(commands: Sequence[Sequence[str]], name: str, running: _Running) ->
             assert process.stdout is not None
             for line in process.stdout:  # text mode also splits at the carriage returns of a progress bar
                 if line.strip():
-                    print(f"{name}  {line.rstrip()}", file=sys.stderr, flush=True)  # noqa: T201
+                    print(fitted(f"{name}  {line.rstrip()}", sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
         if process.returncode != 0:
             raise UserError(
                 f"{name}: {command[3]} failed (see above); fix the cause and run make submit again."

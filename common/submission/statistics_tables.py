@@ -1,6 +1,5 @@
 """Make tables of at most 80 columns, and remarks, from a competition's statistics."""
 
-import textwrap
 import unicodedata
 from collections.abc import Sequence
 
@@ -20,7 +19,6 @@ from common.generation.token_budgets import CHARACTERS_PER_TOKEN, Budget
 from common.submission.leaks import LeaksReport
 
 Table = list[list[str]]
-WIDTH = 80
 _ODD_TAGS = 5
 
 
@@ -153,7 +151,7 @@ def _sentence(one: Shift) -> str:
     if size < SMALL:
         relation = f"spread differently than in {one.first}"
     else:
-        relation = f"{'higher' if one.delta > 0 else 'lower'} than in {one.first}"
+        relation = f"higher than in {one.first}" if one.delta > 0 else f"lower than in {one.first}"
     chance = "p < 0.001" if one.p < 0.001 else f"p = {one.p:.3f}"
     return (
         f"Shift: {one.measure} in {one.second}: {relation} (median {one.medians[1]:,.0f} and {one.medians[0]:,.0f}; "
@@ -190,8 +188,3 @@ def short(text: str, columns: int) -> str:
 
 def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def wrapped(line: str) -> str:
-    """Return the line broken between words at 80 columns; continuation lines are indented."""
-    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

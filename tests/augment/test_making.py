@@ -275,3 +275,7 @@ def test_make_knows_the_methods_without_importing_them() -> None:
     from common.cli.make import TARGETS
 
     assert TARGETS["augment"].choices == ", ".join(AUGMENT_METHODS)
+
+
+def test_the_rows_know_every_method() -> None:
+    assert augmented_rows.METHODS == AUGMENT_METHODS

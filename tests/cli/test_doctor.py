@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from common.cli import doctor_machine
+from tests.cli.test_terminal import cells, in_terminal, plain
 from tests.support.commands import Ended, files, make, started
 
 # Stands in for torch in a folder of PYTHONPATH, so that no test waits for the real import.
@@ -90,6 +91,26 @@ def test_a_machine_that_lacks_only_extras_is_ready_and_nothing_is_written(
     assert "ImportError: no kernel for this machine" in checks["bitsandbytes"]["found"]
     assert checks["hub"]["status"] == "wrong" and "127.0.0.1:9 cannot be reached" in checks["hub"]["found"]
     assert files(repository) == before
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_line_fits_the_terminal_and_says_what_a_pipe_gets(
+    repository: Path, stubs: Path, language: str
+) -> None:
+    path = f"{stubs}:{Path(__file__).parents[2]}"
+    text = plain(in_terminal(repository, 80, ("doctor",), KDS_LANG=language, PYTHONPATH=path))
+    for line in text.splitlines():
+        assert cells(line) <= 80, line
+    words = " ".join(text.split())
+    commands = (
+        ".venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]'",
+        ".venv/bin/wandb login",
+    )
+    assert all(any(command in line for line in text.splitlines()) for command in commands)
+    measured = ("memory", "disk", "CPU")  # may change between two calls
+    for line in doctor(repository, stubs, KDS_LANG=language).stdout.splitlines():
+        if line and line.split()[1] not in measured:
+            assert " ".join(line.split()) in words, line
 
 
 def test_what_the_usual_commands_need_stops_them(repository: Path, stubs: Path) -> None:

@@ -78,7 +78,7 @@ def test_make_runs_nothing_that_a_setting_holds(repository: Path) -> None:
 
 def test_a_value_is_never_taken_for_an_option(repository: Path) -> None:
     commands = {
-        ("train", "exp=exp001", "run=--smoke"): "--run '--smoke': wanted exp001",
+        ("train", "exp=exp001", "run=--smoke"): "run='--smoke': wanted exp001",
         ("use", "comp=--help"): "no competition '--help'",
         ("leaderboard", "comp=--json"): "no competition '--json'",
         ("score", "pred=--help"): "--help: not there",
@@ -90,7 +90,7 @@ def test_a_value_is_never_taken_for_an_option(repository: Path) -> None:
         ("lb", "id=--help", "public=3"): "nothing was submitted yet",
         ("data", "comp=talk", "from=--help"): "--help: not there",
         ("submit", "blend=--force"): "submissions/--force.toml: file not found",
-        ("submit", "jobs=--force"): "Invalid value for '--jobs'",
+        ("submit", "jobs=--force"): "jobs='--force': wanted a whole number from 1 to 1,024",
         ("augment", "method=--help"): "--help",
     }
     for result, message in zip(together(repository, *commands), commands.values(), strict=True):

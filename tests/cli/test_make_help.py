@@ -118,6 +118,11 @@ def test_help_explains_every_target_also_one_that_is_called_like_a_folder(reposi
     assert "It takes no settings." in ended.stdout
 
 
+def test_help_twice_is_help(repository: Path) -> None:
+    twice, once = make(repository, "help", "help"), make(repository, "help")
+    assert (twice.returncode, twice.stderr, twice.stdout) == (0, "", once.stdout)
+
+
 def test_help_refuses_what_there_is_not(repository: Path) -> None:
     failed(make(repository, "help", "trian"), "there is no target trian. Did you mean make train?", code=2)
     failed(make(repository, "help", "x$(shell touch PWNED)"), "there is no target", code=2)

@@ -38,18 +38,24 @@ def cells(text: str) -> int:
 
 def in_terminal(repository: Path, columns: int, words: tuple[str, ...], **variables: str) -> str:
     """The output of `python -m common` on a terminal of this width. Fails when the command fails."""
+    shown, errors, code = on_terminal(repository, columns, ["-m", "common", *words], "stdout", **variables)
+    assert code == 0, errors
+    return shown
+
+
+def on_terminal(
+    repository: Path, columns: int, words: list[str], stream: str, **variables: str
+) -> tuple[str, str, int]:
+    """What Python shows when `stream` is a terminal of this width, what it writes to the other stream, and its exit code."""
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (50, columns))
-    command = [sys.executable, "-m", "common", *words]
     environment = {**os.environ, "KDS_ROOT": str(repository), "TERM": "xterm-256color", **variables}
-    with subprocess.Popen(
-        command, cwd=repository, env=environment, stdout=slave, stderr=subprocess.PIPE
-    ) as process:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: slave}
+    with subprocess.Popen([sys.executable, *words], cwd=repository, env=environment, **streams) as process:  # type: ignore[call-overload]
         os.close(slave)
-        text = shown_on(master)
-        _, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return text
+        shown = shown_on(master)
+        others = [other.decode() for other in process.communicate() if other]
+    return shown, "".join(others), process.returncode
 
 
 def plain(text: str) -> str:
@@ -103,3 +109,59 @@ def test_colours_need_a_terminal_that_wants_them(repository: Path) -> None:
     )
     assert b"\x1b" not in done.stdout
     assert b"BELOW the floor" in done.stdout
+
+
+ERRORS = (
+    (("settings", "exp0091"), 1, "make new exp=exp0NN from=exp002"),
+    (("score", "--an-option-that-nobody-knows-and-longer-than-most"), 2, "python -m common score --help"),
+    (("settings", "--run", "exp001-a-variant-that-nobody-has-trained"), 1, ""),
+)
+LOGGED = """
+import logging
+from common.core.language import spoken
+from common.core.messages import log_to_terminal
+with spoken():
+    log_to_terminal()
+    logging.getLogger("a").info(
+        "smoke run: predicted (outputs/talk/exp001/dev/predictions.csv, outputs/talk/exp001/test/predictions.csv). "
+        "Next: make exp=exp001 train args=\\"--learning-rate 0.0001 --epochs 3\\" run=exp001-longer-than-before"
+    )
+"""
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_an_error_fits_the_terminal_behind_stderr_and_is_one_line_elsewhere(
+    repository: Path, language: str
+) -> None:
+    for words, wanted, command in ERRORS:
+        call = ["-m", "common", *words]
+        shown, _, code = on_terminal(repository, 80, call, "stderr", KDS_LANG=language)
+        lines = plain(shown).splitlines()
+        assert code == wanted
+        assert all(cells(line) <= 80 for line in lines), lines
+        assert any(command in line for line in lines), lines
+        _, whole, _ = on_terminal(repository, 80, call, "stdout", KDS_LANG=language)
+        assert whole.count("\n") == 1 and cells(whole) > 80
+        assert " ".join(plain(shown).split()) == " ".join(whole.split())
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_log_fits_the_terminal_and_is_one_line_elsewhere(repository: Path, language: str) -> None:
+    shown, _, _ = on_terminal(repository, 80, ["-c", LOGGED], "stderr", KDS_LANG=language)
+    *prose, command = shown.splitlines()
+    assert all(cells(line) <= 80 for line in prose) and len(prose) > 1
+    assert command.startswith("make exp=exp001 train args=") and command.endswith("-longer-than-before")
+    _, whole, _ = on_terminal(repository, 80, ["-c", LOGGED], "stdout", KDS_LANG=language)
+    assert whole.count("\n") == 1
+    assert " ".join(shown.split()) == " ".join(whole.split())
+
+
+def test_disk_use_is_translated_before_it_is_wrapped(repository: Path) -> None:
+    for number in range(6):
+        folder = repository / "outputs" / "talk" / f"another-folder-{number}"
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x" * 1000)
+    text = plain(in_terminal(repository, 80, ("runs",), KDS_LANG="ko"))
+    assert all(cells(line) <= 80 for line in text.splitlines())
+    last = " ".join(text[text.index("디스크: ") :].split())
+    assert re.fullmatch(r"디스크: .* 사용 \(.*another-folder-5 1\.0 kB.*\), .* 남음", last), last

@@ -12,7 +12,15 @@ EXPERIMENTS = ["exp001", "exp002", "exp010", "exp011"]
     [
         ("para", ["back_translation", "paraphrase"], ["paraphrase"]),
         ("sen", ["speaker_swap", "sentence_drop"], ["sentence_drop"]),  # similar: neither
-        ("exp01", EXPERIMENTS, ["exp010", "exp011"]),  # exp001 is as similar, but does not begin like this
+        (
+            "exp01",
+            EXPERIMENTS,
+            ["exp001", "exp010", "exp011"],
+        ),  # the same number, then those that begin like this
+        ("exp1", ["exp013", "exp001", "exp010"], ["exp001"]),
+        ("Exp1-seed2", ["exp001", "exp001-seed2"], ["exp001-seed2"]),
+        ("exp009", EXPERIMENTS, []),  # a right name of another experiment
+        ("exp0110", EXPERIMENTS, ["exp011"]),
         ("exp0002", EXPERIMENTS, ["exp002"]),
         ("EXP002", EXPERIMENTS, ["exp002"]),
         ("Turn_Drop", ["turn_drop"], ["turn_drop"]),

@@ -80,7 +80,7 @@ def test_kill_9_at_any_moment_changes_nothing(copy: Path) -> None:
     process.send_signal(signal.SIGSTOP)  # it shall not end while another one tries
     second = spoken(copy, "exp002", "train", *SLOWER, "--run=exp002-killed")
     assert second == (
-        "error: outputs/daily_talk/exp002-killed is in use by another process; wait for it to end, or choose another run name with --run."
+        "error: outputs/daily_talk/exp002-killed is in use by another process; wait for it to end, or give this run another name with run=."
     )
     process.send_signal(signal.SIGCONT)
     kill_when(process, lambda: any(checkpoint_folder.glob(".staging-*/*")))  # half a checkpoint is on disk

@@ -119,7 +119,7 @@ def test_without_a_network_the_refusal_is_quick(tmp_path: Path) -> None:
     endpoint = closed_port()
     line = Home(tmp_path, endpoint).refusal("team/tiny")
     assert f"not in the local cache, and the hub at {endpoint} cannot be reached (ConnectError)" in line
-    assert "--model=FOLDER" in line
+    assert 'args="--model FOLDER"' in line
     assert "HF_HUB_OFFLINE forbids" in Home(tmp_path, endpoint).refusal("team/tiny", HF_HUB_OFFLINE="1")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, never answers
         home = Home(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")

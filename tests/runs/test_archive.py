@@ -140,6 +140,14 @@ def test_runs_made_from_the_archived_one_are_named(repository: Path) -> None:
 def test_through_make(repository: Path) -> None:
     assert make(repository, "note", "run=exp001", "text=it's $(shell x) 100% 좋다").returncode == 0
     assert "it's $(shell x) 100% 좋다" in make(repository, "runs").stdout
+    narrow = make(repository, "runs", COLUMNS="50").stdout
+    assert "it's" in narrow and "not shown at 50 columns: minutes, size, date" in " ".join(narrow.split())
+    assert "text= is missing" in make(repository, "note", "run=exp001").stderr
+    for empty in ("", " "):
+        assert make(repository, "note", "run=exp001", "text=x").returncode == 0
+        assert "no note" in make(repository, "note", "run=exp001", f"text={empty}").stdout
+        assert not (repository / "outputs/talk/exp001/note.txt").exists()
+    assert make(repository, "note", "run=exp001", "text=kept").returncode == 0
     done = make(repository, "archive", "run=exp001")
     assert (
         "archived: outputs/talk/archived/exp001" in done.stdout and "make restore run=exp001" in done.stdout

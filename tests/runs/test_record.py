@@ -238,8 +238,8 @@ def test_a_variant_keeps_its_settings_for_inference(
     [
         (["train", "--turn", "1"], ("other settings", "turn was 0, is 1", "restart=1", "run=exp001-NAME")),
         (["infer", "--turn", "1"], ("other settings", "turn was 0, is 1")),
-        (["train", "--run", "exp002"], ("--run 'exp002'", "wanted exp001 or exp001-something")),
-        (["train", "--run", "exp001x"], ("--run 'exp001x'",)),
+        (["train", "--run", "exp002"], ("run='exp002'", "wanted exp001 or exp001-something")),
+        (["train", "--run", "exp001x"], ("run='exp001x'",)),
         (["infer", "--run", "exp001-new"], ("has not been trained", "make exp=exp001 train run=exp001-new")),
         (["train", "--competition", "tlak"], ("no competition 'tlak'", "Did you mean talk?")),
         (

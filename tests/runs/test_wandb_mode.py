@@ -1,5 +1,6 @@
 """Whether a run is tracked is decided before it begins; sweeps ask for settings that exist, none of them a secret."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,34 @@ def test_the_mode_is_chosen_before_a_run_begins(
     if wanted == "off" and "WANDB_API_KEY" not in variables and "WANDB_MODE" not in variables:
         assert imported == "False"
     assert KEY not in ended.stdout + ended.stderr
+
+
+def test_what_to_do_without_a_key_is_a_setting_that_the_command_takes(tmp_path: Path) -> None:
+    """`make track` calls mode= what `make train` calls track=."""
+    folder = tmp_path / "outputs" / "talk" / "exp001"
+    folder.mkdir(parents=True)
+    parts = (
+        "config",
+        "data",
+        "code",
+        "notes",
+        "overrides",
+        "files",
+        "runs",
+        "sources",
+        "hardware",
+        "git",
+        "packages",
+    )
+    record = {"status": "interrupted", **{part: {} for part in parts}, "started": "2026-11-29T10:00:00+00:00"}
+    (folder / "run.json").write_text(json.dumps({"train": record}), encoding="utf-8")
+    given = environment(tmp_path / "x", PYTHONPATH=str(REPOSITORY), WANDB_MODE="")
+    del given["WANDB_API_KEY"]
+    ended = subprocess.run([sys.executable, "-m", "common", "track", str(folder)], cwd=tmp_path, env=given,
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert ended.stderr.startswith("error: mode=online: there is no W&B key; ")
+    assert ended.stderr.endswith("or use mode=offline\n")
 
 
 SWEEPS = sorted((REPOSITORY / "experiments").glob("exp*/sweep.yaml"))

@@ -65,6 +65,22 @@ def test_a_broken_line_is_named(path: Path) -> None:
         ledger.entries()
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("removed", [0, 1])  # of the markers, the first of which somebody already removed
+def test_a_merge_conflict_is_called_one(path: Path, ending: str, removed: int) -> None:
+    lines = [json.dumps(entry(name)) for name in "abc"]
+    written = ["<<<<<<< HEAD", lines[1], "=======", lines[2], ">>>>>>> mine"][removed:]
+    path.parent.mkdir()
+    path.write_text("".join(line + ending for line in [lines[0], *written]), encoding="utf-8", newline="")
+    with pytest.raises(
+        UserError, match=r"ledger\.jsonl:[23]: a merge conflict of git.*keep the lines of both sides\.$"
+    ):
+        ledger.entries()
+    resolved = [line for line in written if line.startswith("{")]
+    path.write_text("\n".join([lines[0], *resolved]) + "\n", encoding="utf-8")
+    assert [e["id"] for e in ledger.entries()] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     ("line", "part"),
     [

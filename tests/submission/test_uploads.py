@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from common.core.errors import UserError
 from common.core.json_lines import read_lines
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
-from common.submission import ledger, uploads
+from common.submission import leaderboard, ledger, uploads
 from common.submission.ledger import record_scores
 from tests.support.commands import Ended, failed, files, make, started
 from tests.support.submitting import solo, submit
@@ -149,6 +150,11 @@ def test_lb_and_pick_from_make(talk: Competition, repository: Path) -> None:
     assert scored.returncode == 0, scored
     assert scored.stdout.startswith(f"{made} (talk): public 41.50; uploaded ")
     assert "2 of 3 uploads left today" in scored.stdout
+    again = make(repository, "lb", f"id={made}", "public=42", "private=40", "comp=talk")
+    assert again.stdout.startswith(f"{made} (talk): public 42.00 (was 41.50); private 40.00; uploaded ")
+    same = make(repository, "lb", f"id={made}", "public=42", "comp=talk")
+    assert same.stdout.startswith(f"{made} (talk): public 42.00; private 40.00; uploaded ")
+    assert same.stderr == ""
     picked = make(repository, "pick", f"id={made}")
     assert f"{made} (talk) is a final pick; final picks: 1 of 2: {made}" in picked.stdout
     assert "already" in make(repository, "pick", f"id={made}").stdout
@@ -239,3 +245,26 @@ def test_old_ledgers_stay_readable_and_a_damaged_line_is_named(repository: Path)
             ledger.entries()
         assert f"submissions/ledger.jsonl:2: {part}" in str(caught.value)
         (repository / LEDGER).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("profile", "test", "score", "doubted"),
+    [
+        ("leaderboard", 27.0, 0.28, True),
+        ("leaderboard", 27.0, 0.0, True),
+        ("leaderboard", 27.0, 37.1, False),
+        ("leaderboard", 27.0, 5.0, False),
+        ("korouge", 0.27, 27.9, True),
+        ("korouge", 0.27, 0.31, False),
+        ("leaderboard", None, 0.3, True),  # dev has 25
+        ("leaderboard", 0.0, 30.0, False),  # then dev counts
+    ],
+)
+def test_a_score_of_another_scale_is_doubted(
+    talk: Competition, profile: str, test: float | None, score: float, doubted: bool
+) -> None:
+    competition = replace(talk, leaderboard_profile=profile)
+    scores = {"dev": {"blend": {"leaderboard": 25.0}}}
+    if test is not None:
+        scores["test"] = {"blend": {profile: test}}
+    assert bool(leaderboard.doubt(competition, scores, score)) == doubted

@@ -1,0 +1,33 @@
+"""A wrong value that make passes on is reported as the setting that the user typed."""
+
+from pathlib import Path
+
+import pytest
+
+from common.cli import make as makefile
+from common.core.make_usage import SETTINGS
+from tests.support.commands import failed, make
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("lb id=abc public=abc", "public='abc': wanted a number from 0 to 100. See: make help lb"),
+        ("lb id=abc private=101", "private='101': wanted a number from 0 to 100. See: make help lb"),
+        ("score pred=none.csv split=tset", "split='tset': wanted dev or test. See: make help score"),
+        ("train exp=exp001 gpus=0", "gpus='0': wanted a whole number from 1 to 1,024. See: make help train"),
+        ("submit stale=yes", "stale='yes': wanted stop or ok. See: make help submit"),
+        ("augment method=turn_drop n=many", "n='many': wanted a whole number"),
+        ("blend-report args=--candidates=x", "Invalid value for '--candidates'"),
+        ("blend-report args=--candidates=x", "See: make help blend-report"),
+    ],
+)
+def test_a_wrong_value_is_named_as_the_setting_of_make(repository: Path, words: str, message: str) -> None:
+    ended = make(repository, *words.split())
+    failed(ended, message, code=2)
+    assert "python -m common" not in ended.stderr
+    assert ended.stderr.count("\n") == 2  # the second line is of make
+
+
+def test_the_settings_are_those_of_make() -> None:
+    assert {option: name for name, option in makefile._OPTIONS.items()} == SETTINGS
