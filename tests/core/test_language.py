@@ -136,7 +136,7 @@ FINISHED = {
         "\x1b[1mleaderboard 31.00 ± 1.11\x1b[0m, \x1b[32m최저 기준선 30.52보다 0.48 높음\x1b[0m",
     "final picks: 1 of 2: 0001, 0002": "최종 선택 2개 중 1개: 0001, 0002",
     "names separated by commas, each nfc, whitespace or limit_length": "이름(쉼표로 구분), 각각 nfc, whitespace 또는 limit_length",
-    "--track 'maybe': wanted off, auto, offline or online.": "--track 'maybe': off, auto, offline 또는 online 중 하나여야 합니다.",
+    "track='maybe': wanted off, auto, offline or online.": "track='maybe': off, auto, offline 또는 online 중 하나를 쓰세요.",
 }  # fmt: skip
 
 
