@@ -72,7 +72,7 @@ train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnod
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: make new training rows (method=? lists the methods)
-smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in seconds
+smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in minutes; of one in seconds
 new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7

@@ -12,7 +12,7 @@ from typing import Any
 from common.core import verified_folder
 from common.core.errors import UserError, first_line
 from common.core.files import existing_parent, kind_of, root, sha256_file, shown, user_path
-from common.core.messages import brief
+from common.core.messages import brief, size_text
 from common.core.paths import MERGED, cache_folder
 from common.core.verified_folder import build_once
 from common.models import hub_errors, offline_gemma
@@ -293,6 +293,6 @@ def _check_room(name: str, commit: str, sizes: dict[str, int]) -> None:
     free = shutil.disk_usage(existing_parent(Path(HF_HUB_CACHE).resolve())).free
     if missing > free:
         raise UserError(
-            f"hub model {name}: the download to {HF_HUB_CACHE} needs {missing / 1e9:.1f} GB, but only {free / 1e9:.1f} "
-            "GB are free there; make room, or set HF_HOME to a folder on another disk."
+            f"hub model {name}: the download to {HF_HUB_CACHE} needs {size_text(missing)}, but only "
+            f"{size_text(free)} are free there; make room, or set HF_HOME to a folder on another disk."
         )

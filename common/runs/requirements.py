@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from common.core import gpus
 from common.core.errors import UserError
 from common.core.files import existing_parent, read_json, shown
+from common.core.messages import size_text
 from common.core.paths import cache_folder
 from common.data.competition import Competition
 from common.models import hub
@@ -241,13 +242,9 @@ def require_free(folder: Path, wanted: int, advice: str = "") -> None:
     free = shutil.disk_usage(existing_parent(folder)).free
     if free < wanted:
         raise UserError(
-            f"{shown(folder)}: needs about {_readable(wanted)}, but only {_readable(free)} are free on that disk; "
+            f"{shown(folder)}: needs about {size_text(wanted)}, but only {size_text(free)} are free on that disk; "
             f"make room{advice}."
         )
-
-
-def _readable(size: int) -> str:
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
 
 
 def _trained_weights(settings: Any) -> int:
