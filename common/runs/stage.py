@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -42,6 +42,7 @@ from common.runs.start import (
     asks_help,
     read_arguments,
     require_data,
+    require_same_settings,
     require_training,
     run_name,
     settings_command,
@@ -222,7 +223,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if before and before["status"] != "finished" and made_nothing(run.folder):
         before = None  # an earlier start failed or was killed before it made anything, so its settings do not matter
     if before:
-        _require_same_settings(run, before)
+        require_same_settings(run.experiment, run.folder, run.competition, run.config, before)
         if before["status"] == "finished":
             stale = stale_training(run.folder)
             if not stale:
@@ -248,7 +249,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     before = require_training(run.experiment, run.folder, run.competition, smoke=run.smoke)
     apply_training_overrides(run, before)
-    _require_same_settings(run, before)
+    require_same_settings(run.experiment, run.folder, run.competition, run.config, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
     _require_rules(run)
     require_checkpoint(run.folder, before)
@@ -272,13 +273,3 @@ def _require_rules(run: Run[C]) -> None:
 
         run.sources = model_cards.declared(settings)
         require_allowed(run.competition, where, settings, run.sources)
-
-
-def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
-    changed = changed_settings(run.config, before)
-    if changed:
-        raise UserError(
-            f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "
-            f"Use the same settings, train again (make exp={run.experiment} train{run.make_settings} restart=1), "
-            f"or keep both with another run={run.experiment}-NAME."
-        )

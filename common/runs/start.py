@@ -28,6 +28,7 @@ from common.runs.record import (
     to_arguments,
 )
 from common.runs.requirements import Start, require_start
+from common.runs.undo import made_nothing
 from common.runs.wandb_mode import sweep_run, tracking_mode
 
 NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
@@ -126,6 +127,18 @@ def require_training(
     return before
 
 
+def require_same_settings(
+    experiment: str, folder: Path, competition: Competition, settings: Any, before: dict[str, Any]
+) -> None:
+    """Raise UserError when the recorded training had other settings than these."""
+    if changed := changed_settings(settings, before):
+        again = f"make exp={experiment} train{make_settings(folder.name, competition.name)} restart=1"
+        raise UserError(
+            f"{shown(folder)} was trained with other settings: {'; '.join(changed)}. Use the same settings, train again "
+            f"({again}), or keep both with another run={experiment}-NAME."
+        )
+
+
 def _require_unused(folder: Path) -> None:
     """Raise UserError when another process uses the run; children of one that was just killed may do so for a moment."""
     until = time.monotonic() + 1
@@ -135,6 +148,16 @@ def _require_unused(folder: Path) -> None:
                 f"{shown(folder)} is in use by another process; wait for it to end (make runs shows it), or choose another run=."
             )
         time.sleep(0.05)
+
+
+def _require_resumable(
+    options: argparse.Namespace, experiment: str, folder: Path, competition: Competition, settings: Any
+) -> None:
+    """Raise UserError when a training would go on in the folder, but with other settings."""
+    before = read_record(folder).get("train")
+    anew = options.restart or options.smoke or options.renew or options.dry_run
+    if before and not anew and (before["status"] == "finished" or not made_nothing(folder)):
+        require_same_settings(experiment, folder, competition, settings, before)
 
 
 def _nothing_to_do(options: argparse.Namespace, folder: Path, settings: Any) -> bool:
@@ -184,7 +207,10 @@ def check_start(
         before = require_training(experiment, folder, competition, smoke=options.smoke)
         kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
         settings, _ = override(settings, to_arguments(kept))
+        require_same_settings(experiment, folder, competition, settings, before)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
+    if stage == "train":
+        _require_resumable(options, experiment, folder, competition, settings)
     done = stage == "train" and not options.smoke and _nothing_to_do(options, folder, settings)
     if not (options.dry_run or done):  # neither trains, decodes or asks anything
         require_start(Start(stage, settings, competition, folder, processes, options.smoke))
