@@ -191,6 +191,13 @@ def make_settings(run: str, competition: str) -> str:
     return (f" run={run}" if "-" in run else "") + comp_setting(competition)
 
 
+def made_nothing(folder: Path) -> bool:
+    """Return whether a started training has left nothing to continue from: no checkpoint, no model, no sampled summaries."""
+    made = [*(folder / "checkpoints").glob("step-*"), *(folder / "best").glob("*")]
+    sampled = [path for path in (folder / "train").glob("*.jsonl") if path.stat().st_size]
+    return not made and not sampled
+
+
 def needs_training(folder: Path) -> bool:
     """Return whether a stale or missing run must be trained, not only inferred."""
     train = read_record(folder).get("train", {})

@@ -31,6 +31,7 @@ from common.runs.closing import closing, how_to_go_on
 from common.runs.record import (
     changed_code,
     changed_settings,
+    made_nothing,
     read_record,
     require_checkpoint,
     stale_stage,
@@ -47,7 +48,7 @@ from common.runs.start import (
     run_name,
     settings_command,
 )
-from common.runs.undo import contents, made_nothing, undone_if_nothing_is_made
+from common.runs.undo import contents, undone_if_nothing_is_made
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)

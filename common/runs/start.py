@@ -21,6 +21,7 @@ from common.data.rows import SplitName, read_split
 from common.runs.catalogue import is_running
 from common.runs.record import (
     changed_settings,
+    made_nothing,
     make_settings,
     read_record,
     require_not_archived,
@@ -28,7 +29,6 @@ from common.runs.record import (
     to_arguments,
 )
 from common.runs.requirements import Start, require_start
-from common.runs.undo import made_nothing
 from common.runs.wandb_mode import sweep_run, tracking_mode
 
 NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
