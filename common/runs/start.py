@@ -180,8 +180,8 @@ def check_start(
     """Raise UserError for what the stage itself would refuse: options, settings, data, and what the machine lacks.
 
     It imports only the experiment's config.py, so the answer comes before torch is loaded.
-    `trained`: whether infer needs a finished training now; otherwise one comes first. `alone`: whether no other process
-    may use the run; processes on other machines share it.
+    `trained`: whether infer needs a finished training now; otherwise one comes first. `alone`: whether the stage starts
+    next and in one place, so that no other process may use the run, and its training must have these settings.
     """
     options, rest = read_arguments(arguments)
     config = config_of(experiment)
@@ -207,7 +207,8 @@ def check_start(
         before = require_training(experiment, folder, competition, smoke=options.smoke)
         kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
         settings, _ = override(settings, to_arguments(kept))
-        require_same_settings(experiment, folder, competition, settings, before)
+        if alone:
+            require_same_settings(experiment, folder, competition, settings, before)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
     if stage == "train":
         _require_resumable(options, experiment, folder, competition, settings)
