@@ -46,7 +46,7 @@ class Config:
     """Prompts (common/prompts/styles) at inference; none: the one of training. Each gives candidates; the best of the first
     prompt is the prediction."""
     topic: bool = False
-    """Show the model a guess of the topic in a line before each dialogue; needs a train file with topics."""
+    """Whether a line before each dialogue shows a guess of its topic; needs a train file with topics."""
     lora: LoRAConfig = LoRAConfig(rank=32, alpha=64, targets=("all",))
     reward: RewardConfig = RewardConfig()
     training: TrainingConfig = TrainingConfig(
