@@ -50,13 +50,15 @@ def render(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> Rendered:
     text = fault = ""
     if prompt.system:
         text, fault = _render(tokenizer, prompt)
-        if not fault and prompt.system not in text:
-            fault = "it leaves the system message out"
         if fault and fixed:
             raise UserError(
-                f"the chat template of {name} cannot render the prompt ({fault}); use --system-role auto or another model."
+                f"the chat template of {name} refuses the system message ({fault}); use --system-role auto or another model."
             )
-    system_role = bool(prompt.system) and not fault
+        if fixed and prompt.system not in text:
+            raise UserError(
+                f"the chat template of {name} leaves the system message out; use --system-role auto or another model."
+            )
+    system_role = bool(prompt.system) and not fault and prompt.system in text
     if not system_role:
         text, fault = _render(tokenizer, prompt.without_system())
         if fault:
