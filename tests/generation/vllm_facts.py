@@ -62,16 +62,16 @@ def fields(tree: ast.Module, name: str) -> dict[str, str]:
     return {
         node.target.id: ast.unparse(node.annotation)
         for node in body
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and node.target.id[0] != "_"
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_"
     }
 
 
 def parameters(tree: ast.Module, name: str, method: str) -> dict[str, str]:
     """Parameter → annotation of a method, without self; "**" stands for any other keyword."""
     function = next(
-        node for node in class_of(tree, name).body if isinstance(node, ast.FunctionDef) and node.name == method
+        node
+        for node in class_of(tree, name).body
+        if isinstance(node, ast.FunctionDef) and node.name == method
     )
     given = function.args
     found = [*given.args[1:], *given.kwonlyargs]
