@@ -52,7 +52,8 @@ def decoder(
     package = _package()
     _require_supported(decoding)
     tokenizer = load_tokenizer(folder)
-    place, base = storage.weights(folder)
+    with distributed.first_alone():  # which downloads
+        place, base = storage.weights(folder)
     config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     _require_causal(place, config)
     longest = None
