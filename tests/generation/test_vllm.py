@@ -6,6 +6,7 @@ No vLLM is installed here: `tests/support/fake_vllm` stands for it, and takes on
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,9 +18,11 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
+from common.core import signals
 from common.core.errors import UserError
 from common.core.files import read_json, write_json
-from common.generation import engines
+from common.core.signals import Interrupted
+from common.generation import engines, vllm
 from common.models.adapters import add_lora
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained, pretrained_tokenizer
@@ -331,6 +334,19 @@ def test_what_vllm_cannot_do_is_refused(answers: dict[str, Any], case: str, mess
     assert "\n" not in answers[case]["error"]
 
 
+def test_a_signal_that_ends_vllms_own_process_is_no_failure() -> None:
+    """Ctrl-C in a terminal reaches vLLM's process too."""
+
+    class Ended:
+        def generate(self, *_: Any, **__: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise RuntimeError("EngineCore encountered an issue")
+
+    with pytest.raises(Interrupted) as stop, signals.noted():
+        vllm._generate(Ended(), [], [], None)
+    assert stop.value.number == signal.SIGINT
+
+
 def test_a_trained_run_is_inferred_with_vllm_and_other_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,4 +385,4 @@ def test_a_trained_run_is_inferred_with_vllm_and_other_weights(
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] in ("vllm", "vllm_bnb_plugin")]:
             del sys.modules[name]
-    assert made == [["vllm, weights none"], ["vllm, weights nf4"]]
+    assert made == ["vllm, weights none", "vllm, weights nf4"]

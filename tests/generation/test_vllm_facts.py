@@ -60,6 +60,11 @@ def test_4_bit_weights_come_from_the_plugin_alone() -> None:
     ]
 
 
+def test_the_plugin_makes_the_4_bits_that_qlora_trained_on() -> None:
+    """nf4 with double quantization, as `models.pretrained.load_pretrained`."""
+    assert FACTS["plugin"]["quantize_4bit"] == [{"compress_statistics": True, "quant_type": "nf4"}]
+
+
 def test_the_ranks_are_vllms() -> None:
     assert [rank for rank in FACTS["MaxLoRARanks"] if rank > 1] == list(vllm_model.RANKS)
 
@@ -107,6 +112,7 @@ class ModelConfig:
 }
 PLUGIN = {
     "vllm_bnb_plugin/__init__.py": 'def register():\n    register_quantization_config("bitsandbytes")(Config)\n',
+    "vllm_bnb_plugin/bitsandbytes_loader.py": "a(); quantize_4bit(x, quant_type='nf4'); quantize_4bit(y, quant_type='nf4')",
     "p-2.dist-info/METADATA": "Version: 2\n",
     "p-2.dist-info/entry_points.txt": "[group]\na = b:c",
 }
@@ -150,7 +156,11 @@ def test_facts_are_read_from_wheels_without_importing_them(
         "LogprobsMode": ["raw"],
         "MaxLoRARanks": [1, 8],
         "QuantizationMethods": ["awq"],
-        "plugin": {"QuantizationMethods": ["bitsandbytes"], "entry_points": ["[group]", "a = b:c"]},
+        "plugin": {
+            "QuantizationMethods": ["bitsandbytes"],
+            "quantize_4bit": [{"quant_type": "nf4"}],
+            "entry_points": ["[group]", "a = b:c"],
+        },
         "max_model_len": {"default": None, "ge": -1},
         "environment": ["VLLM_NO_USAGE_STATS"],
         "layer names": {

@@ -111,6 +111,19 @@ def registered(tree: ast.Module) -> list[str]:
     ]
 
 
+def arguments(tree: ast.Module, function: str) -> list[dict[str, Any]]:
+    """The constant keyword arguments of each call of a function, without repetitions."""
+    found: list[dict[str, Any]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == function:
+            given = {
+                str(one.arg): one.value.value for one in node.keywords if isinstance(one.value, ast.Constant)
+            }
+            if given not in found:
+                found.append(given)
+    return found
+
+
 def environment(tree: ast.Module) -> list[str]:
     """The environment variables of those that we set which vLLM reads."""
     for node in ast.walk(tree):
@@ -162,6 +175,9 @@ def facts(vllm: Wheel, plugin: Wheel) -> dict[str, Any]:
         ),
         "plugin": {
             "QuantizationMethods": registered(plugin.tree("vllm_bnb_plugin/__init__.py")),
+            "quantize_4bit": arguments(
+                plugin.tree("vllm_bnb_plugin/bitsandbytes_loader.py"), "quantize_4bit"
+            ),
             "entry_points": plugin.metadata("entry_points.txt").split("\n"),
         },
         "max_model_len": field_arguments(model, "ModelConfig", "max_model_len"),
