@@ -29,6 +29,19 @@ MULTIMODAL = {
 }
 """Multimodal class → its file; a class may take over the names of another one in this table."""
 
+TEXT = (
+    "Exaone4ForCausalLM",
+    "GPT2LMHeadModel",
+    "Gemma2ForCausalLM",
+    "Gemma3ForCausalLM",
+    "HyperCLOVAXForCausalLM",
+    "Lfm2ForCausalLM",
+    "LlamaForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen3ForCausalLM",
+)
+"""Classes of the causal models that Korean teams use."""
+
 
 class Wheel:
     """The Python files of a wheel, as syntax trees."""
@@ -152,6 +165,20 @@ def layer_names(wheel: Wheel, name: str) -> dict[str, str | None]:
     return layer_names(wheel, parent)
 
 
+def supports_lora(wheel: Wheel, name: str) -> bool:
+    """Whether a class of the registry takes adapters."""
+    registry = wheel.tree("vllm/model_executor/models/registry.py")
+    file, served = next(
+        ast.literal_eval(value)
+        for node in ast.walk(registry)
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == name and isinstance(value, ast.Tuple)
+    )
+    bases = class_of(wheel.tree(f"{MODELS}{file}.py"), served).bases
+    return "SupportsLoRA" in map(ast.unparse, bases)
+
+
 def facts(vllm: Wheel, plugin: Wheel) -> dict[str, Any]:
     llm = vllm.tree("vllm/entrypoints/llm.py")
     inputs = vllm.tree("vllm/inputs/llm.py")
@@ -181,6 +208,7 @@ def facts(vllm: Wheel, plugin: Wheel) -> dict[str, Any]:
             "entry_points": plugin.metadata("entry_points.txt").split("\n"),
         },
         "max_model_len": field_arguments(model, "ModelConfig", "max_model_len"),
+        "supports LoRA": {name: supports_lora(vllm, name) for name in TEXT},
         "environment": environment(vllm.tree("vllm/envs.py")),
         "layer names": {name: layer_names(vllm, name) for name in MULTIMODAL},
     }
