@@ -13,7 +13,7 @@ from experiments.exp012.config import SMOKE, Config
 def infer(run: Run[Config]) -> None:
     """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     config = run.config
-    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
+    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding, config.lengths)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train = run.split("train").rows
     prompts = [replace(config.prompt, style=style) for style in config.styles or (config.prompt.style,)]
