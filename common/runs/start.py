@@ -182,8 +182,7 @@ def check_start(
         _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:
         before = require_training(experiment, folder, competition, smoke=options.smoke)
-        kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
-        settings, _ = override(settings, to_arguments(kept))
+        settings, _ = override(settings, to_arguments({**before.get("overrides", {}), **overrides}))
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
     done = stage == "train" and not options.smoke and _nothing_to_do(options, folder, settings)
     if not (options.dry_run or done):  # neither trains, decodes or asks anything
