@@ -115,7 +115,7 @@ class SmallModelConfig:
 
 PREFIX = "tiny:"
 """Beginning of the name of a tiny random model."""
-TINY = ("bart", "mbart", "m2m100", "nllb", "qwen2", "gemma3")
+TINY = ("bart", "mbart", "m2m100", "nllb", "qwen2", "qwen3", "gemma3")
 """Kinds of tiny models that `common.models.tiny` creates."""
 
 
