@@ -50,15 +50,18 @@ class MergedWeights:
         """Build the model without its weights.
 
         `base`: the folder of the weights; `adapter`: that of the adapters; `vocabulary`: number of tokens of the
-        adapters' tokenizer, to which the embeddings grow as they did for training.
+        adapters' tokenizer, to which the embeddings grow when tokens were added for training.
         Raises UserError when the base's weights are quantized, or an adapter has no weight in the base.
         """
+        lora = PeftConfig.from_pretrained(adapter)
+        if not getattr(lora, "trainable_token_indices", None):
+            vocabulary = 0  # some tokenizers have tokens that the model never had embeddings for
         self._model = _without_weights(base, vocabulary)
         self.config = self._model.config
         self.config.dtype = AutoConfig.from_pretrained(base, trust_remote_code=False).dtype
         self.config.architectures = [type(self._model).__name__]
         self._shapes = {name: tuple(tensor.shape) for name, tensor in self._model.state_dict().items()}
-        changes = _changes(_adapted(_without_weights(base, vocabulary), adapter))
+        changes = _changes(_adapted(_without_weights(base, vocabulary), lora, adapter))
         tied: dict[str, str] = getattr(self._model, "all_tied_weights_keys", None) or {}
         self._changes = {tied.get(name, name): change for name, change in changes.items()}
         self._tied = tied
@@ -212,9 +215,8 @@ def _without_weights(base: Path, vocabulary: int) -> PreTrainedModel:
     return model
 
 
-def _adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
+def _adapted(model: PreTrainedModel, config: PeftConfig, adapter: Path) -> PeftModel:
     """Return a model on the meta device with its adapters, which are in memory."""
-    config = PeftConfig.from_pretrained(adapter)
     if config.bias != "none" or getattr(config, "lora_bias", False):
         raise UserError(
             f"{shown(adapter)}: adapters that train biases cannot be merged tensor by tensor; train without."
