@@ -19,7 +19,7 @@ from common.models import tensor_files
 from common.models.adapters import add_lora
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained
-from common.models.storage import load_model, merge_adapters, save_model
+from common.models.storage import load_model, merge_adapters, save_model, weights
 from common.models.tensor_files import write_model
 from common.models.weight_files import SAFE, defect_of
 from common.tokenization.tokenizer import load_tokenizer
@@ -108,10 +108,10 @@ def merged_at_once(base: Path, best: Path) -> PreTrainedModel:
 
 
 def merge(base: Path, best: Path, target: Path) -> Path:
-    weights = MergedWeights(base, best, len(load_tokenizer(best)))
+    merged = MergedWeights(base, best, len(load_tokenizer(best)))
     target.mkdir()
-    weights.config.save_pretrained(target)
-    write_model(target, weights.tensors, weights.content, lambda _: None)
+    merged.config.save_pretrained(target)
+    write_model(target, merged.tensors, merged.content, lambda _: None)
     return target
 
 
@@ -175,6 +175,16 @@ def test_the_names_in_the_base_files_stay(tmp_path: Path) -> None:
     assert written.keys() == renamed.keys() | {"lm_head.weight"}
     assert torch.equal(written["lm_head.weight"], written["wte.weight"])
     assert not torch.equal(written["wte.weight"][5], renamed["wte.weight"][5])
+
+
+def test_a_base_of_pickled_weights_is_converted_first(tmp_path: Path) -> None:
+    base = base_of(tmp_path / "base", "bart", torch.float32)
+    torch.save(load_file(base / SAFE), base / "pytorch_model.bin")
+    (base / SAFE).unlink()
+    adapt(base, tmp_path / "best", tags=TAGS)
+    converted, _ = weights(tmp_path / "best")
+    assert converted != base
+    require_equal(converted, tmp_path / "best", tmp_path / "merged")
 
 
 def test_large_models_get_shards_and_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
