@@ -50,14 +50,15 @@ def merge_run(competition_name: str, run: str) -> Path:
     if damage := verified_folder.problem(best):
         raise UserError(f"{shown(best)}: {damage}; train it again with restart=1.")
     _require_ready(best, target)
-    from common.models import storage
-    from common.models.tensor_files import write_model
-    from common.tokenization.tokenizer import load_tokenizer
-    from common.training.merged_weights import MergedWeights
+    with waiting("load libraries"):
+        from common.models import storage
+        from common.models.tensor_files import write_model
+        from common.tokenization.tokenizer import load_tokenizer
+        from common.training.merged_weights import MergedWeights
 
     base, _ = storage.weights(best)
-    tokenizer = load_tokenizer(best)
     with waiting(f"read the adapters of {run}"):
+        tokenizer = load_tokenizer(best)
         merged = MergedWeights(base, best, len(tokenizer))
     size = sum(tensor.size for tensor in merged.tensors)
     require_free(target, size)
