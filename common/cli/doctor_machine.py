@@ -23,7 +23,7 @@ CODE = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
 """Longest wait for the imports of torch and the extras; on a busy machine torch alone may take 20 seconds."""
 EXTRAS = {
-    "bitsandbytes": ("bitsandbytes", "train", "--quantization, as exp007 and exp012 use it"),
+    "bitsandbytes": ("bitsandbytes", "train", "--quantization, as exp007, exp012 and exp014 use it"),
     "wandb": ("wandb", "track", "track=online and track=offline"),
     "ctranslate2": ("ctranslate2", "ctranslate2", "--engine ctranslate2"),
     "kiwi": ("kiwipiepy", "kiwi", "scores by Kiwi's morphemes"),

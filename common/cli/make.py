@@ -69,7 +69,7 @@ TARGETS: dict[str, Target] = {
         "method comp n name restart args", "method", "method=turn_drop n=200", choices=_METHODS
     ),
     "smoke": Target("", "", "exp=exp002", "exp"),
-    "new": Target("from", "exp from", "exp=exp014 from=exp002", "exp"),
+    "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
     "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
     "score": Target("pred split comp all stemmer per-example", "pred", "pred=exp002 split=dev"),

@@ -16,7 +16,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from common.core import distributed, paths, signals
-from common.core.config import override, plain
+from common.core.config import implied, override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.language import spoken
@@ -147,12 +147,20 @@ def _run(
         try:
             with locked_run(folder), tracker, undone_if_nothing_is_made(run), run.attempt():
                 if stage == "train":
+                    _say_implied(run, plain(smoke if options.smoke else config))
                     _begin_training(run, options.restart, options.renew, work)
                 else:
                     _begin_inference(run, work)
         except Interrupted as stop:
             stop.advice = how_to_go_on(run, restart=options.restart)
             raise
+
+
+def _say_implied(run: Run[C], defaults: dict[str, Any]) -> None:
+    """Log one line for each setting that has another value than its default because of other settings."""
+    for name, (value, message) in implied(run.config).items():
+        if name not in run.overrides and value != defaults[name]:
+            log.info(message)
 
 
 def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:

@@ -205,8 +205,7 @@ def check_start(
         _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:
         before = require_training(experiment, folder, competition, smoke=options.smoke)
-        kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
-        settings, _ = override(settings, to_arguments(kept))
+        settings, _ = override(settings, to_arguments({**before.get("overrides", {}), **overrides}))
         if alone:
             require_same_settings(experiment, folder, competition, settings, before)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
