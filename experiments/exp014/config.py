@@ -29,7 +29,7 @@ class Config:
         gradient_checkpointing=True,
         gpu_memory=22,
     )
-    prompt: PromptConfig = PromptConfig()
+    prompt: PromptConfig = PromptConfig(style="trained")
     lora: LoRAConfig = LoRAConfig(rank=32, alpha=64, dropout=0.0, targets=("all",))
     training: TrainingConfig = TrainingConfig(
         epochs=3,
