@@ -164,10 +164,14 @@ def skipped(name: str, section: Section, deadline: float) -> dict[str, Any] | No
 def read(results: Path) -> list[dict[str, Any]]:
     """Return the lines of a results file; end with one line when it cannot be read."""
     try:
-        return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        wanted = {"section", "status", "seconds", "cases"}
+        if all(isinstance(line, dict) and wanted <= set(line) for line in lines):
+            return lines
+        why: str | None = "not the lines of a run"
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not JSON lines"
-        stop(f"--results {shown(results)}: cannot be read ({why}); write it with: make gpu-check")
+    stop(f"--results {shown(results)}: cannot be read ({why}); write it with: make gpu-check")
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:

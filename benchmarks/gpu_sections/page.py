@@ -181,8 +181,9 @@ def text(lines: Lines) -> str:
             if line["section"] == "environment" and line["status"] == "done":
                 continue
             parts.append(f"## `{line['section']}`")
-            note = f": {line['why']}" if line.get("why") else ""
-            parts.append(f"{line['status'].capitalize()}{note}, after {line['seconds']:g} s.")
+            why = f": {shown_value(line['why'])}" if line.get("why") else ""
+            after = f", after {line['seconds']:g} s" if line["seconds"] else ""
+            parts.append(f"{line['status'].capitalize()}{after}{why}.")
             if line["cases"]:
                 parts.append(_section_table(line["cases"]))
     parts += ["## Goals", goal_table(lines)]
