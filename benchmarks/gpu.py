@@ -87,9 +87,10 @@ class Worker:
             self.process.stdin.flush()
         while True:
             found = self.next(began + most - time.monotonic())
-            line["seconds"] = round(time.monotonic() - began, 1)
+            taken = time.monotonic() - began
+            line["seconds"] = round(taken, 1)
             if found is None:
-                late = line["seconds"] >= most
+                late = taken >= most
                 why = f"stopped after {most:.0f} s" if late else f"its process ended with {self.end()}"
                 return line | {"status": "stopped" if late else "failed", "why": why}
             if found.get("ended"):
@@ -103,7 +104,7 @@ class Worker:
     def end(self) -> int:
         """Stop the process and return its exit code, which is negative for a signal."""
         try:
-            return self.process.wait(2)
+            return self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
