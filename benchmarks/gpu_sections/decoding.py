@@ -124,17 +124,17 @@ def _in_file_order(model: Any, tokens: Any, sources: Sources, longest: int) -> i
 
 def _paged(model: Any, tokens: Any, sources: Sources, longest: int) -> int:
     """Decode with transformers' paged `generate_batch`."""
-    from transformers import ContinuousBatchingConfig, GenerationConfig
+    from transformers import GenerationConfig
 
     settings = GenerationConfig(
         max_new_tokens=longest, do_sample=False, eos_token_id=tokens.eos_token_id, pad_token_id=tokens.pad_token_id
     )  # fmt: skip
-    # By default the cache takes all memory, which a CPU spends minutes on.
-    small = (
-        None if torch.cuda.is_available() else ContinuousBatchingConfig(num_blocks=16, max_batch_tokens=256)
-    )
-    ids = [list(source) for source in sources]
-    found = model.generate_batch(ids, generation_config=settings, continuous_batching_config=small)
+    limits: dict[str, Any] = {}
+    if not torch.cuda.is_available():  # by default the cache takes all memory, which a CPU spends minutes on
+        from transformers import ContinuousBatchingConfig
+
+        limits["continuous_batching_config"] = ContinuousBatchingConfig(num_blocks=16, max_batch_tokens=256)
+    found = model.generate_batch([list(source) for source in sources], generation_config=settings, **limits)
     missing = len(sources) - sum(not one.error for one in found.values())
     if missing:
         raise RuntimeError(f"generate_batch gave no answer to {missing} of {len(sources)} rows")
