@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # for python -m benchm
 from gpu_sections import page
 from gpu_sections.worker import SECTIONS, Section, work
 
-from common.core.files import root, shown
+from common.core.errors import UserError
+from common.core.files import root, shown, write_text
 from common.core.messages import brief
 from common.core.terminal import error_line
 
@@ -78,9 +79,9 @@ class Worker:
         return self.process.poll() is None
 
     def measure(self, name: str, most: float) -> dict[str, Any]:
-        """Run a section for at most so many seconds and return its line."""
+        """Run a section for at most so many seconds and return its line, without its name."""
         began, cases = time.monotonic(), dict[str, Any]()
-        line: dict[str, Any] = {"section": name, "status": "done", "seconds": 0.0, "cases": cases}
+        line: dict[str, Any] = {"status": "done", "seconds": 0.0, "cases": cases}
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended, which is noticed below
             self.process.stdin.write(name + "\n")
@@ -111,39 +112,32 @@ class Worker:
 
 
 def run(options: argparse.Namespace, results: Path) -> list[dict[str, Any]]:
-    """Run the sections while there is time, write each line to `results`, and return the lines."""
+    """Run the sections while there is time, write their lines to `results` after each, and return them.
+
+    The lines of an earlier run stay until the first section has ended.
+    """
     deadline = time.monotonic() + 60 * options.minutes
     lines: list[dict[str, Any]] = []
     worker: Worker | None = None
     results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("w", encoding="utf-8") as file, results.with_name("log.txt").open("w") as log:
+    with results.with_name("log.txt").open("w", encoding="utf-8") as log:
         try:
             for name in options.only:
                 section = SECTIONS[name]
-                line = skipped(name, section, deadline) if not options.tiny else None
+                line = skipped(section, deadline) if not options.tiny else None
                 if line is None:
                     if worker is None or not worker.alive():
                         worker = Worker(options, log)
-                        if not worker.ready:
-                            stop(
-                                f"the process that measures does not start; see {shown(results.with_name('log.txt'))}."
-                            )
-                        if not (worker.gpu or options.tiny):
-                            stop(
-                                "torch sees no GPU here: look with make doctor, or try the script itself on a CPU with: "
-                                "make gpu-check args=--tiny"
-                            )
+                        if not lines:
+                            require_usable(worker, options, results)
                     most = START if options.tiny else min(section.most, deadline - time.monotonic())
                     line = worker.measure(name, most)
                     if line["status"] in ("failed", "stopped"):
                         worker.process.kill()
                         worker.end()
-                line["tiny"] = options.tiny
-                lines.append(line)
-                text = json.dumps(line, ensure_ascii=False)
-                print(text, flush=True)
-                file.write(text + "\n")
-                file.flush()
+                lines.append({"section": name, **line, "tiny": options.tiny})
+                print(json.dumps(lines[-1], ensure_ascii=False), flush=True)
+                write_text(results, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in lines))
         finally:
             if worker is not None:
                 worker.process.kill()
@@ -151,15 +145,24 @@ def run(options: argparse.Namespace, results: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def skipped(name: str, section: Section, deadline: float) -> dict[str, Any] | None:
+def require_usable(worker: Worker, options: argparse.Namespace, results: Path) -> None:
+    """End with one line when the process that measures does not start, or sees no GPU where one is wanted."""
+    if not worker.ready:
+        stop(f"the process that measures does not start; {shown(results.with_name('log.txt'))} says why.")
+    if not (worker.gpu or options.tiny):
+        stop(
+            "torch sees no GPU here: look with make doctor, or try the script itself on a CPU with: "
+            "make gpu-check args=--tiny"
+        )
+
+
+def skipped(section: Section, deadline: float) -> dict[str, Any] | None:
     """Return the line of a section for which too little time is left; None when there is enough."""
-    left = deadline - time.monotonic()
+    left = max(0.0, deadline - time.monotonic())
     if left >= section.least:
         return None
-    why = (
-        f"{max(left, 0.0):.0f} s left, at least {section.least:.0f} s wanted; run it alone with --only {name}"
-    )
-    return {"section": name, "status": "skipped", "seconds": 0.0, "why": why, "cases": {}}
+    why = f"{left:.0f} s left, at least {section.least:.0f} s wanted; give more time with --minutes"
+    return {"status": "skipped", "seconds": 0.0, "why": why, "cases": {}}
 
 
 def read(results: Path) -> list[dict[str, Any]]:
@@ -229,7 +232,7 @@ def main() -> None:
     results = given.results or root() / "outputs" / "gpu-check" / "results.jsonl"
     if given.page:
         lines = read(results)
-        given.page.write_text(page.text(lines), encoding="utf-8")
+        write_text(given.page, page.text(lines))
         print(f"{given.page}: {page.gpu(lines) or 'no GPU was measured'}")
         return
     try:
@@ -244,4 +247,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (UserError, OSError) as error:  # a folder or file that cannot be written
+        stop(str(error))

@@ -43,13 +43,15 @@ def decoding(bench: Bench) -> None:
     sizes = (2, 4, 6) if bench.tiny else (24, 192, 512)
     model = random_model(config)
     rate = bandwidth(bench.tiny)
-    every = [row["source"] for row in rows(sizes[-1], 20 if bench.tiny else PROMPT, 10, config.vocab_size)]
+    every = [
+        row["source"] for row in rows(2 * sizes[-1], 20 if bench.tiny else PROMPT, 10, config.vocab_size)
+    ]
     decoder = hf_decoder(model, tokens)
     greedy = DecodingConfig(candidates=1, beams=1, max_new_tokens=longest)
     for size in sizes:
         with bench.case(f"hf_decoder, {size} rows") as found:
-            run = partial(_decoded, decoder, every[:size], greedy)
-            found |= _speed(run, longest, model, every[:size], rate)
+            part = neighbours(every, size)
+            found |= _speed(partial(_decoded, decoder, part, greedy), longest, model, part, rate)
     with bench.case(f"generate in file order, {FILE_ORDER} rows") as found:
         part = every[: 4 if bench.tiny else 6 * FILE_ORDER]
         found |= _speed(partial(_in_file_order, model, tokens, part), longest, model, part[:FILE_ORDER], rate)
@@ -57,7 +59,7 @@ def decoding(bench: Bench) -> None:
         sampled = DecodingConfig(
             candidates=1, beams=1, samples=7, samples_temperature=0.7, max_new_tokens=longest
         )
-        part = every[: max(1, sizes[1] // 8)]
+        part = neighbours(every, max(1, sizes[1] // 8))
         found |= _speed(
             partial(_decoded, decoder, part, sampled),
             longest,
@@ -67,7 +69,17 @@ def decoding(bench: Bench) -> None:
         )
     for size in sizes[1:]:
         with bench.case(f"generate_batch, {size} rows") as found:
-            found |= _speed(partial(_paged, model, tokens, every[:size]), longest, model, every[:size], rate)
+            part = neighbours(every, size)
+            found |= _speed(partial(_paged, model, tokens, part), longest, model, part, rate)
+
+
+def neighbours(sources: Sources, size: int) -> Sources:
+    """Return so many sources that follow each other by length, as decoding groups them, of about the mean length of all."""
+    ordered = sorted(sources, key=len, reverse=True)
+    mean = sum(map(len, ordered)) / len(ordered)
+    starts = range(len(ordered) - size + 1)
+    start = min(starts, key=lambda i: abs(sum(map(len, ordered[i : i + size])) / size - mean))
+    return ordered[start : start + size]
 
 
 def _speed(run: Any, longest: int, model: Any, sources: Sources, bytes_per_second: float) -> dict[str, Any]:

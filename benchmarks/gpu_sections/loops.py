@@ -139,7 +139,7 @@ def sft_trainer(model: Any, examples: Examples, tokens: Any, rows: int, *, liger
     with tempfile.TemporaryDirectory() as folder:
         config = SFTConfig(
             **trainer_settings(folder, rows), max_length=longest, completion_only_loss=True, packing=False,
-            gradient_checkpointing=torch.cuda.is_available(), use_liger_kernel=liger,
+            gradient_checkpointing=True, use_liger_kernel=liger,
         )  # fmt: skip
         trainer = SFTTrainer(model, config, train_dataset=data, processing_class=tokens)
         trainer.data_collator = counted = _Counted(trainer.data_collator)

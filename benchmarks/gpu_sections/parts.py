@@ -188,7 +188,7 @@ def quantized_model(config: Any) -> PreTrainedModel:
 
 
 def qlora(config: Any, tokens: Any, *, checkpointing: bool) -> Any:
-    """Return a 4-bit model with new adapters of rank 32 on every linear layer, as exp007 and exp012 train it."""
+    """Return a 4-bit model with new adapters of rank 32 on every linear layer, without dropout; rank 4 for a tiny model."""
     model = quantized_model(config)
     if checkpointing:
         # The new name where transformers has it, which warns of the old one.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks import gpu
 from benchmarks.gpu import page
@@ -90,6 +91,18 @@ def test_a_section_that_hangs_or_fails_costs_no_other(tmp_path: Path) -> None:
         worker.process.kill()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_is_refused_and_an_earlier_run_stays(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    results.write_text("{}\n", "utf-8")
+    ended = run("--results", str(results))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: torch sees no GPU here: ") and ended.stderr.count("\n") == 1
+    assert "args=--tiny" in ended.stderr
+    assert results.read_text("utf-8") == "{}\n"
+
+
 def test_sections_are_skipped_aloud_when_time_is_short(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     ended = run("--minutes", "0.1", "--results", str(results))
@@ -97,7 +110,7 @@ def test_sections_are_skipped_aloud_when_time_is_short(tmp_path: Path) -> None:
     lines = list(map(json.loads, results.read_text("utf-8").splitlines()))
     assert [line["section"] for line in lines] == list(gpu.SECTIONS)
     assert {line["status"] for line in lines} == {"skipped"}
-    assert lines[0]["why"] == "6 s left, at least 15 s wanted; run it alone with --only environment"
+    assert lines[0]["why"] == "6 s left, at least 15 s wanted; give more time with --minutes"
 
 
 @pytest.mark.parametrize(
