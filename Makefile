@@ -96,6 +96,9 @@ test: setup ## run the fast tests, which cover every room
 faults: setup ## [args="short jobs=2 FAMILY"]: kill, damage and misuse every command, seeded and resumable, write docs/durability.md (an hour or two)
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
+gpu-check: setup ## [args="--minutes 4 --only decoding"]: measure speed, memory and sameness on one GPU in at most 8 minutes (args=--tiny tries it on a CPU)
+	@exec $(VENV)/bin/python $(SCRIPT) $@
+
 audit: setup ## look for weaknesses: bandit, zizmor, pip-audit, and secrets in all of git (needs network)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]' && bash .ci/audit
 
@@ -117,5 +120,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults gpu-check audit check messages format completion
 endif

@@ -30,6 +30,7 @@ GROUPS = {
         "docs",
         "test",
         "faults",
+        "gpu-check",
         "audit",
         "check",
         "messages",
@@ -135,6 +136,7 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("faults", "args"): Setting(
         "words of tests.faults: short, again, jobs=N, seed=N, names of families", "args=short"
     ),
+    ("gpu-check", "args"): Setting("options of benchmarks/gpu.py, such as --minutes 4", "args=--tiny"),
     ("results", "all"): Setting("show every metric and column", "all=1", _ON),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }
