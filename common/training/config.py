@@ -43,7 +43,8 @@ class TrainingConfig:
     patience: Annotated[int, Ge(1), Le(10_000)] = 5
     """Evaluations in a row without a better score before training stops."""
     checkpoint_minutes: Annotated[float, Ge(0), Le(100_000)] = 5.0
-    """Most minutes between two checkpoints; every evaluation also writes one."""
+    """Minutes between two checkpoints, more when saving would take over 5 % of the time; 0: one after each step. Every
+    evaluation also writes one."""
     keep_checkpoints: Annotated[int, Ge(1), Le(1000)] = 2
     """Number of checkpoints kept on disk for resuming."""
 
