@@ -14,7 +14,9 @@ AHEAD = 2
 """Number of batches that wait for their turn."""
 
 
-def batches_ahead(make: Callable[[T], Batch], items: Iterable[T], device: torch.device) -> Generator[Batch, None, None]:
+def batches_ahead(
+    make: Callable[[T], Batch], items: Iterable[T], device: torch.device
+) -> Generator[Batch, None, None]:
     """Yield the batch that `make` returns for each item, in their order, on the device.
 
     A thread makes the next AHEAD batches in the meantime, so `make` must not use random numbers. It is not called for

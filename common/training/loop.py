@@ -23,6 +23,7 @@ from common.core.signals import Interrupted
 from common.models.pretrained import use_tf32
 from common.training import checkpoints, sharding
 from common.training.config import TrainingConfig
+from common.training.kernels import use_liger
 from common.training.losses import Loss, cross_entropy
 from common.training.plan import Plan
 from common.training.resume import (
@@ -95,7 +96,8 @@ def fit(
     `accumulation` N * A. Every process calls `evaluate`, which must return the same scores in each.
     The first process calls `follow` when training begins and whenever metrics.jsonl has new lines.
     Raises UserError when a checkpoint has another fingerprint, the loss or a gradient is not finite, no gradient
-    reaches the trained weights, memory runs out, or the processes do not form one group; Interrupted after a signal.
+    reaches the trained weights, memory runs out, or the processes do not form one group, and as `use_liger` does;
+    Interrupted after a signal.
     """
     # For dropout only: initial weights and batches have their own random states.
     set_seed(seed + distributed.rank())
@@ -108,6 +110,8 @@ def fit(
     plan = Plan(source_lengths, target_lengths, config, seed, accelerator.num_processes)
     total = plan.total()
     state = Progress()
+    if config.kernels == "liger":
+        use_liger(model)
     if config.sharding == "fsdp":
         sharding.shard(model, accelerator.device, precision)
     optimizer = _optimizer(model, config)

@@ -8,6 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from common.models.logits import has_body, target_logits, target_states, vocabulary_size
 from common.tokenization.batches import IGNORE, TARGETS, target_places, with_targets
+from common.training.kernels import has_liger_loss, liger_losses
 
 Batch = dict[str, torch.Tensor]
 Loss = Callable[[torch.nn.Module, Batch, float], torch.Tensor]
@@ -20,10 +21,12 @@ MOST_LOGITS = 2**26
 def target_losses(
     model: torch.nn.Module, batch: Batch, smoothing: float, allowed_tokens: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return the label-smoothed cross-entropy of each target token, (t,), in nats. Computed `_in_parts`.
+    """Return the label-smoothed cross-entropy of each target token, (t,), in nats. Computed `_in_parts`, or by Liger.
 
     `allowed_tokens`: as in `target_logits`.
     """
+    if allowed_tokens is None and has_liger_loss(model):
+        return liger_losses(model, target_states(model, batch), smoothing, summed=False)
 
     def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return _losses(logits, targets, smoothing)
@@ -81,6 +84,8 @@ def cross_entropy(
     Tuning With Loss Over Instructions" (it helps with long sources, short targets and few examples).
     """
     if not source:
+        if allowed_tokens is None and has_liger_loss(model):
+            return liger_losses(model, target_states(model, batch), smoothing, summed=True)  # faster
         return target_losses(model, batch, smoothing, allowed_tokens).sum()
     if getattr(model, "module", model).config.is_encoder_decoder:
         raise ValueError("an encoder-decoder does not predict its source")
