@@ -118,6 +118,9 @@ def train(
     if loaded:
         source = PretrainedConfig(model=f"tiny:{kind}")
         model, tokenizer = load_pretrained(source, frozen=False, sharded=config.sharding == "fsdp")
+        for module in model.modules():
+            if isinstance(getattr(module, "dropout", None), float):
+                module.dropout = 0.0  # each process drops others
     elif lora:
         base = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
         model, tokenizer = load_pretrained(base, frozen=True, sharded=config.sharding == "fsdp")
