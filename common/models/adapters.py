@@ -71,7 +71,8 @@ def add_tags(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: S
 def grow_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     """Enlarge the embeddings to the size of the tokenizer; many models already have more rows than tokens."""
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+        # Without weights (on the meta device) there is no mean.
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=model.device.type != "meta")
 
 
 def _trained_rows(model: PreTrainedModel, rows: list[int]) -> list[int] | dict[str, list[int]] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
@@ -14,7 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils import GENERATION_CONFIG_NAME, is_flash_attn_2_available
 from transformers.utils.logging import disable_progress_bar
 
 from common.core import distributed
@@ -46,7 +47,8 @@ def load_pretrained(
 
     `kind`: the required architecture; None accepts both.
     `frozen`: only adapters will be trained, so the weights may have 16, 8 or 4 bits.
-    `sharded`: keep the weights on the CPU, because training will shard them over GPUs that cannot hold them all.
+    `sharded`: training will shard the weights over GPUs that cannot hold them all. The first process keeps them on the
+    CPU, the others get a model on the meta device, without weights.
     `together`: every process makes this call, so the first one downloads and the others wait.
     `model.base_source` is the `source_record` of the weights.
     Raises UserError before any work when the hardware is insufficient, the weights cannot be found, or they have
@@ -84,14 +86,17 @@ def load_pretrained(
         waiting(f"load {source.name}"),
         advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."),
     ):
-        model = loader.from_pretrained(
-            source.folder,
-            dtype=dtype,
-            device_map={"": "cpu" if sharded else device()},
-            use_safetensors=True,
-            trust_remote_code=False,
-            **settings,
-        )
+        if sharded and distributed.rank() and config.quantization == "none":
+            model = _without_weights(loader, source.folder, dtype, settings["attn_implementation"])
+        else:
+            model = loader.from_pretrained(
+                source.folder,
+                dtype=dtype,
+                device_map={"": "cpu" if sharded else device()},
+                use_safetensors=True,
+                trust_remote_code=False,
+                **settings,
+            )
     keep_gradients_on_cpu(model)
     drop_decoding_defaults(model)
     if config.gradient_checkpointing:
@@ -101,6 +106,16 @@ def load_pretrained(
         )
     model.base_source = source_record(source)
     return model, pretrained_tokenizer(source.folder)
+
+
+def _without_weights(loader: Any, folder: Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    """Return what `from_pretrained` returns, but on the meta device."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.device("meta"):
+        model = loader.from_config(config, dtype=dtype, attn_implementation=attention)
+    if (folder / GENERATION_CONFIG_NAME).exists():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model.eval()
 
 
 def source_record(source: ModelSource) -> dict[str, str | None]:
@@ -157,6 +172,12 @@ def device() -> torch.device:
     """Return this process's GPU, or the CPU without GPUs. Raises UserError when there are fewer GPUs than processes."""
     number = distributed.gpu()
     return torch.device("cpu") if number is None else torch.device("cuda", number)
+
+
+def use_tf32() -> None:
+    """Let GPUs multiply float32 matrices as TF32 (10 bits of precision), which is several times as fast."""
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
 
 
 def require_hardware(config: PretrainedConfig) -> None:
