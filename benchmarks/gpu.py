@@ -39,6 +39,8 @@ from common.core.terminal import error_line
 
 START = 120.0
 """Most seconds for a new process to import everything."""
+PATIENCE = 600.0
+"""Most seconds for a section with tiny models, on a machine that is busy with other work."""
 
 
 def stop(message: str) -> NoReturn:
@@ -130,7 +132,7 @@ def run(options: argparse.Namespace, results: Path) -> list[dict[str, Any]]:
                         worker = Worker(options, log)
                         if not lines:
                             require_usable(worker, options, results)
-                    most = START if options.tiny else min(section.most, deadline - time.monotonic())
+                    most = PATIENCE if options.tiny else min(section.most, deadline - time.monotonic())
                     line = worker.measure(name, most)
                     if line["status"] in ("failed", "stopped"):
                         worker.process.kill()

@@ -62,11 +62,18 @@ def warm_up(steps: int) -> int:
 
 
 def fitted(
-    model: Any, examples: Examples, pad: int, budget: int, *, loss: Loss = cross_entropy, most_steps: int = 0
+    model: Any,
+    examples: Examples,
+    pad: int,
+    budget: int,
+    *,
+    loss: Loss = cross_entropy,
+    most_steps: int = 0,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Train with `fit` for one epoch and return what it measured; nothing is saved.
 
-    `most_steps`: end after this many steps; 0: do not.
+    `most_steps`: end after this many steps; 0: do not. `settings`: further ones of `TrainingConfig`.
     """
     collate = collate_seq2seq if model.config.is_encoder_decoder else collate_causal
     lengths = [len(example["source"]) + len(example["target"]) for example in examples]
@@ -94,8 +101,8 @@ def fitted(
         raise _TrainedError
 
     config = TrainingConfig(
-        epochs=1, tokens_per_batch=budget, learning_rate=RATE, label_smoothing=0.0, checkpoint_minutes=1e5
-    )
+        epochs=1, tokens_per_batch=budget, learning_rate=RATE, label_smoothing=0.0, checkpoint_minutes=1e5, **settings
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, suppress(_TrainedError):
         fit(
             model, Dataset.from_list([dict(e) for e in examples]), noted_collate, ended, config, Path(folder), seed=0,

@@ -67,7 +67,7 @@ def qlora_7b(bench: Bench) -> None:
 
 
 def trl(bench: Bench) -> None:
-    """Train a 7B in nf4 with `fit` and with SFTTrainer, with and without Liger: same rows, steps and adapters, no packing."""
+    """Train a 7B in nf4 with `fit` and with SFTTrainer, both with and without Liger: same rows, steps and adapters, no packing."""
     tokens = tokenizer()
     config = causal_config("tiny" if bench.tiny else "qwen2.5-7b", tokens)
     size = 2 if bench.tiny else 8
@@ -75,6 +75,11 @@ def trl(bench: Bench) -> None:
     budget = budget_for(examples, size)
     for name, run, missing in (
         ("fit", partial(fitted, budget=budget, pad=tokens.pad_token_id), ""),
+        (
+            "fit, Liger",
+            partial(fitted, budget=budget, pad=tokens.pad_token_id, kernels="liger"),
+            _missing("liger_kernel"),
+        ),
         ("SFTTrainer", partial(sft_trainer, tokens=tokens, rows=size, liger=False), _missing("trl")),
         (
             "SFTTrainer, Liger",

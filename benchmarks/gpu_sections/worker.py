@@ -39,7 +39,7 @@ SECTIONS: dict[str, Section] = {
         30, 100, "training of KoBART's shape: `fit`, `fit` with R-Drop, Seq2SeqTrainer"
     ),
     "trl": Section(
-        45, 120, "training of a 7B in nf4: `fit`, and TRL's SFTTrainer with and without Liger"
+        45, 120, "training of a 7B in nf4: `fit` and TRL's SFTTrainer, both with and without Liger"
     ),
     "card24": Section(
         45, 130, "whether 14B models in nf4 train and decode within 23.5 GiB"

@@ -26,7 +26,7 @@ FIELDS: dict[str, dict[str, set[str]]] = {
                  "hf_decoder, 4 rows, samples": DECODED, "generate in file order, 8 rows": DECODED,
                  "generate_batch, 4 rows": DECODED, "generate_batch, 6 rows": DECODED},
     "kobart": {"fit": SPEED, "fit, R-Drop": SPEED, "Seq2SeqTrainer": SPEED},
-    "trl": {"fit": SPEED, "SFTTrainer": set(), "SFTTrainer, Liger": set()},
+    "trl": {"fit": SPEED, "fit, Liger": set(), "SFTTrainer": set(), "SFTTrainer, Liger": set()},
     "card24": {"load qwen3-14b from disk, 2 layers": {"seconds", "resident_gib"},
                **{f"{shape}: {case}": wanted for shape in ("qwen3-14b", "qwen2.5-14b")
                   for case, wanted in (("train, 2048 tokens", SPEED), ("train, also on prompts, 2048 tokens", SPEED),
