@@ -29,7 +29,8 @@ def decoder(
 
         return vllm.decoder(folder, decoding)
     from common.generation.hf import hf_decoder
+    from common.generation.merging import merges
     from common.models.storage import load_merged, load_model
 
-    model, tokenizer = load_merged(folder) if decoding.merge else load_model(folder)
+    model, tokenizer = load_merged(folder) if merges(folder, decoding) else load_model(folder)
     return hf_decoder(model, tokenizer, tokens_in(tokenizer, vocabulary_texts)), tokenizer

@@ -11,6 +11,7 @@ from common.core import distributed
 from common.core.errors import UserError
 from common.generation import resumable
 from common.generation.config import DecodingConfig
+from common.generation.cut import note_cut
 from common.generation.decoder import Decoder
 from common.models import storage
 from common.postprocess import predictions
@@ -72,6 +73,7 @@ def infer(
     for split in SPLITS:
         rows = run.split(split).rows
         path = run.folder / split / "candidates.jsonl"
+        chosen = decoding or config.decoding
         pooled: dict[str, list[Candidate]] = {row.id: [] for row in rows}
         for number, template in enumerate(templates):
             inputs = examples.sources(rows, tokenizer, config.lengths, template)
@@ -79,12 +81,14 @@ def infer(
             found = resumable.generate(
                 decoder,
                 inputs,
-                decoding or config.decoding,
+                chosen,
                 place,
                 key=run.key(split, run.checkpoint, str(decoding), str(number)),
                 seed=config.seed,
             )
             pooled = {name: pooled[name] + found[name] for name in pooled}
+        note_cut(run, split, pooled, chosen)
+        run.notes["tokens_at_once"] = resumable.agreed_budget(decoder, chosen)
         if len(templates) > 1 and distributed.rank() == 0:
             candidates.write(path, pooled)
         files += [path, predictions.write(run, split, config.postprocess, pooled)]

@@ -17,7 +17,7 @@ from common.core import distributed
 from common.core.errors import UserError
 from common.core.files import read_json, shown
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
+from common.generation.decoder import Decoder, batch_seed, candidates_of, end_tokens, with_samples
 from common.models import storage
 from common.models.config import PretrainedConfig
 from common.models.storage import ADAPTER, generation_config
@@ -52,6 +52,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         _require_supported(config)
+        seed = batch_seed(seed, sources)
         found = model.generate(
             [prompt(prompt_token_ids=list(source)) for source in sources],
             [_sampling(package, config, seed, number, ends) for number in range(len(sources))],
@@ -147,6 +148,7 @@ def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, ends
         n=config.candidates,
         temperature=config.temperature,
         top_p=config.top_p if config.temperature else 1.0,
+        repetition_penalty=config.repetition_penalty,
         max_tokens=config.max_new_tokens,
         seed=seed % 2**62 + number * config.candidates,  # vLLM adds i for sample i
         ignore_eos=True,  # only the tokens of `decoder.end_tokens` end a summary
