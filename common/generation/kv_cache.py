@@ -50,6 +50,8 @@ def unknown_cache(model: PreTrainedModel) -> str:
         layers = DynamicCache(config=inner.config).layers
     except KeyError as error:  # a type of layer for which transformers has no dynamic cache
         return str(error.args[0])
+    if inner._is_stateful and not any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
+        return type(inner).__name__  # its states are in its modules (RecurrentGemma)
     return next((type(layer).__name__ for layer in layers if type(layer) not in _KNOWN), "")
 
 
