@@ -1,7 +1,7 @@
 """Define the interface of an engine, and turn generated token ids into candidates, whichever engine computed them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from transformers import GenerationConfig as HFGenerationConfig
 from transformers import PreTrainedTokenizerFast
@@ -27,6 +27,27 @@ def budget_of(decoder: Decoder, config: DecodingConfig) -> int:
 def batch_seed(seed: int, sources: Sequence[Sequence[int]]) -> int:
     """Return a seed of a batch for an engine that has only one: the same for the same sources in the same order."""
     return int(sha256_texts([str(seed), *(str(list(source)) for source in sources)])[:15], 16)
+
+
+@dataclass(frozen=True)
+class BatchingDecoder:
+    """A decoder whose engine batches by itself, so that it gets many dialogues at once, and not those of a token budget.
+
+    A source's samples depend on the seed and the source alone, not on the other sources.
+    """
+
+    decode: Decoder
+    """The function that decodes."""
+    dialogues: int
+    """Number of dialogues that it should get in a call."""
+    made_with: str = ""
+    """What the candidates depend on besides model and settings, such as a precision chosen by the GPU's memory."""
+
+    def __call__(
+        self, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
+    ) -> list[list[Candidate]]:
+        """Decode, as every decoder does."""
+        return self.decode(sources, config, seed)
 
 
 def with_samples(decoder: Decoder) -> Decoder:

@@ -49,6 +49,11 @@ class Halving:
                 torch.cuda.empty_cache()
         return found
 
+    @property
+    def made_with(self) -> str:
+        """What the inner decoder's candidates depend on besides model and settings; "" for nothing."""
+        return str(getattr(self.decoder, "made_with", ""))
+
     def tokens_at_once(self, config: DecodingConfig) -> int:
         """Return the inner decoder's token budget for `--tokens-at-once auto`."""
         return budget_of(self.decoder, config)

@@ -140,6 +140,8 @@ class HFDecoder:
     """The allowed token ids, as in `decode`."""
     logprobs: bool = True
     """Whether to compute log-probabilities, as in `decode`."""
+    made_with: str = ""
+    """What the candidates depend on besides model and settings, such as a precision chosen by the GPU's memory."""
     _budgets: dict[DecodingConfig, int] = field(default_factory=dict)
 
     def __call__(
@@ -176,15 +178,20 @@ class HFDecoder:
 
 
 def hf_decoder(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, allowed_tokens: Collection[int] = ()
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    allowed_tokens: Collection[int] = (),
+    made_with: str = "",
 ) -> Decoder:
     """Return a decoder that uses transformers, and continues with smaller batches when memory runs out.
 
-    `allowed_tokens`: the allowed token ids, as in `decode`.
+    `allowed_tokens`: the allowed token ids, as in `decode`. `made_with`: as in HFDecoder.
     """
     warn_of_slow_decoding(model)
     use_sdpa(model)
-    return Halving(HFDecoder(model, tokenizer, allowed_tokens), shared=isinstance(model, FSDPModule))
+    return Halving(
+        HFDecoder(model, tokenizer, allowed_tokens, made_with=made_with), shared=isinstance(model, FSDPModule)
+    )
 
 
 def warn_of_slow_decoding(model: PreTrainedModel) -> None:

@@ -34,6 +34,10 @@ _KNOWN = (
 """Types of layers whose whole state `repeat_with_room` and `select_rows` repeat and select. A subclass may hold more."""
 
 
+_OUTSIDE = ("recurrent_gemma",)
+"""Types of models that keep states in their modules, where the cache does not show them."""
+
+
 def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
     """Return the model that a PEFT model wraps; any other model itself."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
@@ -42,16 +46,13 @@ def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
 def unknown_cache(model: PreTrainedModel) -> str:
     """Return the name of what keeps the rows of a causal model's cache from being repeated and selected; "" for nothing."""
     inner = without_adapters(model)
-    if "past_key_values" not in signature(inner.forward).parameters or not (
-        inner._supports_default_dynamic_cache()
-    ):
+    takes = "past_key_values" in signature(inner.forward).parameters
+    if not takes or not inner._supports_default_dynamic_cache() or inner.config.model_type in _OUTSIDE:
         return type(inner).__name__
     try:
         layers = DynamicCache(config=inner.config).layers
     except KeyError as error:  # a type of layer for which transformers has no dynamic cache
         return str(error.args[0])
-    if inner._is_stateful and not any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
-        return type(inner).__name__  # its states are in its modules (RecurrentGemma)
     return next((type(layer).__name__ for layer in layers if type(layer) not in _KNOWN), "")
 
 

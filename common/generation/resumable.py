@@ -12,7 +12,7 @@ from common.core.messages import brief
 from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.generation.config import MOST_ROWS, TOKENS_AT_ONCE, DecodingConfig
-from common.generation.decoder import Decoder, budget_of
+from common.generation.decoder import BatchingDecoder, Decoder, budget_of
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.tokenization.batches import token_budget_batches
@@ -26,9 +26,8 @@ def batches(lengths: Sequence[int], config: DecodingConfig, budget: int = TOKENS
     found = costs(lengths, config)
     if config.tokens_at_once != "auto":
         return token_budget_batches(found, config.tokens_at_once, rng=None)
-    least = -(
-        -budget * _width(config) // MOST_ROWS
-    )  # as if a short source took as much as one of MOST_ROWS rows
+    # Count each source as at least its share of a batch of MOST_ROWS rows, so that no batch has more rows.
+    least = -(-budget * _width(config) // MOST_ROWS)
     return token_budget_batches([max(cost, least) for cost in found], budget, rng=None)
 
 
@@ -45,6 +44,22 @@ def _width(config: DecodingConfig) -> int:
 def agreed_budget(decoder: Decoder, config: DecodingConfig) -> int:
     """Return the token budget of a batch, the same in every process; every process must make this call."""
     return min(distributed.gather([budget_of(decoder, config)]))
+
+
+def groups_for(
+    decoder: Decoder, lengths: Sequence[int], config: DecodingConfig, budget: int = TOKENS_AT_ONCE
+) -> list[list[int]]:
+    """Return the groups of indices that the decoder gets in one call each.
+
+    A decoder that batches by itself gets groups of equal size and similar lengths, as many for each process.
+    """
+    if not isinstance(decoder, BatchingDecoder):
+        return batches(lengths, config, budget)
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    processes = distributed.count()
+    rounds = -(-len(order) // (decoder.dialogues * processes))
+    count = min(len(order), rounds * processes)
+    return [order[start::count] for start in range(count)]
 
 
 def generate(
@@ -76,13 +91,12 @@ def generate(
             f"{shown(path)}: id {brief(unknown[0])} is not in this split; delete the file and run this again."
         )
     names = list(sources)
+    lengths = [len(sources[name]) for name in names]
     budget = agreed_budget(decoder, config)
-    groups = [
-        [names[index] for index in group]
-        for group in batches([len(sources[name]) for name in names], config, budget)
-    ]
+    groups = [[names[index] for index in group] for group in groups_for(decoder, lengths, config, budget)]
     mine = groups[distributed.rank() :: distributed.count()]
-    cost = dict(zip(names, costs([len(sources[name]) for name in names], config), strict=True))
+    cost = dict(zip(names, costs(lengths, config), strict=True))
+    alone = isinstance(decoder, BatchingDecoder)  # a source's candidates do not depend on its group
     state = _progress(mine, cost, done)
     with signals.noted(), batches_shown(state, f"decode {path.parent.name}"):
         for ids in mine:
@@ -90,6 +104,8 @@ def generate(
                 continue
             if signals.pending():
                 break
+            if alone:
+                ids = [name for name in ids if name not in done]
             with advise_when_out_of_memory(f"run this again with a lower --tokens-at-once (now {budget})."):
                 decoded = decoder([sources[i] for i in ids], config, seed)
             new = [name for name in ids if name not in done]

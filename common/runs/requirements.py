@@ -172,8 +172,13 @@ def _require_gpus(start: Start, engine: str, sharded: int) -> None:
     other = "use --engine hf, or --engine ctranslate2 for BART and mBART on a CPU"
     if not count:
         raise UserError(f"--engine vllm needs a CUDA GPU, and this machine has none; {other}.")
-    if start.processes == 1 and sharded > count:
-        raise UserError(f"--vllm-gpus {sharded}: this machine has {count} GPUs; lower it.")
+    if start.processes * sharded > count:
+        raise UserError(
+            f"--vllm-gpus {sharded}: this machine has {count} GPUs; lower it."
+            if start.processes == 1
+            else f"gpus={start.processes} with --vllm-gpus {sharded} needs {start.processes * sharded} GPUs, but this machine "
+            f"has {count}; lower one of them."
+        )
 
 
 def require_keys(settings: Any, *, may_be_cached: bool = True) -> None:

@@ -11,7 +11,7 @@ from experiments.exp005.config import SMOKE, Config
 def infer(run: Run[Config]) -> None:
     """Select shots by BM25, build prompts of several styles, generate candidates, write predictions and dev scores."""
     config = run.config
-    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
+    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding, config.lengths)
     train, others = run.split("train").rows, [*run.split("dev").rows, *run.split("test").rows]
     prompts = [replace(config.prompt, style=style) for style in config.styles]
     templates = [

@@ -9,7 +9,7 @@ from experiments.exp007.config import SMOKE, Config
 
 def infer(run: Run[Config]) -> None:
     """Decode with the best adapter on its base; write candidates, post-processed predictions and dev scores."""
-    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
+    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, run.config.lengths)
     template = chat_template(tokenizer, prompts.prompt(config=run.config.prompt))
     inference.infer(run, decoder, tokenizer, template)
 

@@ -9,7 +9,7 @@ from experiments.exp012.config import SMOKE, Config
 def infer(run: Run[Config]) -> None:
     """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     config = run.config
-    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding)
+    decoder, tokenizer = engines.decoder(run.folder / "best", config.decoding, config.lengths)
     others = [*run.split("dev").rows, *run.split("test").rows]
     train = run.split("train").rows
     templates = chat_templates(tokenizer, config.prompt, config.lengths, train, others, run.near_copy)

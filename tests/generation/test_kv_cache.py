@@ -97,7 +97,7 @@ def test_every_kind_of_cache_decodes_as_generate_does(
     whole = decode(model, WORDS, sources, sampled, seed=1)
     assert [[c.text for c in group] for group in steps] == [[c.text for c in group] for group in whole]
     assert [c.logprob for group in steps for c in group] == pytest.approx(
-        [c.logprob for group in whole for c in group], abs=1e-5
+        [c.logprob for group in whole for c in group], abs=1e-4
     )
     assert len({c.tokens for group in steps for c in group}) > 3
     monkeypatch.undo()
