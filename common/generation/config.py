@@ -48,7 +48,7 @@ class DecodingConfig:
     on a GPU what its free memory holds, up to 512 rows."""
     engine: Literal["hf", "ctranslate2", "vllm"] = "hf"
     """hf: every model on every device; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
-    merge: bool | Literal["auto"] = "auto"
+    merge: Literal["auto"] | bool = "auto"
     """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; with true, evaluations in training do
     it too. auto: on a GPU whose memory holds these weights."""
     ct2_weights: Literal["float32", "int8"] = "float32"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from common.generation import hf, kv_cache, sampling, stepping
 from common.generation.config import DecodingConfig
@@ -15,7 +15,17 @@ from common.generation.hf import decode, hf_decoder
 from common.models.adapters import add_lora
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained
-from tests.support.decoding import EOS, GREEDY, KINDS, WORDS, by_hand, sources_of
+from tests.support.decoding import (
+    EOS,
+    GREEDY,
+    KINDS,
+    WORDS,
+    banned,
+    by_hand,
+    next_logits,
+    sources_of,
+    until_end,
+)
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
@@ -156,3 +166,75 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
         )
     lengths = {c.tokens for group in found[0] for c in group}
     assert found[0] == found[1] and len(lengths) > 4
+
+
+@pytest.mark.parametrize("config", [GREEDY, replace(GREEDY, samples=3, samples_temperature=1.3)])
+def test_looking_for_ended_texts_less_often_changes_nothing(
+    taught_models: dict[str, PreTrainedModel], config: DecodingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: rows stay a few steps longer, and what they are given behind their end is left out."""
+    sources = list(sources_of("qwen2", 12).values())
+    steps: list[int] = []
+    model = taught_models["qwen2"]
+    found = []
+    for every in (1, 4, 7):
+        monkeypatch.setitem(stepping.CHECK_EVERY, "cpu", every)
+        hook = model.register_forward_pre_hook(lambda *_: steps.append(1))
+        found.append(hf_decoder(model, WORDS)(sources, config, 3))
+        hook.remove()
+        steps.append(0)
+    for other in found[1:]:
+        for ours, theirs in zip(found[0], other, strict=True):
+            assert [(c.text, c.tokens, c.cut) for c in ours] == [(c.text, c.tokens, c.cut) for c in theirs]
+            assert [c.logprob for c in ours] == pytest.approx([c.logprob for c in theirs], abs=1e-9)
+    assert len({c.tokens for group in found[0] for c in group}) > 3
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["all-tokens", "allowed-tokens"])
+def test_a_penalty_on_repetition_is_that_of_generate(
+    taught_models: dict[str, PreTrainedModel], limited: bool
+) -> None:
+    """Of a causal model, the prompt counts too, without its padding."""
+    model, sources = taught_models["qwen2"], list(sources_of("qwen2", 9).values())
+    config = replace(GREEDY, repetition_penalty=1.3)
+    found = decode(model, WORDS, sources, config, allowed_tokens=range(len(WORDS)) if limited else ())
+    free = decode(model, WORDS, sources, GREEDY)
+    assert [group[0].text for group in found] != [group[0].text for group in free]
+    for source, (candidate,) in zip(sources, found, strict=True):
+        out = model.generate(
+            input_ids=torch.tensor([source]),
+            attention_mask=torch.ones(1, len(source), dtype=torch.long),
+            generation_config=GenerationConfig(
+                max_new_tokens=24, do_sample=False, eos_token_id=EOS, pad_token_id=WORDS.pad_token_id,
+                repetition_penalty=1.3,
+            ),
+        )  # fmt: skip
+        ids = until_end(out[0, len(source) :].tolist())
+        assert candidate.text == WORDS.decode(ids, skip_special_tokens=True).strip()
+        assert candidate.logprob == pytest.approx(by_hand(model, source, ids), abs=1e-3)
+    sampled = replace(config, candidates=3, temperature=1.2)
+    steps = decode(model, WORDS, sources, sampled, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hf, "can_step", lambda *_: False)
+        assert [[c.text for c in group] for group in decode(model, WORDS, sources, sampled, seed=1)] == [
+            [c.text for c in group] for group in steps
+        ]
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_penalty_leaves_the_start_token_of_an_encoder_decoder_alone(
+    taught_models: dict[str, PreTrainedModel], size: int
+) -> None:
+    model, sources = taught_models["bart"], list(sources_of("bart", 5).values())
+    config = replace(GREEDY, repetition_penalty=1.5, no_repeat_ngram=size)
+    found = decode(model, WORDS, sources, config)
+    for source, (candidate,) in zip(sources, found, strict=True):
+        ids: list[int] = []
+        while len(ids) < 24 and EOS not in ids:
+            logits = next_logits(model, source, ids).clone()
+            for token in set(ids):
+                logits[token] *= 1.5 if logits[token] < 0 else 1 / 1.5
+            logits[list(banned(ids, size) if size else ())] = -math.inf
+            ids.append(int(logits.argmax()))
+        assert candidate.text == WORDS.decode(ids, skip_special_tokens=True).strip()
+        assert candidate.tokens == len(ids)
