@@ -11,7 +11,6 @@ from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.rows import Row
-from common.generation.attention import decoding_attention
 from common.generation.config import DecodingConfig
 from common.generation.halving import Halving
 from common.generation.hf import HFDecoder, warn_of_slow_decoding
@@ -61,7 +60,7 @@ def dev_evaluation(
             sum(cost[index] for group in shown for index in group), sum(map(len, shown)), "dialogues"
         )
         texts: list[tuple[str, str]] = []
-        with batches_shown(state, "evaluate on dev"), decoding_attention(scored):
+        with batches_shown(state, "evaluate on dev"):
             for first in range(0, len(groups), distributed.count()):
                 if signal := distributed.agreed_signal():
                     raise Interrupted(signal, together=True)

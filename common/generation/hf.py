@@ -9,7 +9,7 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import NoRepeatNGramLogitsProcessor, PreTrainedModel, PreTrainedTokenizerFast
 
 from common.generation import stepping
-from common.generation.attention import use_sdpa
+from common.generation.attention import decoding_attention
 from common.generation.batch_size import tokens_at_once
 from common.generation.by_generate import by_generate
 from common.generation.config import DecodingConfig
@@ -148,6 +148,12 @@ class HFDecoder:
         self, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
     ) -> list[list[Candidate]]:
         """Return the candidates of each source."""
+        with decoding_attention(self.model):
+            return self._decode(sources, config, seed)
+
+    def _decode(
+        self, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
+    ) -> list[list[Candidate]]:
         if not (config.samples and config.temperature == 0 and can_step(self.model, config)):
             return with_samples(self._once)(sources, config, seed)
         config.require_consistent()
@@ -188,7 +194,6 @@ def hf_decoder(
     `allowed_tokens`: the allowed token ids, as in `decode`. `made_with`: as in HFDecoder.
     """
     warn_of_slow_decoding(model)
-    use_sdpa(model)
     return Halving(
         HFDecoder(model, tokenizer, allowed_tokens, made_with=made_with), shared=isinstance(model, FSDPModule)
     )

@@ -13,7 +13,6 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen2Config
 
 from common.generation import batch_size, resumable
-from common.generation.attention import decoding_attention, use_sdpa
 from common.generation.batch_size import Footprint, budget, footprint, tokens_at_once
 from common.generation.config import MOST_ROWS, DecodingConfig
 from common.generation.cut import note_cut
@@ -173,17 +172,21 @@ def test_adapters_are_merged_by_themselves_where_a_gpu_holds_the_weights(
 def test_flash_attention_makes_room_for_sdpa_while_decoding(
     taught_models: dict[str, PreTrainedModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In evaluations only meanwhile. The package flash-attn needs a GPU, so transformers is not asked for it here."""
+    """Only meanwhile. The package flash-attn needs a GPU, so transformers is not asked for it here."""
     model = taught_models["qwen2"]
     sources = list(sources_of("qwen2", 4).values())
     expected = decode(model, WORDS, sources, GREEDY)
+    used: list[str] = []
+    hook = model.register_forward_pre_hook(lambda *_: used.append(model.config._attn_implementation))
     monkeypatch.setattr(model, "_check_and_adjust_attn_implementation", lambda name, **_: name)
-    model.set_attn_implementation("flash_attention_2")
-    with decoding_attention(model):
-        assert model.config._attn_implementation == "sdpa"
-        assert decode(model, WORDS, sources, GREEDY) == expected
-    assert model.config._attn_implementation == "flash_attention_2"
-    assert use_sdpa(model) == "flash_attention_2" and model.config._attn_implementation == "sdpa"
-    model.set_attn_implementation("eager")
-    assert use_sdpa(model) == model.config._attn_implementation == "eager"
-    model.set_attn_implementation("sdpa")
+    try:
+        for given, wanted in (("flash_attention_2", "sdpa"), ("eager", "eager"), ("sdpa", "sdpa")):
+            model.set_attn_implementation(given)
+            used.clear()
+            found = hf_decoder(model, WORDS)(sources, GREEDY, 1)
+            assert [[c.text for c in group] for group in found] == [
+                [c.text for c in group] for group in expected
+            ]
+            assert set(used) == {wanted} and model.config._attn_implementation == given
+    finally:
+        hook.remove()
