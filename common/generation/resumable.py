@@ -13,6 +13,7 @@ from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.generation.config import MOST_ROWS, TOKENS_AT_ONCE, DecodingConfig
 from common.generation.decoder import BatchingDecoder, Decoder, budget_of
+from common.generation.halving import Halving
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.tokenization.batches import token_budget_batches
@@ -106,7 +107,12 @@ def generate(
                 break
             if alone:
                 ids = [name for name in ids if name not in done]
-            with advise_when_out_of_memory(f"run this again with a lower --tokens-at-once (now {budget})."):
+            with advise_when_out_of_memory(
+                "one dialogue alone does not fit: run this again with fewer --samples, --candidates or --beams, or with more "
+                "free memory."
+                if isinstance(decoder, Halving) and not decoder.shared
+                else f"run this again with a lower --tokens-at-once (now {budget})."
+            ):
                 decoded = decoder([sources[i] for i in ids], config, seed)
             new = [name for name in ids if name not in done]
             for name, found in zip(ids, decoded, strict=True):

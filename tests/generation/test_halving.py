@@ -90,7 +90,9 @@ def test_one_dialogue_that_does_not_fit_gets_the_advice(
     hook, _ = small_memory(taught_models["qwen2"], 0)
     decoder = hf_decoder(taught_models["qwen2"], WORDS)
     try:
-        with pytest.raises(UserError, match=r"^out of memory; run this again with a lower --tokens-at-once"):
+        with pytest.raises(
+            UserError, match=r"^out of memory; one dialogue alone does not fit: .* fewer --samples"
+        ):
             generate(decoder, sources_of("qwen2", 3), GREEDY, tmp_path / "dev.jsonl", key="k", seed=1)
     finally:
         hook.remove()
