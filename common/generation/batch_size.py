@@ -60,13 +60,21 @@ def footprint(model: PreTrainedModel) -> Footprint:
     cache, _ = _read(model, ids)  # the first pass also allocates the workspaces of libraries
     held = _by_token(cache) / _ROWS, _by_row(cache) / _ROWS
     del cache
-    peak = 0
-    if model.device.type == "cuda":
-        before = torch.cuda.memory_allocated(model.device)
-        torch.cuda.reset_peak_memory_stats(model.device)
-        _, peak = _read(model, ids), torch.cuda.max_memory_allocated(model.device) - before
+    # The difference of two passes leaves out what does not grow with the tokens, such as a layer's unpacked 4-bit weights.
+    grown = _peak(model, ids) - _peak(model, ids[:1])
     vocabulary = model.get_output_embeddings().weight.shape[0]
-    return Footprint(held[0], held[1] + _LOGITS * vocabulary, max(0.0, peak / ids.numel() - held[0]))
+    read = max(0.0, grown / ids[1:].numel() - held[0])
+    return Footprint(held[0], held[1] + _LOGITS * vocabulary, read)
+
+
+def _peak(model: PreTrainedModel, ids: torch.Tensor) -> int:
+    """Return the most bytes that reading the sources takes on a GPU; 0 on a CPU, which does not count them."""
+    if model.device.type != "cuda":
+        return 0
+    before = torch.cuda.memory_allocated(model.device)
+    torch.cuda.reset_peak_memory_stats(model.device)
+    _read(model, ids)
+    return int(torch.cuda.max_memory_allocated(model.device) - before)
 
 
 def _read(model: PreTrainedModel, ids: torch.Tensor) -> tuple[Any, Any]:

@@ -43,10 +43,14 @@ def dev_evaluation(
     config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
     inputs = sources(rows, tokenizer, lengths, template)
     references = {row.id: row.summaries for row in rows}
+    warned = False
 
     def evaluate(model: PreTrainedModel) -> dict[str, float]:
         scored = for_evaluation(model) if decoding.merge is True else model
-        warn_of_slow_decoding(scored)
+        nonlocal warned
+        if not warned:
+            warn_of_slow_decoding(scored)
+        warned = True
         decoder = Halving(
             HFDecoder(scored, tokenizer, allowed_tokens, logprobs=False), shared=isinstance(model, FSDPModule)
         )

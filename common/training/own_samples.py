@@ -69,6 +69,7 @@ def sample_summaries(
     decoder = hf_decoder(model.eval(), tokenizer, tokens_in(tokenizer, vocabulary_texts))
     found = resumable.generate(decoder, inputs, decoding, path, key=key, seed=settings.seed)
     note_cut(run, "train", found, decoding)
+    run.notes["tokens_at_once"] = resumable.agreed_budget(decoder, decoding)
     scores = reward.scores(rows, found, run.competition)
     run.notes["sampled"] = reward.summary(scores)
     rewards = reward.rewards(scores, found, run.competition, config.agreement)

@@ -48,6 +48,15 @@ def test_states_that_do_not_grow_count_for_each_row() -> None:
     assert found.each(replace(AUTO, max_new_tokens=64)) > found.each(AUTO) > found.token
 
 
+def test_activations_are_what_grows_with_the_tokens_read(
+    taught_models: dict[str, PreTrainedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = taught_models["qwen2"]
+    cache = footprint(model).token
+    monkeypatch.setattr(batch_size, "_peak", lambda _, ids: 10**9 + ids.numel() * 5000)
+    assert footprint(model) == replace(footprint(model), token=cache, read=5000 - cache)
+
+
 def test_the_budget_of_a_7b_on_24_gb() -> None:
     """Qwen2.5-7B in bf16 holds 57,344 bytes a token: 6 GB hold about 70,000 tokens, 100 rows."""
     cost = Footprint(token=57_344, row=16 * 152_064, read=0.0).each(replace(AUTO, max_new_tokens=128))
