@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from common.core.files import sha256_texts
 from common.generation.config import TOKENS_AT_ONCE, DecodingConfig
+from common.prompts.cleaning import final_answer, has_thought_tag, without_thoughts
 from common.runs.candidates import Candidate
 
 Decoder = Callable[[Sequence[Sequence[int]], "DecodingConfig", int], list[list[Candidate]]]
@@ -85,12 +86,16 @@ def candidates_of(
 
     `generated` includes the end token, one of `ends`. Sampled candidates are sorted in descending order of mean
     log-probability; those of a search keep its order.
+    The answer of a chat model is tidied as an API's answer is (`cleaning.final_answer`): the text is empty when there is
+    no answer, as when a thought did not end within `max_new_tokens`.
     """
     # The tokenizer may not know the checkpoint's end tokens as special and would decode them as text.
     bodies = [tokens[:-1] if tokens and tokens[-1] in ends else tokens for tokens in generated]
-    texts = tokenizer.batch_decode(bodies, skip_special_tokens=True)
+    texts = [text.strip() for text in tokenizer.batch_decode(bodies, skip_special_tokens=True)]
+    if tokenizer.chat_template:
+        texts = [final_answer(text) for text in _outside_thoughts(bodies, texts, tokenizer)]
     flat = [
-        Candidate(text.strip(), logprob, len(tokens), cut=_is_cut(tokens, config, ends))
+        Candidate(text, logprob, len(tokens), cut=_is_cut(tokens, config, ends))
         for text, logprob, tokens in zip(texts, logprobs, generated, strict=True)
     ]
     groups = [flat[i : i + config.candidates] for i in range(0, len(flat), config.candidates)]
@@ -102,6 +107,23 @@ def candidates_of(
 def _is_cut(tokens: Sequence[int], config: DecodingConfig, ends: Sequence[int]) -> bool:
     """Return whether a summary stopped at `max_new_tokens` instead of at an end token."""
     return len(tokens) >= config.max_new_tokens and tokens[-1] not in ends
+
+
+def _outside_thoughts(
+    bodies: Sequence[Sequence[int]], texts: Sequence[str], tokenizer: PreTrainedTokenizerFast
+) -> Sequence[str]:
+    """Return the decoded texts without the thoughts whose tags are special tokens, which decoding has left out."""
+    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    if not any(map(has_thought_tag, special)):
+        return texts
+    found = []
+    for whole, text in zip(tokenizer.batch_decode(bodies), texts, strict=True):
+        if has_thought_tag(whole) and not has_thought_tag(text):
+            text = without_thoughts(whole)
+            for token in special:
+                text = text.replace(token, "")
+        found.append(text)
+    return found
 
 
 def _by_mean_logprob(candidate: Candidate) -> float:

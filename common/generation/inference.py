@@ -68,7 +68,7 @@ def infer(
     _require_context_of_saved(run)
     made_with = _made_with(decoder)
     if made_with:
-        run.notes["decoded_with"] = made_with
+        (run.notes["decoded_with"],) = made_with
     files = []
     for split in SPLITS:
         rows = run.split(split).rows

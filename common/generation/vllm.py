@@ -26,7 +26,6 @@ from common.generation.config import DecodingConfig
 from common.generation.context import require_context
 from common.generation.decoder import BatchingDecoder, candidates_of, end_tokens
 from common.generation.vllm_model import INSTALL, Weights
-from common.llm.cleaning import tidy
 from common.models import storage
 from common.models.storage import generation_config
 from common.runs.candidates import Candidate
@@ -52,7 +51,8 @@ def decoder(
     package = _package()
     _require_supported(decoding)
     tokenizer = load_tokenizer(folder)
-    place, base = storage.weights(folder)
+    with distributed.first_alone():  # which downloads
+        place, base = storage.weights(folder)
     config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     _require_causal(place, config)
     longest = None
@@ -98,7 +98,7 @@ def decoder(
             generated = [list(output.token_ids) for output in outputs]
             groups = candidates_of(generated, [_logprob(output) for output in outputs], tokenizer, part, ends)
             pooled = [first + second for first, second in zip(pooled, groups, strict=True)]
-        return [_tidied(group) for group in pooled] if tokenizer.chat_template else pooled
+        return pooled
 
     return BatchingDecoder(run, DIALOGUES, f"vllm, weights {weights}"), tokenizer
 
@@ -230,8 +230,3 @@ def _generate(model: Any, prompts: list[Any], params: list[Any], adapter: Any) -
 def _logprob(output: Any) -> float:
     steps = zip(output.token_ids, output.logprobs, strict=True)
     return float(sum(step[token].logprob for token, step in steps))
-
-
-def _tidied(group: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates of a chat model without what surrounds an answer, as answers of an API."""
-    return [replace(candidate, text=tidy(candidate.text)) for candidate in group]

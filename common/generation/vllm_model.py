@@ -33,6 +33,8 @@ PLUGIN = "vllm_bnb_plugin"
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that vLLM accepts as max_lora_rank
 MOST_OF_GPU = 0.7
 """Largest share of the GPU's memory for 16-bit weights; the rest holds the KV cache, activations and CUDA graphs."""
+WITHOUT_LORA = ("gpt2",)
+"""Model types that vLLM runs, but without adapters."""
 MULTIMODAL = (
     "Gemma3ForConditionalGeneration",
     "Gemma3nForConditionalGeneration",
@@ -73,8 +75,9 @@ class Adapter:
 def adapter(folder: Path, config: PreTrainedConfig) -> Adapter | None:
     """Return the adapters in a saved model's folder; None when it has none.
 
-    `config`: the config of the base. Raises UserError for trained embedding rows, a rank that vLLM does not support, and a
-    multimodal base in which vLLM would not find the layers: it ignores adapters of unknown layers without a word.
+    `config`: the config of the base. Raises UserError for trained embedding rows, adapters of experts, a rank or an
+    architecture that vLLM does not support, and a multimodal base in which vLLM would not find the layers: it ignores
+    adapters of unknown layers without a word.
     """
     if not (folder / ADAPTER).exists():
         return None
@@ -82,6 +85,14 @@ def adapter(folder: Path, config: PreTrainedConfig) -> Adapter | None:
     if saved.get("trainable_token_indices") or saved.get("modules_to_save"):
         raise UserError(
             f"{shown(folder)} has trained embedding rows (--added-tags), which vLLM cannot load: use --engine hf."
+        )
+    if saved.get("target_parameters"):
+        raise UserError(
+            f"{shown(folder)} has adapters of experts, which were never compared with vLLM's: use --engine hf."
+        )
+    if config.model_type in WITHOUT_LORA:
+        raise UserError(
+            f"{shown(folder)} has adapters, which vLLM does not support for {config.model_type}: use --engine hf."
         )
     if saved["r"] > RANKS[-1]:
         raise UserError(

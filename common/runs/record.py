@@ -18,7 +18,7 @@ from common.data.competition_file import comp_setting
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
-INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")
+INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.", "styles")
 """Beginnings of the settings that may change after training."""
 _NEEDED = ("status", "config", "data", "code", "notes")
 _NEEDED_WHEN_FINISHED = ("checkpoint", "files", "hardware", "git", "packages", "minutes")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from common.generation import engines, inference
 from common.runs import Run, main
+from common.tokenization import chat
 from common.tokenization.layout import chat_templates, shots_dropped
 from experiments.exp005.config import SMOKE, Config
 
@@ -17,6 +18,7 @@ def infer(run: Run[Config]) -> None:
     templates = [
         chat_templates(tokenizer, prompt, config.lengths, train, others, run.near_copy) for prompt in prompts
     ]
+    run.notes["chat"] = chat.notes(tokenizer, config.prompt)
     run.notes["shots_dropped"] = [shots_dropped(template, others) for template in templates]
     inference.infer(run, decoder, tokenizer, *templates)
 

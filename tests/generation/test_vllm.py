@@ -6,19 +6,23 @@ No vLLM is installed here: `tests/support/fake_vllm` stands for it, and takes on
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from transformers import GenerationConfig
 
+from common.core import signals
 from common.core.errors import UserError
 from common.core.files import read_json, write_json
-from common.generation import engines
+from common.core.signals import Interrupted
+from common.generation import engines, vllm
 from common.models.adapters import add_lora
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained, pretrained_tokenizer
@@ -38,12 +42,14 @@ from types import SimpleNamespace
 import torch
 import vllm
 import common.models.storage
+from common.core import distributed
 from common.core.errors import UserError
 from common.core.messages import log_to_terminal
 from common.generation.config import DecodingConfig
 from common.generation.engines import decoder
 from common.tokenization.config import LengthConfig
 log_to_terminal()
+distributed.wait = lambda: None  # a case is one of two processes, and the other one does not exist
 torch.cuda.is_available = lambda: True  # once everything is imported
 
 def answer(folder, sources, settings, lengths=None, memory=80 * 2**30, gpus=2, bf16=True, environment=None):
@@ -334,3 +340,57 @@ def test_each_process_runs_the_model_on_gpus_of_its_own(
 def test_what_vllm_cannot_do_is_refused(answers: dict[str, Any], case: str, message: str) -> None:
     assert message in answers[case]["error"]
     assert "\n" not in answers[case]["error"]
+
+
+def test_a_signal_that_ends_vllms_own_process_is_no_failure() -> None:
+    """Ctrl-C in a terminal reaches vLLM's process too."""
+
+    class Ended:
+        def generate(self, *_: Any, **__: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise RuntimeError("EngineCore encountered an issue")
+
+    with pytest.raises(Interrupted) as stop, signals.noted():
+        vllm._generate(Ended(), [], [], None)
+    assert stop.value.number == signal.SIGINT
+
+
+def test_a_trained_run_is_inferred_with_vllm_and_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole stage, on the fake vLLM: the weights are a setting that may differ from training's."""
+    copy = tiny.repository(tmp_path / "repository", train_rows=24, other_rows=4)
+    code, output = tiny.call(copy, "experiments.exp012.train", "--smoke", "--competition=daily_talk")
+    assert code == 0, output
+    monkeypatch.syspath_prepend(str(tiny.REPOSITORY / "tests" / "support" / "fake_vllm"))
+    for name in ("VLLM_WORKER_MULTIPROC_METHOD", "VLLM_NO_USAGE_STATS", "VLLM_LOGGING_LEVEL"):
+        monkeypatch.setenv(name, "")  # restored afterwards
+    memory = [80 * GB]
+    for name, stand in (
+        ("is_available", lambda: True),
+        ("device_count", lambda: 1),
+        ("is_bf16_supported", lambda including_emulation=True: True),
+        ("get_device_properties", lambda _: SimpleNamespace(total_memory=memory[0], name="fake")),
+    ):
+        monkeypatch.setattr(torch.cuda, name, stand)
+    record = copy / "outputs" / "smoke" / "daily_talk" / "exp012" / "run.json"
+    made = []
+    try:
+        for least in (80 * GB, 1000):
+            memory[0] = least
+            code, output = tiny.call(copy, "experiments.exp012.infer", "--smoke", "--competition=daily_talk",
+                                    "--engine=vllm", "--vllm-quantization=auto")  # fmt: skip
+            assert code == 0, output
+            made.append(read_json(record)["infer"]["notes"]["decoded_with"])
+            calls = list(sys.modules["vllm"].CALLS)
+            sys.modules["vllm"].CALLS.clear()
+            # Another precision makes all candidates again: a test of the adapters (twice), dev, test.
+            assert [name for name, *_ in calls] == ["LLM", *["generate"] * 4]
+            assert calls[0][1]["max_model_len"] == 2048 + 8
+            assert [len(prompts) for _, prompts, *_ in calls[1:]] == [1, 1, 8, 8]
+            lines = (record.parent / "dev" / "candidates.jsonl").read_text(encoding="utf-8").splitlines()
+            assert [len(json.loads(line)["candidates"]) for line in lines] == [2] * 4
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("vllm", "vllm_bnb_plugin")]:
+            del sys.modules[name]
+    assert made == ["vllm, weights none", "vllm, weights nf4"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from common.generation import vllm_model
 from tests.generation import vllm_facts
@@ -60,8 +61,18 @@ def test_4_bit_weights_come_from_the_plugin_alone() -> None:
     ]
 
 
+def test_the_plugin_makes_the_4_bits_that_qlora_trained_on() -> None:
+    """nf4 with double quantization, as `models.pretrained.load_pretrained`."""
+    assert FACTS["plugin"]["quantize_4bit"] == [{"compress_statistics": True, "quant_type": "nf4"}]
+
+
 def test_the_ranks_are_vllms() -> None:
     assert [rank for rank in FACTS["MaxLoRARanks"] if rank > 1] == list(vllm_model.RANKS)
+
+
+def test_vllm_takes_adapters_of_every_family_but_those_that_are_refused() -> None:
+    without = {name for name, supported in FACTS["supports LoRA"].items() if not supported}
+    assert without == {MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[kind] for kind in vllm_model.WITHOUT_LORA}
 
 
 def test_the_environment_variables_are_vllms() -> None:
@@ -107,11 +118,15 @@ class ModelConfig:
 }
 PLUGIN = {
     "vllm_bnb_plugin/__init__.py": 'def register():\n    register_quantization_config("bitsandbytes")(Config)\n',
+    "vllm_bnb_plugin/bitsandbytes_loader.py": "a(); quantize_4bit(x, quant_type='nf4'); quantize_4bit(y, quant_type='nf4')",
     "p-2.dist-info/METADATA": "Version: 2\n",
     "p-2.dist-info/entry_points.txt": "[group]\na = b:c",
 }
 MODELS = {
     "gemma3_mm.py": "class Gemma3ForConditionalGeneration:\n    hf_to_vllm_mapper = Map(orig_to_new_prefix={'a.': 'b.'})\n",
+    "registry.py": 'MODELS = {"GPT2LMHeadModel": ("gpt2", "GPT2"), "Known": ("known", "Class")}\n',
+    "gpt2.py": "class GPT2(Module):\n    pass\n",
+    "known.py": "class Class(Module, SupportsLoRA):\n    pass\n",
     "qwen3_vl.py": "class Qwen3VLForConditionalGeneration:\n    hf_to_vllm_mapper = Map(orig_to_new_prefix={'v.': 'w.'})\n",
     "qwen3_5.py": """
 class Qwen3_5ForConditionalGeneration(Qwen3VLForConditionalGeneration):
@@ -135,6 +150,7 @@ def test_facts_are_read_from_wheels_without_importing_them(
     files = SOURCES | {vllm_facts.MODELS + name: text for name, text in MODELS.items()}
     known = {name: file for name, file in vllm_facts.MULTIMODAL.items() if file in MODELS}
     monkeypatch.setattr(vllm_facts, "MULTIMODAL", known)
+    monkeypatch.setattr(vllm_facts, "TEXT", ("GPT2LMHeadModel", "Known"))
     found = vllm_facts.facts(wheel(tmp_path / "vllm.whl", files), wheel(tmp_path / "plugin.whl", PLUGIN))
     assert found == {
         "versions": {"vllm": "1", "vllm-bnb-plugin": "2"},
@@ -150,8 +166,13 @@ def test_facts_are_read_from_wheels_without_importing_them(
         "LogprobsMode": ["raw"],
         "MaxLoRARanks": [1, 8],
         "QuantizationMethods": ["awq"],
-        "plugin": {"QuantizationMethods": ["bitsandbytes"], "entry_points": ["[group]", "a = b:c"]},
+        "plugin": {
+            "QuantizationMethods": ["bitsandbytes"],
+            "quantize_4bit": [{"quant_type": "nf4"}],
+            "entry_points": ["[group]", "a = b:c"],
+        },
         "max_model_len": {"default": None, "ge": -1},
+        "supports LoRA": {"GPT2LMHeadModel": False, "Known": True},
         "environment": ["VLLM_NO_USAGE_STATS"],
         "layer names": {
             "Gemma3ForConditionalGeneration": {"a.": "b."},

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import (
     Gemma3Config,
     Gemma3ForConditionalGeneration,
+    GPT2Config,
     PreTrainedConfig,
     PreTrainedModel,
     Qwen2Config,
@@ -23,7 +24,7 @@ from transformers import (
 )
 
 from common.core.errors import UserError
-from common.core.files import read_json
+from common.core.files import read_json, write_json
 from common.generation import vllm_model
 from common.generation.config import DecodingConfig
 from common.generation.context import require_context
@@ -147,6 +148,24 @@ def test_adapters_that_vllm_would_ignore_are_refused(tmp_path: Path) -> None:
         UserError, match="where vLLM keeps the language model of NewForConditionalGeneration is not known"
     ):
         vllm_model.adapter(tower, config)
+
+
+@pytest.mark.parametrize(
+    ("config", "saved", "message"),
+    [
+        (GPT2Config(), {"r": 4}, "has adapters, which vLLM does not support for gpt2: use --engine hf."),
+        (Qwen2Config(), {"r": 4, "target_parameters": ["experts.gate_up_proj"]}, "has adapters of experts, which"),
+        (Qwen2Config(), {"r": 513}, "has adapters of rank 513, but vLLM supports at most 512: use --engine hf."),
+        (Qwen2Config(), {"r": 4, "modules_to_save": ["lm_head"]}, "has trained embedding rows"),
+    ],
+)  # fmt: skip
+def test_adapters_that_vllm_cannot_load_are_refused(
+    tmp_path: Path, config: PreTrainedConfig, saved: dict[str, Any], message: str
+) -> None:
+    write_json(tmp_path / "adapter_config.json", saved)
+    with pytest.raises(UserError) as refused:
+        vllm_model.adapter(tmp_path, config)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize("make", [qwen, gemma])

@@ -29,6 +29,19 @@ MULTIMODAL = {
 }
 """Multimodal class → its file; a class may take over the names of another one in this table."""
 
+TEXT = (
+    "Exaone4ForCausalLM",
+    "GPT2LMHeadModel",
+    "Gemma2ForCausalLM",
+    "Gemma3ForCausalLM",
+    "HyperCLOVAXForCausalLM",
+    "Lfm2ForCausalLM",
+    "LlamaForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen3ForCausalLM",
+)
+"""Classes of the causal models that Korean teams use."""
+
 
 class Wheel:
     """The Python files of a wheel, as syntax trees."""
@@ -111,6 +124,19 @@ def registered(tree: ast.Module) -> list[str]:
     ]
 
 
+def arguments(tree: ast.Module, function: str) -> list[dict[str, Any]]:
+    """The constant keyword arguments of each call of a function, without repetitions."""
+    found: list[dict[str, Any]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == function:
+            given = {
+                str(one.arg): one.value.value for one in node.keywords if isinstance(one.value, ast.Constant)
+            }
+            if given not in found:
+                found.append(given)
+    return found
+
+
 def environment(tree: ast.Module) -> list[str]:
     """The environment variables of those that we set which vLLM reads."""
     for node in ast.walk(tree):
@@ -139,6 +165,20 @@ def layer_names(wheel: Wheel, name: str) -> dict[str, str | None]:
     return layer_names(wheel, parent)
 
 
+def supports_lora(wheel: Wheel, name: str) -> bool:
+    """Whether a class of the registry takes adapters."""
+    registry = wheel.tree("vllm/model_executor/models/registry.py")
+    file, served = next(
+        ast.literal_eval(value)
+        for node in ast.walk(registry)
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == name and isinstance(value, ast.Tuple)
+    )
+    bases = class_of(wheel.tree(f"{MODELS}{file}.py"), served).bases
+    return "SupportsLoRA" in map(ast.unparse, bases)
+
+
 def facts(vllm: Wheel, plugin: Wheel) -> dict[str, Any]:
     llm = vllm.tree("vllm/entrypoints/llm.py")
     inputs = vllm.tree("vllm/inputs/llm.py")
@@ -162,9 +202,13 @@ def facts(vllm: Wheel, plugin: Wheel) -> dict[str, Any]:
         ),
         "plugin": {
             "QuantizationMethods": registered(plugin.tree("vllm_bnb_plugin/__init__.py")),
+            "quantize_4bit": arguments(
+                plugin.tree("vllm_bnb_plugin/bitsandbytes_loader.py"), "quantize_4bit"
+            ),
             "entry_points": plugin.metadata("entry_points.txt").split("\n"),
         },
         "max_model_len": field_arguments(model, "ModelConfig", "max_model_len"),
+        "supports LoRA": {name: supports_lora(vllm, name) for name in TEXT},
         "environment": environment(vllm.tree("vllm/envs.py")),
         "layer names": {name: layer_names(vllm, name) for name in MULTIMODAL},
     }

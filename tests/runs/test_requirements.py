@@ -321,6 +321,8 @@ def test_a_gpu_is_refused_only_when_it_certainly_does_not_do(
         (0, 1, "vllm", "--engine vllm needs a CUDA GPU"),
         (1, 1, "vllm", "--vllm-gpus 2: this machine has 1 GPUs"),
         (2, 1, "vllm", ""),
+        (3, 2, "vllm", "gpus=2 with --vllm-gpus 2 needs 4 GPUs, but this machine has 3; lower one of them."),
+        (4, 2, "vllm", ""),
         (None, 1, "vllm", ""),
     ],
 )
