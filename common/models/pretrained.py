@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 from common.core import distributed
 from common.core.distributed import first_alone
 from common.core.errors import UserError
-from common.core.files import sha256_file
+from common.core.files import sha256_file, shown
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import waiting
 from common.models import architecture, hub
@@ -29,6 +29,8 @@ from common.models.config import PREFIX, PretrainedConfig
 from common.models.hardware import require_bfloat16, require_memory
 from common.models.hub import PINNED, ModelSource
 from common.models.known import require_no_revision
+from common.models.skeleton import refuse_other_shapes, require_all_weights, require_loadable
+from common.models.text_parts import freeze_other_parts
 from common.models.tiny import tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
@@ -49,8 +51,8 @@ def load_pretrained(
     `sharded`: keep the weights on the CPU, because training will shard them over GPUs that cannot hold them all.
     `together`: every process makes this call, so the first one downloads and the others wait.
     `model.base_source` is the `source_record` of the weights.
-    Raises UserError before any work when the hardware is insufficient, the weights cannot be found, or they have
-    another architecture; later when memory runs out.
+    Raises UserError before any work when the hardware is insufficient, the weights cannot be found, they have another
+    architecture, or the model does not support the settings or the tokenizer's ids; later when memory runs out.
     """
     require_hardware(config)
     with first_alone() if together else nullcontext():
@@ -64,7 +66,11 @@ def load_pretrained(
     found = architecture.architecture(source.folder)
     loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
     dtype = _dtype(config, frozen)
-    settings: dict[str, Any] = {"attn_implementation": _attention(config.attention, dtype)}
+    tokenizer = pretrained_tokenizer(source.folder)
+    attention = require_loadable(
+        source.folder, loader, config, _attention(config.attention, dtype), tokenizer
+    )
+    settings: dict[str, Any] = {"attn_implementation": attention}
     if config.quantization == "nf4":
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -83,24 +89,30 @@ def load_pretrained(
     with (
         waiting(f"load {source.name}"),
         advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."),
+        refuse_other_shapes(source.folder),
     ):
-        model = loader.from_pretrained(
+        model, report = loader.from_pretrained(
             source.folder,
             dtype=dtype,
             device_map={"": "cpu" if sharded else device()},
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
             **settings,
         )
+    require_all_weights(model, report["missing_keys"], source.folder)
     keep_gradients_on_cpu(model)
+    set_start_token(model)
     drop_decoding_defaults(model)
+    if not frozen:
+        freeze_other_parts(model)
     if config.gradient_checkpointing:
         # The new name where transformers has it, which warns of the old one.
         getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)(
             {"use_reentrant": False}
         )
     model.base_source = source_record(source)
-    return model, pretrained_tokenizer(source.folder)
+    return model, tokenizer
 
 
 def source_record(source: ModelSource) -> dict[str, str | None]:
@@ -185,13 +197,32 @@ def computes_in_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _attention(choice: str, dtype: torch.dtype) -> str:
+def _attention(choice: str, dtype: torch.dtype) -> str | None:
+    """Return the attention implementation to ask for; None lets transformers choose: sdpa where the model supports it."""
     if choice != "auto":
         return choice
     if dtype == torch.float32 or not torch.cuda.is_available() or not is_flash_attn_2_available():
-        return "sdpa"
+        return None
     # FlashAttention 2 needs 16-bit weights and an Ampere GPU or newer.
-    return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else "sdpa"
+    return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else None
+
+
+def set_start_token(model: PreTrainedModel) -> None:
+    """Name the token that a summary starts with in the config of an encoder-decoder that lacks it (T5Gemma).
+
+    Its own loss starts with the decoder's bos_token_id. Raises UserError when there is none either.
+    """
+    config = model.config
+    if not config.is_encoder_decoder or getattr(config, "decoder_start_token_id", None) is not None:
+        return
+    start = getattr(getattr(config, "decoder", None), "bos_token_id", None)
+    start = config.bos_token_id if start is None else start
+    if start is None:
+        raise UserError(
+            f"{shown(Path(config.name_or_path) / 'config.json')}: no decoder_start_token_id and no bos_token_id, so "
+            "a summary cannot start; set one of them."
+        )
+    config.decoder_start_token_id = model.generation_config.decoder_start_token_id = start
 
 
 def drop_decoding_defaults(model: PreTrainedModel) -> None:
