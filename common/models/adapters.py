@@ -85,8 +85,20 @@ def add_tags(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: S
 
 def grow_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     """Enlarge the embeddings to the size of the tokenizer; many models already have more rows than tokens."""
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    before = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) <= before:
+        return
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    main = [layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())]
+    for module in model.modules():
+        # Gemma 4 has more embeddings, one for each layer. Their new rows are random and not saved with an adapter.
+        if (
+            isinstance(module, nn.Embedding)
+            and len(module.weight) == len(tokenizer)
+            and not any(module.weight is weight for weight in main)
+        ):
+            with torch.no_grad():
+                module.weight[before:] = module.weight[:before].mean(0)
 
 
 def _trained_rows(model: PreTrainedModel, rows: list[int]) -> list[int] | dict[str, list[int]] | None:

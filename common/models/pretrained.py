@@ -63,13 +63,8 @@ def load_pretrained(
         )
     if kind:
         require_architecture(source.folder, kind)
-    found = architecture.architecture(source.folder)
-    loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
-    dtype = _dtype(config, frozen)
     tokenizer = pretrained_tokenizer(source.folder)
-    attention = require_loadable(
-        source.folder, loader, config, _attention(config.attention, dtype), tokenizer
-    )
+    loader, dtype, attention = require_supported(config, source.folder, tokenizer, frozen=frozen)
     settings: dict[str, Any] = {"attn_implementation": attention}
     if config.quantization == "nf4":
         settings["quantization_config"] = BitsAndBytesConfig(
@@ -113,6 +108,20 @@ def load_pretrained(
         )
     model.base_source = source_record(source)
     return model, tokenizer
+
+
+def require_supported(
+    config: PretrainedConfig, folder: Path, tokenizer: PreTrainedTokenizerFast, *, frozen: bool
+) -> tuple[Any, torch.dtype, str | None]:
+    """Return how to load the weights: transformers' loader, their type, and the attention implementation.
+
+    Raises UserError when the model does not support the settings or the tokenizer's ids, without reading the weights.
+    """
+    found = architecture.architecture(folder)
+    loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
+    dtype = _dtype(config, frozen)
+    attention = require_loadable(folder, loader, config, _attention(config.attention, dtype), tokenizer)
+    return loader, dtype, attention
 
 
 def source_record(source: ModelSource) -> dict[str, str | None]:

@@ -1,6 +1,7 @@
 """Save a model for inference, find its files, and load it: all weights, or an adapter with a reference to its base."""
 
 import copy
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from common.models.pretrained import (
     locate,
     pretrained_tokenizer,
     require_hardware,
+    require_supported,
     set_start_token,
     source_record,
 )
@@ -86,12 +88,15 @@ def _save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
 def save_base(config: PretrainedConfig, kind: Architecture, folder: Path) -> None:
     """Write a reference to pretrained weights and their tokenizer, for an experiment that does not train.
 
-    Raises UserError when the hardware is insufficient, the weights cannot be found, or they have another architecture.
+    Raises UserError when the hardware is insufficient, the weights cannot be found, they have another architecture, or the
+    model does not support the settings or the tokenizer's ids.
     """
     require_hardware(config)
     source = locate(config, kind)
     require_architecture(source.folder, kind)
-    _save_tokenizer(pretrained_tokenizer(source.folder), folder)
+    tokenizer = pretrained_tokenizer(source.folder)
+    require_supported(config, source.folder, tokenizer, frozen=True)
+    _save_tokenizer(tokenizer, folder)
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
 
 
@@ -192,8 +197,10 @@ def merge_adapters(model: PreTrainedModel) -> PreTrainedModel:
             "adapters can only be merged into 16-bit or 32-bit weights; load the run with --quantization none first."
         )
     tied = base.config.tie_word_embeddings
-    merged = model.merge_and_unload()
-    # peft compares the output layer with the encoder's embeddings, but T5Gemma's is tied to the decoder's.
+    with warnings.catch_warnings():
+        # peft compares the output layer with the encoder's embeddings, but T5Gemma's is tied to the decoder's.
+        warnings.filterwarnings("ignore", "Input and output embeddings are no longer tied")
+        merged = model.merge_and_unload()
     merged.config.tie_word_embeddings = tied and _shares_output(merged)
     return merged
 
@@ -251,4 +258,7 @@ def _on_base(
         model.generation_config = GenerationConfig.from_pretrained(folder)
     if not (folder / ADAPTER).exists():
         return model.eval()
-    return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
+    with warnings.catch_warnings():
+        # The layers of GPT-2 are transposed in 16 bits and not in 4 bits; peft notices, and does what is right for both.
+        warnings.filterwarnings("ignore", "fan_in_fan_out")
+        return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
