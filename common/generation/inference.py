@@ -38,7 +38,7 @@ class InferSettings(Protocol):
 
 def require_context(model: ModelConfig, config: InferSettings) -> None:
     """Raise UserError when the longest source and summary (for a causal model, their sum) exceed the model's context."""
-    context = getattr(model.get_text_config(decoder=True), "max_position_embeddings", None)
+    context = getattr(model, "max_position_embeddings", None)
     source, summary = config.lengths.max_source_tokens, config.decoding.max_new_tokens
     longest = max(source, summary) if model.is_encoder_decoder else source + summary
     if context and longest > context:
