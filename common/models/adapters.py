@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.pytorch_utils import Conv1D
 
-from common.core.errors import UserError
+from common.core.errors import UserError, first_line
 from common.models.config import LoRAConfig
 from common.models.text_parts import expert_parameters, text_modules
 
@@ -138,19 +138,23 @@ def add_lora(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     task = TaskType.SEQ_2_SEQ_LM if model.config.is_encoder_decoder else TaskType.CAUSAL_LM
-    adapted = get_peft_model(
-        model,
-        LoraConfig(
-            r=config.rank,
-            lora_alpha=config.alpha,
-            lora_dropout=config.dropout,
-            target_modules=_pattern(layers) if layers else [],
-            target_parameters=experts or None,
-            fan_in_fan_out=transposed,
-            trainable_token_indices=_trained_rows(model, rows),
-            task_type=task,
-        ),
+    settings = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=_pattern(layers) if layers else [],
+        target_parameters=experts or None,
+        fan_in_fan_out=transposed,
+        trainable_token_indices=_trained_rows(model, rows),
+        task_type=task,
     )
+    try:
+        adapted = get_peft_model(model, settings)
+    except ValueError as error:  # such as a layer of Mamba whose kernel does not call it
+        raise UserError(
+            f"--targets {','.join(config.targets)}: peft {version('peft')} cannot adapt these layers of "
+            f"{type(model).__name__} ({first_line(error)}). Choose other layers, such as --targets attention."
+        ) from error
     _require_adapted(adapted, targets)
     return adapted
 

@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 from common.core import distributed
 from common.core.distributed import first_alone
 from common.core.errors import UserError
-from common.core.files import sha256_file, shown
+from common.core.files import read_json, sha256_file, shown
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import waiting
 from common.models import architecture, hub
@@ -154,7 +154,7 @@ def locate(config: PretrainedConfig, kind: Architecture | None = None) -> ModelS
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load the tokenizer of a pretrained model; without a padding token, it pads with its unknown or end token.
 
-    Raises UserError when it has no end token.
+    A tokenizer without an end token gets the one that config.json names (KoGPT2). Raises UserError when that has none either.
     """
     # AutoTokenizer goes by the model type: with a BART config it loads a Korean tokenizer as an English one, which
     # silently drops all Hangul. It is only needed without a tokenizer.json, to convert sentencepiece.
@@ -164,6 +164,11 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         if converted
         else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     )
+    if tokenizer.eos_token is None and (folder / "config.json").is_file():
+        config = read_json(folder / "config.json")
+        end = config.get("eos_token_id", config.get("text_config", {}).get("eos_token_id"))
+        end = end[0] if isinstance(end, list) and end else end
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end) if isinstance(end, int) else None
     if tokenizer.eos_token is None:
         raise UserError(
             f"the tokenizer in {folder} has no eos_token, so summaries would never end; "

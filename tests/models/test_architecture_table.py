@@ -278,6 +278,24 @@ def test_layers_that_peft_takes_for_experts_are_refused(tmp_path: Path) -> None:
         add_lora(model, tokenizer, LoRAConfig(dropout=0.0, targets=("all",)))
 
 
+def test_layers_that_peft_refuses_are_named_in_one_line(tmp_path: Path) -> None:
+    """The kernel of Mamba's layers reads a weight without calling its layer."""
+    from transformers import MambaConfig, MambaForCausalLM
+
+    from tests.support.architectures import IDS
+
+    MambaForCausalLM(MambaConfig(**IDS, hidden_size=32, num_hidden_layers=1, state_size=4)).save_pretrained(
+        tmp_path
+    )
+    WORDS.save_pretrained(tmp_path)
+    model, tokenizer = load_pretrained(base_of(tmp_path), frozen=True)
+    with pytest.raises(
+        UserError,
+        match=r"^--targets all: peft .* cannot adapt these layers of MambaForCausalLM \(.*'out_proj'",
+    ):
+        add_lora(model, tokenizer, LoRAConfig(targets=("all",)))
+
+
 @pytest.mark.parametrize("kind", ["t5gemma", "t5gemma2"])
 def test_tags_are_not_added_where_the_embeddings_cannot_grow(folders: dict[str, Path], kind: str) -> None:
     model, tokenizer = load_pretrained(base_of(folders[kind]), frozen=True)

@@ -216,6 +216,16 @@ def test_a_tokenizer_without_padding_pads_with_another_token(tmp_path: Path) -> 
     path.write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(UserError, match="has no eos_token, so summaries would never end"):
         pretrained_tokenizer(tmp_path)
+    # KoGPT2's tokenizer names no end token, but its config.json does.
+    for config in (
+        {"eos_token_id": words.eos_token_id},
+        {"text_config": {"eos_token_id": [words.eos_token_id, 7]}},
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        assert pretrained_tokenizer(tmp_path).eos_token_id == words.eos_token_id
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": None}), encoding="utf-8")
+    with pytest.raises(UserError, match="has no eos_token"):
+        pretrained_tokenizer(tmp_path)
 
 
 def test_a_sentencepiece_tokenizer_is_converted_to_the_ids_of_fairseq(tmp_path: Path) -> None:

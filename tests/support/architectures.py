@@ -153,6 +153,7 @@ BUILD: dict[str, Callable[[], PreTrainedModel]] = {
     "t5gemma": _t5gemma,
     "t5gemma2": _t5gemma2,
     "gpt2": _made("GPT2LMHeadModel", "GPT2Config", **IDS, n_embd=64, n_layer=2, n_head=2, n_positions=256),
+    "gpt_neox": _made("GPTNeoXForCausalLM", "GPTNeoXConfig", **{k: v for k, v in LLAMA.items() if k != "num_key_value_heads"}),
     "llama": _made("LlamaForCausalLM", "LlamaConfig", **LLAMA),
     "mistral": _made("MistralForCausalLM", "MistralConfig", **LLAMA, sliding_window=16),
     "phi3": _made("Phi3ForCausalLM", "Phi3Config", **LLAMA),
