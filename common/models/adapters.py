@@ -88,7 +88,8 @@ def grow_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) 
     before = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) <= before:
         return
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    # Without weights (on the meta device) there is no mean.
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=model.device.type != "meta")
     main = [layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())]
     for module in model.modules():
         # Gemma 4 has more embeddings, one for each layer. Their new rows are random and not saved with an adapter.

@@ -29,7 +29,12 @@ from common.models.config import PREFIX, PretrainedConfig
 from common.models.hardware import require_bfloat16, require_memory
 from common.models.hub import PINNED, ModelSource
 from common.models.known import require_no_revision
-from common.models.skeleton import refuse_other_shapes, require_all_weights, require_loadable
+from common.models.skeleton import (
+    refuse_other_shapes,
+    require_all_weights,
+    require_loadable,
+    without_weights,
+)
 from common.models.text_parts import freeze_other_parts
 from common.models.tiny import tiny
 from common.models.weight_files import weights_sha256
@@ -48,7 +53,8 @@ def load_pretrained(
 
     `kind`: the required architecture; None accepts both.
     `frozen`: only adapters will be trained, so the weights may have 16, 8 or 4 bits.
-    `sharded`: keep the weights on the CPU, because training will shard them over GPUs that cannot hold them all.
+    `sharded`: training will shard the weights over GPUs that cannot hold them all. The first process keeps them on the
+    CPU, the others get a model on the meta device, without weights.
     `together`: every process makes this call, so the first one downloads and the others wait.
     `model.base_source` is the `source_record` of the weights.
     Raises UserError before any work when the hardware is insufficient, the weights cannot be found, they have another
@@ -86,16 +92,19 @@ def load_pretrained(
         advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."),
         refuse_other_shapes(source.folder),
     ):
-        model, report = loader.from_pretrained(
-            source.folder,
-            dtype=dtype,
-            device_map={"": "cpu" if sharded else device()},
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **settings,
-        )
-    require_all_weights(model, report["missing_keys"], source.folder)
+        if sharded and distributed.rank() and config.quantization == "none":
+            model = without_weights(loader, source.folder, attention, dtype)
+        else:
+            model, report = loader.from_pretrained(
+                source.folder,
+                dtype=dtype,
+                device_map={"": "cpu" if sharded else device()},
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **settings,
+            )
+            require_all_weights(model, report["missing_keys"], source.folder)
     keep_gradients_on_cpu(model)
     set_start_token(model)
     drop_decoding_defaults(model)
@@ -183,6 +192,12 @@ def device() -> torch.device:
     """Return this process's GPU, or the CPU without GPUs. Raises UserError when there are fewer GPUs than processes."""
     number = distributed.gpu()
     return torch.device("cpu") if number is None else torch.device("cuda", number)
+
+
+def use_tf32() -> None:
+    """Let GPUs multiply float32 matrices as TF32 (10 bits of precision), which is several times as fast."""
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
 
 
 def require_hardware(config: PretrainedConfig) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
-from transformers.utils import logging
+from transformers import AutoConfig, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import GENERATION_CONFIG_NAME, logging
 
 from common.core.errors import UserError, first_line
 from common.core.files import shown
@@ -30,7 +30,7 @@ def require_loadable(
     with ids that the model has no embeddings for.
     """
     try:
-        model = _skeleton(folder, loader, attention)
+        model = without_weights(loader, folder, attention)
     except (ImportError, ValueError) as error:
         if attention is None:
             raise UserError(
@@ -48,14 +48,18 @@ def require_loadable(
     return attention
 
 
-def _skeleton(folder: Path, loader: Any, attention: str | None) -> PreTrainedModel:
-    """Return the model with the shapes of its weights but without their values, which takes no memory."""
+def without_weights(
+    loader: Any, folder: Path, attention: str | None, dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
+    """Return what `from_pretrained` returns, but on the meta device: shapes of weights without values or memory."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     with torch.device("meta"):
         model: PreTrainedModel = loader.from_config(
-            config, attn_implementation=attention, trust_remote_code=False
+            config, dtype=dtype, attn_implementation=attention, trust_remote_code=False
         )
-    return model
+    if (folder / GENERATION_CONFIG_NAME).exists():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model.eval()
 
 
 def _require_quantizable(model: PreTrainedModel, config: PretrainedConfig) -> None:

@@ -36,6 +36,7 @@ from common.models.pretrained import (
     require_supported,
     set_start_token,
     source_record,
+    use_tf32,
 )
 from common.tokenization.tokenizer import load_tokenizer
 
@@ -110,6 +111,7 @@ def load_model(
     Raises UserError when the base is not the one that the adapter was trained on, and OSError when there is no model.
     """
     disable_progress_bar()
+    use_tf32()
     tokenizer = load_tokenizer(folder)
     if (folder / BASE).exists():
         return _on_base(folder, tokenizer, together, changes), tokenizer

@@ -28,7 +28,7 @@ from common.models.storage import load_model, merge_adapters, save_model
 from common.training.losses import cross_entropy
 from tests.support import REPOSITORY
 from tests.support.adapted import LESSON, batch_of, logits_of, teach
-from tests.support.architectures import KINDS, WORDS, written
+from tests.support.architectures import BUILD, KINDS, WORDS, written
 
 HYBRIDS = ("qwen3_5", "qwen3_5_vision", "lfm2")
 """Models with layers of linear attention or convolutions, whose cache holds a state instead of keys and values."""
@@ -63,7 +63,7 @@ class Taught:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folder of every tiny model."""
     root = tmp_path_factory.mktemp("architectures")
-    return {kind: written(kind, root / kind) for kind in KINDS}
+    return {kind: written(kind, root / kind) for kind in BUILD}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -130,7 +130,7 @@ def test_adapters_of_all_text_layers_learn(taught: Taught) -> None:
     assert not any("lm_head" in name for name in trained)
 
 
-def test_the_loss_counts_the_summary_alone(taught: Taught) -> None:
+def test_the_loss_counts_the_summary_alone(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss over the output layer's targets is the one from all logits, with and without a smaller vocabulary."""
     model, batch = taught.model, batch_of(taught.model, [LESSON, (SOURCES[0], [5, 6])])
     few = torch.arange(4, 200)
@@ -152,6 +152,9 @@ def test_the_loss_counts_the_summary_alone(taught: Taught) -> None:
                     -float(logits[:, few].log_softmax(-1).gather(1, wanted - 4).sum()),
                 ]
             )
+        monkeypatch.setattr("common.training.losses.MOST_LOGITS", 100)
+        parts = [float(cross_entropy(model, batch, 0.0, allowed)) for allowed in (None, few)]
+    assert parts == pytest.approx([whole, limited], rel=1e-5)
     assert whole == pytest.approx(sum(pair[0] for pair in expected), rel=1e-3)
     assert limited == pytest.approx(sum(pair[1] for pair in expected), rel=1e-3)
 
@@ -231,12 +234,15 @@ def test_two_processes_train_the_same_weights(folders: dict[str, Path]) -> None:
     root = folders["bart"].parent
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
     ended = subprocess.run(
-        [*command, "tests.support.architecture_worker", str(root), *TOGETHER, *WAYS],
+        [*command, "tests.support.architecture_worker", str(root), *TOGETHER, *WAYS, "gemma3n"],
         cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, encoding="utf-8",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-3000:]
     first, second = (json.loads((root / f"found-{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1))
     assert first == second
+    assert first.pop("gemma3n").startswith(
+        "some trained weights take no part in the loss, which training in several"
+    )
     assert {case: found["steps"] for case, found in first.items()} == dict.fromkeys((*TOGETHER, *WAYS), 2)
 
 

@@ -14,6 +14,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from common.core import distributed
 from common.core.errors import UserError
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
@@ -320,3 +321,21 @@ def test_a_korean_tokenizer_beside_a_bart_keeps_hangul(tmp_path: Path) -> None:
     )
     tokenizer = pretrained_tokenizer(tmp_path)
     assert tokenizer.decode(tokenizer.encode(sentence, add_special_tokens=False)) == sentence
+
+
+@pytest.mark.parametrize("kind", ["bart", "mbart", "qwen2", "gemma3"])
+def test_only_the_first_process_gets_weights_to_shard(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The others get the same model on the meta device: names, shapes, types, ties, buffers and end tokens."""
+
+    def described(model: PreTrainedModel) -> Any:
+        tensors = [*model.named_parameters(), *model.named_buffers()]
+        kept = {name: (tensor.shape, tensor.dtype, tensor.requires_grad) for name, tensor in tensors}
+        return kept, type(model), model.config.to_dict(), model.generation_config.to_dict(), model.training
+
+    config = PretrainedConfig(model=f"tiny:{kind}")
+    whole, _ = load_pretrained(config, frozen=False, sharded=True, together=False)
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    empty, _ = load_pretrained(config, frozen=False, sharded=True, together=False)
+    assert all(parameter.is_meta for parameter in empty.parameters())
+    assert not any(parameter.is_meta for parameter in whole.parameters())
+    assert described(empty) == described(whole)
