@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,17 @@ def gpu_count(system: Path = Path("/")) -> int | None:
         return 0
     found = _driver_count(system)
     return found if found is None or visible is None else min(found, visible)
+
+
+def grow_memory(arguments: Sequence[str]) -> None:
+    """Let torch enlarge its blocks of GPU memory, unless the user has configured its memory.
+
+    The shapes of batches vary, and of fixed blocks many parts stay unused. torch reads this when it first uses a GPU.
+    vLLM manages the memory itself, with many blocks shared between processes, which torch must not move.
+    """
+    own = any(name in os.environ for name in ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"))
+    if not own and not any(argument.rpartition("=")[2] == "vllm" for argument in arguments):
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
 
 
 def torch_is_for_cpus() -> bool:

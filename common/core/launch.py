@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 from common.core import signals
+from common.core.gpus import grow_memory
 from common.core.messages import quiet_libraries
 
 
@@ -26,6 +27,7 @@ def _end_with_torchrun() -> None:
 
 if __name__ == "__main__":
     signals.leave_at_once()
+    grow_memory(sys.argv[2:])
     _end_with_torchrun()
     quiet_libraries()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

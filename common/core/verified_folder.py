@@ -15,7 +15,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from common.core.errors import UserError, first_line
-from common.core.files import existing_parent, fsync_folder, read_json, sha256_file, shown, write_json
+from common.core.files import (
+    existing_parent,
+    fsync_folder,
+    read_json,
+    sha256_file,
+    sha256_files,
+    shown,
+    write_json,
+)
 from common.core.progress import waiting
 
 MANIFEST = "manifest.json"
@@ -34,12 +42,13 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
     try:
         staging.mkdir(parents=True)
         write(staging)
-        manifest = {}
-        for path in sorted(p for p in staging.rglob("*") if p.is_file()):
-            manifest[str(path.relative_to(staging))] = sha256_file(path)
+        written = sorted(p for p in staging.rglob("*") if p.is_file())
+        hashes = sha256_files(written)
+        for path in written:
             with path.open("rb") as handle:
                 os.fsync(handle.fileno())
-        write_json(staging / MANIFEST, manifest)
+        names = [str(path.relative_to(staging)) for path in written]
+        write_json(staging / MANIFEST, dict(zip(names, hashes, strict=True)))
         for inner in [*(p for p in staging.rglob("*") if p.is_dir()), staging]:
             fsync_folder(inner)
         fingerprint = sha256_file(staging / MANIFEST)
@@ -133,10 +142,12 @@ def _damage(folder: Path) -> str | None:
     if not isinstance(manifest, dict) or not all(isinstance(value, str) for value in manifest.values()):
         return f"{shown(folder / MANIFEST)} is not a table of files and their hashes"
     there = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
+    regular = [name for name in manifest if name in there and there[name].is_file()]
+    hashes = dict(zip(regular, sha256_files([there[name] for name in regular]), strict=True))
     for name, expected in manifest.items():
         if name not in there:
             return f"{shown(folder / name)} is missing"
-        if not there[name].is_file() or sha256_file(there[name]) != expected:
+        if hashes.get(name) != expected:
             return f"{shown(there[name])} has changed since it was saved"
     for name, path in there.items():
         if name not in manifest and name != MANIFEST:

@@ -61,6 +61,7 @@ def require_start(start: Start) -> None:
             require_gpu(base)
     if start.stage == "train" and getattr(start.settings, "training", None):
         _require_precision(start.settings.training.precision)
+        _require_kernels(start.settings.training.kernels)
     _require_gpus(start, engine, getattr(decoding, "vllm_gpus", 1))
     for base in bases:
         folder = require_findable(base.model, base.revision) if base.model else None
@@ -158,6 +159,20 @@ def require_gpu(base: PretrainedConfig) -> None:
 def _require_precision(precision: str) -> None:
     if precision == "fp16" and gpus.gpu_count() == 0 and sys.platform != "darwin":
         raise UserError("--precision fp16 needs a GPU, and this machine has none; leave --precision at auto.")
+
+
+def _require_kernels(kernels: str) -> None:
+    if kernels != "liger":
+        return
+    if gpus.gpu_count() == 0:
+        raise UserError(
+            "--kernels liger needs an NVIDIA GPU, and this machine has none; leave --kernels at torch."
+        )
+    if not _installed("liger_kernel"):
+        raise UserError(
+            "--kernels liger: the package liger_kernel is not installed; run: "
+            f"{_INSTALL.format('liger')} (or leave --kernels at torch)."
+        )
 
 
 def _require_gpus(start: Start, engine: str, sharded: int) -> None:

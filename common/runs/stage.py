@@ -19,6 +19,7 @@ from common.core import distributed, paths, signals
 from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.gpus import grow_memory
 from common.core.language import spoken
 from common.core.messages import close_bars, log_to_terminal
 from common.core.provenance import hardware
@@ -76,6 +77,7 @@ def main(
     """
     with spoken(), signals.raised():
         log_to_terminal(logging.WARNING if distributed.rank() else logging.INFO)
+        grow_memory(sys.argv[1:])  # also for a stage that was started without launch.py
         try:
             _run(stage, Path(file).resolve().parent.name, config, smoke, work, estimate)
             distributed.leave()

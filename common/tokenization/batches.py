@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 IGNORE = -100  # label value that torch's cross-entropy skips
+TARGETS = "targets"
+"""Name of a batch's tensor with the places of its target tokens, which `with_targets` adds."""
 
 
 def padded(sequences: Sequence[Sequence[Any]], value: float, dtype: torch.dtype = torch.long) -> torch.Tensor:
@@ -43,6 +45,18 @@ def collate_causal(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch
         "attention_mask": padded([[1] * len(ids) for ids in inputs], 0),
         "labels": padded(labels, IGNORE),
     }
+
+
+def with_targets(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the batch with the places of its target tokens, which a GPU would have to stop for to count them."""
+    return {**batch, TARGETS: target_places(batch)}
+
+
+def target_places(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the indices of the batch's target tokens into its flattened labels, (t,), in ascending order."""
+    if TARGETS in batch:
+        return batch[TARGETS]
+    return (batch["labels"].flatten() != IGNORE).nonzero().squeeze(1)
 
 
 def token_budget_batches(lengths: Sequence[int], budget: int, rng: random.Random | None) -> list[list[int]]:

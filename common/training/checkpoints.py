@@ -9,6 +9,8 @@ from common.core.files import shown
 from common.core.verified_folder import problem, remove
 
 log = logging.getLogger(__name__)
+MOST_SAVING = 0.05
+"""Largest share of the time that saving checkpoints may take."""
 
 
 def step_folder(parent: Path, step: int) -> Path:
@@ -48,6 +50,23 @@ def newest_intact(parent: Path) -> Path | None:
     if found:
         log.warning("no checkpoint in %s is intact: training begins from the start", shown(parent))
     return None
+
+
+def pause(minutes: float, saving: float) -> float:
+    """Return the seconds of training between two checkpoints: `minutes`, or more so that saving stays below MOST_SAVING.
+
+    `saving`: seconds that the last checkpoint took. With 0 minutes there is a checkpoint after each step.
+    """
+    return max(60 * minutes, saving * (1 / MOST_SAVING - 1)) if minutes else 0.0
+
+
+def tell_of_pause(minutes: float, before: float, saving: float) -> None:
+    """Log that checkpoints come less often than every `minutes`, when the last one is the first for which this holds."""
+    if pause(minutes, saving) > 60 * minutes >= pause(minutes, before):
+        log.info(
+            "a checkpoint took %.0f seconds: the next ones are at least %.0f minutes apart, so that saving takes at most "
+            "5%% of the time", saving, pause(minutes, saving) / 60,
+        )  # fmt: skip
 
 
 def prune(parent: Path, newest: Path, keep: int) -> None:

@@ -34,6 +34,9 @@ class TrainingConfig:
     """Probability mass spread over the whole vocabulary, 0 to 1."""
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     """Mixed precision; auto: bf16 on a GPU that supports it, else fp16; on a CPU bf16 only for bf16 weights."""
+    kernels: Literal["torch", "liger"] = "torch"
+    """What computes norms, feed-forward blocks and the loss of a causal model; liger: Liger's kernels, which need less memory
+    and an NVIDIA GPU (pip extra liger)."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay of an exponential moving average of the weights, which is evaluated and saved in their place; 0: off."""
     sharding: Literal["none", "fsdp"] = "none"
@@ -43,7 +46,8 @@ class TrainingConfig:
     patience: Annotated[int, Ge(1), Le(10_000)] = 5
     """Evaluations in a row without a better score before training stops."""
     checkpoint_minutes: Annotated[float, Ge(0), Le(100_000)] = 5.0
-    """Most minutes between two checkpoints; every evaluation also writes one."""
+    """Minutes between two checkpoints, more when saving would take over 5 % of the time; 0: one after each step. Every
+    evaluation also writes one."""
     keep_checkpoints: Annotated[int, Ge(1), Le(1000)] = 2
     """Number of checkpoints kept on disk for resuming."""
 

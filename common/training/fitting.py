@@ -16,6 +16,7 @@ from common.generation.decoder import end_tokens
 from common.generation.dev_scores import dev_evaluation
 from common.generation.inference import InferSettings, require_context
 from common.models.config import PretrainedConfig
+from common.models.pretrained import device
 from common.models.storage import save_model
 from common.runs.run import Run
 from common.tokenization.batches import collate_causal, collate_seq2seq
@@ -95,7 +96,7 @@ def fit(
         f"{f'-penalty{config.decoding.repetition_penalty}' if config.decoding.repetition_penalty != 1 else ''}"
         f"{'-merged' if config.decoding.merge is True else ''}{examples_hash}",
         save_best=lambda best, folder, weights: save_model(best, tokenizer, folder, base, weights),
-        loss=partial(loss, allowed_tokens=torch.as_tensor(allowed, device=model.device)) if allowed else loss,
+        loss=partial(loss, allowed_tokens=torch.as_tensor(allowed, device=device())) if allowed else loss,
         follow=run.tracker.follow,
     )
     run.finish(result=result)

@@ -7,25 +7,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from datasets import Dataset
-from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel, get_scheduler
 
 from common.core import distributed, signals
 from common.core.distributed import require_together
-from common.core.errors import UserError
-from common.core.files import shown
 from common.core.json_lines import append_line
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import progress
 from common.core.signals import Interrupted
-from common.training import sharding
+from common.models.pretrained import use_tf32
+from common.training import checkpoints, sharding
 from common.training.config import TrainingConfig
+from common.training.kernels import use_liger
 from common.training.losses import Loss, cross_entropy
 from common.training.plan import Plan
 from common.training.resume import (
@@ -38,12 +36,9 @@ from common.training.resume import (
     save_state,
 )
 from common.training.state import MovingAverage, Progress, trained_parameters
+from common.training.step import batches_of_steps, take_step
 
 log = logging.getLogger(__name__)
-NO_GRADIENT = (
-    "no gradient reached the trained weights: gradient checkpointing does not work with this model and quantization "
-    "on this machine. Train again with restart=1 and --gradient-checkpointing false or --quantization none."
-)
 
 
 @dataclass(frozen=True)
@@ -101,10 +96,12 @@ def fit(
     `accumulation` N * A. Every process calls `evaluate`, which must return the same scores in each.
     The first process calls `follow` when training begins and whenever metrics.jsonl has new lines.
     Raises UserError when a checkpoint has another fingerprint, the loss or a gradient is not finite, no gradient
-    reaches the trained weights, memory runs out, or the processes do not form one group; Interrupted after a signal.
+    reaches the trained weights, memory runs out, or the processes do not form one group, and as `use_liger` does;
+    Interrupted after a signal.
     """
     # For dropout only: initial weights and batches have their own random states.
     set_seed(seed + distributed.rank())
+    use_tf32()
     distributed.wait()  # the first process prepares the folder before it gets here
     precision = _precision(config.precision, model)
     accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
@@ -113,6 +110,8 @@ def fit(
     plan = Plan(source_lengths, target_lengths, config, seed, accelerator.num_processes)
     total = plan.total()
     state = Progress()
+    if config.kernels == "liger":
+        use_liger(model)
     if config.sharding == "fsdp":
         sharding.shard(model, accelerator.device, precision)
     optimizer = _optimizer(model, config)
@@ -135,30 +134,45 @@ def fit(
 def _run(training: TrainingState, state: Progress, total: int) -> None:
     config, folder, main = training.config, training.folder, training.accelerator.is_main_process
     every = max(1, round(config.evaluate_every * len(training.plan.epoch(0))))
-    saved_at = time.monotonic()
+    saved_at, saving = time.monotonic(), 0.0
 
-    def finish_step(due: bool) -> None:
-        """Evaluate and save when `due`, save when the last checkpoint is old, and end after a signal."""
-        nonlocal saved_at
+    def late() -> bool:
+        pause = checkpoints.pause(config.checkpoint_minutes, saving)
+        return main and time.monotonic() - saved_at > pause
+
+    def asked() -> bool:
+        return late() or signals.pending() is not None
+
+    def finish_step(due: bool, any_asked: bool = False) -> None:
+        """Evaluate and save when `due`, save when the last checkpoint is old, and end after a signal.
+
+        `any_asked`: whether any process wanted the latter two during the step; the same in each process.
+        """
+        nonlocal saved_at, saving
         signal = _evaluate(training, state) if due else None
-        late = main and time.monotonic() - saved_at > 60 * config.checkpoint_minutes
-        found = distributed.gather([(late, signal or signals.pending())])
+        if not (due or any_asked or distributed.count() == 1):
+            return  # asking the others after every step would cost time
+        found = distributed.gather([(late(), signal or signals.pending())])
         signal = next((number for _, number in found if number), None)
         if due or found[0][0] or signal:
+            before, began = saving, time.monotonic()
             save_state(training, state)
             saved_at = time.monotonic()
+            saving = saved_at - began
+            checkpoints.tell_of_pause(config.checkpoint_minutes, before, saving)
         if signal:
             raise Interrupted(signal, f"after step {state.step} of {total}; checkpoint saved", together=True)
 
     def evaluation_due(step: int) -> bool:
         return step == total or (step % every == 0 and total - step >= every / 2)
 
-    with progress(total=total, initial=state.step, description="train", unit="step") as bar:
+    with (
+        progress(total=total, initial=state.step, description="train", unit="step") as bar,
+        contextlib.closing(batches_of_steps(training, state.step)) as feed,
+    ):
         if state.evaluated < state.step and evaluation_due(state.step):
             finish_step(due=True)  # a signal ended this evaluation
-        for position, batches in enumerate(training.plan.steps(), 1):
-            if position <= state.step:
-                continue
+        for position, batches in enumerate(training.plan.steps(after=state.step), state.step + 1):
             if state.bad_evaluations >= config.patience:
                 break
             with advise_when_out_of_memory(
@@ -166,7 +180,7 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
                 "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
                 "memory, run the same command: it resumes from the last checkpoint, which is intact."
             ):
-                value, norm = _step(training, batches)
+                value, norm, any_asked = take_step(training, batches, feed, asked)
             state.step = position
             state.loss_sum += value
             state.loss_steps += 1
@@ -178,68 +192,7 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
                 append_line(folder / "metrics.jsonl",
                             {"step": position, "loss": value, "gradient_norm": norm, "learning_rate": rate})  # fmt: skip
                 training.follow()
-            finish_step(evaluation_due(position))
-
-
-def _step(training: TrainingState, batches: list[list[int]]) -> tuple[float, float]:
-    """Take one optimizer step with the batches of all processes; return the loss per target token and gradient norm."""
-    accelerator, config = training.accelerator, training.config
-    tokens = training.plan.target_tokens(batches)
-    # Every process must take part in every gradient exchange: one with no batch left at the end of an epoch repeats
-    # the first batch with weight 0.
-    rounds = math.ceil(len(batches) / accelerator.num_processes)
-    total = torch.zeros((), device=accelerator.device)
-    training.model.train()
-    training.optimizer.zero_grad(set_to_none=True)
-    try:
-        for number in range(rounds):
-            mine = number * accelerator.num_processes + accelerator.process_index
-            idle = mine >= len(batches)
-            batch = training.collate(_rows(training.examples, batches[0 if idle else mine]))
-            batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
-            last = number == rounds - 1
-            with contextlib.nullcontext() if last else accelerator.no_sync(training.model):
-                with accelerator.autocast():
-                    part = training.loss(training.model, batch, config.label_smoothing) * (0 if idle else 1)
-                # Divide by the tokens of the whole step, so that the gradient does not depend on how the step is split
-                # into batches. Multiply by the number of processes, because the exchange takes the mean over them.
-                accelerator.backward(part * accelerator.num_processes / tokens)
-            total += part.detach()
-    except RuntimeError as error:
-        if "does not require grad" in str(error):
-            raise UserError(NO_GRADIENT) from error
-        raise
-    value = float(accelerator.reduce(total, "sum")) / tokens
-    _require_finite(training, batches, "the loss", value)
-    clipped = accelerator.clip_grad_norm_(training.model.parameters(), config.max_gradient_norm)
-    norm = float(clipped.full_tensor() if isinstance(clipped, DTensor) else clipped)
-    if norm == 0:
-        raise UserError(NO_GRADIENT)
-    if accelerator.scaler is None:  # the fp16 gradient scaler skips such a step and lowers its scale
-        _require_finite(training, batches, "the gradient norm", norm)
-    training.optimizer.step()
-    training.schedule.step()
-    if config.ema:
-        training.average.update()
-    return value, norm
-
-
-def _require_finite(training: TrainingState, batches: list[list[int]], name: str, value: float) -> None:
-    """Raise UserError when the value is not finite, after saving the batches of the step to bad_batch.pt."""
-    if math.isfinite(value):
-        return
-    kept = training.folder / "bad_batch.pt"
-    if training.accelerator.is_main_process:
-        torch.save([training.collate(_rows(training.examples, indices)) for indices in batches], kept)
-    raise UserError(
-        f"{name} became {value}; the batches of that step are saved in {shown(kept)}. Train again with restart=1 and "
-        f"a lower --learning-rate (now {training.config.learning_rate}) or --precision no."
-    )
-
-
-def _rows(examples: Dataset, indices: list[int]) -> list[dict[str, Any]]:
-    columns = examples[indices]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            finish_step(evaluation_due(position), any_asked)
 
 
 def _evaluate(training: TrainingState, state: Progress) -> int | None:

@@ -1,5 +1,6 @@
 """Define the settings of the optimisation, and plan which rows each optimizer step takes."""
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,9 +35,19 @@ class Plan:
         part = round(epochs % 1 * len(self.epoch(int(epochs))))
         return max(1, full + part)
 
-    def steps(self) -> Iterator[list[list[int]]]:
-        """Yield all optimizer steps, epoch after epoch."""
-        return islice((step for number in count() for step in self.epoch(number)), self.total())
+    def steps(self, after: int = 0) -> Iterator[list[list[int]]]:
+        """Yield the optimizer steps after the first `after` ones, epoch after epoch."""
+        return islice((step for number in count() for step in self.epoch(number)), after, self.total())
+
+    def share(self, batches: list[list[int]], rank: int) -> list[tuple[list[int], int]]:
+        """Return the batches of an optimizer step that one process takes, each with the weight of its loss.
+
+        Every process must take part in every gradient exchange, so that all have equally many: one without a batch at
+        the end of an epoch repeats the first one with weight 0, and all other weights are 1.
+        """
+        mine = [(batch, 1) for batch in batches[rank :: self.processes]]
+        rounds = math.ceil(len(batches) / self.processes)
+        return mine if len(mine) == rounds else [*mine, (batches[0], 0)]
 
     def target_tokens(self, batches: list[list[int]]) -> int:
         """Return the number of target tokens in the batches of a step; the loss is divided by it."""

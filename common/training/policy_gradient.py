@@ -7,17 +7,15 @@ import numpy as np
 import torch
 from datasets import Dataset
 from numpy.typing import NDArray
-from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from common.core.errors import UserError
 from common.data.dialogue import clean
 from common.data.rows import Row
-from common.models.logits import target_logits
 from common.runs.candidates import Candidate
-from common.tokenization.batches import IGNORE, padded
+from common.tokenization.batches import IGNORE, TARGETS, padded, target_places
 from common.training.config import RewardConfig
-from common.training.losses import Batch
+from common.training.losses import Batch, target_losses
 from common.training.reward import advantages
 
 MIN_ADVANTAGE = 0.2
@@ -210,23 +208,25 @@ def policy_gradient(
         "position_ids": positions,
         "attention_mask": masks if kinds else masks["full_attention"],
         "labels": batch["labels"],
+        TARGETS: target_places(batch),
     }
-    logits, labels = target_logits(model, inputs, allowed_tokens)
-    losses = functional.cross_entropy(logits.float(), labels, reduction="none")
-    wanted = batch["labels"] != IGNORE
-    weights = batch["weights"][wanted]
-    return (losses * weights * _unclipped(losses.detach(), wanted, batch, clip)).sum()
+    losses = target_losses(model, inputs, 0.0, allowed_tokens)
+    weights = batch["weights"].flatten().index_select(0, inputs[TARGETS])
+    return (losses * weights * _unclipped(losses.detach(), weights, inputs[TARGETS], batch, clip)).sum()
 
 
-def _unclipped(losses: torch.Tensor, wanted: torch.Tensor, batch: Batch, clip: float) -> torch.Tensor:
+def _unclipped(
+    losses: torch.Tensor, weights: torch.Tensor, places: torch.Tensor, batch: Batch, clip: float
+) -> torch.Tensor:
     """Return 0 for each target token of a summary that `clip` leaves out, 1 for every other, (t,)."""
-    before, weights = batch["logprobs"], batch["weights"]
-    rows = torch.arange(len(before), device=before.device)[:, None].expand_as(wanted)[wanted]
-    summaries = rows * before.shape[1] + batch["segments"][wanted] - 1
+    before, segments = batch["logprobs"], batch["segments"]
+    rows = places // segments.shape[1]
+    summaries = rows * before.shape[1] + segments.flatten().index_select(0, places) - 1
     zeros = before.new_zeros(before.numel())
     now = zeros.index_add(0, summaries, -losses)
     tokens = zeros.index_add(0, summaries, torch.ones_like(losses))
     change = torch.exp((now - before.flatten()) / tokens.clamp(min=1)) - 1
-    sign = torch.sign(weights[wanted])
-    clipped = change[summaries] * sign > clip  # false for nan: without a known ratio nothing is left out
+    clipped = (
+        change[summaries] * torch.sign(weights) > clip
+    )  # false for nan: without a known ratio nothing is left out
     return (~clipped).to(losses.dtype)

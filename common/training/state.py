@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch.distributed.tensor import DTensor
 
 
 @dataclass
@@ -38,8 +39,9 @@ class MovingAverage:
         """Add the weights of this step to the average."""
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for mean, parameter in zip(self.average, self.parameters, strict=False):
-            mean.lerp_(parameter.detach().float(), 1 - keep)
+        if self.average:
+            own = [_held(parameter.detach()).float() for parameter in self.parameters]
+            torch._foreach_lerp_([_held(mean) for mean in self.average], own, 1 - keep)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -52,6 +54,12 @@ class MovingAverage:
         finally:
             for parameter, value in zip(self.parameters, own, strict=False):
                 parameter.data.copy_(value)
+
+
+def _held(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the part of a sharded tensor that this process holds, any other tensor as it is."""
+    held: torch.Tensor = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return held
 
 
 def trained_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:

@@ -9,7 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.core.errors import UserError
-from common.core.files import atomic_path, read_json, root, sha256_texts, shown, write_json, write_text
+from common.core.files import (
+    atomic_path,
+    read_json,
+    root,
+    sha256_file,
+    sha256_files,
+    sha256_texts,
+    shown,
+    write_json,
+    write_text,
+)
 from common.core.json_lines import append_line, read_lines, repair_last_line
 from tests.support.disk import full_disk
 
@@ -199,3 +209,14 @@ def test_json_of_another_encoding_is_refused(tmp_path: Path, encoding: str) -> N
     path.write_text('{"n": 1}', encoding=encoding)
     with pytest.raises(UserError, match=r"a\.json"):
         read_json(path)
+
+
+def test_several_files_are_hashed_as_each_alone(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.bin" for number in range(20)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes([number]) * (number * 300_000))
+    assert sha256_files(paths) == [sha256_file(path) for path in paths]
+    assert sha256_files([]) == []
+    paths[7].unlink()
+    with pytest.raises(OSError, match=r"7\.bin"):
+        sha256_files(paths)

@@ -1,5 +1,6 @@
 """GPUs are counted by the files of their drivers, as far as these are sure."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -74,3 +75,31 @@ def test_the_best_gpu_is_what_nvidia_smi_says(
 def test_without_nvidia_smi_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert best_gpu() is None
+
+
+@pytest.mark.parametrize(
+    ("own", "arguments", "wanted"),
+    [
+        ({}, ["--epochs=1"], {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}),
+        (
+            {"PYTORCH_CUDA_ALLOC_CONF": "max_split_size_mb:64"},
+            [],
+            {"PYTORCH_CUDA_ALLOC_CONF": "max_split_size_mb:64"},
+        ),
+        ({"PYTORCH_ALLOC_CONF": ""}, [], {"PYTORCH_ALLOC_CONF": ""}),
+        ({}, ["--engine", "vllm"], {}),
+        ({}, ["--decoding.engine=vllm"], {}),
+        ({}, ["--engine=hf"], {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}),
+    ],
+)
+def test_gpu_memory_grows_unless_the_user_or_vllm_decides(
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], arguments: list[str], wanted: dict[str, str]
+) -> None:
+    names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+    for name in names:
+        monkeypatch.setenv(name, "")  # so that what is set here is undone at the end
+        monkeypatch.delenv(name)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    gpus.grow_memory(arguments)
+    assert {name: os.environ[name] for name in names if name in os.environ} == wanted

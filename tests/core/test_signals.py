@@ -118,12 +118,17 @@ def test_other_processes_of_a_group_end_without_a_word(tmp_path: Path) -> None:
 
 
 def test_a_launched_module_is_what_python_m_starts(tmp_path: Path) -> None:
-    code = "import sys\nprint('ready')\nprint(__name__, __spec__.name, sys.argv, sys.modules['__main__'].__file__)\n"
+    code = (
+        "import os, sys\nprint('ready')\nprint(__name__, __spec__.name, sys.argv, sys.modules['__main__'].__file__)\n"
+        "print(os.environ['PYTORCH_ALLOC_CONF'])\n"
+    )
     process = started(tmp_path, code, module=True)
     script = str(tmp_path / "script.py")
     # Not communicate(), which misses what readline() has already read ahead.
     assert process.stdout is not None
-    assert process.stdout.read() == f"__main__ script {[script, '--word']} {script}\n"
+    assert (
+        process.stdout.read() == f"__main__ script {[script, '--word']} {script}\nexpandable_segments:True\n"
+    )
     assert process.wait(30) == 0
 
 

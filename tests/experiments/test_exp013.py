@@ -25,7 +25,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # In 32 bits like the other trainings of this process: accelerate has one precision for good.
 SHORT = ["--competition=daily_talk", "--model=tiny:gemma3", "--max-new-tokens=8", "--sampled=3", "--dialogues=10",
          "--dev-rows=2", "--rank=2", "--sampled-temperature=1.5", "--tokens-per-batch=400", "--dtype=float32",
-         "--checkpoint-minutes=0.00001", "--keep-checkpoints=100"]  # fmt: skip
+         "--checkpoint-minutes=0", "--keep-checkpoints=100"]  # fmt: skip
 
 
 def test_a_killed_run_goes_on_from_what_it_drew(copy: Path, caplog: pytest.LogCaptureFixture) -> None:

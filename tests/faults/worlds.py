@@ -16,7 +16,7 @@ from tests.support import REPOSITORY, tiny
 
 COMPETITION = "daily_talk"
 SMALL = (f"--competition={COMPETITION}", "--dev-rows=3", "--precision=no", "--evaluate-every=0.5",
-         "--checkpoint-minutes=0.00001", "--candidates=2", "--decoding.beams=2", "--decoding.samples=1",
+         "--checkpoint-minutes=0", "--candidates=2", "--decoding.beams=2", "--decoding.samples=1",
          "--max-new-tokens=8", "--learning-rate=0.003")  # fmt: skip
 FROM_SCRATCH = ("--vocabulary=400", "--width=64", "--layers=1", "--feed-forward=64", "--dropout=0.1")
 LOCKS = (".lock",)

@@ -14,6 +14,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from common.core import distributed
 from common.core.errors import UserError
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
@@ -129,10 +130,10 @@ def test_amx_computes_bf16_too(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("auto", torch.bfloat16, True, True, True, "flash_attention_2"),
         ("auto", torch.float16, True, True, True, "flash_attention_2"),
-        ("auto", torch.float32, True, True, True, "sdpa"),
-        ("auto", torch.bfloat16, True, False, True, "sdpa"),
-        ("auto", torch.bfloat16, True, True, False, "sdpa"),
-        ("auto", torch.bfloat16, False, False, True, "sdpa"),
+        ("auto", torch.float32, True, True, True, None),
+        ("auto", torch.bfloat16, True, False, True, None),
+        ("auto", torch.bfloat16, True, True, False, None),
+        ("auto", torch.bfloat16, False, False, True, None),
         ("eager", torch.bfloat16, True, True, True, "eager"),
         ("sdpa", torch.bfloat16, True, True, True, "sdpa"),
         ("flash_attention_2", torch.float32, False, False, False, "flash_attention_2"),
@@ -145,7 +146,7 @@ def test_attention_is_what_weights_and_gpu_can(
     gpu: bool,
     ampere: bool,
     flash: bool,
-    expected: str,
+    expected: str | None,
 ) -> None:
     hardware(monkeypatch, gpu=gpu, ampere=ampere, flash=flash)
     assert HARDWARE._attention(choice, dtype) == expected
@@ -215,6 +216,16 @@ def test_a_tokenizer_without_padding_pads_with_another_token(tmp_path: Path) -> 
     settings.pop("eos_token")
     path.write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(UserError, match="has no eos_token, so summaries would never end"):
+        pretrained_tokenizer(tmp_path)
+    # KoGPT2's tokenizer names no end token, but its config.json does.
+    for config in (
+        {"eos_token_id": words.eos_token_id},
+        {"text_config": {"eos_token_id": [words.eos_token_id, 7]}},
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        assert pretrained_tokenizer(tmp_path).eos_token_id == words.eos_token_id
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": None}), encoding="utf-8")
+    with pytest.raises(UserError, match="has no eos_token"):
         pretrained_tokenizer(tmp_path)
 
 
@@ -310,3 +321,21 @@ def test_a_korean_tokenizer_beside_a_bart_keeps_hangul(tmp_path: Path) -> None:
     )
     tokenizer = pretrained_tokenizer(tmp_path)
     assert tokenizer.decode(tokenizer.encode(sentence, add_special_tokens=False)) == sentence
+
+
+@pytest.mark.parametrize("kind", ["bart", "mbart", "qwen2", "gemma3"])
+def test_only_the_first_process_gets_weights_to_shard(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The others get the same model on the meta device: names, shapes, types, ties, buffers and end tokens."""
+
+    def described(model: PreTrainedModel) -> Any:
+        tensors = [*model.named_parameters(), *model.named_buffers()]
+        kept = {name: (tensor.shape, tensor.dtype, tensor.requires_grad) for name, tensor in tensors}
+        return kept, type(model), model.config.to_dict(), model.generation_config.to_dict(), model.training
+
+    config = PretrainedConfig(model=f"tiny:{kind}")
+    whole, _ = load_pretrained(config, frozen=False, sharded=True, together=False)
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    empty, _ = load_pretrained(config, frozen=False, sharded=True, together=False)
+    assert all(parameter.is_meta for parameter in empty.parameters())
+    assert not any(parameter.is_meta for parameter in whole.parameters())
+    assert described(empty) == described(whole)

@@ -44,7 +44,10 @@ def unmet(asked: list[Requirement], versions: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "extras"),
     [
-        ("constraints.txt", ("train", "offline-model", "track", "ctranslate2", "kiwi", "dev", "audit")),
+        (
+            "constraints.txt",
+            ("train", "offline-model", "track", "ctranslate2", "kiwi", "liger", "dev", "audit"),
+        ),
         ("constraints-vllm.txt", ("train", "vllm")),
     ],
 )

@@ -79,6 +79,7 @@ CASES = {
         "train exp010 --attention flash_attention_2", ("--attention flash_attention_2", "leave --attention at auto")
     ),
     "fp16": Case("train exp010 --precision fp16", ("--precision fp16 needs a GPU", "leave --precision at auto")),
+    "Liger": Case("train exp010 --kernels liger", ("--kernels liger needs an NVIDIA GPU", "leave --kernels at torch")),
     "no key": Case("train exp006", ("no API key: SOLAR_API_KEY is neither", "Add the line SOLAR_API_KEY=")),
     "a broken key": Case("train exp006", ("the key SOLAR_API_KEY in the environment", "Copy the key again"),
                          {"SOLAR_API_KEY": "schlüssel-1234567"}),
@@ -358,3 +359,14 @@ def test_a_package_that_a_setting_needs_is_named(start: Start, monkeypatch: pyte
         UserError, match=r"^--engine ctranslate2: the package ctranslate2 is not installed; run: "
     ):
         require_start(replace(start, settings=other, stage="infer"))
+
+
+def test_liger_that_is_not_installed_is_one_line(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements.gpus, "gpu_count", lambda: 1)
+    training = replace(Small().training, kernels="liger")
+    begin = replace(start, settings=replace(Small(), training=training))
+    monkeypatch.setattr(requirements, "_installed", lambda module: module != "liger_kernel")
+    with pytest.raises(UserError, match=r"liger_kernel is not installed; run: .*-e '\.\[liger\]'"):
+        require_start(begin)
+    monkeypatch.setattr(requirements, "_installed", lambda module: True)
+    require_start(begin)

@@ -51,7 +51,7 @@ SETTINGS = [
     "--precision=no",
     "--learning-rate=0.003",
     "--evaluate-every=0.5",
-    "--checkpoint-minutes=0.00001",
+    "--checkpoint-minutes=0",
 ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pytest
 import torch
 from accelerate.state import AcceleratorState
 from torch.distributed.tensor import DTensor
@@ -29,6 +30,7 @@ from common.tokenization.batches import collate_causal, collate_seq2seq
 from common.tokenization.config import LengthConfig
 from common.tokenization.examples import sources
 from common.tokenization.layout import InputTemplate
+from common.training import losses
 from common.training.config import TrainingConfig
 from common.training.loop import fit
 from common.training.losses import cross_entropy
@@ -57,8 +59,10 @@ DECODING = {
 }
 
 
-OTHERWISE = ("allowed", "scores")
-"""Other losses: over few allowed tokens, and over several scored summaries per row."""
+OTHERWISE = ("allowed", "scores", "parts")
+"""Other losses: over few allowed tokens, over several scored summaries per row, and of all tokens, a few at a time."""
+LOADED = ("bart", "gemma3")
+"""Models of which one process loads the weights for all: with weights used twice, with buffers that are not saved."""
 FEW = torch.tensor(sorted({*range(5, 60), WORDS.eos_token_id}))
 
 
@@ -103,22 +107,35 @@ def train(
     crash_at: int | None = None,
     lora: bool = False,
     otherwise: str = "",
+    loaded: bool = False,
 ) -> dict[str, Any]:
-    """Train, and return the result, the gradients and how the model was sharded. `otherwise`: one of OTHERWISE."""
+    """Train, and return the result, the gradients and how the model was sharded. `otherwise`: one of OTHERWISE.
+
+    `loaded`: train pretrained weights, each process as its experiment loads them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, base = WORDS, None
-    if lora:
+    if loaded:
+        source = PretrainedConfig(model=f"tiny:{kind}")
+        model, tokenizer = load_pretrained(source, frozen=False, sharded=config.sharding == "fsdp")
+        for module in model.modules():
+            if isinstance(getattr(module, "dropout", None), float):
+                module.dropout = 0.0  # each process drops others
+    elif lora:
         base = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
-        model, tokenizer = load_pretrained(base, frozen=True)
+        model, tokenizer = load_pretrained(base, frozen=True, sharded=config.sharding == "fsdp")
         torch.manual_seed(0)
         model = add_lora(model, tokenizer, LoRAConfig(rank=4, dropout=0.0, targets=("all",)))
     else:
         model = tiny.model(kind, WORDS, SIZE)
     seen: dict[str, Any] = {"kinds": [], "steps": 0}
+    seen["weights before"] = sum(p.numel() for p in model.parameters() if not p.is_meta)
 
     def evaluate(now: PreTrainedModel) -> dict[str, float]:
         seen["steps"] += 1
-        return evaluation(tokenizer, TEMPLATES[kind])(now) | {"score": float(seen["steps"])}
+        return evaluation(tokenizer, TEMPLATES.get(kind, TEMPLATES["qwen2"]))(now) | {
+            "score": float(seen["steps"])
+        }
 
     calls = [0]
 
@@ -133,6 +150,10 @@ def train(
             raise CrashError
         if otherwise == "scores":
             return policy_gradient(model, batch, smoothing, FEW)
+        if otherwise == "parts":
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(losses, "MOST_LOGITS", 7 * inner.config.vocab_size)
+                return cross_entropy(model, batch, smoothing, source=0.3)
         return cross_entropy(model, batch, smoothing, FEW if otherwise else None)
 
     gradients: list[dict[str, torch.Tensor]] = []
@@ -149,7 +170,10 @@ def train(
     result = fit(
         model,
         scored() if otherwise == "scores" else examples(),
-        partial(collate if otherwise == "scores" else COLLATE[kind], pad=tokenizer.pad_token_id),
+        partial(
+            collate if otherwise == "scores" else COLLATE.get(kind, collate_causal),
+            pad=tokenizer.pad_token_id,
+        ),
         evaluate,
         config,
         folder,
@@ -192,6 +216,9 @@ def main(folder: Path) -> None:
             into = folder / f"still-{sharding}-{otherwise}"
             config = replace(STILL, sharding=sharding, label_smoothing=0.0)
             found[f"still {sharding} {otherwise}"] = train("qwen2", into, config, otherwise=otherwise)
+    for kind in LOADED:
+        config = replace(STILL, sharding="fsdp")
+        found[f"loaded {kind}"] = train(kind, folder / f"loaded-{kind}", config, loaded=True)
     for kind, config in (("bart", CONFIG), ("qwen2", SHARDED)):
         often = replace(config, checkpoint_minutes=0.0)
         killed = folder / f"{config.sharding}-{kind}-killed"

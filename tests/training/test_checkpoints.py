@@ -99,3 +99,31 @@ def test_pruning_after_a_resume_deletes_the_damaged_later_ones_first(tmp_path: P
     (newest,) = saved(tmp_path, 9)  # training went on from 8
     checkpoints.prune(tmp_path, newest, 2)
     assert [p.name for p in checkpoints.steps(tmp_path)] == ["step-00000008", "step-00000009"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "saving", "seconds"),
+    [
+        (5.0, 0.0, 300.0),
+        (5.0, 10.0, 300.0),  # 190 seconds would do
+        (5.0, 20.0, 380.0),
+        (5.0, 180.0, 3420.0),  # weights and Adam of 7 billion parameters: every hour, not every five minutes
+        (0.0, 180.0, 0.0),  # one after each step, as asked
+    ],
+)
+def test_the_pause_grows_until_saving_takes_a_twentieth(
+    minutes: float, saving: float, seconds: float
+) -> None:
+    found = checkpoints.pause(minutes, saving)
+    assert found == pytest.approx(seconds)
+    assert not minutes or saving / (saving + found) <= checkpoints.MOST_SAVING + 1e-9
+
+
+def test_a_longer_pause_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        for before, saving in ((0.0, 2.0), (2.0, 60.0), (60.0, 70.0)):
+            checkpoints.tell_of_pause(5.0, before, saving)
+        checkpoints.tell_of_pause(0.0, 0.0, 70.0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a checkpoint took 60 seconds: the next ones are at least 19 minutes apart, so that saving takes at most 5% of the time"
+    ]

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from common.training.config import TrainingConfig
 from common.training.loop import FitResult
 from common.training.losses import cross_entropy
 from common.training.plan import Plan
+from common.training.resume import save_state
 from tests.support import tiny
 from tests.support.fitting import CONFIG, DROPOUT, KINDS, WORDS, ending, falling_loss, train
 
@@ -368,6 +370,26 @@ def test_the_average_of_the_weights_is_evaluated_and_saved(
         value = saved[name]
         torch.testing.assert_close(value, averages[best["step"] - 1][name], rtol=1e-4, atol=1e-6)
         assert not torch.equal(value, after[best["step"] - 1][name])
+
+
+def test_slow_checkpoints_come_less_often(
+    examples: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve steps, after each of which a checkpoint is due; each takes longer than all steps do together."""
+    steps: list[int] = []
+
+    def slow(training: Any, state: Any) -> None:
+        steps.append(state.step)
+        save_state(training, state)
+        time.sleep(1.0)
+
+    monkeypatch.setattr(loop, "save_state", slow)
+    config = replace(CONFIG, checkpoint_minutes=1e-6, evaluate_every=99.0)
+    began = time.monotonic()
+    result = train(tmp_path / "run", examples, config=config)
+    assert result.steps == 12
+    if time.monotonic() - began < 19:  # on a machine that is not halted meanwhile
+        assert steps == [1, 12]
 
 
 def test_a_full_disk_while_saving_the_best_keeps_the_previous_one(

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from common.core import distributed
 from common.core.json_lines import read_lines
+from common.models import tiny as models
 from common.models.storage import load_model
 from common.training import checkpoints
 from tests.support import REPOSITORY, tiny, worker
@@ -57,6 +58,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         )
         still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation)
         found[f"still {kind}"] = worker.train(kind, folder.with_name("still"), still)
+    still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation)
+    for kind in worker.LOADED:
+        folder = tmp_path_factory.mktemp("loaded") / kind
+        found[f"loaded {kind}"] = worker.train(kind, folder, still, loaded=True)
     for otherwise in worker.OTHERWISE:
         still = replace(worker.STILL, accumulation=2 * worker.STILL.accumulation, label_smoothing=0.0)
         folder = tmp_path_factory.mktemp(otherwise)
@@ -119,6 +124,30 @@ def test_two_processes_have_the_gradient_of_one(
             assert max(float(gradient.abs().max()) for gradient in ours.values()) > 1e-2
             for name, gradient in ours.items():
                 torch.testing.assert_close(other[name], gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", worker.LOADED)
+def test_the_first_process_loads_the_weights_for_all(
+    together: tuple[Path, list[dict[str, Any]]], alone: dict[str, Any], kind: str
+) -> None:
+    """The other one never has them whole; both have their shards, and the loss and gradients that one process has."""
+    first, second = (found[f"loaded {kind}"] for found in together[1])
+    assert (first["weights before"], second["weights before"]) == (first["whole"], 0)
+    assert first["held"] + second["held"] == first["whole"]
+    assert first["sharded"] == second["sharded"] == first["parameters"]
+    steps = alone[f"loaded {kind}"]["gradients"]
+    assert max(float(gradient.abs().max()) for gradient in steps[0].values()) > 1e-2
+    for share in (first, second):
+        for ours, other in zip(steps, share["gradients"], strict=True):
+            assert other.keys() == ours.keys()
+            for name, gradient in ours.items():
+                torch.testing.assert_close(other[name], gradient, rtol=1e-3, atol=1e-6)
+    folder = together[0] / f"loaded-{kind}"
+    saved, original = (
+        load_file(f / "model.safetensors") for f in (folder / "best", models.tiny(f"tiny:{kind}"))
+    )
+    assert saved.keys() == original.keys()
+    assert all(torch.equal(weight, saved[name]) for name, weight in original.items())  # nothing was learned
 
 
 @pytest.mark.parametrize("kind", ["bart", "qwen2"])

@@ -41,7 +41,7 @@ def stopped(examples: datasets.Dataset, tmp_path_factory: pytest.TempPathFactory
 
 
 def crash_after(patch: pytest.MonkeyPatch, step: int) -> None:
-    real, calls = loop._step, [0]
+    real, calls = loop.take_step, [0]
 
     def crashing(*arguments: Any) -> Any:
         calls[0] += 1
@@ -49,7 +49,7 @@ def crash_after(patch: pytest.MonkeyPatch, step: int) -> None:
             raise CrashError
         return real(*arguments)
 
-    patch.setattr(loop, "_step", crashing)
+    patch.setattr(loop, "take_step", crashing)
 
 
 def copied(stopped: Path, tmp_path: Path) -> tuple[Path, Path]:
