@@ -15,7 +15,7 @@ def decoding_attention(model: PreTrainedModel) -> Iterator[None]:
     For every layer and step of decoding, FlashAttention in transformers unpads all keys and values of a batch.
     """
     inner = without_adapters(model)
-    before: str = inner.config.get_text_config()._attn_implementation or ""
+    before: str = inner.config._attn_implementation or ""
     if not (before.startswith("flash_attention") and inner._supports_sdpa):
         yield
         return

@@ -55,7 +55,8 @@ def budget(free: int, each: float) -> int:
 @torch.inference_mode()
 def footprint(model: PreTrainedModel) -> Footprint:
     """Return what decoding takes, measured with a forward pass over a few rows; activations are only measured on a GPU."""
-    tokens = min(_TOKENS, getattr(model.config.get_text_config(), "max_position_embeddings", None) or _TOKENS)
+    text = model.config.get_text_config(decoder=True)
+    tokens = min(_TOKENS, getattr(text, "max_position_embeddings", None) or _TOKENS)
     ids = torch.ones(_ROWS, tokens, dtype=torch.long, device=model.device)
     cache, _ = _read(model, ids)  # the first pass also allocates the workspaces of libraries
     held = _by_token(cache) / _ROWS, _by_row(cache) / _ROWS
