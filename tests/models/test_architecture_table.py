@@ -30,11 +30,6 @@ from tests.support import REPOSITORY
 from tests.support.adapted import LESSON, batch_of, logits_of, teach
 from tests.support.architectures import BUILD, KINDS, WORDS, written
 
-HYBRIDS = ("qwen3_5", "qwen3_5_vision", "lfm2")
-"""Models with layers of linear attention or convolutions, whose cache holds a state instead of keys and values."""
-HYBRIDS_STEP = False
-"""Whether `generation.stepping` can repeat and select the rows of such a state. While it is False, the table expects that
-sampling, and greedy decoding of rows that end at different times, fail there; beam search works."""
 MULTIMODAL = {
     "gemma3_vision": "model.language_model.layers.",
     "gemma4_vision": "model.language_model.",
@@ -168,10 +163,6 @@ def test_greedy_decoding_of_a_batch_is_that_of_each_source_alone(taught: Taught)
     original = model.generation_config.eos_token_id
     model.generation_config.eos_token_id = ends
     try:
-        if taught.kind in HYBRIDS and not HYBRIDS_STEP:
-            with pytest.raises(AttributeError, match="batch_select_indices"):
-                texts(model, tokenizer, SHORT)
-            return
         found = texts(model, tokenizer, SHORT)
     finally:
         model.generation_config.eos_token_id = original
@@ -179,10 +170,6 @@ def test_greedy_decoding_of_a_batch_is_that_of_each_source_alone(taught: Taught)
 
 
 def test_samples_are_drawn_and_the_seed_decides(taught: Taught) -> None:
-    if taught.kind in HYBRIDS and not HYBRIDS_STEP:
-        with pytest.raises(AttributeError, match="batch_repeat_interleave"):
-            texts(taught.model, taught.tokenizer, SAMPLED)
-        return
     found = texts(taught.model, taught.tokenizer, SAMPLED)
     assert [len(group) for group in found] == [2, 2, 2]
     assert texts(taught.model, taught.tokenizer, SAMPLED) == found
