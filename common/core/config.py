@@ -4,6 +4,7 @@ import dataclasses
 import re
 import typing
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from common.core.errors import UserError
@@ -41,7 +42,11 @@ def _converted(text: str, hint: Any) -> Any:
     if is_union(kind):
         if type(None) in arguments and text.strip().lower() == "none":
             return None
-        return _converted(text, next(a for a in arguments if a is not type(None)))
+        *first, last = (a for a in arguments if a is not type(None))
+        for choice in first:
+            with suppress(ValueError):
+                return _converted(text, choice)
+        return _converted(text, last)
     if origin is typing.Literal:
         if text.strip() not in arguments:
             raise ValueError(text)
@@ -59,6 +64,12 @@ def _converted(text: str, hint: Any) -> Any:
     if kind is str:
         return text
     raise ValueError(f"the command line cannot set a {kind}")
+
+
+def _is_switch(hint: Any) -> bool:
+    """Return whether a setting can be true, so that its name alone means that."""
+    kind, _ = parts(hint)
+    return kind is bool or (is_union(kind) and bool in typing.get_args(kind))
 
 
 def _items(text: str) -> list[str]:
@@ -114,7 +125,7 @@ def override(
         name, equals, text = argument[2:].partition("=")
         key = _found(name, known, listing, options)
         hint, _ = known[key]
-        if not equals and parts(hint)[0] is bool and (not queue or queue[0].startswith("--")):
+        if not equals and _is_switch(hint) and (not queue or queue[0].startswith("--")):
             text = "true"
         elif not equals:
             if not queue or queue[0].startswith("--"):

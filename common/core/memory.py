@@ -19,10 +19,13 @@ def advise_when_out_of_memory(advice: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise UserError(f"out of memory; {advice}") from error
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _MESSAGES)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a GPU or the machine has no memory left."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)

@@ -12,6 +12,10 @@ from common.core.ranges import LOWEST_TEMPERATURE, Temperature
 Beams = Annotated[int, Ge(1), Le(64)]
 LengthPenalty = Annotated[float, Ge(-10), Le(10)]
 NgramSize = Annotated[int, Ge(0), Le(100)]
+TOKENS_AT_ONCE = 16384
+"""What `tokens_at_once` means with `auto` on a CPU."""
+MOST_ROWS = 512
+"""Most rows of a batch with `tokens_at_once` `auto`: more of them hardly decode faster on any GPU."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,17 @@ class DecodingConfig:
     """Exponent of the length by which a beam's log-probability is divided."""
     no_repeat_ngram: NgramSize = 0
     """Size of n-grams that a summary must not repeat, in tokens; 0: no limit."""
-    tokens_at_once: Annotated[int, Ge(1), Le(2**31)] = 16384
-    """Most tokens of one batch: rows times (longest source + max_new_tokens) times beams or samples."""
+    repetition_penalty: Annotated[float, Ge(1), Le(10)] = 1.0
+    """Divide the positive logits of tokens already written by this and multiply negative ones by it; 1: no penalty. Of a
+    causal model, the tokens of the prompt count too, as in transformers and vLLM."""
+    tokens_at_once: Literal["auto"] | Annotated[int, Ge(1), Le(2**31)] = "auto"
+    """Most tokens of one batch: rows times (longest source + max_new_tokens) times beams or samples. auto: 16,384 on a CPU;
+    on a GPU what its free memory holds, up to 512 rows."""
     engine: Literal["hf", "ctranslate2", "vllm"] = "hf"
     """hf: every model on every device; ctranslate2: BART and mBART, faster on a CPU; vllm: causal models on a GPU."""
-    merge: bool = False
-    """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; evaluations in training do it too."""
+    merge: Literal["auto"] | bool = "auto"
+    """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; with true, evaluations in training do
+    it too. auto: on a GPU whose memory holds these weights."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
     vllm_gpus: Annotated[int, Ge(1), Le(1024)] = 1

@@ -3,10 +3,12 @@
 It differs from `generate` as follows, according to CTranslate2's source (decoding.cc, sampling.cc):
 - n-gram blocking renormalises over the tokens still allowed, so --no-repeat-ngram may rank beams differently;
 - a summary that reaches --max-new-tokens does not get the checkpoint's `forced_eos_token_id`;
+- a repetition penalty changes the logits before they become log-probabilities, in a beam search too;
 - with a length penalty far from 1, beam search stops at a slightly different step.
 The formula of the length penalty, temperature before top-p, and the maximum length are the same.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +21,13 @@ from filelock import FileLock
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import verified_folder
-from common.core.errors import UserError
+from common.core.errors import UserError, first_line
 from common.core.files import read_json, root, sha256_file, sha256_texts, shown, write_json
 from common.core.progress import waiting
 from common.core.provenance import code_hash
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder, candidates_of, with_samples
+from common.generation.decoder import Decoder, batch_seed, candidates_of, with_samples
+from common.generation.halving import Halving
 from common.models import storage
 from common.models.config import PretrainedConfig
 from common.models.pretrained import load_pretrained
@@ -32,6 +35,7 @@ from common.models.storage import load_model, merge_adapters
 from common.runs.candidates import Candidate
 from common.tokenization.tokenizer import load_tokenizer
 
+log = logging.getLogger(__name__)
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[ctranslate2]'"
 STARTS = "starts.json"
 _PRE_NORM = {"bart": False, "mbart": True}  # whether layer norm comes before attention
@@ -48,6 +52,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
     tokenizer = load_tokenizer(folder)
     converted = convert(folder, decoding.ct2_weights)
     language = read_json(converted / STARTS)["forced_bos"]
+    device = _device(package, converted, decoding.ct2_weights)
     translators: list[Any] = []  # at most one: the latest
 
     @with_samples
@@ -56,8 +61,8 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
         sampled = config.temperature > 0
         if sampled or not translators:
             # A seed only affects threads that start after it, so sampling needs a new translator.
-            package.set_random_seed(seed % 2**32)
-            translators[:] = [_translator(package, converted, decoding.ct2_weights)]
+            package.set_random_seed(batch_seed(seed, sources) % 2**32)
+            translators[:] = [_translator(package, converted, decoding.ct2_weights, device)]
         tokens = [_names(source) for source in sources]
         results = translators[0].translate_batch(
             tokens,
@@ -66,6 +71,7 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
             num_hypotheses=config.candidates,
             length_penalty=config.length_penalty,
             no_repeat_ngram_size=config.no_repeat_ngram,
+            repetition_penalty=config.repetition_penalty,
             max_decoding_length=config.max_new_tokens,
             max_input_length=0,
             return_end_token=True,
@@ -74,9 +80,9 @@ def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrained
         generated = [[int(name) for name in names] for result in results for names in result.hypotheses]
         repeated = [source for source in tokens for _ in range(config.candidates)]
         scores = _logprobs(translators[0], repeated, generated, tokenizer.eos_token_id)
-        return candidates_of(generated, scores, tokenizer, config)
+        return candidates_of(generated, scores, tokenizer, config, [tokenizer.eos_token_id])
 
-    return run, tokenizer
+    return Halving(run), tokenizer
 
 
 def _sampling(config: DecodingConfig) -> dict[str, Any]:
@@ -101,12 +107,27 @@ def _logprobs(
     return [sum(r.log_probs[: len(target)]) for r, target in zip(results, targets, strict=True)]
 
 
-def _translator(package: Any, converted: Path, weights: str) -> Any:
-    gpu = package.get_cuda_device_count() > 0
+def _device(package: Any, converted: Path, weights: str) -> str:
+    """Return "cuda" when a GPU is there and CTranslate2 can decode on it, else "cpu".
+
+    CTranslate2 is built for one version of CUDA, whose libraries may be missing beside those of PyTorch. It loads them
+    only when it computes, so a token is decoded.
+    """
+    if not package.get_cuda_device_count():
+        return "cpu"
+    try:
+        _translator(package, converted, weights, "cuda").translate_batch([_names([0])], max_decoding_length=1)
+    except (RuntimeError, ValueError) as error:
+        log.warning("--engine ctranslate2 cannot use the GPU (%s); decoding on the CPU.", first_line(error))
+        return "cpu"
+    return "cuda"
+
+
+def _translator(package: Any, converted: Path, weights: str, device: str) -> Any:
     return package.Translator(
         str(converted),
-        device="cuda" if gpu else "cpu",
-        device_index=int(os.environ.get("LOCAL_RANK", 0)) if gpu else 0,
+        device=device,
+        device_index=int(os.environ.get("LOCAL_RANK", 0)) if device == "cuda" else 0,
         compute_type=weights,
         intra_threads=torch.get_num_threads(),
     )
@@ -216,7 +237,7 @@ def translation(
             "use --engine hf."
         )
     converted = _convert_pretrained(package, folder, weights)
-    translator = _translator(package, converted, weights)
+    translator = _translator(package, converted, weights, _device(package, converted, weights))
 
     def run(sources: Sequence[Sequence[int]], target: int, beams: int, longest: int) -> list[list[int]]:
         results = translator.translate_batch(

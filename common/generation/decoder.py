@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from transformers import GenerationConfig as HFGenerationConfig
 from transformers import PreTrainedTokenizerFast
 
-from common.generation.config import DecodingConfig
+from common.core.files import sha256_texts
+from common.generation.config import TOKENS_AT_ONCE, DecodingConfig
 from common.prompts.cleaning import final_answer, has_thought_tag, without_thoughts
 from common.runs.candidates import Candidate
 
@@ -14,6 +15,19 @@ Decoder = Callable[[Sequence[Sequence[int]], "DecodingConfig", int], list[list[C
 """The interface of an engine for `generate`: (sources as token ids, settings, seed) → candidates of each source.
 
 `config.candidates` come first, best first, then `config.samples`."""
+
+
+def budget_of(decoder: Decoder, config: DecodingConfig) -> int:
+    """Return the token budget of a batch: the setting, or with `auto` what a decoder finds that looks at its memory."""
+    if config.tokens_at_once != "auto":
+        return config.tokens_at_once
+    find = getattr(decoder, "tokens_at_once", None)
+    return TOKENS_AT_ONCE if find is None else int(find(config))
+
+
+def batch_seed(seed: int, sources: Sequence[Sequence[int]]) -> int:
+    """Return a seed of a batch for an engine that has only one: the same for the same sources in the same order."""
+    return int(sha256_texts([str(seed), *(str(list(source)) for source in sources)])[:15], 16)
 
 
 @dataclass(frozen=True)
@@ -81,13 +95,18 @@ def candidates_of(
     if tokenizer.chat_template:
         texts = [final_answer(text) for text in _outside_thoughts(bodies, texts, tokenizer)]
     flat = [
-        Candidate(text, logprob, len(tokens))
+        Candidate(text, logprob, len(tokens), cut=_is_cut(tokens, config, ends))
         for text, logprob, tokens in zip(texts, logprobs, generated, strict=True)
     ]
     groups = [flat[i : i + config.candidates] for i in range(0, len(flat), config.candidates)]
     if config.temperature > 0:
         return [sorted(group, key=_by_mean_logprob, reverse=True) for group in groups]
     return groups
+
+
+def _is_cut(tokens: Sequence[int], config: DecodingConfig, ends: Sequence[int]) -> bool:
+    """Return whether a summary stopped at `max_new_tokens` instead of at an end token."""
+    return len(tokens) >= config.max_new_tokens and tokens[-1] not in ends
 
 
 def _outside_thoughts(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import distributed
@@ -11,8 +12,9 @@ from common.core.signals import Interrupted
 from common.data.competition import Competition
 from common.data.rows import Row
 from common.generation.config import DecodingConfig
-from common.generation.hf import decode
-from common.generation.resumable import batches, costs
+from common.generation.halving import Halving
+from common.generation.hf import HFDecoder, warn_of_slow_decoding
+from common.generation.resumable import agreed_budget, batches, costs
 from common.models.storage import for_evaluation
 from common.runs.scoring import score
 from common.tokenization.config import LengthConfig
@@ -32,8 +34,8 @@ def dev_evaluation(
     """Return a function that returns the scores of a model's greedily decoded summaries of the rows.
 
     The scores are `score` (the dev profile's headline), `rouge_sum` and `distinct` (the share of distinct summaries).
-    Only `max_new_tokens`, `no_repeat_ngram`, `tokens_at_once` and `merge` of `decoding` are used; with `merge`, a copy
-    with merged adapters is scored.
+    Only `max_new_tokens`, `no_repeat_ngram`, `repetition_penalty`, `tokens_at_once` and `merge` of `decoding` are used; with
+    `merge` true, a copy with merged adapters is scored.
     `allowed_tokens`: the allowed token ids, as in `decode`.
     Several processes share the rows; each gets the scores of all rows. A signal ends the function between two batches:
     it raises Interrupted in every process.
@@ -41,11 +43,20 @@ def dev_evaluation(
     config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
     inputs = sources(rows, tokenizer, lengths, template)
     references = {row.id: row.summaries for row in rows}
+    warned = False
 
     def evaluate(model: PreTrainedModel) -> dict[str, float]:
-        scored = for_evaluation(model) if decoding.merge else model
+        scored = for_evaluation(model) if decoding.merge is True else model
+        nonlocal warned
+        if not warned:
+            warn_of_slow_decoding(scored)
+        warned = True
+        decoder = Halving(
+            HFDecoder(scored, tokenizer, allowed_tokens, logprobs=False), shared=isinstance(model, FSDPModule)
+        )
         size = [len(ids) for ids in inputs.values()]
-        groups, cost = batches(size, config), costs(size, config)
+        groups = batches(size, config, agreed_budget(decoder, config))
+        cost = costs(size, config)
         shown = groups[
             :: distributed.count()
         ]  # the batches of the first process, which alone shows its progress
@@ -61,8 +72,7 @@ def dev_evaluation(
                 # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
                 group = groups[mine if mine < len(groups) else 0]
                 names = [list(inputs)[index] for index in group]
-                found = decode(scored, tokenizer, [inputs[name] for name in names], config,
-                               logprobs=False, allowed_tokens=allowed_tokens)  # fmt: skip
+                found = decoder([inputs[name] for name in names], config, 0)
                 state.advance(sum(cost[index] for index in group), len(group))
                 if mine < len(groups):
                     texts += [

@@ -35,7 +35,10 @@ def decoder(
 
         return vllm.decoder(folder, decoding, lengths)
     from common.generation.hf import hf_decoder
+    from common.generation.merging import merges
     from common.models.storage import load_merged, load_model
 
-    model, tokenizer = load_merged(folder) if decoding.merge else load_model(folder)
-    return hf_decoder(model, tokenizer, tokens_in(tokenizer, vocabulary_texts)), tokenizer
+    merged = merges(folder, decoding)
+    model, tokenizer = load_merged(folder) if merged else load_model(folder)
+    made_with = "adapters merged into 16-bit weights" if merged and decoding.merge == "auto" else ""
+    return hf_decoder(model, tokenizer, tokens_in(tokenizer, vocabulary_texts), made_with), tokenizer

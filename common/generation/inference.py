@@ -10,6 +10,7 @@ from transformers import PreTrainedConfig as ModelConfig
 from common.core import distributed
 from common.generation import context, resumable
 from common.generation.config import DecodingConfig
+from common.generation.cut import note_cut
 from common.generation.decoder import BatchingDecoder, Decoder
 from common.models import storage
 from common.postprocess import predictions
@@ -47,7 +48,8 @@ def _require_context_of_saved(run: Run[Any]) -> None:
 
 def _made_with(decoder: Decoder) -> list[str]:
     """Return what the candidates depend on besides model, data and settings, for their key; mostly []."""
-    return [decoder.made_with] if isinstance(decoder, BatchingDecoder) and decoder.made_with else []
+    found: str = getattr(decoder, "made_with", "")
+    return [found] if found else []
 
 
 def infer(
@@ -71,6 +73,7 @@ def infer(
     for split in SPLITS:
         rows = run.split(split).rows
         path = run.folder / split / "candidates.jsonl"
+        chosen = decoding or config.decoding
         pooled: dict[str, list[Candidate]] = {row.id: [] for row in rows}
         for number, template in enumerate(templates):
             inputs = examples.sources(rows, tokenizer, config.lengths, template)
@@ -78,12 +81,15 @@ def infer(
             found = resumable.generate(
                 decoder,
                 inputs,
-                decoding or config.decoding,
+                chosen,
                 place,
                 key=run.key(split, run.checkpoint, str(decoding), str(number), *made_with),
                 seed=config.seed,
             )
             pooled = {name: pooled[name] + found[name] for name in pooled}
+        note_cut(run, split, pooled, chosen)
+        if not isinstance(decoder, BatchingDecoder):
+            run.notes["tokens_at_once"] = resumable.agreed_budget(decoder, chosen)
         if len(templates) > 1 and distributed.rank() == 0:
             candidates.write(path, pooled)
         files += [path, predictions.write(run, split, config.postprocess, pooled)]

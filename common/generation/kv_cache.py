@@ -1,16 +1,59 @@
-"""Preallocate room in a KV cache, so that appending a token copies only that token.
+"""Repeat and select the rows of a KV cache, and preallocate room in it, so that appending a token copies only that token.
 
 transformers' DynamicCache copies the whole cache at every step, which takes most of a step of a small model.
 """
 
+from inspect import signature
 from typing import Any
 
 import torch
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from peft import PeftModel
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import (
+    DummyLayer,
+    DynamicIndexedLayer,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionAndSlidingWindowAttentionLayer,
+    LinearAttentionCacheLayerMixin,
+    LinearAttentionLayer,
+)
 
 ROOM = 64
 """Number of tokens to preallocate; when they are used up, the whole cache is copied."""
+_KNOWN = (
+    DummyLayer,
+    DynamicIndexedLayer,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionAndSlidingWindowAttentionLayer,
+    LinearAttentionLayer,
+)
+"""Types of layers whose whole state `repeat_with_room` and `select_rows` repeat and select. A subclass may hold more."""
+
+
+_OUTSIDE = ("recurrent_gemma",)
+"""Types of models that keep states in their modules, where the cache does not show them."""
+
+
+def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the model that a PEFT model wraps; any other model itself."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def unknown_cache(model: PreTrainedModel) -> str:
+    """Return the name of what keeps the rows of a causal model's cache from being repeated and selected; "" for nothing."""
+    inner = without_adapters(model)
+    takes = "past_key_values" in signature(inner.forward).parameters
+    if not takes or not inner._supports_default_dynamic_cache() or inner.config.model_type in _OUTSIDE:
+        return type(inner).__name__
+    try:
+        layers = DynamicCache(config=inner.config).layers
+    except KeyError as error:  # a type of layer for which transformers has no dynamic cache
+        return str(error.args[0])
+    return next((type(layer).__name__ for layer in layers if type(layer) not in _KNOWN), "")
 
 
 class _Grown:
@@ -85,9 +128,28 @@ def repeat_with_room(cache: DynamicCache, copies: int) -> None:
     Layers of other types are also repeated, but not replaced.
     """
     for index, layer in enumerate(cache.layers):
-        if type(layer) is DynamicLayer:
+        if type(layer) is DynamicLayer and layer.is_initialized:
             cache.layers[index] = _Roomy(layer, copies)
-        elif type(layer) is DynamicSlidingWindowLayer and not layer.record_past:
+        elif type(layer) is DynamicSlidingWindowLayer and layer.is_initialized and not layer.record_past:
             cache.layers[index] = _RoomySliding(layer, copies)
         elif copies > 1:
-            layer.batch_repeat_interleave(copies)
+            if isinstance(layer, LinearAttentionCacheLayerMixin):
+                rows = _rows_of(layer)
+                layer.reorder_cache(torch.arange(rows).repeat_interleave(copies))
+            else:
+                layer.batch_repeat_interleave(copies)
+
+
+def select_rows(cache: DynamicCache, indices: torch.Tensor) -> None:
+    """Keep only the rows of a filled cache with these indices."""
+    for layer in cache.layers:
+        # Layers with convolution or recurrent states lack `batch_select_indices`, or have one that forgets these states.
+        if isinstance(layer, LinearAttentionCacheLayerMixin):
+            layer.reorder_cache(indices)
+        else:
+            layer.batch_select_indices(indices)
+
+
+def _rows_of(layer: LinearAttentionCacheLayerMixin) -> int:
+    states = (*layer.conv_states.values(), *layer.recurrent_states.values(), getattr(layer, "keys", None))
+    return next((len(state) for state in states if state is not None), 0)

@@ -5,37 +5,57 @@ from pathlib import Path
 
 from common.core import distributed, signals
 from common.core.errors import UserError
-from common.core.files import read_json, sha256_texts, shown, write_json
+from common.core.files import read_json, shown, write_json
 from common.core.json_lines import repair_last_line
 from common.core.memory import advise_when_out_of_memory
 from common.core.messages import brief
 from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
-from common.generation.config import DecodingConfig
-from common.generation.decoder import BatchingDecoder, Decoder
+from common.generation.config import MOST_ROWS, TOKENS_AT_ONCE, DecodingConfig
+from common.generation.decoder import BatchingDecoder, Decoder, budget_of
+from common.generation.halving import Halving
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.tokenization.batches import token_budget_batches
 
 
-def batches(lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-    """Return batches of indices, in descending order of length, whose decoding fits the token budget."""
-    return token_budget_batches(costs(lengths, config), config.tokens_at_once, rng=None)
+def batches(lengths: Sequence[int], config: DecodingConfig, budget: int = TOKENS_AT_ONCE) -> list[list[int]]:
+    """Return batches of indices, in descending order of length, whose decoding fits the token budget.
+
+    `budget`: the token budget where the settings say `auto`; a batch then has at most MOST_ROWS rows.
+    """
+    found = costs(lengths, config)
+    if config.tokens_at_once != "auto":
+        return token_budget_batches(found, config.tokens_at_once, rng=None)
+    # Count each source as at least its share of a batch of MOST_ROWS rows, so that no batch has more rows.
+    least = -(-budget * _width(config) // MOST_ROWS)
+    return token_budget_batches([max(cost, least) for cost in found], budget, rng=None)
 
 
 def costs(lengths: Sequence[int], config: DecodingConfig) -> list[int]:
     """Return the most tokens that decoding each source of these lengths holds in memory."""
-    width = max(config.beams, config.candidates + config.samples)
-    return [(length + config.max_new_tokens) * width for length in lengths]
+    return [(length + config.max_new_tokens) * _width(config) for length in lengths]
 
 
-def groups_for(decoder: Decoder, lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+def _width(config: DecodingConfig) -> int:
+    """Return the number of rows that decoding one source takes."""
+    return max(config.beams, config.candidates + config.samples)
+
+
+def agreed_budget(decoder: Decoder, config: DecodingConfig) -> int:
+    """Return the token budget of a batch, the same in every process; every process must make this call."""
+    return min(distributed.gather([budget_of(decoder, config)]))
+
+
+def groups_for(
+    decoder: Decoder, lengths: Sequence[int], config: DecodingConfig, budget: int = TOKENS_AT_ONCE
+) -> list[list[int]]:
     """Return the groups of indices that the decoder gets in one call each.
 
     A decoder that batches by itself gets groups of equal size and similar lengths, as many for each process.
     """
     if not isinstance(decoder, BatchingDecoder):
-        return batches(lengths, config)
+        return batches(lengths, config, budget)
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     processes = distributed.count()
     rounds = -(-len(order) // (decoder.dialogues * processes))
@@ -73,7 +93,8 @@ def generate(
         )
     names = list(sources)
     lengths = [len(sources[name]) for name in names]
-    groups = [[names[index] for index in group] for group in groups_for(decoder, lengths, config)]
+    budget = agreed_budget(decoder, config)
+    groups = [[names[index] for index in group] for group in groups_for(decoder, lengths, config, budget)]
     mine = groups[distributed.rank() :: distributed.count()]
     cost = dict(zip(names, costs(lengths, config), strict=True))
     alone = isinstance(decoder, BatchingDecoder)  # a source's candidates do not depend on its group
@@ -86,12 +107,13 @@ def generate(
                 break
             if alone:
                 ids = [name for name in ids if name not in done]
-            # One seed per batch, so that sampling does not depend on resuming or on the number of processes.
-            batch_seed = int(sha256_texts([str(seed), *([] if alone else ids)])[:15], 16)
             with advise_when_out_of_memory(
-                f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
+                "one dialogue alone does not fit: run this again with fewer --samples, --candidates or --beams, or with more "
+                "free memory."
+                if isinstance(decoder, Halving) and not decoder.shared
+                else f"run this again with a lower --tokens-at-once (now {budget})."
             ):
-                decoded = decoder([sources[i] for i in ids], config, batch_seed)
+                decoded = decoder([sources[i] for i in ids], config, seed)
             new = [name for name in ids if name not in done]
             for name, found in zip(ids, decoded, strict=True):
                 if name in new:

@@ -11,17 +11,18 @@ from inspect import signature
 from typing import Any
 
 import torch
-from peft import PeftModel
-from torch import nn
 from transformers import DynamicCache, PreTrainedModel
 
-from common.generation.kv_cache import repeat_with_room
+from common.generation.kv_cache import repeat_with_room, select_rows, without_adapters
+from common.generation.sampling import Choose, greedy, penalized
 from common.models.logits import limited_vocabulary
 
 Warp = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(vocabulary indices chosen so far [rows, steps], logits [rows, vocabulary]) → logits to choose from."""
 COMPACT_BELOW = 0.75
 """Share of unfinished rows below which finished ones are dropped. Dropping copies the KV cache of the other rows."""
+CHECK_EVERY = {"cpu": 1, "cuda": 4}
+"""Type of device → number of steps after which the loop looks for finished rows. A GPU must wait for the result."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,28 @@ def generate(
     copies: int,
     longest: int,
     ends: Sequence[int],
-    choose: Callable[[torch.Tensor], torch.Tensor],
+    choose: Choose,
     greedy_first: bool = False,
+    penalty: float = 1.0,
     warp: Warp | None = None,
     allowed_tokens: Sequence[int] = (),
 ) -> list[Generated]:
     """Return `copies` texts of each left-padded source [sources, length], all copies of a source in a row.
 
     The model reads a source only once for all its copies.
-    `choose`: logits [rows, vocabulary] → one vocabulary index per row.
-    `greedy_first`: decode the first copy of each source greedily instead.
+    `greedy_first`: decode the first copy of each source greedily instead of with `choose`.
+    `penalty`: divide the positive logits of tokens of the source and the text by this, and multiply negative ones by it.
     `allowed_tokens`: the allowed token ids, to which `ends` are added; empty allows all. The vocabulary then consists only of
-    these, also for the log-probabilities.
+    these, also for the log-probabilities; with a penalty, they must include the tokens of the sources.
     """
     vocabulary = (
         torch.as_tensor(sorted({*allowed_tokens, *ends}), device=input_ids.device) if allowed_tokens else None
     )
     stops = torch.as_tensor(sorted(ends), device=input_ids.device)
+    prompt = torch.where(attention_mask > 0, input_ids, input_ids[:, -1:])
     if vocabulary is not None:
-        stops = torch.searchsorted(vocabulary, stops)
+        stops, prompt = torch.searchsorted(vocabulary, stops), torch.searchsorted(vocabulary, prompt)
+    every = CHECK_EVERY.get(input_ids.device.type, 1)
     with _output_of(model, vocabulary) as output:
         kv_cache = DynamicCache(config=model.config)
         positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
@@ -72,26 +76,36 @@ def generate(
         tokens, lengths = rows.new_zeros(len(rows), longest), torch.zeros_like(rows)
         logprobs = torch.zeros(len(rows), dtype=torch.float64, device=logits.device)
         for step in range(longest):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             # On a CPU, log_softmax is several times as fast as logsumexp.
-            scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
-            warped = warp(tokens[rows, :step], scores) if warp else scores
-            chosen = choose(warped)
+            scores = logits.log_softmax(-1)
+            warped = scores
+            if penalty != 1.0:  # depends on the sign of the logits
+                seen = torch.cat([prompt[rows // copies], tokens[rows, :step]], 1)
+                warped = penalized(logits, seen, penalty)
+            if warp:
+                warped = warp(tokens[rows, :step], warped)
+            chosen = choose(warped, rows, step)
             if greedy_first:
                 chosen = torch.where(rows % copies == 0, greedy(warped), chosen)
             logprob_of_chosen = scores.gather(1, chosen.unsqueeze(1)).squeeze(1)
-            tokens[rows[running], step] = chosen[running]
-            lengths[rows[running]] += 1
-            logprobs[rows[running]] += logprob_of_chosen[running]
-            running &= ~torch.isin(chosen, stops)
-            left = int(running.sum())
-            if not left or step + 1 == longest:
+            # Finished rows also get a token, behind their end: on a GPU, indexing with `running` would wait for it.
+            tokens[rows, step] = chosen
+            lengths[rows] += running
+            logprobs[rows] += logprob_of_chosen.double().masked_fill(~running, 0.0)
+            running = running & ~torch.isin(chosen, stops)
+            if step + 1 == longest:
                 break
-            if left < COMPACT_BELOW * len(rows):
-                kept = running.nonzero().squeeze(1)
-                kv_cache.batch_select_indices(kept)
-                rows, running, mask, position, chosen = (
-                    x[kept] for x in (rows, running, mask, position, chosen)
-                )
+            if (step + 1) % every == 0:
+                left = int(running.sum())
+                if not left:
+                    break
+                if left < COMPACT_BELOW * len(rows):
+                    kept = running.nonzero().squeeze(1)
+                    select_rows(kv_cache, kept)
+                    rows, running, mask, position, chosen = (
+                        x[kept] for x in (rows, running, mask, position, chosen)
+                    )
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
             position = position + 1
             token = chosen if vocabulary is None else vocabulary[chosen]
@@ -110,7 +124,7 @@ Output = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Any], torch.Tensor]
 @contextmanager
 def _output_of(model: PreTrainedModel, vocabulary: torch.Tensor | None) -> Iterator[Output]:
     """Yield the model as a function whose output layer is limited to the vocabulary (None: not limited)."""
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    inner = without_adapters(model)
     # Not every architecture takes position ids or can compute the last logits only.
     accepted = signature(inner.forward).parameters
 
@@ -128,47 +142,3 @@ def _output_of(model: PreTrainedModel, vocabulary: torch.Tensor | None) -> Itera
             return logits
 
         yield output
-
-
-def greedy(logits: torch.Tensor) -> torch.Tensor:
-    """Return the index of the most likely token of each row."""
-    return logits.argmax(-1)
-
-
-def sampler(temperature: float, top_p: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a function that samples one index per row: temperature, then nucleus sampling (Holtzman et al. 2020)."""
-
-    def choose(logits: torch.Tensor) -> torch.Tensor:
-        logits = logits / temperature
-        if top_p >= 1:
-            return sample_indices(logits.softmax(-1))
-        ordered, indices = logits.sort(-1, descending=True)
-        probabilities = ordered.softmax(-1)
-        before = probabilities.cumsum(-1) - probabilities
-        return indices.gather(
-            1, sample_indices(probabilities.masked_fill(before >= top_p, 0.0)).unsqueeze(1)
-        ).squeeze(1)
-
-    return choose
-
-
-def sample_indices(weights: torch.Tensor) -> torch.Tensor:
-    """Sample one index per row of `weights` [rows, n], in proportion to the weights.
-
-    It inverts the cumulative distribution in two steps. `torch.multinomial` generates n random numbers per row, which
-    for a vocabulary of 262,144 tokens took as long as the model.
-    """
-    size = int(weights.shape[-1] ** 0.5) + 1
-    padded = nn.functional.pad(weights, (0, -weights.shape[-1] % size))
-    blocks = padded.unflatten(-1, (-1, size))
-    block = _invert(blocks.sum(-1))
-    inside = _invert(blocks[torch.arange(len(blocks), device=block.device), block])
-    return block * size + inside
-
-
-def _invert(weights: torch.Tensor) -> torch.Tensor:
-    """Sample one index per row in proportion to the weights, never one of weight 0."""
-    sums = weights.double().cumsum(-1)
-    # The random factor is in (0, 1]: the first index whose sum reaches the threshold then has a weight above 0.
-    threshold = (1 - torch.rand(len(sums), 1, dtype=torch.float64, device=sums.device)) * sums[:, -1:]
-    return torch.searchsorted(sums, threshold).squeeze(1)

@@ -200,6 +200,7 @@ def _sampling(package: Any, config: DecodingConfig, seed: int, ends: Sequence[in
         n=config.candidates,
         temperature=config.temperature,
         top_p=config.top_p if config.temperature else 1.0,
+        repetition_penalty=config.repetition_penalty,
         max_tokens=config.max_new_tokens,
         seed=seed,  # vLLM adds i for sample i
         ignore_eos=True,  # only the tokens of `decoder.end_tokens` end a summary

@@ -43,6 +43,11 @@ def architecture(folder: Path) -> Architecture:
         if result == "seq2seq"
         else modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     )
+    if kind not in writers and kind in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        raise UserError(
+            f"{shown(path)}: {kind} is a model of images and text, and transformers {__version__} cannot load its language "
+            "model alone. Choose another --model, such as a text model of the same family."
+        )
     if kind not in writers or (heads and all(head.endswith(HEADLESS) for head in heads)):
         raise UserError(
             f"{shown(path)}: {', '.join(heads) or kind} cannot generate text; wanted {DESCRIPTIONS['seq2seq']} "

@@ -26,7 +26,8 @@ class PretrainedConfig:
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of the weights; auto: float32 when they are trained, else bfloat16 if the hardware computes in it."""
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
-    """Attention implementation; auto: flash_attention_2 for 16-bit weights on a GPU if it is installed, else sdpa."""
+    """Attention implementation; auto: flash_attention_2 for 16-bit weights on a GPU if it is installed, else sdpa, or eager
+    for a model without sdpa."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: a third slower, but with a fraction of the memory."""
     gpu_memory: Annotated[float, Ge(0), Le(10_000)] = 0.0
@@ -62,7 +63,8 @@ class LoRAConfig:
     dropout: Dropout = 0.05
     """Share of an adapter's inputs dropped in training, from 0 to below 1."""
     targets: Annotated[tuple[Text, ...], Len(1, 100)] = ("attention",)
-    """Layers to adapt. attention: its four projections; all: every linear layer except the output layer; or layer names."""
+    """Layers to adapt. attention: all projections of attention; all: every linear layer except the output layer, and the
+    experts of a mixture of experts (with dropout 0 only); or layer names."""
     added_tags: bool = False
     """Whether every speaker tag becomes one token with its own trained embedding row."""
 

@@ -182,4 +182,5 @@ def _shifted(labels: torch.Tensor, config: Any) -> torch.Tensor:
     """
     shifted = torch.full_like(labels, config.decoder_start_token_id)
     shifted[:, 1:] = labels[:, :-1]
-    return shifted.masked_fill(shifted == IGNORE, config.pad_token_id)
+    padding = config.decoder_start_token_id if config.pad_token_id is None else config.pad_token_id
+    return shifted.masked_fill(shifted == IGNORE, padding)

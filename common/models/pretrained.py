@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
@@ -15,13 +14,13 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import GENERATION_CONFIG_NAME, is_flash_attn_2_available
+from transformers.utils import is_flash_attn_2_available
 from transformers.utils.logging import disable_progress_bar
 
 from common.core import distributed
 from common.core.distributed import first_alone
 from common.core.errors import UserError
-from common.core.files import sha256_file
+from common.core.files import read_json, sha256_file, shown
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import waiting
 from common.models import architecture, hub
@@ -30,6 +29,13 @@ from common.models.config import PREFIX, PretrainedConfig
 from common.models.hardware import require_bfloat16, require_memory
 from common.models.hub import PINNED, ModelSource
 from common.models.known import require_no_revision
+from common.models.skeleton import (
+    refuse_other_shapes,
+    require_all_weights,
+    require_loadable,
+    without_weights,
+)
+from common.models.text_parts import freeze_other_parts
 from common.models.tiny import tiny
 from common.models.weight_files import weights_sha256
 from common.tokenization.tokenizer import load_tokenizer
@@ -51,8 +57,8 @@ def load_pretrained(
     CPU, the others get a model on the meta device, without weights.
     `together`: every process makes this call, so the first one downloads and the others wait.
     `model.base_source` is the `source_record` of the weights.
-    Raises UserError before any work when the hardware is insufficient, the weights cannot be found, or they have
-    another architecture; later when memory runs out.
+    Raises UserError before any work when the hardware is insufficient, the weights cannot be found, they have another
+    architecture, or the model does not support the settings or the tokenizer's ids; later when memory runs out.
     """
     require_hardware(config)
     with first_alone() if together else nullcontext():
@@ -63,10 +69,9 @@ def load_pretrained(
         )
     if kind:
         require_architecture(source.folder, kind)
-    found = architecture.architecture(source.folder)
-    loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
-    dtype = _dtype(config, frozen)
-    settings: dict[str, Any] = {"attn_implementation": _attention(config.attention, dtype)}
+    tokenizer = pretrained_tokenizer(source.folder)
+    loader, dtype, attention = require_supported(config, source.folder, tokenizer, frozen=frozen)
+    settings: dict[str, Any] = {"attn_implementation": attention}
     if config.quantization == "nf4":
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -85,37 +90,47 @@ def load_pretrained(
     with (
         waiting(f"load {source.name}"),
         advise_when_out_of_memory(f"{smaller}choose a smaller --model (now {config.model})."),
+        refuse_other_shapes(source.folder),
     ):
         if sharded and distributed.rank() and config.quantization == "none":
-            model = _without_weights(loader, source.folder, dtype, settings["attn_implementation"])
+            model = without_weights(loader, source.folder, attention, dtype)
         else:
-            model = loader.from_pretrained(
+            model, report = loader.from_pretrained(
                 source.folder,
                 dtype=dtype,
                 device_map={"": "cpu" if sharded else device()},
                 use_safetensors=True,
                 trust_remote_code=False,
+                output_loading_info=True,
                 **settings,
             )
+            require_all_weights(model, report["missing_keys"], source.folder)
     keep_gradients_on_cpu(model)
+    set_start_token(model)
     drop_decoding_defaults(model)
+    if not frozen:
+        freeze_other_parts(model)
     if config.gradient_checkpointing:
         # The new name where transformers has it, which warns of the old one.
         getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)(
             {"use_reentrant": False}
         )
     model.base_source = source_record(source)
-    return model, pretrained_tokenizer(source.folder)
+    return model, tokenizer
 
 
-def _without_weights(loader: Any, folder: Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
-    """Return what `from_pretrained` returns, but on the meta device."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with torch.device("meta"):
-        model = loader.from_config(config, dtype=dtype, attn_implementation=attention)
-    if (folder / GENERATION_CONFIG_NAME).exists():
-        model.generation_config = GenerationConfig.from_pretrained(folder)
-    return model.eval()
+def require_supported(
+    config: PretrainedConfig, folder: Path, tokenizer: PreTrainedTokenizerFast, *, frozen: bool
+) -> tuple[Any, torch.dtype, str | None]:
+    """Return how to load the weights: transformers' loader, their type, and the attention implementation.
+
+    Raises UserError when the model does not support the settings or the tokenizer's ids, without reading the weights.
+    """
+    found = architecture.architecture(folder)
+    loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
+    dtype = _dtype(config, frozen)
+    attention = require_loadable(folder, loader, config, _attention(config.attention, dtype), tokenizer)
+    return loader, dtype, attention
 
 
 def source_record(source: ModelSource) -> dict[str, str | None]:
@@ -148,7 +163,7 @@ def locate(config: PretrainedConfig, kind: Architecture | None = None) -> ModelS
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load the tokenizer of a pretrained model; without a padding token, it pads with its unknown or end token.
 
-    Raises UserError when it has no end token.
+    A tokenizer without an end token gets the one that config.json names (KoGPT2). Raises UserError when that has none either.
     """
     # AutoTokenizer goes by the model type: with a BART config it loads a Korean tokenizer as an English one, which
     # silently drops all Hangul. It is only needed without a tokenizer.json, to convert sentencepiece.
@@ -158,6 +173,11 @@ def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         if converted
         else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     )
+    if tokenizer.eos_token is None and (folder / "config.json").is_file():
+        config = read_json(folder / "config.json")
+        end = config.get("eos_token_id", config.get("text_config", {}).get("eos_token_id"))
+        end = end[0] if isinstance(end, list) and end else end
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end) if isinstance(end, int) else None
     if tokenizer.eos_token is None:
         raise UserError(
             f"the tokenizer in {folder} has no eos_token, so summaries would never end; "
@@ -206,13 +226,32 @@ def computes_in_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _attention(choice: str, dtype: torch.dtype) -> str:
+def _attention(choice: str, dtype: torch.dtype) -> str | None:
+    """Return the attention implementation to ask for; None lets transformers choose: sdpa where the model supports it."""
     if choice != "auto":
         return choice
     if dtype == torch.float32 or not torch.cuda.is_available() or not is_flash_attn_2_available():
-        return "sdpa"
+        return None
     # FlashAttention 2 needs 16-bit weights and an Ampere GPU or newer.
-    return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else "sdpa"
+    return "flash_attention_2" if torch.cuda.get_device_capability(device())[0] >= 8 else None
+
+
+def set_start_token(model: PreTrainedModel) -> None:
+    """Name the token that a summary starts with in the config of an encoder-decoder that lacks it (T5Gemma).
+
+    Its own loss starts with the decoder's bos_token_id. Raises UserError when there is none either.
+    """
+    config = model.config
+    if not config.is_encoder_decoder or getattr(config, "decoder_start_token_id", None) is not None:
+        return
+    start = getattr(getattr(config, "decoder", None), "bos_token_id", None)
+    start = config.bos_token_id if start is None else start
+    if start is None:
+        raise UserError(
+            f"{shown(Path(config.name_or_path) / 'config.json')}: no decoder_start_token_id and no bos_token_id, so "
+            "a summary cannot start; set one of them."
+        )
+    config.decoder_start_token_id = model.generation_config.decoder_start_token_id = start
 
 
 def drop_decoding_defaults(model: PreTrainedModel) -> None:

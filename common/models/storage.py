@@ -1,6 +1,7 @@
 """Save a model for inference, find its files, and load it: all weights, or an adapter with a reference to its base."""
 
 import copy
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from common.models.pretrained import (
     locate,
     pretrained_tokenizer,
     require_hardware,
+    require_supported,
+    set_start_token,
     source_record,
     use_tf32,
 )
@@ -65,10 +68,13 @@ def save_model(
         model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
         model.generation_config.save_pretrained(folder)
         adapter = read_json(folder / ADAPTER)
-        if isinstance(
-            adapter["target_modules"], list
-        ):  # peft keeps a set, whose order differs from run to run
-            write_json(folder / ADAPTER, adapter | {"target_modules": sorted(adapter["target_modules"])})
+        # peft keeps sets, whose order differs from run to run
+        lists = {
+            key: sorted(adapter[key])
+            for key in ("target_modules", "target_parameters")
+            if isinstance(adapter.get(key), list)
+        }
+        write_json(folder / ADAPTER, adapter | lists)
         write_json(folder / BASE, {"config": asdict(base), "source": model.get_base_model().base_source})
 
 
@@ -83,12 +89,15 @@ def _save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
 def save_base(config: PretrainedConfig, kind: Architecture, folder: Path) -> None:
     """Write a reference to pretrained weights and their tokenizer, for an experiment that does not train.
 
-    Raises UserError when the hardware is insufficient, the weights cannot be found, or they have another architecture.
+    Raises UserError when the hardware is insufficient, the weights cannot be found, they have another architecture, or the
+    model does not support the settings or the tokenizer's ids.
     """
     require_hardware(config)
     source = locate(config, kind)
     require_architecture(source.folder, kind)
-    _save_tokenizer(pretrained_tokenizer(source.folder), folder)
+    tokenizer = pretrained_tokenizer(source.folder)
+    require_supported(config, source.folder, tokenizer, frozen=True)
+    _save_tokenizer(tokenizer, folder)
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
 
 
@@ -108,8 +117,19 @@ def load_model(
         return _on_base(folder, tokenizer, together, changes), tokenizer
     config = AutoConfig.from_pretrained(folder)
     loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    model = loader.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+    dtype = decoding_dtype(device(), causal=not config.is_encoder_decoder)
+    model = loader.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+    set_start_token(model)
     return model.to(device()).eval(), tokenizer
+
+
+def decoding_dtype(where: torch.device, *, causal: bool) -> torch.dtype:
+    """Return the type of fully trained weights that will only decode on a device.
+
+    bfloat16 for a causal model on a GPU that computes in it: half the memory, and decoding is faster. On a CPU
+    `to_bfloat16_on_cpu` converts later.
+    """
+    return torch.bfloat16 if causal and where.type == "cuda" and computes_in_bf16() else torch.float32
 
 
 def load_merged(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
@@ -178,7 +198,19 @@ def merge_adapters(model: PreTrainedModel) -> PreTrainedModel:
         raise UserError(
             "adapters can only be merged into 16-bit or 32-bit weights; load the run with --quantization none first."
         )
-    return model.merge_and_unload()
+    tied = base.config.tie_word_embeddings
+    with warnings.catch_warnings():
+        # peft compares the output layer with the encoder's embeddings, but T5Gemma's is tied to the decoder's.
+        warnings.filterwarnings("ignore", "Input and output embeddings are no longer tied")
+        merged = model.merge_and_unload()
+    merged.config.tie_word_embeddings = tied and _shares_output(merged)
+    return merged
+
+
+def _shares_output(model: PreTrainedModel) -> bool:
+    """Return whether the output layer has the same weights as another layer."""
+    output = model.get_output_embeddings().weight
+    return sum(parameter is output for _, parameter in model.named_parameters(remove_duplicate=False)) > 1
 
 
 def for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
@@ -222,9 +254,13 @@ def _on_base(
         changes = {"revision": None} | changes  # the recorded revision belongs to the recorded model
     model, _ = load_pretrained(replace(config, **changes), frozen=True, together=together)
     require_same_base(folder, source, model.base_source)
-    grow_embeddings(model, tokenizer)
+    if (folder / ADAPTER).exists() and read_json(folder / ADAPTER).get("trainable_token_indices"):
+        grow_embeddings(model, tokenizer)  # for added tags
     if (folder / GENERATION_CONFIG_NAME).exists():  # it has the start token of a summary
         model.generation_config = GenerationConfig.from_pretrained(folder)
     if not (folder / ADAPTER).exists():
         return model.eval()
-    return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
+    with warnings.catch_warnings():
+        # The layers of GPT-2 are transposed in 16 bits and not in 4 bits; peft notices, and does what is right for both.
+        warnings.filterwarnings("ignore", "fan_in_fan_out")
+        return PeftModel.from_pretrained(model, folder, is_trainable=False).eval()

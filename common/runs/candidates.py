@@ -23,6 +23,8 @@ class Candidate:
     """Sum of the log-probabilities of its tokens, end token included, in nats; None without a model."""
     tokens: int
     """Length in the model's tokens, end token included."""
+    cut: bool = False
+    """Whether it stopped at the limit of tokens instead of at an end token."""
 
 
 def read(path: Path) -> dict[str, list[Candidate]]:
@@ -50,17 +52,20 @@ def _is_record(line: dict[str, Any]) -> bool:
         and isinstance(line["candidates"], list)
         and all(
             isinstance(entry, dict)
-            and entry.keys() == {"text", "logprob", "tokens"}
+            and entry.keys() in ({"text", "logprob", "tokens"}, {"text", "logprob", "tokens", "cut"})
             and isinstance(entry["text"], str)
             and isinstance(entry["logprob"], float | int | None)
             and isinstance(entry["tokens"], int)
+            and isinstance(entry.get("cut", False), bool)
             for entry in line["candidates"]
         )
     )
 
 
 def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:
-    content = {"id": name, "candidates": [asdict(candidate) for candidate in group]}
+    # `cut` only where it is true: a line without it has the same check as before there was one.
+    entries = [{k: v for k, v in asdict(one).items() if k != "cut" or v} for one in group]
+    content = {"id": name, "candidates": entries}
     return content | {"check": sha256_texts([json.dumps(content)])[:16]}
 
 

@@ -93,7 +93,8 @@ def fit(
         seed=config.seed,
         # Include the decoding settings, because scores of summaries that were decoded differently are not comparable.
         fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}"
-        f"{'-merged' if config.decoding.merge else ''}{examples_hash}",
+        f"{f'-penalty{config.decoding.repetition_penalty}' if config.decoding.repetition_penalty != 1 else ''}"
+        f"{'-merged' if config.decoding.merge is True else ''}{examples_hash}",
         save_best=lambda best, folder, weights: save_model(best, tokenizer, folder, base, weights),
         loss=partial(loss, allowed_tokens=torch.as_tensor(allowed, device=device())) if allowed else loss,
         follow=run.tracker.follow,

@@ -13,6 +13,7 @@ from common.core.errors import UserError
 from common.core.files import sha256_texts, shown
 from common.generation import resumable
 from common.generation.config import DecodingConfig
+from common.generation.cut import note_cut
 from common.generation.hf import hf_decoder
 from common.generation.inference import require_context
 from common.generation.resumable import made_under
@@ -61,12 +62,14 @@ def sample_summaries(
     path = run.folder / "train" / "candidates.jsonl"
     # The key leaves out the batch size: lowering it after running out of memory must keep the summaries sampled so far.
     key = sha256_texts(
-        [run.training_key, str(replace(decoding, tokens_at_once=0)), json.dumps(getattr(model, "base_source", None))]
+        [run.training_key, str(replace(decoding, tokens_at_once="auto")), json.dumps(getattr(model, "base_source", None))]
     )  # fmt: skip
     _require_not_begun(run, made_under(path), key)
     inputs = examples.sources(rows, tokenizer, settings.lengths, template)
     decoder = hf_decoder(model.eval(), tokenizer, tokens_in(tokenizer, vocabulary_texts))
     found = resumable.generate(decoder, inputs, decoding, path, key=key, seed=settings.seed)
+    note_cut(run, "train", found, decoding)
+    run.notes["tokens_at_once"] = resumable.agreed_budget(decoder, decoding)
     scores = reward.scores(rows, found, run.competition)
     run.notes["sampled"] = reward.summary(scores)
     rewards = reward.rewards(scores, found, run.competition, config.agreement)

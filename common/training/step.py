@@ -20,6 +20,10 @@ NO_GRADIENT = (
     "no gradient reached the trained weights: gradient checkpointing does not work with this model and quantization "
     "on this machine. Train again with restart=1 and --gradient-checkpointing false or --quantization none."
 )
+UNUSED = (
+    "some trained weights take no part in the loss, which training in several processes does not allow. Train with "
+    "restart=1 and adapters of other layers, such as --targets attention, or in one process, without gpus=N."
+)
 
 
 def batches_of_steps(training: TrainingState, after: int) -> Generator[Batch, None, None]:
@@ -59,6 +63,8 @@ def take_step(
     except RuntimeError as error:
         if "does not require grad" in str(error):
             raise UserError(NO_GRADIENT) from error
+        if "Expected to have finished reduction" in str(error):
+            raise UserError(UNUSED) from error
         raise
     if asked():
         sums[1] = 1

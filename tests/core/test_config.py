@@ -1,9 +1,10 @@
 """Settings: what the command line says is applied exactly, or refused with what exists."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
+from annotated_types import Ge, Le
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,8 @@ class Config:
     seed: int = 7
     mixed: bool = False
     mode: Literal["fast", "slow"] = "fast"
+    merge: Literal["auto"] | bool = "auto"
+    size: Literal["auto"] | Annotated[int, Ge(1), Le(9)] = "auto"
     training: Inner = Inner()
     decoding: Other = Other()
 
@@ -52,6 +55,10 @@ def test_nothing_said_changes_nothing() -> None:
         (["--steps=9"], {"training.steps": 9}),
         (["--mixed", "TRUE"], {"mixed": True}),
         (["--mixed=0"], {"mixed": False}),
+        (["--merge"], {"merge": True}),
+        (["--merge", "no", "--merge", "auto"], {"merge": "auto"}),
+        (["--size=3"], {"size": 3}),
+        (["--size", "auto"], {"size": "auto"}),
         (["--mode", "slow"], {"mode": "slow"}),
         (["--decoding.name", "greedy=1"], {"decoding.name": "greedy=1"}),
         (["--decoding.name="], {"decoding.name": ""}),
@@ -115,6 +122,9 @@ def test_the_original_stays_as_it_was() -> None:
         (["--learning-rate", "fast"], ("--learning-rate", "'fast'", "wanted a number")),
         (["--learning-rate", "nan"], ("--learning-rate", "'nan'", "wanted a number")),
         (["--mixed", "maybe"], ("--mixed", "'maybe'", "wanted true or false")),
+        (["--merge", "maybe"], ("--merge: found 'maybe', wanted auto or true or false.",)),
+        (["--size", "0"], ("--size: found 0, wanted auto or a whole number from 1 to 9.",)),
+        (["--size", "none"], ("--size: found 'none', wanted auto or a whole number from 1 to 9.",)),
         (["--mode", "medium"], ("--mode", "'medium'", "wanted fast or slow")),
         (["--steps", "x"], ("--steps", "'x'", "wanted a whole number or none")),
         (["--sizes", "1,x"], ("--sizes", "'1,x'", "wanted whole numbers")),
@@ -151,6 +161,8 @@ def test_plain_lists_every_leaf_by_its_dotted_name() -> None:
         "seed": 7,
         "mixed": False,
         "mode": "fast",
+        "merge": "auto",
+        "size": "auto",
         "training.learning_rate": 1e-3,
         "training.steps": None,
         "training.name": "adam",

@@ -23,6 +23,7 @@ Betas = Annotated[tuple[Annotated[float, Ge(0), Lt(1)], ...], Len(2, 2)]
         (Annotated[int, Ge(64), Le(2048), MultipleOf(64)], (64, 2048), (63, 65, 0, 2112, 64.0, False),
          "a whole number from 64 to 2,048, a multiple of 64"),
         (Annotated[int, Ge(1)] | None, (None, 1), (0, "none"), "a whole number of at least 1 or none"),
+        (Literal["auto"] | Annotated[int, Ge(1)], ("auto", 1), (0, "1", None), "auto or a whole number of at least 1"),
         (Literal["a", "b", "c"], ("a",), ("d", None, 1), "a, b or c"),
         (Betas, ((0.9, 0.98), [0, 0.5]), ((0.9,), (0.9, 0.9, 0.9), (0.9, 1.0), 0.9, "ab"),
          "2 numbers separated by commas, each of at least 0 and below 1"),

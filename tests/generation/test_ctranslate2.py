@@ -1,5 +1,6 @@
 """CTranslate2 decodes as transformers' `generate` does, or refuses in one line."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -117,6 +118,36 @@ def test_adapters_of_quantized_weights_are_merged_into_whole_ones(place: Path) -
     sources = sources_of(words, template_of(model, words, "ko_KR"))
     expected, found = decoder(sources, GREEDY, 1), other(sources, GREEDY, 1)
     assert [group[0].text for group in found] == [group[0].text for group in expected]
+
+
+def test_a_gpu_that_it_cannot_use_is_left_for_the_cpu_in_one_line(
+    bart: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As beside the libraries of another CUDA: here the real package finds no driver."""
+    package = pytest.importorskip("ctranslate2")
+    expected, _ = both(bart, GREEDY)
+    monkeypatch.setattr(package, "get_cuda_device_count", lambda: 1)
+    with caplog.at_level(logging.WARNING, "common.generation.ctranslate2"):
+        _, found = both(bart, GREEDY)
+    assert [[c.text for c in group] for group in found] == [[c.text for c in group] for group in expected]
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "common.generation.ctranslate2"]
+    assert line.startswith("--engine ctranslate2 cannot use the GPU (") and "CUDA" in line
+    assert line.endswith("); decoding on the CPU.")
+
+
+def test_a_penalty_on_repetition_is_nearly_that_of_hf(bart: Path) -> None:
+    expected, found = both(bart, replace(GREEDY, repetition_penalty=1.4))
+    free, _ = both(bart, GREEDY)
+    assert [g[0].text for g in expected] != [g[0].text for g in free]
+    assert alike(expected, found) >= 0.9
+
+
+def test_cut_summaries_are_marked_as_by_hf(bart: Path) -> None:
+    whole, _ = both(bart, GREEDY)
+    limit = sorted(group[0].tokens for group in whole)[len(whole) // 2]
+    expected, found = both(bart, replace(GREEDY, max_new_tokens=limit))
+    assert [g[0].cut for g in found] == [g[0].cut for g in expected]
+    assert {g[0].cut for g in found} == {True, False}
 
 
 def test_samples_follow_their_seed(bart: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from common.data.competition_file import load_competition
-from common.generation import dev_scores
+from common.generation import hf
 from common.generation.config import DecodingConfig
 from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import decode
@@ -36,7 +36,7 @@ def test_the_dev_evaluation_scores_greedy_summaries(
         assert how["allowed_tokens"] == every
         return decode(model, tokenizer, given, *rest, **how)
 
-    monkeypatch.setattr(dev_scores, "decode", watched)
+    monkeypatch.setattr(hf, "decode", watched)
     for kind in KINDS:
         evaluate = dev_evaluation(chosen, rows, WORDS, LengthConfig(120), TEMPLATES[kind], decoding, every)
         sources = examples.sources(rows, WORDS, LengthConfig(120), TEMPLATES[kind])

@@ -10,8 +10,9 @@ from transformers import PreTrainedModel
 
 from common.core.errors import UserError
 from common.generation import resumable
+from common.generation.by_generate import sequence_logprobs
 from common.generation.config import DecodingConfig
-from common.generation.hf import decode, sequence_logprobs
+from common.generation.hf import decode
 from tests.support.decoding import (
     BEAM,
     EOS,

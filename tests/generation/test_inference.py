@@ -29,6 +29,12 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
     assert pooled == {name: parts[0][name] + parts[1][name] for name in pooled}
     assert {len(group) for group in pooled.values()} == {4}
     record = read_json(folder.parent / "run.json")["infer"]
+    assert record["notes"]["tokens_at_once"] == 16384  # what `auto` was on this CPU
+    assert {split: note["summaries"] for split, note in record["notes"]["cut"].items()} == {
+        "dev": 16,
+        "test": 16,
+    }
+    assert "were cut off" not in output  # a smoke run's model never ends a summary
     assert record["notes"]["shots_dropped"] == [{"shots": 0, "dialogues": 0}] * 2
     base = json.loads((folder.parent / "best" / "base.json").read_text(encoding="utf-8"))
     assert base["source"]["model"] == "tiny:qwen2"

@@ -6,23 +6,33 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from transformers import PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import GenerationConfig, PreTrainedModel
 
-from common.generation import hf, kv_cache, stepping
+from common.generation import hf, kv_cache, sampling, stepping
 from common.generation.config import DecodingConfig
 from common.generation.decoder import end_tokens
 from common.generation.hf import decode, hf_decoder
 from common.models.adapters import add_lora
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained
-from tests.support.decoding import EOS, GREEDY, KINDS, WORDS, by_hand, sources_of
+from tests.support.decoding import (
+    EOS,
+    GREEDY,
+    KINDS,
+    WORDS,
+    banned,
+    by_hand,
+    next_logits,
+    sources_of,
+    until_end,
+)
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "gemma3"])
-def test_a_source_is_read_once_for_all_its_samples(kind: str) -> None:
+def test_a_source_is_read_once_for_all_its_samples(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same samples as when every copy of it is read."""
+    numbers = torch.rand(9, 12, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(sampling.Numbers, "at", lambda _, step: numbers[:, step])
     config = PretrainedConfig(model=f"tiny:{kind}", dtype="float32")
     model, tokenizer = load_pretrained(config, frozen=False)
     inputs = [list(range(5, 5 + length)) for length in (30, 90, 7)]
@@ -52,7 +62,7 @@ def test_texts_that_have_ended_leave_the_batch(
     model, sources = taught_models["qwen2"], list(sources_of("qwen2", 12).values())
     config = replace(GREEDY, temperature=temperature, top_p=1.0)
     # Every text its own numbers, whichever rows are left.
-    monkeypatch.setattr(stepping, "sample_indices", lambda weights: (weights.cumsum(-1) < 0.6).sum(-1))
+    monkeypatch.setattr(sampling, "sample_indices", lambda weights, _: (weights.cumsum(-1) < 0.6).sum(-1))
     rows: list[int] = []
     hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: rows.append(len(ids[0])))
     found = decode(model, WORDS, sources, config)
@@ -104,7 +114,7 @@ def test_words_that_nobody_used_are_never_written(
 ) -> None:
     """As when their logits were -inf in the model, whose output layer is whole again afterwards."""
     monkeypatch.setattr(
-        stepping, "sample_indices", lambda w: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1)
+        sampling, "sample_indices", lambda w, _: (w.cumsum(-1) < 0.6 * w.sum(-1, keepdim=True)).sum(-1)
     )
     config = PretrainedConfig(model="tiny:gemma3", dtype="float32")
     model, tokenizer = load_pretrained(config, frozen=False)
@@ -158,39 +168,73 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
     assert found[0] == found[1] and len(lengths) > 4
 
 
-@settings(max_examples=40)
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=70).filter(any))
-def test_an_index_is_drawn_as_often_as_it_weighs(weights: list[int]) -> None:
-    """With random numbers that are evenly spread, all counts are exact to one."""
-    count = 1000
-    spread = (torch.arange(count, dtype=torch.float64) + 0.5).unsqueeze(1) / count
-    rows = torch.tensor(weights, dtype=torch.float32).expand(count, -1)
-    numbers = iter([spread, spread])  # the block's, then that within it, which must not depend on it
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "rand", lambda *_, **__: next(numbers))
-        blocks = stepping._invert(rows)
-    counts = torch.bincount(blocks, minlength=len(weights))
-    assert torch.allclose(counts.double(), rows[0].double() * count / sum(weights), atol=1.0)
-    torch.manual_seed(0)
-    drawn = stepping.sample_indices(rows)
-    assert drawn.max() < len(weights) and all(weights[int(i)] > 0 for i in drawn)
-    mean = float((torch.arange(len(weights)) * rows[0]).sum() / rows[0].sum())
-    spread_of = float(((torch.arange(len(weights)) - mean) ** 2 * rows[0]).sum() / rows[0].sum()) ** 0.5
-    assert abs(float(drawn.double().mean()) - mean) <= 5 * spread_of / count**0.5 + 1e-9
-
-
-@pytest.mark.parametrize("top_p", [0.3, 0.9, 1.0])
-def test_sampling_draws_from_the_nucleus_that_transformers_keeps(
-    top_p: float, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("config", [GREEDY, replace(GREEDY, samples=3, samples_temperature=1.3)])
+def test_looking_for_ended_texts_less_often_changes_nothing(
+    taught_models: dict[str, PreTrainedModel], config: DecodingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logits = torch.randn(50, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(0.7)(None, logits.clone()))
-    wanted = warped.softmax(-1)
-    seen: list[torch.Tensor] = []
-    monkeypatch.setattr(
-        stepping, "sample_indices", lambda weights: seen.append(weights) or torch.zeros(50).long()
-    )
-    chosen = stepping.sampler(0.7, top_p)(logits)
-    kept = seen[0] / seen[0].sum(-1, keepdim=True)
-    assert torch.allclose(kept.sort(-1).values, wanted.sort(-1).values, atol=1e-12)
-    assert torch.equal(chosen, torch.zeros(50).long() if top_p == 1 else wanted.argmax(-1))
+    """As on a GPU: rows stay a few steps longer, and what they are given behind their end is left out."""
+    sources = list(sources_of("qwen2", 12).values())
+    steps: list[int] = []
+    model = taught_models["qwen2"]
+    found = []
+    for every in (1, 4, 7):
+        monkeypatch.setitem(stepping.CHECK_EVERY, "cpu", every)
+        hook = model.register_forward_pre_hook(lambda *_: steps.append(1))
+        found.append(hf_decoder(model, WORDS)(sources, config, 3))
+        hook.remove()
+        steps.append(0)
+    for other in found[1:]:
+        for ours, theirs in zip(found[0], other, strict=True):
+            assert [(c.text, c.tokens, c.cut) for c in ours] == [(c.text, c.tokens, c.cut) for c in theirs]
+            assert [c.logprob for c in ours] == pytest.approx([c.logprob for c in theirs], abs=1e-9)
+    assert len({c.tokens for group in found[0] for c in group}) > 3
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["all-tokens", "allowed-tokens"])
+def test_a_penalty_on_repetition_is_that_of_generate(
+    taught_models: dict[str, PreTrainedModel], limited: bool
+) -> None:
+    """Of a causal model, the prompt counts too, without its padding."""
+    model, sources = taught_models["qwen2"], list(sources_of("qwen2", 9).values())
+    config = replace(GREEDY, repetition_penalty=1.3)
+    found = decode(model, WORDS, sources, config, allowed_tokens=range(len(WORDS)) if limited else ())
+    free = decode(model, WORDS, sources, GREEDY)
+    assert [group[0].text for group in found] != [group[0].text for group in free]
+    for source, (candidate,) in zip(sources, found, strict=True):
+        out = model.generate(
+            input_ids=torch.tensor([source]),
+            attention_mask=torch.ones(1, len(source), dtype=torch.long),
+            generation_config=GenerationConfig(
+                max_new_tokens=24, do_sample=False, eos_token_id=EOS, pad_token_id=WORDS.pad_token_id,
+                repetition_penalty=1.3,
+            ),
+        )  # fmt: skip
+        ids = until_end(out[0, len(source) :].tolist())
+        assert candidate.text == WORDS.decode(ids, skip_special_tokens=True).strip()
+        assert candidate.logprob == pytest.approx(by_hand(model, source, ids), abs=1e-3)
+    sampled = replace(config, candidates=3, temperature=1.2)
+    steps = decode(model, WORDS, sources, sampled, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hf, "can_step", lambda *_: False)
+        assert [[c.text for c in group] for group in decode(model, WORDS, sources, sampled, seed=1)] == [
+            [c.text for c in group] for group in steps
+        ]
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_penalty_leaves_the_start_token_of_an_encoder_decoder_alone(
+    taught_models: dict[str, PreTrainedModel], size: int
+) -> None:
+    model, sources = taught_models["bart"], list(sources_of("bart", 5).values())
+    config = replace(GREEDY, repetition_penalty=1.5, no_repeat_ngram=size)
+    found = decode(model, WORDS, sources, config)
+    for source, (candidate,) in zip(sources, found, strict=True):
+        ids: list[int] = []
+        while len(ids) < 24 and EOS not in ids:
+            logits = next_logits(model, source, ids).clone()
+            for token in set(ids):
+                logits[token] *= 1.5 if logits[token] < 0 else 1 / 1.5
+            logits[list(banned(ids, size) if size else ())] = -math.inf
+            ids.append(int(logits.argmax()))
+        assert candidate.text == WORDS.decode(ids, skip_special_tokens=True).strip()
+        assert candidate.tokens == len(ids)

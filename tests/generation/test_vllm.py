@@ -211,7 +211,15 @@ def test_vllm_is_given_token_ids_and_a_seed_for_every_sample(qwen2: Path, answer
     }
     assert prompts == [{"prompt_token_ids": source} for source in SOURCES]
     assert lora is None
-    expected = {"n": 3, "temperature": 0.7, "top_p": 0.8, "max_tokens": 33, "ignore_eos": True, "logprobs": 0}
+    expected = {
+        "n": 3,
+        "temperature": 0.7,
+        "top_p": 0.8,
+        "max_tokens": 33,
+        "ignore_eos": True,
+        "logprobs": 0,
+        "repetition_penalty": 1.0,
+    }
     expected |= {"stop_token_ids": [WORDS.eos_token_id], "detokenize": False}
     seeds = [given.pop("seed") for given in params]
     assert params == [expected] * 3

@@ -42,6 +42,10 @@ CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
         "BertForMaskedLM cannot generate text",
     ),
     "no text": ({"model_type": "vit"}, "vit cannot generate text"),
+    "images and text": (
+        {"model_type": "mistral3", "architectures": ["Mistral3ForConditionalGeneration"]},
+        r"mistral3 is a model of images and text, .* cannot load its language model alone\. Choose another --model",
+    ),
     "bad value": ({"model_type": "bart", "d_model": "wide"}, "transformers .* cannot read it"),
 }
 

@@ -130,10 +130,10 @@ def test_amx_computes_bf16_too(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("auto", torch.bfloat16, True, True, True, "flash_attention_2"),
         ("auto", torch.float16, True, True, True, "flash_attention_2"),
-        ("auto", torch.float32, True, True, True, "sdpa"),
-        ("auto", torch.bfloat16, True, False, True, "sdpa"),
-        ("auto", torch.bfloat16, True, True, False, "sdpa"),
-        ("auto", torch.bfloat16, False, False, True, "sdpa"),
+        ("auto", torch.float32, True, True, True, None),
+        ("auto", torch.bfloat16, True, False, True, None),
+        ("auto", torch.bfloat16, True, True, False, None),
+        ("auto", torch.bfloat16, False, False, True, None),
         ("eager", torch.bfloat16, True, True, True, "eager"),
         ("sdpa", torch.bfloat16, True, True, True, "sdpa"),
         ("flash_attention_2", torch.float32, False, False, False, "flash_attention_2"),
@@ -146,7 +146,7 @@ def test_attention_is_what_weights_and_gpu_can(
     gpu: bool,
     ampere: bool,
     flash: bool,
-    expected: str,
+    expected: str | None,
 ) -> None:
     hardware(monkeypatch, gpu=gpu, ampere=ampere, flash=flash)
     assert HARDWARE._attention(choice, dtype) == expected
@@ -216,6 +216,16 @@ def test_a_tokenizer_without_padding_pads_with_another_token(tmp_path: Path) -> 
     settings.pop("eos_token")
     path.write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(UserError, match="has no eos_token, so summaries would never end"):
+        pretrained_tokenizer(tmp_path)
+    # KoGPT2's tokenizer names no end token, but its config.json does.
+    for config in (
+        {"eos_token_id": words.eos_token_id},
+        {"text_config": {"eos_token_id": [words.eos_token_id, 7]}},
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        assert pretrained_tokenizer(tmp_path).eos_token_id == words.eos_token_id
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": None}), encoding="utf-8")
+    with pytest.raises(UserError, match="has no eos_token"):
         pretrained_tokenizer(tmp_path)
 
 

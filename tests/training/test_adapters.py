@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from common.data.competition_file import load_competition
-from common.generation import dev_scores
+from common.generation import hf
 from common.generation.dev_scores import dev_evaluation
 from common.generation.hf import decode
 from common.models.storage import load_model
@@ -65,7 +65,7 @@ def test_training_is_judged_as_the_run_decodes(merge: bool, monkeypatch: pytest.
         judged.append(model)
         return decode(model, *rest, **how)
 
-    monkeypatch.setattr(dev_scores, "decode", watched)
+    monkeypatch.setattr(hf, "decode", watched)
     evaluate = dev_evaluation(
         load_competition("daily_talk"), tiny.rows(3), tokenizer, LengthConfig(120),
         text_template(tokenizer, "", "\n"), replace(GREEDY, max_new_tokens=4, merge=merge),
