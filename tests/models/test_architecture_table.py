@@ -225,7 +225,13 @@ TOGETHER = (
     "gemma3_vision",
     "gemma4_vision",
 )
-WAYS = ("t5gemma2:full", "gemma3_vision:full", "gemma4_vision:full", "qwen3_moe:fsdp")
+WAYS = (
+    "t5gemma2:full",
+    "gemma3_vision:full",
+    "gemma4_vision:full",
+    "qwen3_moe:fsdp",
+    "gemma3_vision:full-fsdp",
+)
 
 
 @pytest.mark.slow
