@@ -72,7 +72,7 @@ train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnod
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: make new training rows (method=? lists the methods)
-smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in seconds
+smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in minutes; of one in seconds
 new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
@@ -96,6 +96,9 @@ test: setup ## run the fast tests, which cover every room
 faults: setup ## [args="short jobs=2 FAMILY"]: kill, damage and misuse every command, seeded and resumable, write docs/durability.md (an hour or two)
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
+gpu-check: setup ## [args="--minutes 4 --only decoding"]: measure speed, memory and sameness on one GPU in at most 8 minutes (args=--tiny tries it on a CPU)
+	@exec $(VENV)/bin/python $(SCRIPT) $@
+
 audit: setup ## look for weaknesses: bandit, zizmor, pip-audit, and secrets in all of git (needs network)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]' && bash .ci/audit
 
@@ -117,5 +120,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults gpu-check audit check messages format completion
 endif

@@ -16,13 +16,14 @@ from typing import Any
 
 from common.cli.doctor_check import INSTALL, Check
 from common.core.files import existing_parent, root, shown
+from common.core.messages import size_text
 from common.core.paths import cache_folder
 
 CODE = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
 """Longest wait for the imports of torch and the extras; on a busy machine torch alone may take 20 seconds."""
 EXTRAS = {
-    "bitsandbytes": ("bitsandbytes", "train", "--quantization, as exp007 and exp012 use it"),
+    "bitsandbytes": ("bitsandbytes", "train", "--quantization, as exp007, exp012 and exp014 use it"),
     "wandb": ("wandb", "track", "track=online and track=offline"),
     "ctranslate2": ("ctranslate2", "ctranslate2", "--engine ctranslate2"),
     "kiwi": ("kiwipiepy", "kiwi", "scores by Kiwi's morphemes"),
@@ -31,7 +32,7 @@ EXTRAS = {
 }
 """Name → module, extra of setup.cfg, and what needs it."""
 _GB = 2**30
-_LEAST_DISK = 2 * _GB
+_LEAST_DISK = 2_000_000_000
 _LEAST_MEMORY = 2 * _GB
 _NAME = re.compile(r"\s*([A-Za-z0-9._-]+)")
 
@@ -208,8 +209,8 @@ def disks() -> Iterator[Check]:
             if runs
             else "set HF_HOME or KDS_MODEL_CACHE to a folder on another disk"
         )
-        yield Check(name, "wrong" if low else "ok", f"{free / _GB:.1f} GB free for {shown(path)}"
-                    + (f", wanted {_LEAST_DISK // _GB} GB" if low else ""), fix if low else "", runs)  # fmt: skip
+        yield Check(name, "wrong" if low else "ok", f"{size_text(free)} free for {shown(path)}"
+                    + (f", wanted {size_text(_LEAST_DISK)}" if low else ""), fix if low else "", runs)  # fmt: skip
 
 
 def _hub_cache() -> Path:

@@ -197,7 +197,7 @@ def new(name: str, source: str) -> None:
     """Create an experiment as a copy of another."""
     require_experiment(source)
     if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp014.")
+        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp015.")
     folder = root() / "experiments" / name
     if folder.exists():
         raise UserError(f"{shown(folder)} already exists; choose another number.")

@@ -45,7 +45,7 @@ class Target:
 
 
 _STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
-_METHODS = "paraphrase, back_translation, speaker_swap, turn_drop, sentence_drop"
+_WAYS = "paraphrase, back_translation, speaker_swap, turn_drop, sentence_drop"
 TARGETS: dict[str, Target] = {
     "help": Target(),
     "setup": Target(),
@@ -65,11 +65,9 @@ TARGETS: dict[str, Target] = {
     "train": _STAGE,
     "infer": _STAGE,
     "merge": Target("comp", "run", "run=exp010", "run"),
-    "augment": Target(
-        "method comp n name restart args", "method", "method=turn_drop n=200", choices=_METHODS
-    ),
+    "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
     "smoke": Target("", "", "exp=exp002", "exp"),
-    "new": Target("from", "exp from", "exp=exp014 from=exp002", "exp"),
+    "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
     "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
     "score": Target("pred split comp all stemmer per-example", "pred", "pred=exp002 split=dev"),
@@ -83,6 +81,7 @@ TARGETS: dict[str, Target] = {
     "reproduce": Target("id comp", "id", "id=ID"),
     "test": Target(),
     "faults": Target("args", module="tests.faults"),
+    "gpu-check": Target("args", module="benchmarks.gpu"),
     "audit": Target(),
     "check": Target(),
     "messages": Target(),

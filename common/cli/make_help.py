@@ -30,6 +30,7 @@ GROUPS = {
         "docs",
         "test",
         "faults",
+        "gpu-check",
         "audit",
         "check",
         "messages",
@@ -123,7 +124,7 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("data", "comp"): Setting("name of a folder in competitions/, which becomes active", "comp=daily_talk"),
     ("use", "comp"): Setting("name of a folder in competitions/, which becomes active", "comp=daily_talk"),
     ("data", "from"): Setting("folder or zip file with the organisers' files", "from=download.zip"),
-    ("new", "exp"): Setting("name of the new experiment: exp and three digits", "exp=exp014"),
+    ("new", "exp"): Setting("name of the new experiment: exp and three digits", "exp=exp015"),
     ("smoke", "exp"): Setting("the only experiment to run; default: all of them", "exp=exp002"),
     ("train", "run"): Setting("name of a variant, which gets its own folder", "run=exp002-wide"),
     ("infer", "run"): Setting("name of a variant, as it was trained", "run=exp002-wide"),
@@ -135,6 +136,7 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("faults", "args"): Setting(
         "words of tests.faults: short, again, jobs=N, seed=N, names of families", "args=short"
     ),
+    ("gpu-check", "args"): Setting("options of benchmarks/gpu.py, such as --minutes 4", "args=--tiny"),
     ("results", "all"): Setting("show every metric and column", "all=1", _ON),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }

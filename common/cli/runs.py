@@ -13,7 +13,7 @@ import click
 from common.cli.options import AS_JSON, COMPETITION
 from common.core import terminal
 from common.core.files import existing_parent, shown
-from common.core.messages import cut, duration
+from common.core.messages import cut, duration, size_text
 from common.core.paths import outputs
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, comp_setting, load_competition
@@ -55,9 +55,9 @@ def runs_command(name: str | None, as_json: bool) -> None:
     for line in _reasons(found):
         terminal.say(line)
     several = (
-        f" ({', '.join(f'{kind} {readable(size)}' for kind, size in used.items())})" if len(used) > 1 else ""
+        f" ({', '.join(f'{kind} {size_text(size)}' for kind, size in used.items())})" if len(used) > 1 else ""
     )
-    terminal.say(f"disk: {readable(sum(used.values()))} used{several}, {readable(free)} free")
+    terminal.say(f"disk: {size_text(sum(used.values()))} used{several}, {size_text(free)} free")
 
 
 def _table(found: list[RunEntry], profile: str) -> list[list[str]]:
@@ -88,7 +88,7 @@ def _row(entry: RunEntry, profile: str) -> list[str]:
         score_text.number(entry.score, profile),
         "–" if entry.score is None else score_text.over(entry.score, entry.floor, profile),
         f"{entry.minutes:.1f}" if entry.minutes else "–",
-        readable(entry.size),
+        size_text(entry.size),
         " ".join(to_arguments(changed)),
         entry.note,
     ]
@@ -110,15 +110,6 @@ def _reasons(found: list[RunEntry]) -> list[str]:
         names = ", ".join(runs[:5]) + (f" and {len(runs) - 5} more" if len(runs) > 5 else "")
         lines.append(f"{status}: {names}: {cut(first, 300)}{more}")
     return lines
-
-
-def readable(size: int) -> str:
-    """Return a number of bytes with the unit that suits it: "0 B", "3.4 MB", "12 GB"."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:.1f} {units[0]}" if units[0] != "B" and value < 9.95 else f"{value:.0f} {units[0]}"
 
 
 @click.command()
@@ -172,7 +163,7 @@ def _report_move(path: Path, started: float, as_json: bool, done: str, back: str
         click.echo(json.dumps(report))
         return
     terminal.say(
-        f"{path.name} {done}: {report['path']}, {files} files, {readable(report['size'])}, verified, in "
+        f"{path.name} {done}: {report['path']}, {files} files, {size_text(report['size'])}, verified, in "
         f"{duration(time.monotonic() - started)}. Next: make runs{comp}\n"
         f"To move it back: make {back} run={path.name}{comp}"
     )

@@ -95,7 +95,7 @@ def override(
     """Return the config with `--name value` and `--name=value` applied, and the changed values by dotted name.
 
     Hyphens and underscores are equivalent. `--name` alone sets a true-or-false setting to true. The last part of a
-    dotted name is enough when it is unique.
+    dotted name is enough when it is unique. Settings that the others imply (`implied`) get their values too.
     `complete`: no other settings follow; if some do, settings that depend on one another are not judged yet.
     `listing`: the command that lists all settings. `options`: names that the caller takes beside the settings.
     Raises UserError for an unknown setting (the message names the nearest ones and `listing`), an ambiguous one, or an
@@ -128,8 +128,24 @@ def override(
             ) from None
         config = _replaced(config, key.split("."), value)
         changed[key] = value
+    for name, (value, _) in implied(config).items():
+        if name not in changed:
+            config = _replaced(config, name.split("."), value)
     check(config, changed, complete=complete)
     return config, changed
+
+
+def implied(config: Any, prefix: str = "") -> dict[str, tuple[Any, str]]:
+    """Return dotted name → (value, message) for settings that follow from others unless the command line sets them.
+
+    A dataclass with such settings has a method `implied`, which returns the same by the names of its fields.
+    """
+    found = dict(config.implied()) if hasattr(config, "implied") else {}
+    found = {f"{prefix}{name}": value for name, value in found.items()}
+    for field in dataclasses.fields(config):
+        if dataclasses.is_dataclass(part := getattr(config, field.name)):
+            found |= implied(part, f"{prefix}{field.name}.")
+    return found
 
 
 def _found(name: str, known: dict[str, tuple[Any, Any]], listing: str, options: Sequence[str]) -> str:

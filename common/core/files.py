@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError, first_line
+from common.core.merge_conflict import require_merged
 from common.core.messages import brief, cut
 from common.core.temporary import temporary_file
 
@@ -201,13 +202,16 @@ def require_shallow(value: object, most_levels: int = _MOST_LEVELS) -> None:
 
 def read_json(path: Path) -> Any:
     """Return the value of a JSON file. Raises UserError when the file is missing, unreadable or invalid."""
+    content = b""
     try:
-        return parse_json(read_regular(path))
+        content = read_regular(path)
+        return parse_json(content)
     except FileNotFoundError as error:
         raise UserError(f"{shown(path)}: not there.") from error
     except OSError as error:
         raise unreadable(path, error) from error
     except ValueError as error:
+        require_merged(content, shown(path))
         raise UserError(
             f"{shown(path)}: not valid JSON ({first_line(error)}); delete it and create it again."
         ) from error

@@ -132,3 +132,12 @@ def log_to_terminal(level: int = logging.INFO) -> None:
     handler = _AboveBars(sys.stderr)
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes with the decimal unit that suits it: "0 B", "3.4 MB", "12 GB" (12e9 bytes)."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{value:.1f} {units[0]}" if units[0] != "B" and value < 9.95 else f"{value:.0f} {units[0]}"

@@ -12,6 +12,7 @@ import unicodedata
 from typing import TextIO
 
 from common.core.language import translated
+from common.core.make_args import where_options_go
 
 USUAL, NARROWEST = 80, 40  # columns
 _BLANK = " "
@@ -144,5 +145,6 @@ def say(text: str) -> None:
 
 def error_line(message: object) -> str:
     """Return the text that reports an error on stderr, in the user's language; one line, unless a terminal is too narrow."""
-    head, colon, rest = spoken_on(sys.stderr, f"error: {message}").partition(":")
+    text = f"error: {message}"
+    head, colon, rest = spoken_on(sys.stderr, text + where_options_go(text)).partition(":")
     return wrapped(styled(head + colon, "red", bold=True, stream=sys.stderr) + rest, sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import read_regular, require_shallow, shown
+from common.core.merge_conflict import require_merged
 from common.core.messages import brief, cut, quoted
 from common.core.mistyped import likely
 from common.core.ranges import described, fits
@@ -23,8 +24,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError when nothing is there, and UserError when the file cannot be read, is larger than 256 KiB, is
     not UTF-8 or not valid TOML.
     """
+    content = b""
     try:
-        text = read_regular(path, _MOST_BYTES).decode("utf-8-sig")
+        content = read_regular(path, _MOST_BYTES)
+        text = content.decode("utf-8-sig")
         if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
             raise ValueError(f"nested over {_MOST_LEVELS} levels")
         value = tomllib.loads(text)
@@ -41,6 +44,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise UserError(f"{shown(path)}: is not valid TOML: nested too deeply. Fix that file.") from error
     except ValueError as error:
+        require_merged(content, shown(path))
         large = "an integer has too many digits" if "limit (4300 digits)" in str(error) else None
         raise UserError(
             f"{shown(path)}: is not valid TOML: {large or first_line(error)}. Fix that file."

@@ -24,6 +24,7 @@ from common.core.files import (
     shown,
     write_json,
 )
+from common.core.messages import size_text
 from common.core.progress import waiting
 
 MANIFEST = "manifest.json"
@@ -67,9 +68,9 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
         )
         if not may_be_disk:
             raise
-        free = shutil.disk_usage(folder.parent).free // 2**20 if folder.parent.exists() else 0
+        free = shutil.disk_usage(folder.parent).free if folder.parent.exists() else 0
         raise UserError(
-            f"{shown(folder)}: saving failed ({error}); {free} MB are free there. "
+            f"{shown(folder)}: saving failed ({error}); {size_text(free)} are free there. "
             "The previous checkpoint is intact: make room and run the same command again."
         ) from error
     except BaseException:  # a signal
@@ -105,9 +106,9 @@ def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
         cause = error.__cause__
         if isinstance(cause, UserError) and not isinstance(cause.__cause__, OSError):
             raise cause from None  # not a disk error, but something that `write` found wrong with the model
-        free = shutil.disk_usage(existing_parent(folder)).free // 2**20
+        free = shutil.disk_usage(existing_parent(folder)).free
         raise UserError(
-            f"{shown(folder)}: converting the model failed ({first_line(cause or error)}); {free} MB are free there. "
+            f"{shown(folder)}: converting the model failed ({first_line(cause or error)}); {size_text(free)} are free there. "
             "No incomplete files are left: make room, or set KDS_MODEL_CACHE to a folder on another disk, and run "
             "the same command again."
         ) from error

@@ -45,7 +45,10 @@ class DecodingConfig:
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
     vllm_gpus: Annotated[int, Ge(1), Le(1024)] = 1
-    """Number of GPUs over which vllm shards the model."""
+    """Number of GPUs over which vllm shards the model, for each process; only for models that do not fit on one GPU."""
+    vllm_quantization: Literal["auto", "none", "trained"] = "auto"
+    """Weights in vllm. none: not quantized, also after QLoRA; trained: as in training; auto: none if they take at most 70 %
+    of the GPU's memory, else trained."""
 
     def require_consistent(self) -> None:
         """Raise UserError for more candidates than beams in a beam search, and for a temperature that overflows."""

@@ -7,14 +7,20 @@ from transformers import PreTrainedTokenizerFast
 
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder
+from common.tokenization.config import LengthConfig
 from common.tokenization.tokenizer import tokens_in
 
 
 def decoder(
-    folder: Path, decoding: DecodingConfig, *, vocabulary_texts: Iterable[str] = ()
+    folder: Path,
+    decoding: DecodingConfig,
+    lengths: LengthConfig | None = None,
+    *,
+    vocabulary_texts: Iterable[str] = (),
 ) -> tuple[Decoder, PreTrainedTokenizerFast]:
     """Return a decoder that runs the model saved in a folder with the configured engine, and the model's tokenizer.
 
+    `lengths`: the limits of the sources that it will get; only the engine vllm uses them, to keep less memory for each.
     `vocabulary_texts`: when given, a causal model only generates tokens of these texts and of the dialogues in the batch. Most
     of a large vocabulary belongs to other languages, and computing its logits takes most of a decoding step on a CPU.
     Only the engine hf without beam search uses it.
@@ -27,7 +33,7 @@ def decoder(
     if decoding.engine == "vllm":
         from common.generation import vllm
 
-        return vllm.decoder(folder, decoding)
+        return vllm.decoder(folder, decoding, lengths)
     from common.generation.hf import hf_decoder
     from common.models.storage import load_merged, load_model
 

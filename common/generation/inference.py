@@ -8,10 +8,9 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 from transformers import PreTrainedConfig as ModelConfig
 
 from common.core import distributed
-from common.core.errors import UserError
-from common.generation import resumable
+from common.generation import context, resumable
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder
+from common.generation.decoder import BatchingDecoder, Decoder
 from common.models import storage
 from common.postprocess import predictions
 from common.postprocess.predictions import SPLITS
@@ -38,20 +37,17 @@ class InferSettings(Protocol):
 
 def require_context(model: ModelConfig, config: InferSettings) -> None:
     """Raise UserError when the longest source and summary (for a causal model, their sum) exceed the model's context."""
-    context = getattr(model, "max_position_embeddings", None)
-    source, summary = config.lengths.max_source_tokens, config.decoding.max_new_tokens
-    longest = max(source, summary) if model.is_encoder_decoder else source + summary
-    if context and longest > context:
-        raise UserError(
-            f"this model's context is {context} tokens, which --max-source-tokens {source} "
-            f"{'or' if model.is_encoder_decoder else 'and'} --max-new-tokens {summary} exceed; lower them (a trained run "
-            "needs restart=1 for the former). Longer dialogues then lose whole turns from the middle."
-        )
+    context.require_context(model, config.lengths.max_source_tokens, config.decoding.max_new_tokens)
 
 
 def _require_context_of_saved(run: Run[Any]) -> None:
     weights, _ = storage.weights(run.folder / "best")
     require_context(AutoConfig.from_pretrained(weights, trust_remote_code=False), run.config)
+
+
+def _made_with(decoder: Decoder) -> list[str]:
+    """Return what the candidates depend on besides model, data and settings, for their key; mostly []."""
+    return [decoder.made_with] if isinstance(decoder, BatchingDecoder) and decoder.made_with else []
 
 
 def infer(
@@ -68,6 +64,9 @@ def infer(
     """
     config: InferSettings = run.config
     _require_context_of_saved(run)
+    made_with = _made_with(decoder)
+    if made_with:
+        (run.notes["decoded_with"],) = made_with
     files = []
     for split in SPLITS:
         rows = run.split(split).rows
@@ -81,7 +80,7 @@ def infer(
                 inputs,
                 decoding or config.decoding,
                 place,
-                key=run.key(split, run.checkpoint, str(decoding), str(number)),
+                key=run.key(split, run.checkpoint, str(decoding), str(number), *made_with),
                 seed=config.seed,
             )
             pooled = {name: pooled[name] + found[name] for name in pooled}
@@ -111,7 +110,7 @@ def best_decoding(
     scores = []
     for number, decoding in enumerate(grid):
         path = run.folder / "grid" / f"setting-{number}.jsonl"
-        key = run.key("grid", run.checkpoint, str(decoding))
+        key = run.key("grid", run.checkpoint, str(decoding), *_made_with(decoder))
         found = resumable.generate(decoder, inputs, decoding, path, key=key, seed=config.seed)
         texts = best_texts(postprocess, found)
         scores.append(score(texts, references, run.competition.dev_profile).headline)

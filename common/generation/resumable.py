@@ -12,7 +12,7 @@ from common.core.messages import brief
 from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder
+from common.generation.decoder import BatchingDecoder, Decoder
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.tokenization.batches import token_budget_batches
@@ -27,6 +27,20 @@ def costs(lengths: Sequence[int], config: DecodingConfig) -> list[int]:
     """Return the most tokens that decoding each source of these lengths holds in memory."""
     width = max(config.beams, config.candidates + config.samples)
     return [(length + config.max_new_tokens) * width for length in lengths]
+
+
+def groups_for(decoder: Decoder, lengths: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+    """Return the groups of indices that the decoder gets in one call each.
+
+    A decoder that batches by itself gets groups of equal size and similar lengths, as many for each process.
+    """
+    if not isinstance(decoder, BatchingDecoder):
+        return batches(lengths, config)
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    processes = distributed.count()
+    rounds = -(-len(order) // (decoder.dialogues * processes))
+    count = min(len(order), rounds * processes)
+    return [order[start::count] for start in range(count)]
 
 
 def generate(
@@ -58,11 +72,11 @@ def generate(
             f"{shown(path)}: id {brief(unknown[0])} is not in this split; delete the file and run this again."
         )
     names = list(sources)
-    groups = [
-        [names[index] for index in group] for group in batches([len(sources[name]) for name in names], config)
-    ]
+    lengths = [len(sources[name]) for name in names]
+    groups = [[names[index] for index in group] for group in groups_for(decoder, lengths, config)]
     mine = groups[distributed.rank() :: distributed.count()]
-    cost = dict(zip(names, costs([len(sources[name]) for name in names], config), strict=True))
+    cost = dict(zip(names, costs(lengths, config), strict=True))
+    alone = isinstance(decoder, BatchingDecoder)  # a source's candidates do not depend on its group
     state = _progress(mine, cost, done)
     with signals.noted(), batches_shown(state, f"decode {path.parent.name}"):
         for ids in mine:
@@ -70,8 +84,10 @@ def generate(
                 continue
             if signals.pending():
                 break
+            if alone:
+                ids = [name for name in ids if name not in done]
             # One seed per batch, so that sampling does not depend on resuming or on the number of processes.
-            batch_seed = int(sha256_texts([str(seed), *ids])[:15], 16)
+            batch_seed = int(sha256_texts([str(seed), *([] if alone else ids)])[:15], 16)
             with advise_when_out_of_memory(
                 f"run this again with a lower --tokens-at-once (now {config.tokens_at_once})."
             ):

@@ -1,68 +1,106 @@
 """Decode causal models with vLLM on GPUs: all weights, or LoRA adapters on their base.
 
-This uses vLLM's documented Python API (0.11 and later: LLM, SamplingParams, TokensPrompt, LoRARequest).
-vLLM needs older packages than training does and therefore its own virtual environment; the files it writes are the same.
-Its logits depend slightly on the other rows in the batch, so two runs may differ in some tokens.
+This uses vLLM's documented Python API (LLM, SamplingParams, TokensPrompt, LoRARequest); tests/generation/vllm_facts.json holds
+what the pinned release accepts. vLLM needs older packages than training does and therefore its own virtual environment; the
+files it writes are the same. Its logits depend slightly on the other rows in the batch, so two runs may differ in some tokens.
 """
 
+import logging
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
-from common.core import distributed
-from common.core.errors import UserError
-from common.core.files import read_json, shown
+from common.core import distributed, signals
+from common.core.errors import UserError, first_line
+from common.core.files import sha256_texts, shown
+from common.core.progress import waiting
+from common.core.signals import Interrupted
+from common.generation import vllm_model
 from common.generation.config import DecodingConfig
-from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
+from common.generation.context import require_context
+from common.generation.decoder import BatchingDecoder, candidates_of, end_tokens
+from common.generation.vllm_model import INSTALL, Weights
 from common.models import storage
-from common.models.config import PretrainedConfig
-from common.models.storage import ADAPTER, generation_config
+from common.models.storage import generation_config
 from common.runs.candidates import Candidate
+from common.tokenization.config import LengthConfig
 from common.tokenization.tokenizer import load_tokenizer
 
-INSTALL = (
-    "python3.11 -m venv .venv-vllm && .venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]', then "
-    ".venv-vllm/bin/python -m common infer EXPERIMENT --engine vllm"
-)
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that vLLM accepts as max_lora_rank
+DIALOGUES = 512
+"""Number of dialogues in a call: vLLM batches them itself, and the last ones of a call leave the GPU partly idle."""
+WEIGHTS = {"none": "as stored (16 or 32 bits)", "nf4": "nf4"}
+log = logging.getLogger(__name__)
 
 
-def decoder(folder: Path, decoding: DecodingConfig) -> tuple[Decoder, PreTrainedTokenizerFast]:
+def decoder(
+    folder: Path, decoding: DecodingConfig, lengths: LengthConfig | None = None
+) -> tuple[BatchingDecoder, PreTrainedTokenizerFast]:
     """Return a decoder (greedy or sampling) that runs the model saved in a folder, and the model's tokenizer.
 
-    Log-probabilities are those before temperature and top-p.
-    Raises UserError without vLLM or a GPU, and for an encoder-decoder, beam search, n-gram blocking, adapters with
-    trained embedding rows, or int8 weights.
+    `lengths`: the limits of the sources that the decoder gets; without them vLLM keeps room for the longest context that fits.
+    Each of several processes runs the model on GPUs of its own. Log-probabilities are those before temperature and top-p.
+    Raises UserError without vLLM or a GPU; for an encoder-decoder, beam search and n-gram blocking; as `vllm_model.adapter`,
+    `vllm_model.chosen_weights` and `require_context` do; and when vLLM cannot load the model.
     """
     package = _package()
-    _require_one_process()
     _require_supported(decoding)
     tokenizer = load_tokenizer(folder)
-    weights, base = storage.weights(folder)
-    _require_causal(weights)
-    ends = end_tokens(generation_config(folder, weights), tokenizer)
-    adapter, rank = _adapter(folder)
-    model = package.LLM(**_arguments(weights, base, rank, decoding.vllm_gpus))
+    with distributed.first_alone():  # which downloads
+        place, base = storage.weights(folder)
+    config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    _require_causal(place, config)
+    longest = None
+    if lengths is not None:
+        require_context(config, lengths.max_source_tokens, decoding.max_new_tokens)
+        longest = lengths.max_source_tokens + decoding.max_new_tokens
+    adapter = vllm_model.adapter(folder, config)
+    gpus = vllm_model.gpus_of_process(decoding.vllm_gpus)
+    weights = vllm_model.chosen_weights(decoding, base, place, vllm_model.memory_of(gpus))
+    model = _load(
+        package,
+        gpus,
+        vllm_model.arguments(
+            place,
+            config,
+            decoding,
+            dtype=vllm_model.dtype_of(base, adapted=adapter is not None),
+            weights=weights,
+            rank=adapter.rank if adapter else 0,
+            longest=longest,
+        ),
+    )
+    _log_weights(weights, base.quantization if base else "none")
+    ends = end_tokens(generation_config(folder, place), tokenizer)
     prompt = import_module("vllm.inputs").TokensPrompt
+    if adapter and distributed.rank() == 0:
+        _warn_without_effect(package, model, prompt(prompt_token_ids=[ends[0]]), adapter.request)
 
-    @with_samples
     def run(sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int) -> list[list[Candidate]]:
         _require_supported(config)
-        found = model.generate(
-            [prompt(prompt_token_ids=list(source)) for source in sources],
-            [_sampling(package, config, seed, number, ends) for number in range(len(sources))],
-            lora_request=adapter,
-            use_tqdm=False,
-        )
-        outputs = [output for request in found for output in request.outputs]
-        generated = [list(output.token_ids) for output in outputs]
-        return candidates_of(generated, [_logprob(output) for output in outputs], tokenizer, config, ends)
+        _require_room(sources, config, longest)
+        parts = _parts(config)
+        prompts, params = [], []
+        for source in sources:
+            # The requests of one source follow each other, so that they share its KV cache.
+            for number, part in enumerate(parts):
+                prompts.append(prompt(prompt_token_ids=list(source)))
+                params.append(_sampling(package, part, _seed(seed, number, source), ends))
+        found = _generate(model, prompts, params, adapter.request if adapter else None)
+        pooled: list[list[Candidate]] = [[] for _ in sources]
+        for number, part in enumerate(parts):
+            outputs = [output for request in found[number :: len(parts)] for output in request.outputs]
+            generated = [list(output.token_ids) for output in outputs]
+            groups = candidates_of(generated, [_logprob(output) for output in outputs], tokenizer, part, ends)
+            pooled = [first + second for first, second in zip(pooled, groups, strict=True)]
+        return pooled
 
-    return run, tokenizer
+    return BatchingDecoder(run, DIALOGUES, f"vllm, weights {weights}"), tokenizer
 
 
 def _package() -> Any:
@@ -70,18 +108,12 @@ def _package() -> Any:
     other = "use --engine hf, or --engine ctranslate2 for BART and mBART on a CPU"
     if not torch.cuda.is_available():
         raise UserError(f"--engine vllm needs a CUDA GPU, and this machine has none; {other}.")
+    for name, value in vllm_model.ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         return import_module("vllm")
     except ImportError as error:
         raise UserError(f"--engine vllm: {error}; run: {INSTALL} (or {other}).") from None
-
-
-def _require_one_process() -> None:
-    if distributed.count() > 1:
-        raise UserError(
-            "--engine vllm uses several GPUs from one process; start it without gpus=N and with "
-            f"--vllm-gpus {distributed.count()}."
-        )
 
 
 def _require_supported(config: DecodingConfig) -> None:
@@ -95,8 +127,7 @@ def _require_supported(config: DecodingConfig) -> None:
         raise UserError("--engine vllm cannot block n-grams; use --no-repeat-ngram 0 or --engine hf.")
 
 
-def _require_causal(weights: Path) -> None:
-    config = AutoConfig.from_pretrained(weights, trust_remote_code=False)
+def _require_causal(weights: Path, config: PreTrainedConfig) -> None:
     if config.is_encoder_decoder:
         raise UserError(
             f"--engine vllm only decodes causal models, but {shown(weights)} is an encoder-decoder "
@@ -104,56 +135,95 @@ def _require_causal(weights: Path) -> None:
         )
 
 
-def _adapter(folder: Path) -> tuple[Any, int]:
-    """Return vLLM's request for the folder's adapters and their rank; None and 0 when it has none."""
-    if not (folder / ADAPTER).exists():
-        return None, 0
-    config = read_json(folder / ADAPTER)
-    if config.get("trainable_token_indices") or config.get("modules_to_save"):
+def _require_room(sources: Sequence[Sequence[int]], config: DecodingConfig, longest: int | None) -> None:
+    most = max(map(len, sources), default=0)
+    if longest is not None and most + config.max_new_tokens > longest:
         raise UserError(
-            f"{shown(folder)} has trained embedding rows (--added-tags), which vLLM cannot load: use --engine hf."
+            f"--engine vllm keeps room for {longest} tokens (--max-source-tokens and --max-new-tokens), but a source of "
+            f"{most} tokens and its summary of up to {config.max_new_tokens} need {most + config.max_new_tokens}; "
+            "raise one of the two."
         )
-    if config["r"] > RANKS[-1]:
+
+
+def _load(package: Any, gpus: list[int], arguments: dict[str, Any]) -> Any:
+    """Return vLLM's LLM, whose own process sees only these GPUs. Raises UserError when vLLM refuses or fails."""
+    name = Path(arguments["model"]).name
+    try:
+        with waiting(f"load {name} into vLLM"), vllm_model.own_gpus(gpus):
+            return package.LLM(**arguments)
+    except (
+        Exception
+    ) as error:  # vLLM raises many types, and its own process reports the cause on the terminal
         raise UserError(
-            f"{shown(folder)} has adapters of rank {config['r']}, but vLLM supports at most {RANKS[-1]}: use --engine hf."
+            f"--engine vllm cannot load {name} ({type(error).__name__}: {first_line(error)}). If memory is short, use "
+            "--vllm-quantization trained, or --vllm-gpus N to share the model among N GPUs; otherwise use --engine hf."
+        ) from error
+
+
+def _log_weights(weights: Weights, trained: str) -> None:
+    if trained != "none" and distributed.rank() == 0:
+        log.info(
+            "vLLM decodes with weights %s; training held them as %s (--vllm-quantization).",
+            WEIGHTS[weights],
+            trained,
         )
-    return import_module("vllm.lora.request").LoRARequest("best", 1, str(folder)), config["r"]
 
 
-def _arguments(weights: Path, base: PretrainedConfig | None, rank: int, gpus: int) -> dict[str, Any]:
-    """Return the arguments of vLLM's LLM. Raises UserError for a quantization that vLLM does not have."""
-    settings: dict[str, Any] = {
-        "model": str(weights),
-        "skip_tokenizer_init": True,  # we pass token ids; vLLM might load the tokenizer differently
-        "tensor_parallel_size": gpus,
-        "logprobs_mode": "raw_logprobs",  # before temperature and top-p
-        "dtype": "float32" if base is None else base.dtype,
-        "seed": 0,
-    }
-    if rank:
-        settings |= {"enable_lora": True, "max_lora_rank": min(size for size in RANKS if size >= rank)}
-    if base is not None and base.quantization == "int8":
-        raise UserError(
-            "--engine vllm cannot load weights with --quantization int8, as this run uses them: use --engine hf."
+def _warn_without_effect(package: Any, model: Any, prompt: Any, adapter: Any) -> None:
+    """Warn when the adapters change nothing: vLLM ignores adapters of layers that it does not find."""
+    params = package.SamplingParams(
+        temperature=0.0, max_tokens=1, ignore_eos=True, logprobs=0, detokenize=False
+    )
+    adapted, bare = (_generate(model, [prompt], [params], one)[0].outputs[0] for one in (adapter, None))
+    if list(adapted.token_ids) == list(bare.token_ids) and _logprob(adapted) == _logprob(bare):
+        log.warning(
+            "warning: the adapters change nothing in vLLM's answer to a test; compare a few summaries with --engine hf."
         )
-    if base is not None and base.quantization == "nf4":
-        settings["quantization"] = "bitsandbytes"  # quantizes while loading: nf4, double
-    return settings
 
 
-def _sampling(package: Any, config: DecodingConfig, seed: int, number: int, ends: Sequence[int]) -> Any:
-    """Return the sampling parameters of one prompt; every sample of every prompt has a different seed."""
+def _parts(config: DecodingConfig) -> list[DecodingConfig]:
+    """Return the settings of the requests for each source: its candidates, then its samples."""
+    if not config.samples:
+        return [config]
+    sampling = replace(config, candidates=config.samples, temperature=config.samples_temperature)
+    return [config, sampling]
+
+
+def _seed(seed: int, number: int, source: Sequence[int]) -> int:
+    """Return the seed of a request: it depends on nothing but the run's seed, the source and the request's number."""
+    return int(sha256_texts([str(seed), str(number), *map(str, source)])[:15], 16)
+
+
+def _sampling(package: Any, config: DecodingConfig, seed: int, ends: Sequence[int]) -> Any:
+    """Return the sampling parameters of one request."""
     return package.SamplingParams(
         n=config.candidates,
         temperature=config.temperature,
         top_p=config.top_p if config.temperature else 1.0,
         max_tokens=config.max_new_tokens,
-        seed=seed % 2**62 + number * config.candidates,  # vLLM adds i for sample i
+        seed=seed,  # vLLM adds i for sample i
         ignore_eos=True,  # only the tokens of `decoder.end_tokens` end a summary
         stop_token_ids=list(ends),
         logprobs=0,  # 0: only those of the chosen tokens
         detokenize=False,
     )
+
+
+def _generate(model: Any, prompts: list[Any], params: list[Any], adapter: Any) -> list[Any]:
+    """Return vLLM's answers in the order of the prompts. Raises UserError when vLLM fails."""
+    try:
+        found: list[Any] = model.generate(prompts, params, lora_request=adapter, use_tqdm=False)
+    except (
+        Exception
+    ) as error:  # vLLM raises many types, and its own process reports the cause on the terminal
+        number = signals.pending()
+        if number is not None:  # Ctrl-C in a terminal also ends vLLM's own process
+            raise Interrupted(number) from error
+        raise UserError(
+            f"--engine vllm stopped ({type(error).__name__}: {first_line(error)}); finished dialogues are kept. Run this "
+            "again, or use --engine hf."
+        ) from error
+    return found
 
 
 def _logprob(output: Any) -> float:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from common.llm import checks
 from common.llm.cache import Stored
 from common.llm.checks import Check, leaked_key
-from common.llm.cleaning import control_tokens, tidy
 from common.llm.config import Request
 from common.llm.endings import unfinished
 from common.llm.results import Answer
 from common.prompts import Message
+from common.prompts.cleaning import control_tokens, tidy
 
 _LONGEST = 20_000  # characters of an answer; a paraphrased dialogue has up to about 3,000
 Fetch = Callable[[Sequence[Message], bool], Stored | None]

@@ -1,12 +1,14 @@
 """Define the settings of models: pretrained weights, adapters, and small models with random weights. Never imports torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len, MultipleOf
 
 from common.core.errors import UserError
 from common.core.messages import brief
+from common.core.paths import MERGED
 from common.core.ranges import Dropout, Text
 
 
@@ -19,7 +21,8 @@ class PretrainedConfig:
     revision: Text | None = None
     """Commit on the hub. Default: the one in hub.PINNED, or the newest for a model not listed there; the run records it."""
     quantization: Literal["none", "nf4", "int8"] = "none"
-    """nf4: 4 bits with double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023)."""
+    """nf4: 4 bits with double quantization, computed in bf16 (QLoRA, Dettmers et al. 2023). For a model that make merge
+    made, the default is none."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of the weights; auto: float32 when they are trained, else bfloat16 if the hardware computes in it."""
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
@@ -29,6 +32,19 @@ class PretrainedConfig:
     """Recompute activations in the backward pass: a third slower, but with a fraction of the memory."""
     gpu_memory: Annotated[float, Ge(0), Le(10_000)] = 0.0
     """Minimum memory of the GPU in gigabytes, checked before any work; 0: no check, a CPU is enough."""
+
+    def implied(self) -> dict[str, tuple[str, str]]:
+        """Return `quantization` "none" and the message that says why, for a model that `make merge` made; else {}."""
+        path = Path(self.model)
+        if path.parent.name != MERGED or len(path.parts) < 3:  # owner/name is a model of the hub
+            return {}
+        return {
+            "quantization": (
+                "none",
+                f"{self.model} is a merged model: it is loaded in 16 bits (--quantization none), because 4 or 8 bits "
+                "round away a part of what its adapters learned. If the memory is too small, use --quantization nf4.",
+            )
+        }
 
     def require_consistent(self) -> None:
         """Raise UserError for a tiny model that does not exist."""
@@ -101,7 +117,7 @@ class SmallModelConfig:
 
 PREFIX = "tiny:"
 """Beginning of the name of a tiny random model."""
-TINY = ("bart", "mbart", "m2m100", "nllb", "qwen2", "gemma3")
+TINY = ("bart", "mbart", "m2m100", "nllb", "qwen2", "qwen3", "gemma3")
 """Kinds of tiny models that `common.models.tiny` creates."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from common.core.errors import UserError, first_line
 from common.core.files import existing_parent
+from common.core.messages import size_text
 
 ELSEWHERE = 'or download it on a machine that can reach the hub and use that folder: args="--model FOLDER"'
 
@@ -33,9 +34,9 @@ def refusal(name: str, revision: str | None, error: Exception) -> UserError | No
             f"({type(cause or error).__name__}); check the network, {ELSEWHERE}."
         )
     if isinstance(error, OSError | RuntimeError):  # hf_xet, which writes large files, raises RuntimeError
-        free = shutil.disk_usage(existing_parent(Path(constants.HF_HUB_CACHE).resolve())).free // 2**20
+        free = shutil.disk_usage(existing_parent(Path(constants.HF_HUB_CACHE).resolve())).free
         return UserError(
-            f"{model}: writing to {constants.HF_HUB_CACHE} failed ({first_line(error)}); {free} MB are free there. Make "
+            f"{model}: writing to {constants.HF_HUB_CACHE} failed ({first_line(error)}); {size_text(free)} are free there. Make "
             "room, or set HF_HOME to a folder on another disk, and run the same command again: complete files are kept."
         )
     return None
@@ -64,8 +65,8 @@ def require_room(name: str, commit: str, sizes: dict[str, int]) -> None:
     free = shutil.disk_usage(existing_parent(Path(HF_HUB_CACHE).resolve())).free
     if missing > free:
         raise UserError(
-            f"hub model {name}: the download to {HF_HUB_CACHE} needs {missing / 1e9:.1f} GB, but only {free / 1e9:.1f} "
-            "GB are free there; make room, or set HF_HOME to a folder on another disk."
+            f"hub model {name}: the download to {HF_HUB_CACHE} needs {size_text(missing)}, but only "
+            f"{size_text(free)} are free there; make room, or set HF_HOME to a folder on another disk."
         )
 
 

@@ -11,7 +11,7 @@ from transformers.utils import GENERATION_CONFIG_NAME, logging
 
 from common.core.errors import UserError, first_line
 from common.core.files import shown
-from common.core.messages import brief
+from common.core.messages import brief, size_text
 from common.models.config import PretrainedConfig
 from common.models.text_parts import expert_parameters, text_modules
 
@@ -62,12 +62,11 @@ def _require_quantizable(model: PreTrainedModel, config: PretrainedConfig) -> No
     experts = expert_parameters(model) if config.quantization != "none" else []
     if experts:
         inside = sum(model.get_parameter(name).numel() for name in experts)
-        gigabytes = 2 * sum(parameter.numel() for parameter in model.parameters()) / 1e9
-        share = inside / sum(parameter.numel() for parameter in model.parameters())
+        whole = sum(parameter.numel() for parameter in model.parameters())
         raise UserError(
             f"--quantization {config.quantization}: bitsandbytes cannot quantize the experts of {type(model).__name__}, "
-            f"{share:.0%} of its weights. Use --quantization none, which needs {gigabytes:.0f} GB for the weights, or a "
-            "--model without experts."
+            f"{inside / whole:.0%} of its weights. Use --quantization none, which needs {size_text(2 * whole)} for the "
+            "weights, or a --model without experts."
         )
 
 

@@ -17,6 +17,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 from transformers.utils.logging import disable_progress_bar
 
@@ -38,6 +40,10 @@ _LANGUAGES = {
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+_THOUGHTLESS = (  # as Qwen3's: without enable_thinking=False, the model may begin a thought of its own
+    "{% if add_generation_prompt and enable_thinking is defined and enable_thinking is false %}"
+    "<think>\n\n</think>\n\n{% endif %}"
 )
 _ENCODER_DECODER = {
     "d_model": 32,
@@ -63,7 +69,7 @@ _DECODER = {
 def tiny(name: str) -> Path:
     """Return the folder of a tiny random model, which is created on first use.
 
-    `name`: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb, tiny:qwen2 or tiny:gemma3.
+    `name`: tiny:bart, tiny:mbart, tiny:m2m100, tiny:nllb, tiny:qwen2, tiny:qwen3 or tiny:gemma3.
     Raises UserError for any other name, and when the folder cannot be written.
     """
     kind = name.removeprefix(PREFIX)
@@ -76,10 +82,13 @@ def _write(make: Callable[[PreTrainedTokenizerFast], PreTrainedModel], kind: str
     tokenizer = train_bpe(_TEXTS, 400, [])
     if kind in _LANGUAGES:
         tokenizer.add_tokens(_LANGUAGES[kind])
-    if kind == "qwen2":
+    if kind in ("qwen2", "qwen3"):
         tokenizer.add_tokens(["<|im_start|>", "<|im_end|>"])
         tokenizer.eos_token = "<|im_end|>"  # nosec B105: a token of the vocabulary
         tokenizer.chat_template = _CHATML
+    if kind == "qwen3":
+        tokenizer.add_tokens(["<think>", "</think>"])
+        tokenizer.chat_template += _THOUGHTLESS
     state = torch.get_rng_state()
     torch.manual_seed(0)
     model = make(tokenizer)
@@ -122,6 +131,11 @@ def _qwen2(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return Qwen2ForCausalLM(Qwen2Config(**_DECODER, **_ids(tokenizer)))
 
 
+def _qwen3(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    sizes = _DECODER | {"head_dim": 32, "tie_word_embeddings": False}  # the 8B and larger ones are not tied
+    return Qwen3ForCausalLM(Qwen3Config(**sizes, **_ids(tokenizer)))
+
+
 def _gemma3(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     sizes = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 64}
     return Gemma3ForCausalLM(Gemma3TextConfig(**_DECODER, **_ids(tokenizer), **sizes))
@@ -133,5 +147,6 @@ _MODELS = {
     "m2m100": _m2m100,
     "nllb": _m2m100,
     "qwen2": _qwen2,
+    "qwen3": _qwen3,
     "gemma3": _gemma3,
 }

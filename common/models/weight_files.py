@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from common.core.files import kind_of, open_regular, read_json
 
@@ -37,19 +37,28 @@ def weights_sha256(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in weight_files(folder):
         with open_regular(path) as file:
-            # File format: header length (8 bytes), JSON header, tensors. Offsets are relative to the header's end.
-            length = int.from_bytes(file.read(8), "little")
-            if length > _MOST_HEADER:
-                raise OSError(errno.EFBIG, f"{path.name}: its header has {length:,} bytes")
-            header: dict[str, Any] = json.loads(file.read(length))
-            header.pop("__metadata__", None)
+            header, begin = header_of(file, path.name)
             digest.update(json.dumps(header, sort_keys=True).encode())
             for _, tensor in sorted(header.items()):
-                start, end = (8 + length + offset for offset in tensor["data_offsets"])
+                start, end = (begin + offset for offset in tensor["data_offsets"])
                 for place in (start, max(start, end - SAMPLE)):
                     file.seek(place)
                     digest.update(file.read(min(SAMPLE, end - start)))
     return digest.hexdigest()
+
+
+def header_of(file: BinaryIO, name: str) -> tuple[dict[str, Any], int]:
+    """Return the header of a safetensors file, type, shape and offsets by tensor, and the offset at which the tensors begin.
+
+    Raises OSError when the header is larger than the safetensors library allows.
+    """
+    # File format: header length (8 bytes), JSON header, tensors. Offsets are relative to the header's end.
+    length = int.from_bytes(file.read(8), "little")
+    if length > _MOST_HEADER:
+        raise OSError(errno.EFBIG, f"{name}: its header has {length:,} bytes")
+    header: dict[str, Any] = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return header, 8 + length
 
 
 def defect_of(folder: Path, weights: str = SAFE) -> str | None:

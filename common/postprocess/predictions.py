@@ -29,13 +29,38 @@ def write(
     config: PostprocessConfig,
     candidates: Mapping[str, Sequence[Candidate]],
 ) -> Path:
-    """Write the post-processed prediction of every id of the split to predictions.csv, and return its path."""
+    """Write the post-processed prediction of every id of the split to predictions.csv, and return its path.
+
+    Empty candidates are counted in the run's notes and in a warning.
+    """
     path = run.folder / split / "predictions.csv"
     if distributed.rank():  # only the first process writes
         return path
+    _count_empty(run, split, candidates)
     predicted = best_texts(within(config, run.competition.submission.max_characters), candidates)
     write_predictions(path, list(predicted), list(predicted.values()), run.competition)
     return path
+
+
+def _count_empty(run: Run[Any], split: str, candidates: Mapping[str, Sequence[Candidate]]) -> None:
+    empty = sum(not candidate.text.strip() for group in candidates.values() for candidate in group)
+    if not empty:
+        return
+    none = sum(not any(candidate.text.strip() for candidate in group) for group in candidates.values())
+    run.notes.setdefault("empty_candidates", {})[split] = {"candidates": empty, "dialogues_without_any": none}
+    log.warning(
+        "%d of %d candidates of %s are empty, and %d of %d dialogues have no other.",
+        empty,
+        sum(map(len, candidates.values())),
+        split,
+        none,
+        len(candidates),
+    )
+    if plain(run.config).get("prompt.thinking"):
+        log.warning(
+            "A thought that does not end within --max-new-tokens leaves an empty candidate: raise that, or train and infer "
+            "with --thinking false."
+        )
 
 
 def finish(run: Run[Any], files: Sequence[Path]) -> None:

@@ -13,10 +13,11 @@ from common.data.dialogue import visible
 from common.postprocess.repetition import remove_repetition
 from common.postprocess.sentences import limit_length
 from common.postprocess.tags import tag_repair
+from common.prompts.cleaning import without_thoughts
 from common.runs.candidates import Candidate
 
 Rule = Callable[[str], str]
-RuleName = Literal["nfc", "whitespace", "tag_repair", "remove_repetition", "limit_length"]
+RuleName = Literal["remove_thoughts", "nfc", "whitespace", "tag_repair", "remove_repetition", "limit_length"]
 """The names of `RULES`."""
 _BOUNDS = ("repetition_words", "max_characters")
 """Settings of rules. `min_characters` is not one of them, because it selects among candidates."""
@@ -26,7 +27,14 @@ _BOUNDS = ("repetition_words", "max_characters")
 class PostprocessConfig:
     """The rules that run on a prediction, and their bounds."""
 
-    rules: tuple[RuleName, ...] = ("nfc", "tag_repair", "whitespace", "remove_repetition", "limit_length")
+    rules: tuple[RuleName, ...] = (
+        "remove_thoughts",
+        "nfc",
+        "tag_repair",
+        "whitespace",
+        "remove_repetition",
+        "limit_length",
+    )
     """Names of `RULES`, applied from left to right."""
     repetition_words: Annotated[int, Ge(1), Le(1000)] = 3
     """A span of at least this many words that directly follows itself is a repetition."""
@@ -34,7 +42,8 @@ class PostprocessConfig:
     """Longer text is cut to whole sentences within this length. None: the length that a submission may have
     (`[submission] max_characters` in competition.toml), which cuts no real summary."""
     min_characters: Annotated[int, Ge(0), Le(1_000_000)] = 0
-    """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first."""
+    """The prediction is the first candidate of at least this length after the rules, else the longest; 0: the first one
+    that is not empty."""
 
     def require_consistent(self) -> None:
         """Raise UserError when `min_characters` is below 0 or above the maximum of `limit_length`."""
@@ -65,6 +74,7 @@ def whitespace(text: str) -> str:
 # --- by name ---
 
 RULES: Mapping[RuleName, Callable[[PostprocessConfig], Rule]] = {
+    "remove_thoughts": lambda config: without_thoughts,
     "nfc": lambda config: nfc,
     "whitespace": lambda config: whitespace,
     "tag_repair": lambda config: tag_repair,
@@ -132,8 +142,13 @@ def prediction(config: PostprocessConfig, texts: Sequence[str]) -> str:
     Raises UserError as `pipeline` does, and when `min_characters` is below 0 or above the maximum of `limit_length`.
     """
     config.require_consistent()
-    least = config.min_characters
-    return long_enough(list(map(get_rule(config), texts if least else texts[:1])), least)
+    rule, least = get_rule(config), config.min_characters
+    made: list[str] = []
+    for text in texts:
+        made.append(rule(text))
+        if _is_enough(made[-1], least):
+            break
+    return long_enough(made, least)
 
 
 def best_texts(config: PostprocessConfig, candidates: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
@@ -142,8 +157,12 @@ def best_texts(config: PostprocessConfig, candidates: Mapping[str, Sequence[Cand
 
 
 def long_enough(texts: Sequence[str], least: int) -> str:
-    """Return the first text of at least this many characters, else the longest (the first one on a tie)."""
-    return next((text for text in texts if len(text) >= least), max(texts, key=len))
+    """Return the first text of at least this many characters that is not empty, else the longest (the first on a tie)."""
+    return next((text for text in texts if _is_enough(text, least)), max(texts, key=len))
+
+
+def _is_enough(text: str, least: int) -> bool:
+    return len(text) >= least and text.strip() != ""
 
 
 def recorded(settings: Mapping[str, Any]) -> PostprocessConfig:

@@ -1,4 +1,4 @@
-"""Write what a language model is asked: chat templates and few-shot examples."""
+"""Write what a language model is asked: chat templates and few-shot examples; tidy what it answers."""
 
 from common.prompts.shots import Selection, ShotIndex, shot_index
 from common.prompts.templates import (

@@ -1,8 +1,9 @@
 """Make chat prompts from the text files of this folder, with a placeholder for the dialogue."""
 
+import datetime
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,12 +46,31 @@ class PromptConfig:
     """Name of the instruction: a file in common/prompts/styles, see `styles()`."""
     shots: Annotated[int, Ge(0), Le(100)] = 0
     """Number of solved dialogues of the train split before the question."""
-    system_role: bool = True
-    """Whether the chat template supports a system message; if not, its text starts the first user message."""
+    system_role: Literal["auto", "true", "false"] = "auto"
+    """Whether there is a system message; if not, its text starts the first user message. auto: unless the model's chat
+    template refuses it or leaves it out; an API gets one."""
+    thinking: bool = False
+    """Whether a local model may think before it answers, if its chat template can switch that; thoughts count in
+    --max-new-tokens and are removed."""
+    date: str = "2024-07-26"
+    """Date, as YYYY-MM-DD, that a local model's chat template prints as today's, so that the same checkpoint gives the
+    same answers on another day."""
 
     def require_consistent(self) -> None:
-        """Raise UserError for a style that does not exist."""
+        """Raise UserError for a style that does not exist, and for an invalid date."""
         require_styles([self.style])
+        self.day()
+
+    def day(self) -> datetime.date:
+        """Return the date. Raises UserError when it is invalid."""
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", self.date):
+            try:
+                return datetime.date.fromisoformat(self.date)
+            except ValueError:
+                pass
+        raise UserError(
+            f"--date: found {brief(self.date)}, wanted a date as YYYY-MM-DD, such as 2024-07-26. Change it or leave it out."
+        )
 
 
 @dataclass(frozen=True)
@@ -67,10 +87,22 @@ class Prompt:
 
     messages: tuple[Message, ...]
     """The last message is the user's and contains PLACEHOLDER; no other message does."""
-    style: str
+    config: PromptConfig
     sha256: str
     """Hash of the templates' text (`style_hash`), for the run folder."""
     shot_ids: tuple[str, ...]
+
+    @property
+    def system(self) -> str:
+        """The text of the system message; "" when there is none."""
+        return self.messages[0].content if self.messages[0].role == "system" else ""
+
+    def without_system(self) -> "Prompt":
+        """Return the prompt without a system message: its text starts the first user message."""
+        if not self.system:
+            return self
+        first = Message("user", f"{self.system}\n\n{self.messages[1].content}")
+        return replace(self, messages=(first, *self.messages[2:]))
 
     def chat(self, dialogue: str | None = None) -> list[dict[str, str]]:
         """Return the messages in the chat-completions format, `{"role": …, "content": …}`.
@@ -149,8 +181,8 @@ def prompt(shots: Sequence[Row] = (), config: PromptConfig | None = None) -> Pro
     config = config or PromptConfig()
     instruction, system, turn = _templates(config.style)
     before, after = split(turn)
-    opening = f"{instruction}\n\n" if config.system_role else f"{system}\n\n{instruction}\n\n"
-    messages = [Message("system", system)] if config.system_role else []
+    opening = f"{instruction}\n\n"
+    messages = [Message("system", system)]
     for row in shots:
         if not any(summary.strip() for summary in row.summaries):
             raise UserError(
@@ -162,9 +194,8 @@ def prompt(shots: Sequence[Row] = (), config: PromptConfig | None = None) -> Pro
         messages.append(Message("assistant", safe(summary)))
         opening = ""
     messages.append(Message("user", opening + turn))
-    return Prompt(
-        tuple(messages), config.style, style_hash(config.style), shot_ids=tuple(row.id for row in shots)
-    )
+    made = Prompt(tuple(messages), config, style_hash(config.style), shot_ids=tuple(row.id for row in shots))
+    return made.without_system() if config.system_role == "false" else made
 
 
 def split(rendered: str) -> tuple[str, str]:
@@ -183,10 +214,15 @@ def split(rendered: str) -> tuple[str, str]:
 
 
 def _templates(style: str) -> tuple[str, str, str]:
-    """Return the instruction, the system message and the template of the question."""
+    """Return the instruction, the system message (the style's own or else system.txt) and the template of the question."""
     require_styles([style])
-    styled, system, turn = (_FOLDER / name for name in (f"styles/{style}.txt", "system.txt", "turn.txt"))
-    return template(styled, 0), template(system, 0), template(turn, 1)
+    own = _FOLDER / "systems" / f"{style}.txt"
+    system = own if own.exists() else _FOLDER / "system.txt"
+    return (
+        template(_FOLDER / "styles" / f"{style}.txt", 0),
+        template(system, 0),
+        template(_FOLDER / "turn.txt", 1),
+    )
 
 
 def template(path: Path, places: int) -> str:

@@ -18,7 +18,7 @@ from common.data.competition_file import comp_setting
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
-INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.")
+INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.", "styles")
 """Beginnings of the settings that may change after training."""
 _NEEDED = ("status", "config", "data", "code", "notes")
 _NEEDED_WHEN_FINISHED = ("checkpoint", "files", "hardware", "git", "packages", "minutes")
@@ -189,6 +189,13 @@ def require_trained(folder: Path) -> None:
 def make_settings(run: str, competition: str) -> str:
     """Return the settings " run=… comp=…" that a make command for this run needs besides exp=; "" when it needs none."""
     return (f" run={run}" if "-" in run else "") + comp_setting(competition)
+
+
+def made_nothing(folder: Path) -> bool:
+    """Return whether a started training has left nothing to continue from: no checkpoint, no model, no sampled summaries."""
+    made = [*(folder / "checkpoints").glob("step-*"), *(folder / "best").glob("*")]
+    sampled = [path for path in (folder / "train").glob("*.jsonl") if path.stat().st_size]
+    return not made and not sampled
 
 
 def needs_training(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from common.core import gpus
 from common.core.errors import UserError
 from common.core.files import existing_parent, read_json, shown
+from common.core.messages import size_text
 from common.core.paths import cache_folder
 from common.data.competition import Competition
 from common.models import hub
@@ -187,8 +188,13 @@ def _require_gpus(start: Start, engine: str, sharded: int) -> None:
     other = "use --engine hf, or --engine ctranslate2 for BART and mBART on a CPU"
     if not count:
         raise UserError(f"--engine vllm needs a CUDA GPU, and this machine has none; {other}.")
-    if start.processes == 1 and sharded > count:
-        raise UserError(f"--vllm-gpus {sharded}: this machine has {count} GPUs; lower it.")
+    if start.processes * sharded > count:
+        raise UserError(
+            f"--vllm-gpus {sharded}: this machine has {count} GPUs; lower it."
+            if start.processes == 1
+            else f"gpus={start.processes} with --vllm-gpus {sharded} needs {start.processes * sharded} GPUs, but this machine "
+            f"has {count}; lower one of them."
+        )
 
 
 def require_keys(settings: Any, *, may_be_cached: bool = True) -> None:
@@ -256,13 +262,9 @@ def require_free(folder: Path, wanted: int, advice: str = "") -> None:
     free = shutil.disk_usage(existing_parent(folder)).free
     if free < wanted:
         raise UserError(
-            f"{shown(folder)}: needs about {_readable(wanted)}, but only {_readable(free)} are free on that disk; "
+            f"{shown(folder)}: needs about {size_text(wanted)}, but only {size_text(free)} are free on that disk; "
             f"make room{advice}."
         )
-
-
-def _readable(size: int) -> str:
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
 
 
 def _trained_weights(settings: Any) -> int:

@@ -186,5 +186,5 @@ def set_aside(run: Run[C]) -> None:
 def apply_training_overrides(run: Run[C], before: dict[str, Any]) -> None:
     """Apply the overrides of the training command, except those that the present command line sets."""
     kept = {n: v for n, v in before.get("overrides", {}).items() if n not in run.overrides}
-    run.config, _ = override(run.config, to_arguments(kept))
     run.overrides = {**kept, **run.overrides}
+    run.config, _ = override(run.config, to_arguments(run.overrides))

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from common.core import distributed, paths, signals
-from common.core.config import override, plain
+from common.core.config import implied, override, plain
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.gpus import grow_memory
@@ -32,6 +32,7 @@ from common.runs.closing import closing, how_to_go_on
 from common.runs.record import (
     changed_code,
     changed_settings,
+    made_nothing,
     read_record,
     require_checkpoint,
     stale_stage,
@@ -43,11 +44,12 @@ from common.runs.start import (
     asks_help,
     read_arguments,
     require_data,
+    require_same_settings,
     require_training,
     run_name,
     settings_command,
 )
-from common.runs.undo import contents, made_nothing, undone_if_nothing_is_made
+from common.runs.undo import contents, undone_if_nothing_is_made
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -147,12 +149,20 @@ def _run(
         try:
             with locked_run(folder), tracker, undone_if_nothing_is_made(run), run.attempt():
                 if stage == "train":
+                    _say_implied(run, plain(smoke if options.smoke else config))
                     _begin_training(run, options.restart, options.renew, work)
                 else:
                     _begin_inference(run, work)
         except Interrupted as stop:
             stop.advice = how_to_go_on(run, restart=options.restart)
             raise
+
+
+def _say_implied(run: Run[C], defaults: dict[str, Any]) -> None:
+    """Log one line for each setting that has another value than its default because of other settings."""
+    for name, (value, message) in implied(run.config).items():
+        if name not in run.overrides and value != defaults[name]:
+            log.info(message)
 
 
 def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
@@ -224,7 +234,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if before and before["status"] != "finished" and made_nothing(run.folder):
         before = None  # an earlier start failed or was killed before it made anything, so its settings do not matter
     if before:
-        _require_same_settings(run, before)
+        require_same_settings(run.experiment, run.folder, run.competition, run.config, before)
         if before["status"] == "finished":
             stale = stale_training(run.folder)
             if not stale:
@@ -250,7 +260,7 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     before = require_training(run.experiment, run.folder, run.competition, smoke=run.smoke)
     apply_training_overrides(run, before)
-    _require_same_settings(run, before)
+    require_same_settings(run.experiment, run.folder, run.competition, run.config, before)
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
     _require_rules(run)
     require_checkpoint(run.folder, before)
@@ -274,13 +284,3 @@ def _require_rules(run: Run[C]) -> None:
 
         run.sources = model_cards.declared(settings)
         require_allowed(run.competition, where, settings, run.sources)
-
-
-def _require_same_settings(run: Run[C], before: dict[str, Any]) -> None:
-    changed = changed_settings(run.config, before)
-    if changed:
-        raise UserError(
-            f"{shown(run.folder)} was trained with other settings: {'; '.join(changed)}. "
-            f"Use the same settings, train again (make exp={run.experiment} train{run.make_settings} restart=1), "
-            f"or keep both with another run={run.experiment}-NAME."
-        )

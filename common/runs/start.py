@@ -21,6 +21,7 @@ from common.data.rows import SplitName, read_split
 from common.runs.catalogue import is_running
 from common.runs.record import (
     changed_settings,
+    made_nothing,
     make_settings,
     read_record,
     require_not_archived,
@@ -126,6 +127,18 @@ def require_training(
     return before
 
 
+def require_same_settings(
+    experiment: str, folder: Path, competition: Competition, settings: Any, before: dict[str, Any]
+) -> None:
+    """Raise UserError when the recorded training had other settings than these."""
+    if changed := changed_settings(settings, before):
+        again = f"make exp={experiment} train{make_settings(folder.name, competition.name)} restart=1"
+        raise UserError(
+            f"{shown(folder)} was trained with other settings: {'; '.join(changed)}. Use the same settings, train again "
+            f"({again}), or keep both with another run={experiment}-NAME."
+        )
+
+
 def _require_unused(folder: Path) -> None:
     """Raise UserError when another process uses the run; children of one that was just killed may do so for a moment."""
     until = time.monotonic() + 1
@@ -135,6 +148,16 @@ def _require_unused(folder: Path) -> None:
                 f"{shown(folder)} is in use by another process; wait for it to end (make runs shows it), or choose another run=."
             )
         time.sleep(0.05)
+
+
+def _require_resumable(
+    options: argparse.Namespace, experiment: str, folder: Path, competition: Competition, settings: Any
+) -> None:
+    """Raise UserError when a training would go on in the folder, but with other settings."""
+    before = read_record(folder).get("train")
+    anew = options.restart or options.smoke or options.renew or options.dry_run
+    if before and not anew and (before["status"] == "finished" or not made_nothing(folder)):
+        require_same_settings(experiment, folder, competition, settings, before)
 
 
 def _nothing_to_do(options: argparse.Namespace, folder: Path, settings: Any) -> bool:
@@ -157,8 +180,8 @@ def check_start(
     """Raise UserError for what the stage itself would refuse: options, settings, data, and what the machine lacks.
 
     It imports only the experiment's config.py, so the answer comes before torch is loaded.
-    `trained`: whether infer needs a finished training now; otherwise one comes first. `alone`: whether no other process
-    may use the run; processes on other machines share it.
+    `trained`: whether infer needs a finished training now; otherwise one comes first. `alone`: whether the stage starts
+    next and in one place, so that no other process may use the run, and its training must have these settings.
     """
     options, rest = read_arguments(arguments)
     config = config_of(experiment)
@@ -182,9 +205,12 @@ def check_start(
         _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:
         before = require_training(experiment, folder, competition, smoke=options.smoke)
-        kept = {name: value for name, value in before.get("overrides", {}).items() if name not in overrides}
-        settings, _ = override(settings, to_arguments(kept))
+        settings, _ = override(settings, to_arguments({**before.get("overrides", {}), **overrides}))
+        if alone:
+            require_same_settings(experiment, folder, competition, settings, before)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
+    if stage == "train":
+        _require_resumable(options, experiment, folder, competition, settings)
     done = stage == "train" and not options.smoke and _nothing_to_do(options, folder, settings)
     if not (options.dry_run or done):  # neither trains, decodes or asks anything
         require_start(Start(stage, settings, competition, folder, processes, options.smoke))

@@ -76,10 +76,3 @@ def _bring_back(folder: Path, aside: Path) -> None:
     aside.rename(folder)
     with suppress(OSError):  # other runs may lie there
         aside.parent.rmdir()
-
-
-def made_nothing(folder: Path) -> bool:
-    """Return whether a started training has left nothing to continue from: no checkpoint, no model, no sampled summaries."""
-    made = [*(folder / "checkpoints").glob("step-*"), *(folder / "best").glob("*")]
-    sampled = [path for path in (folder / "train").glob("*.jsonl") if path.stat().st_size]
-    return not made and not sampled

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerFast
 
 from common import prompts
-from common.core.errors import UserError
-from common.core.messages import brief
 from common.data.rows import Row
 from common.prompts import Prompt, PromptConfig, shot_index
+from common.tokenization import chat
 from common.tokenization.config import MIN_DIALOGUE_TOKENS, LengthConfig, unknown_language
 from common.tokenization.tokenizer import token_count
 
@@ -69,15 +68,12 @@ def text_template(tokenizer: PreTrainedTokenizerFast, prefix: str, suffix: str) 
 def chat_template(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> InputTemplate:
     """Return the input template of an instruct model: what its chat template renders around the prompt's dialogue.
 
-    Raises UserError when the tokenizer has no chat template.
+    Raises UserError as `chat.render` does.
     """
-    if not tokenizer.chat_template:
-        raise UserError(
-            f"{brief(tokenizer.name_or_path)} has no chat template: it is a base model. Use an instruct model, or train "
-            "this one without a chat template as exp010 does."
-        )
-    rendered = tokenizer.apply_chat_template(prompt.chat(), tokenize=False, add_generation_prompt=True)
-    ids = [tokenizer.encode(text, add_special_tokens=False) for text in prompts.split(rendered)]
+    ids = [
+        tokenizer.encode(text, add_special_tokens=False)
+        for text in prompts.split(chat.render(tokenizer, prompt).text)
+    ]
     return InputTemplate(tuple(ids[0]), tuple(ids[1]), safe=True)
 
 

@@ -7,6 +7,8 @@ It runs in a separate process (`python -m common.training.merge`), because model
 import logging
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -17,7 +19,7 @@ from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import duration
 from common.core.paths import merged_folder, run_folder
-from common.core.progress import waiting
+from common.core.progress import brief_progress, waiting
 from common.data.competition_file import active_competition, load_competition
 from common.models.known import require_findable, weights_bytes
 from common.runs.record import require_trained, stale_training
@@ -31,9 +33,10 @@ ADAPTER = "adapter_config.json"
 def merge_run(competition_name: str, run: str) -> Path:
     """Merge the adapters of the run's best checkpoint and return the folder of the merged model (see `merged_folder`).
 
-    Merging happens in float32; the result is saved in the precision of the base's files.
-    Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed, or
-    disk or memory run out.
+    One tensor at a time is read, merged in float32 and written in the precision that it has in the base's files, so that
+    memory holds the adapters and one tensor.
+    Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed or is
+    quantized, or the disk has no room.
     """
     trained, target = run_folder(competition_name, run), merged_folder(competition_name, run)
     require_trained(trained)
@@ -47,27 +50,44 @@ def merge_run(competition_name: str, run: str) -> Path:
     if damage := verified_folder.problem(best):
         raise UserError(f"{shown(best)}: {damage}; train it again with restart=1.")
     _require_ready(best, target)
-    from transformers import AutoConfig
-    from transformers.utils.logging import disable_progress_bar
-
-    from common.models import storage
-    from common.models.storage import load_model, merge_adapters
+    with waiting("load libraries"):
+        from common.models import storage
+        from common.models.tensor_files import write_model
+        from common.tokenization.tokenizer import load_tokenizer
+        from common.training.merged_weights import MergedWeights
 
     base, _ = storage.weights(best)
-    precision = AutoConfig.from_pretrained(base, trust_remote_code=False).dtype
-    disable_progress_bar()
-    with waiting(f"load {run}"):
-        model, tokenizer = load_model(best, quantization="none", dtype="float32", gpu_memory=0.0)
-    with waiting(f"merge the adapters of {run}"):
-        merged = merge_adapters(model).to(precision)
+    with waiting(f"read the adapters of {run}"):
+        tokenizer = load_tokenizer(best)
+        merged = MergedWeights(base, best, len(tokenizer))
+    size = sum(tensor.size for tensor in merged.tensors)
+    require_free(target, size)
+    with ExitStack() as hashing:
 
-    def write(staging: Path) -> None:
-        merged.save_pretrained(staging)
-        tokenizer.save_pretrained(staging)
+        def write(staging: Path) -> None:
+            merged.config.save_pretrained(staging)
+            storage.generation_config(best, base).save_pretrained(staging)
+            tokenizer.save_pretrained(staging)
+            with _megabytes(size, f"merge {run}") as written:
+                write_model(staging, merged.tensors, merged.content, written)
+            hashing.enter_context(waiting(f"check {shown(target)}"))
 
-    with waiting(f"write {shown(target)}"):
         verified_folder.save(target, write)
     return target
+
+
+@contextmanager
+def _megabytes(size: int, description: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar in megabytes inside this context, which yields the function that counts bytes."""
+    done = 0
+    with brief_progress(size // 2**20, description, "MB") as bar:
+
+        def count(more: int) -> None:
+            nonlocal done
+            bar.update((done + more) // 2**20 - done // 2**20)
+            done += more
+
+        yield count
 
 
 def _require_ready(best: Path, target: Path) -> None:

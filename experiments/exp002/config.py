@@ -22,6 +22,8 @@ class Config:
     vocabulary: Vocabulary = 4000
     dev_rows: DevRows = 50
     """Number of dev dialogues that are decoded at each evaluation."""
+    topic: bool = False
+    """Whether a line before each dialogue shows a guess of its topic; needs a train file with topics."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=5, tokens_per_batch=2048, learning_rate=2e-3)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from common.core.errors import UserError
 from common.core.ranges import Seed
 from common.llm import LLMConfig
 from common.postprocess.rules import PostprocessConfig
@@ -36,8 +37,13 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
 
     def require_consistent(self) -> None:
-        """Raise UserError for a style that does not exist, and for one that is named twice."""
+        """Raise UserError for a style that does not exist or is named twice, and for settings of local models."""
         require_styles(self.styles)
+        if self.prompt.thinking or self.prompt.date != PromptConfig.date:
+            raise UserError(
+                "--thinking and --date only apply to models on this machine; for an API use --extra, such as "
+                """--extra '{"reasoning_effort": "low"}'."""
+            )
 
 
 SMOKE = Config(

@@ -29,7 +29,7 @@ class Config:
         gradient_checkpointing=True,
         gpu_memory=15,
     )
-    prompt: PromptConfig = PromptConfig()
+    prompt: PromptConfig = PromptConfig(style="trained")
     lora: LoRAConfig = LoRAConfig(rank=16, alpha=32, targets=("q_proj", "k_proj", "v_proj", "o_proj"))
     training: TrainingConfig = TrainingConfig(
         epochs=2,

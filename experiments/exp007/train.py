@@ -6,6 +6,7 @@ from common import prompts
 from common.models.adapters import add_lora
 from common.models.pretrained import load_pretrained
 from common.runs import Run, main
+from common.tokenization import chat
 from common.tokenization.layout import chat_template
 from common.training.fitting import fit
 from experiments.exp007.config import SMOKE, Config
@@ -17,6 +18,7 @@ def train(run: Run[Config]) -> None:
     model, tokenizer = load_pretrained(config.base, "causal", frozen=True)
     torch.manual_seed(config.seed)
     model = add_lora(model, tokenizer, config.lora, run.competition.tags)
+    run.notes["chat"] = chat.notes(tokenizer, config.prompt)
     template = chat_template(tokenizer, prompts.prompt(config=config.prompt))
     fit(run, model, tokenizer, template, base=config.base)
 

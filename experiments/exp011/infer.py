@@ -8,7 +8,7 @@ from experiments.exp011.config import SMOKE, Config
 
 def infer(run: Run[Config]) -> None:
     """Generate candidates with the best checkpoint, post-process the predictions and score dev."""
-    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding)
+    decoder, tokenizer = engines.decoder(run.folder / "best", run.config.decoding, run.config.lengths)
     template = InputTemplate(suffix=(tokenizer.bos_token_id,))
     inference.infer(run, decoder, tokenizer, template)
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Len
 
 from common.core.errors import UserError
-from common.core.ranges import DevRows, Seed
+from common.core.ranges import DevRows, Seed, Text
 from common.generation.config import DecodingConfig
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.prompts import PromptConfig
+from common.prompts import PromptConfig, require_styles
 from common.tokenization.config import LengthConfig
 from common.training.config import RewardConfig, TrainingConfig
 
@@ -41,7 +41,12 @@ class Config:
         gradient_checkpointing=True,
         gpu_memory=15,
     )
-    prompt: PromptConfig = PromptConfig()
+    prompt: PromptConfig = PromptConfig(style="trained")
+    styles: Annotated[tuple[Text, ...], Len(0, 20)] = ()
+    """Prompts (common/prompts/styles) at inference; none: the one of training. Each gives candidates; the best of the first
+    prompt is the prediction."""
+    topic: bool = False
+    """Whether a line before each dialogue shows a guess of its topic; needs a train file with topics."""
     lora: LoRAConfig = LoRAConfig(rank=32, alpha=64, targets=("all",))
     reward: RewardConfig = RewardConfig()
     training: TrainingConfig = TrainingConfig(
@@ -58,7 +63,8 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
 
     def require_consistent(self) -> None:
-        """Raise UserError for settings that cannot be combined."""
+        """Raise UserError for settings that cannot be combined, and for a style that does not exist or is named twice."""
+        require_styles(self.styles)
         if self.r_drop and self.source_loss:
             raise UserError(
                 "--r-drop and --source-loss cannot be combined, because R-Drop only covers summary tokens: "
@@ -75,7 +81,7 @@ class Config:
 SMOKE = Config(
     dev_rows=4,
     base=replace(Config.base, model="tiny:qwen2", gpu_memory=0),
-    prompt=PromptConfig(shots=1),
+    prompt=replace(Config.prompt, shots=1),
     lora=replace(Config.lora, rank=2),
     training=replace(Config.training, epochs=1, evaluate_every=1.0),
     decoding=DecodingConfig(candidates=1, beams=1, samples=1, max_new_tokens=8),

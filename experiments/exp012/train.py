@@ -7,7 +7,9 @@ import torch
 from common.models.adapters import add_lora
 from common.models.pretrained import load_pretrained
 from common.runs import Run, main
+from common.tokenization import chat
 from common.tokenization.layout import chat_templates, shots_dropped
+from common.tokenization.topics import guessed_topics, with_topics
 from common.training import policy_gradient
 from common.training.fitting import fit
 from common.training.losses import cross_entropy, r_drop
@@ -27,7 +29,10 @@ def train(run: Run[Config]) -> None:
     others = [*run.split("dev").rows, *run.split("test").rows]
     train_rows = run.split("train").rows
     templates = chat_templates(tokenizer, config.prompt, config.lengths, train_rows, others, run.near_copy)
+    run.notes["chat"] = chat.notes(tokenizer, config.prompt)
     run.notes["shots_dropped"] = shots_dropped(templates, train_rows)
+    if config.topic:
+        templates = with_topics(templates, tokenizer, guessed_topics(train_rows, others))
     loss = partial(cross_entropy, source=config.source_loss)
     if config.r_drop:
         loss = partial(r_drop, alpha=config.r_drop)

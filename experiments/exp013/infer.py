@@ -11,7 +11,7 @@ def infer(run: Run[Config]) -> None:
     """Decode with the best checkpoint; write candidates, post-processed predictions and dev scores."""
     vocabulary_texts = texts_of_rows(run.split("train").rows)
     decoder, tokenizer = engines.decoder(
-        run.folder / "best", run.config.decoding, vocabulary_texts=vocabulary_texts
+        run.folder / "best", run.config.decoding, run.config.lengths, vocabulary_texts=vocabulary_texts
     )
     template = text_template(tokenizer, "", ASK)
     inference.infer(run, decoder, tokenizer, template)

@@ -13,6 +13,9 @@ from common.data.dialogue import TAG, clean, parse, tags
 from common.data.rows import Row
 from tests.support.guarded import CONFIG, PARENT, any_row, verdict
 
+LOOP = "repetition: a phrase four times in a row"
+"""Equal phrases may meet where something is dropped; the guard then rejects the row."""
+
 
 def test_particles_follow_how_the_number_is_read() -> None:
     text = "#Person1#는 오늘 #Person2#을 만나 #Person1#가 또 #Person2#과 함께 #Person3#를 돕고 #Person2#이 #Person1#와의 약속을 #Person2#이랑 지킨다."
@@ -75,7 +78,7 @@ def test_dropped_turns_say_nothing_of_the_summary(row: Row, seed: int, share: fl
     )
     assert not any(TAG.search(word) or "?" in word or word[0].isdigit() for word in lost)
     loose = replace(CONFIG, highest_similarity=1.0, lowest_rouge=0.0, lowest_similarity=0.0, shortest=0.0)
-    assert verdict(made, row, loose) == ""
+    assert verdict(made, row, loose) in ("", LOOP)
 
 
 @settings(max_examples=60)
@@ -90,7 +93,7 @@ def test_dropped_sentences_leave_every_turn(row: Row, seed: int) -> None:
     assert (after[0], after[-1]) == (before[0], before[-1])
     assert made.dialogue != clean(row.dialogue)
     loose = replace(CONFIG, highest_similarity=1.0, lowest_rouge=0.0, lowest_similarity=0.0, shortest=0.0)
-    assert verdict(made, row, loose) == ""
+    assert verdict(made, row, loose) in ("", LOOP)
 
 
 def test_small_talk_between_two_turns_of_one_speaker_joins_them() -> None:

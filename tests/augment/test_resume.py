@@ -60,7 +60,7 @@ def test_a_killed_model_goes_on_and_ends_with_the_same_rows(talk: Path) -> None:
     ]
     before = killed([*command, "--parents=10", "--name=cut", *words], folder / "products.jsonl", 2)
     assert 2 <= before.count(b"\n") < 10
-    with pytest.raises(UserError, match=r"not found.*make augment method=… comp=daily_talk name=cut"):
+    with pytest.raises(UserError, match=r"not found.*make augment method=METHOD name=cut comp=daily_talk"):
         augment.read("daily_talk", "cut")
     cut = making.augment(job("back_translation", *words, n=10, name="cut"))
     assert (folder / "products.jsonl").read_bytes().startswith(before)

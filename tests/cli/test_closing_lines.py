@@ -18,8 +18,8 @@ CLOSING = (
                        r"runs To move it back: make restore run=exp002"),
     (("restore", RUN), r"exp002 restored: outputs/talk/exp002, \d+ files, .*, verified, in \d+ s\. Next: make "
                        r"runs To move it back: make archive run=exp002"),
-    (("new", "exp014", "--from=exp001"), r"experiments/exp014 is a copy of exp001\. Next: change its config\.py and "
-                                         r"README\.md, then: make smoke exp=exp014"),
+    (("new", "exp015", "--from=exp001"), r"experiments/exp015 is a copy of exp001\. Next: change its config\.py and "
+                                         r"README\.md, then: make smoke exp=exp015"),
 )  # fmt: skip
 
 

@@ -53,10 +53,10 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
         (("lb", "--id", "abc", "--public", "70"), 1, ("nothing was submitted yet; first run: make submit",)),
         (("lb", "--id", "abc", "--public", "high"), 2, ("'high' is not a valid float",)),
         (("smoke", "exp9"), 1, ("wanted exp and three digits",)),
-        (("new", "exp1", "--from", "exp001"), 1, ("'exp1'", "as in exp014")),
-        (("new", "../exp014", "--from", "exp001"), 1, ("'../exp014'",)),
+        (("new", "exp1", "--from", "exp001"), 1, ("'exp1'", "as in exp015")),
+        (("new", "../exp015", "--from", "exp001"), 1, ("'../exp015'",)),
         (("new", "exp002", "--from", "exp001"), 1, ("experiments/exp002 already exists", "another number")),
-        (("new", "exp014", "--from", "exp012"), 1, ("'exp012' does not exist",)),
+        (("new", "exp015", "--from", "exp012"), 1, ("'exp012' does not exist",)),
     ]
     for ended, (_, code, parts) in zip(
         all_of(repository, *(words for words, _, _ in mistakes)), mistakes, strict=True
@@ -148,10 +148,10 @@ def test_the_whole_walk_with_json(repository: Path) -> None:
 
 def test_a_new_experiment_is_a_copy_that_runs(repository: Path) -> None:
     (repository / "experiments/exp001/__pycache__").mkdir()
-    ended = make(repository, "new", "exp=exp014", "from=exp001")
+    ended = make(repository, "new", "exp=exp015", "from=exp001")
     assert ended.returncode == 0, ended
-    assert "experiments/exp014 is a copy of exp001" in ended.stdout
-    copied = repository / "experiments" / "exp014"
+    assert "experiments/exp015 is a copy of exp001" in ended.stdout
+    copied = repository / "experiments" / "exp015"
     assert sorted(p.name for p in copied.iterdir()) == [
         "README.md",
         "__init__.py",
@@ -162,11 +162,11 @@ def test_a_new_experiment_is_a_copy_that_runs(repository: Path) -> None:
     for path in copied.iterdir():
         assert path.read_text(encoding="utf-8") == (repository / "experiments/exp001" / path.name).read_text(
             encoding="utf-8"
-        ).replace("exp001", "exp014")
+        ).replace("exp001", "exp015")
     for stage in ("train", "infer"):
-        ended = make(repository, stage, "exp=exp014", "run=exp014-a", "args=--seed 5")
+        ended = make(repository, stage, "exp=exp015", "run=exp015-a", "args=--seed 5")
         assert ended.returncode == 0, ended
-    record = json.loads((repository / "outputs/talk/exp014-a/run.json").read_text(encoding="utf-8"))
+    record = json.loads((repository / "outputs/talk/exp015-a/run.json").read_text(encoding="utf-8"))
     assert record["infer"]["overrides"] == {"seed": 5}
     assert not [p for p in (repository / "experiments").iterdir() if p.name.startswith(".")]
 
@@ -175,6 +175,6 @@ def test_a_new_experiment_where_nothing_can_be_written(repository: Path) -> None
     before = files(repository)
     with immutable(repository / "experiments"):
         failed(
-            common(repository, "new", "exp014", "--from", "exp001"), "experiments/exp014: cannot be written"
+            common(repository, "new", "exp015", "--from", "exp001"), "experiments/exp015: cannot be written"
         )
     assert files(repository) == before

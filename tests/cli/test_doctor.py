@@ -100,7 +100,7 @@ def test_every_line_fits_the_terminal_and_says_what_a_pipe_gets(
     path = f"{stubs}:{Path(__file__).parents[2]}"
     text = plain(in_terminal(repository, 80, ("doctor",), KDS_LANG=language, PYTHONPATH=path))
     for line in text.splitlines():
-        assert cells(line) <= 80, line
+        assert cells(line) <= 80 or " " not in line.strip(), line  # a long path is not broken
     words = " ".join(text.split())
     commands = (
         ".venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]'",

@@ -57,7 +57,7 @@ def test_make_says_what_is_missing(repository: Path) -> None:
     wanted = {
         "train": "exp= is missing; for example: make train exp=exp002",
         "infer": "exp= is missing; for example: make infer exp=exp002",
-        "new": "exp= is missing; for example: make new exp=exp014 from=exp002",
+        "new": "exp= is missing; for example: make new exp=exp015 from=exp002",
         "data": "comp= is missing; for example: make data comp=",
         "use": "comp= is missing; for example: make use comp=",
         "score": "pred= is missing; for example: make score pred=exp002",
@@ -66,7 +66,7 @@ def test_make_says_what_is_missing(repository: Path) -> None:
     }
     for target, message in wanted.items():
         failed(make(repository, target), message, code=2)
-    failed(make(repository, "new", "exp=exp014"), "from= is missing", code=2)
+    failed(make(repository, "new", "exp=exp015"), "from= is missing", code=2)
 
 
 def test_make_runs_nothing_that_a_setting_holds(repository: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import make as makefile
+from common.core.make_args import TAKING_ARGS, where_options_go
 from common.core.make_usage import SETTINGS
 from tests.support.commands import failed, make
 
@@ -31,3 +32,37 @@ def test_a_wrong_value_is_named_as_the_setting_of_make(repository: Path, words: 
 
 def test_the_settings_are_those_of_make() -> None:
     assert {option: name for name, option in makefile._OPTIONS.items()} == SETTINGS
+
+
+def test_the_targets_that_pass_options_on_are_those_of_make() -> None:
+    takes_args = {
+        name
+        for name, target in makefile.TARGETS.items()
+        if target.module == "common" and "args" in target.takes
+    }
+    assert takes_args == set(TAKING_ARGS)
+
+
+@pytest.mark.parametrize(
+    ("goal", "message", "expected"),
+    [
+        ("train", "leave --sharding at none.", True),
+        ("infer", "lower --shots or --max-tokens, or choose another --model.", True),
+        ("", "leave --sharding at none.", False),
+        ("submit", "leave --sharding at none.", False),
+        ("train", "run: make exp=exp002 train", False),
+        ("train", 'raise it with args="--epochs 3" or --x', False),
+        ("train", "torch is not installed; run: .venv/bin/pip install -e '.[train]' --upgrade", False),
+        ("train", "the header has 'a--b'", False),
+    ],
+)
+def test_an_option_in_a_message_comes_with_the_place_where_make_takes_it(
+    monkeypatch: pytest.MonkeyPatch, goal: str, message: str, expected: bool
+) -> None:
+    monkeypatch.setenv("KDS_GOALS", goal)
+    assert bool(where_options_go(message)) is expected
+
+
+def test_a_stage_says_where_make_takes_an_option(repository: Path) -> None:
+    ended = make(repository, "train", "exp=exp002", "args=--dry-run")
+    failed(ended, 'leave --dry-run out. With make, options go in args="…".', code=2)

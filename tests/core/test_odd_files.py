@@ -131,3 +131,18 @@ def test_a_value_of_any_wrong_type_is_one_line(tmp_path: Path, value: str) -> No
     if not value.startswith("{"):
         one_line(lambda: table().sub("x"), 'key "x" is', "wanted a table")
     one_line(table().done, "is unknown")
+
+
+CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> mine\n"
+
+
+def test_a_merge_conflict_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{\n" + CONFLICT.format('"score": 1', '"score": 2') + "}\n")
+    (tmp_path / "a.toml").write_text('name = "a"\n' + CONFLICT.format("seed = 1", "seed = 2"))
+    for name, reader in (("a.json", read_json), ("a.toml", read_toml)):
+        with pytest.raises(
+            UserError, match=rf"{name}:2: a merge conflict of git; .* and one of the two sides\.$"
+        ):
+            reader(tmp_path / name)
+    (tmp_path / "b.toml").write_text('text = """\n=======\n"""\n')
+    assert read_toml(tmp_path / "b.toml") == {"text": "=======\n"}

@@ -255,7 +255,7 @@ def test_a_full_disk_leaves_the_previous_one_intact(tmp_path: Path, writer: str)
     before = files(tmp_path)
     with (
         full_disk(10_000),
-        pytest.raises(UserError, match=r"saving failed \(.+\); \d+ MB are free there") as refusal,
+        pytest.raises(UserError, match=r"saving failed \(.+\); [\d.]+ [kMG]?B are free there") as refusal,
     ):
         verified_folder.save(folder, WRITERS[writer])
     assert "The previous checkpoint is intact: make room and run the same command again." in str(

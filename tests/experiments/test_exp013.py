@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from common.core import verified_folder
-from common.core.files import write_json
+from common.core.config import override
+from common.core.files import read_json, write_json
+from common.models.tiny import tiny as tiny_folder
 from common.runs.candidates import read, write
 from common.runs.record import read_record
 from common.training import checkpoints
+from experiments.exp012 import config as flagship
 from tests.support import repository as repositories
 from tests.support import tiny
 
@@ -83,6 +86,34 @@ def test_the_flagship_learns_so_too(copy: Path) -> None:
     ):
         with pytest.raises(SystemExit, match=said):
             repositories.stage(copy, "exp012", "train", *words, wrong)
+
+
+def test_a_merged_model_is_not_quantized_again(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copytree(tiny_folder("tiny:qwen2"), copy / "outputs" / "daily_talk" / "merged" / "exp012")
+    words = ["--smoke", "--competition=daily_talk", "--run=exp012-m", "--own-scores", "--attention=sdpa",
+             "--sampled-temperature=1.5", "--dtype=float32", "--model=outputs/daily_talk/merged/exp012"]  # fmt: skip
+    with caplog.at_level("INFO"):
+        repositories.stage(copy, "exp012", "train", *words)
+    said = "outputs/daily_talk/merged/exp012 is a merged model: it is loaded in 16 bits (--quantization none)"
+    assert caplog.text.count(said) == 1
+    folder = copy / "outputs" / "smoke" / "daily_talk" / "exp012-m"
+    assert read_record(folder)["train"]["config"]["base.quantization"] == "none"
+    assert read_json(folder / "best" / "base.json")["config"]["quantization"] == "none"
+    repositories.stage(copy, "exp012", "infer", *words[:3])  # with the settings of the training
+    assert read_record(folder)["infer"]["config"]["base.quantization"] == "none"
+
+
+def test_who_asks_for_bits_gets_them() -> None:
+    merged = "--model=outputs/daily_talk/merged/exp012"
+    for words, wanted in (
+        ([merged], "none"),
+        ([merged, "--own-scores"], "none"),
+        ([merged, "--quantization=nf4"], "nf4"),
+        (["--quantization=int8", merged], "int8"),
+        (["--model=merged/exp012"], "nf4"),  # a hub id
+        ([], "nf4"),
+    ):
+        assert override(flagship.Config(), words)[0].base.quantization == wanted
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert len({len(group) for group in found.values()}) == 1
             assert list(read_predictions(folder / split / "predictions.csv", competition)) == ids
         assert not [p for p in folder.rglob(".*") if p.suffix != ".lock"]
-    assert {"exp003", "exp004", "exp005", "exp007", "exp009", "exp012"} <= begun
+    assert {"exp003", "exp004", "exp005", "exp007", "exp009", "exp012", "exp014"} <= begun
     # Nothing of a smoke run counts as a run.
     assert [path.name for path in (copy / "outputs").iterdir()] == ["smoke"]
 

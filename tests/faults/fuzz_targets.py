@@ -21,7 +21,6 @@ from common.data.tables import load, source_of
 from common.ensemble.recipe import read_recipe
 from common.llm import completion
 from common.llm.checks import summary_check
-from common.llm.cleaning import tidy
 from common.llm.config import LLMConfig, Request
 from common.llm.refusals import Target as Endpoint
 from common.llm.refusals import TransientError
@@ -30,6 +29,7 @@ from common.postprocess.rules import RULES, PostprocessConfig, apply
 from common.postprocess.sentences import limit_length, sentences
 from common.postprocess.tags import tag_repair
 from common.prompts import Message
+from common.prompts.cleaning import tidy
 from common.runs import candidates
 from tests.faults.outcome import LONGEST_MESSAGE
 

@@ -44,8 +44,8 @@ OPTIONS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {
     ("leaderboard",): {"--competition": STRANGE[1:]},
     ("results",): {"--competition": STRANGE[1:]},
     ("postprocess",): {"--run": STRANGE},
-    ("new", "exp014"): {"--from": STRANGE},
-    ("new",): {"--from exp002 --": ("exp002", "x", "exp1", LONG, "exp014/../../x", "EXP014")},
+    ("new", "exp015"): {"--from": STRANGE},
+    ("new",): {"--from exp002 --": ("exp002", "x", "exp1", LONG, "exp015/../../x", "EXP014")},
 }  # fmt: skip
 AUGMENT = {
     "--method": STRANGE,
@@ -67,7 +67,7 @@ MAKE: dict[str, tuple[str, ...]] = {
     "compare": ("a=x", "a=x b=y", "b=y"),
     "lb": ("id=x", "id=x public=abc", "id=", "public=5"),
     "augment": ("method=nothing", "method=", "method=turn_drop n=-1", "method=turn_drop n=abc", "method=turn_drop split=dev"),
-    "new": ("exp=exp002 from=exp001", "exp=x from=exp001", "exp=exp014 from=x", "exp=exp014"),
+    "new": ("exp=exp002 from=exp001", "exp=x from=exp001", "exp=exp015 from=x", "exp=exp015"),
     "use": ("comp=nothing", "comp="),
     "blend-report": ("blend=nothing", "args=--candidates=0", "args=--nothing"),
     "postprocess": ("run=nothing", "run="),

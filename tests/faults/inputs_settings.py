@@ -35,7 +35,8 @@ EMPTY_TEXT_ALLOWED = {"model"}
 TINY = {"exp002": (), "exp011": (), "exp004": ("--model=tiny:mbart",), "exp009": ("--model=tiny:bart",),
         "exp003": ("--model=tiny:bart",), "exp008": ("--model=tiny:bart",), "exp010": ("--model=tiny:gemma3",),
         "exp013": ("--model=tiny:gemma3",), "exp007": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0"),
-        "exp012": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0"), "exp005": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0")}  # fmt: skip
+        "exp012": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0"),
+        "exp014": ("--model=tiny:qwen3", "--quantization=none", "--gpu-memory=0"), "exp005": ("--model=tiny:qwen2", "--quantization=none", "--gpu-memory=0")}  # fmt: skip
 
 
 def tries(context: Context) -> list[Try]:

@@ -10,7 +10,7 @@ import pytest
 from common.core.files import read_json
 from common.models.config import PretrainedConfig
 from common.models.hub import PINNED
-from common.runs.candidates import read
+from common.runs.candidates import Candidate, read
 from tests.support import tiny
 
 
@@ -45,6 +45,55 @@ def test_two_prompts_pool_their_candidates(copy: Path) -> None:
         )
     )
     assert (folder / "candidates.jsonl").read_bytes() == before
+
+
+def test_a_trained_model_is_asked_with_several_prompts(copy: Path) -> None:
+    """The styles of inference are no setting of the checkpoint; notes and settings say how prompts were rendered."""
+    words = ("--smoke", "--competition=daily_talk")
+    code, output = tiny.call(copy, "experiments.exp012.train", *words)
+    assert code == 0, output
+    folder = copy / "outputs" / "smoke" / "daily_talk" / "exp012"
+    train = read_json(folder / "run.json")["train"]
+    assert (train["config"]["prompt.style"], train["config"]["prompt.date"]) == ("trained", "2024-07-26")
+    assert train["notes"]["chat"] == {"system_role": True}
+    one: list[dict[str, list[Candidate]]] = []
+    for styles in ((), ("trained", "one_sentence"), ("outcome",)):
+        code, output = tiny.call(copy, "experiments.exp012.infer", *words, f"--styles={','.join(styles)}")
+        assert code == 0, output
+        one.append(read(folder / "dev" / "candidates.jsonl"))
+    first, both, other = one
+    assert {len(group) for group in first.values()} == {2}
+    assert {name: group[:2] for name, group in both.items()} == first
+    assert {len(group) for group in both.values()} == {4}
+    assert other != first
+    for wrong, line in (
+        ("haiku", "there is no style 'haiku'"),
+        ("trained,trained", "the style trained is named twice"),
+    ):
+        code, output = tiny.call(copy, "experiments.exp012.infer", *words, f"--styles={wrong}")
+        assert code == 1
+        assert line in output.strip().splitlines()[-1]
+
+
+def test_the_settings_of_a_local_prompt_are_refused_for_an_api(copy: Path) -> None:
+    for setting in ("--thinking", "--date=2025-01-01"):
+        code, output = tiny.call(
+            copy, "experiments.exp006.train", "--smoke", "--competition=daily_talk", setting
+        )
+        assert code == 1
+        assert "error: --thinking and --date only apply to models on this machine" in output
+
+
+def test_a_topic_is_shown_to_the_model(copy: Path) -> None:
+    words = ("--smoke", "--competition=daily_talk")
+    code, output = tiny.call(copy, "experiments.exp002.train", *words, "--topic")
+    assert code == 0, output
+    folder = copy / "outputs" / "smoke" / "daily_talk" / "exp002"
+    code, output = tiny.call(copy, "experiments.exp002.infer", *words)
+    assert code == 0, output
+    record = read_json(folder / "run.json")["infer"]
+    assert record["config"]["topic"] is True
+    assert any(path.endswith("train.csv") for path in record["data"])  # topics are guessed from it
 
 
 def test_the_decoding_grid_is_on_record_and_its_best_is_used(copy: Path) -> None:

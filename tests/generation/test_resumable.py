@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from common.core.errors import UserError
 from common.core.signals import Interrupted
 from common.generation import resumable
 from common.generation.config import DecodingConfig
+from common.generation.decoder import BatchingDecoder
 from common.generation.hf import hf_decoder
 from common.generation.resumable import generate
 from common.runs import candidates
@@ -171,6 +173,74 @@ def test_a_signal_ends_decoding_after_the_batch(
     assert stop.value.done == f"after {done} of 12 dialogues of run"
     assert generate(decoder, sources, SMALL_BATCHES, path, key="k", seed=1) == calm
     assert path.read_bytes() == (tmp_path / "calm" / "dev.jsonl").read_bytes()
+
+
+class Engine:
+    """An engine that batches by itself: it notes each call, and fails in the call of number `last`."""
+
+    def __init__(self, last: int = 99) -> None:
+        self.calls: list[list[Sequence[int]]] = []
+        self.last = last
+
+    def __call__(
+        self, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
+    ) -> list[list[Candidate]]:
+        self.calls.append(list(sources))
+        if len(self.calls) == self.last:
+            raise UserError("failed")
+        return [[Candidate(f"{seed} {source[0]} {len(source)}", -1.0, 1)] for source in sources]
+
+
+LONG = {f"dev_{number}": [number] * (1 + number * 7 % 50) for number in range(50)}
+
+
+@pytest.mark.parametrize(
+    ("processes", "dialogues", "sizes"),
+    [
+        (1, 512, [50]),
+        (1, 20, [17, 17, 16]),
+        (2, 512, [25, 25]),
+        (4, 10, [7, 7, 6, 6, 6, 6, 6, 6]),
+        (64, 512, [1] * 50),
+    ],
+)
+def test_an_engine_that_batches_itself_gets_equal_shares(
+    monkeypatch: pytest.MonkeyPatch, processes: int, dialogues: int, sizes: list[int]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    lengths = [len(source) for source in LONG.values()]
+    groups = resumable.groups_for(BatchingDecoder(Engine(), dialogues), lengths, SMALL_BATCHES)
+    assert [len(group) for group in groups] == sizes
+    assert sorted(index for group in groups for index in group) == list(range(50))
+    if processes < 50:  # no process has the long dialogues alone
+        means = [sum(lengths[index] for index in group) / len(group) for group in groups]
+        assert max(means) - min(means) < 8
+    assert resumable.groups_for(BatchingDecoder(Engine(), dialogues), [], SMALL_BATCHES) == []
+
+
+def test_an_engine_that_batches_itself_resumes_with_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "dev.jsonl"
+    path.parent.mkdir()
+    whole = Engine()
+    calm = generate(BatchingDecoder(whole, 512), LONG, SMALL_BATCHES, path, key="k", seed=1)
+    assert [len(call) for call in whole.calls] == [50]
+    assert list(calm) == list(LONG)
+    path.unlink()
+    with pytest.raises(UserError, match="failed"):
+        generate(BatchingDecoder(Engine(last=2), 20), LONG, SMALL_BATCHES, path, key="k", seed=1)
+    part = path.with_name("dev.0.jsonl")
+    assert len(candidates.read(part)) == 17  # those of the first call
+    part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:-3]))
+    again = Engine()
+    # The groups of another machine do not change a dialogue's candidates.
+    assert generate(BatchingDecoder(again, 30), LONG, SMALL_BATCHES, path, key="k", seed=1) == calm
+    assert sum(map(len, again.calls)) == 50 - 14
+    assert (
+        generate(BatchingDecoder(again, 30), LONG, SMALL_BATCHES, path, key="k", seed=2) == calm
+    )  # the key decides
+    path.unlink()
+    other = generate(BatchingDecoder(again, 30), LONG, SMALL_BATCHES, path, key="k", seed=2)
+    assert all(other[name] != calm[name] for name in LONG)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from common import llm
 from common.data.dialogue import clean, tags
 from common.llm import Request, checks, summary_check
 from common.llm.checks import EMPTY
-from common.llm.cleaning import tidy
+from common.prompts.cleaning import tidy
 from tests.support import REPOSITORY, scripted_server
 from tests.support.llm_world import ask_about, config
 from tests.support.scripted_server import Call, Reply

@@ -20,7 +20,7 @@ from tests.support.scripted_server import Reply, chat, json_reply
 GOOD = "#Person1#은 시장에서 물건을 사 달라고 부탁하고, #Person2#는 그러겠다고 한다."
 
 
-# --- markers, thoughts and wrappers: tests/llm/test_cleaning.py has the forms ---
+# --- markers, thoughts and wrappers: tests/prompts/test_cleaning.py has the forms ---
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ from common.models.adapters import add_lora, linear_layers
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained
 from common.models.storage import load_model, merge_adapters, save_model
+from common.models.tensor_files import write_model
 from common.training.losses import cross_entropy
+from common.training.merged_weights import MergedWeights
 from tests.support import REPOSITORY
 from tests.support.adapted import LESSON, batch_of, logits_of, teach
 from tests.support.architectures import BUILD, KINDS, WORDS, written
@@ -212,6 +214,16 @@ def test_saved_adapters_come_back_and_merged_weights_are_a_model_of_their_own(
     whole.eval()
     torch.testing.assert_close(logits_of(whole), expected, rtol=1e-3, atol=1e-4)
     assert texts(whole, words, BEAMS) == greedy
+
+
+def test_make_merge_writes_the_same_model_tensor_by_tensor(taught: Taught, tmp_path: Path) -> None:
+    base = Path(taught.base.model)
+    merged = MergedWeights(base, taught.saved, len(taught.tokenizer))
+    merged.config.save_pretrained(tmp_path)
+    taught.tokenizer.save_pretrained(tmp_path)
+    write_model(tmp_path, merged.tensors, merged.content, lambda _: None)
+    whole, _ = load_pretrained(base_of(tmp_path), frozen=True)
+    torch.testing.assert_close(logits_of(whole.eval()), logits_of(taught.model), rtol=1e-3, atol=1e-4)
 
 
 TOGETHER = (

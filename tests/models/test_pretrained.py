@@ -35,7 +35,7 @@ HARDWARE = sys.modules["common.models.pretrained"]  # the package has a function
 
 
 def test_a_tiny_model_that_does_not_exist_is_answered_with_those_that_do() -> None:
-    expected = r"model 'tiny:bert': there is no tiny .* wanted one of tiny:bart, tiny:mbart, .*tiny:qwen2, tiny:gemma3\."
+    expected = r"model 'tiny:bert': there is no tiny .* wanted one of tiny:bart, tiny:mbart, .*tiny:qwen2, tiny:qwen3, tiny:gemma3\."
     with pytest.raises(UserError, match=expected):
         load_pretrained(PretrainedConfig(model="tiny:bert"), frozen=True)
 

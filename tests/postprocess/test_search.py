@@ -89,7 +89,7 @@ def test_a_rule_that_hurts_is_left_out(rows: list[Row]) -> None:
     worth, holds = rules(found)["remove_repetition"]
     assert holds
     assert worth < -5
-    assert found.advised.rules == ("nfc", "tag_repair", "whitespace", "limit_length")
+    assert found.advised.rules == ("remove_thoughts", "nfc", "tag_repair", "whitespace", "limit_length")
     assert found.together.test is not None
     assert found.together.test.low > 0
 
@@ -268,6 +268,13 @@ def test_one_dialogue_is_too_few(rows: list[Row]) -> None:
 
 
 # --- applying it
+
+
+def test_an_empty_candidate_is_not_predicted_while_there_is_another() -> None:
+    config = PostprocessConfig()
+    assert prediction(config, ["", "  ", "<think>끝나지 않는 생각", "짧다.", "더 길다."]) == "짧다."
+    assert prediction(replace(config, min_characters=4), ["", "짧다.", "더 길다."]) == "더 길다."
+    assert prediction(config, ["", "<think>생각"]) == ""
 
 
 def test_the_first_candidate_that_is_long_enough_is_predicted() -> None:

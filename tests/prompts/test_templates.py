@@ -34,9 +34,18 @@ def test_every_style_is_whole_and_of_its_own() -> None:
     assert len({style_hash(style) for style in styles()}) == len(styles())
     for style in styles():
         text = prompt(config=PromptConfig(style=style)).plain()
-        assert "#Person1#" in text
+        assert ("#Person1#" in text) != (style == "trained")  # a trained model has seen the tags
         assert "[대화]\n[[DIALOGUE]]\n[/대화]" in text
         assert text.endswith("요약:")
+
+
+def test_the_style_for_training_is_a_fifth_as_long() -> None:
+    long, short = (
+        sum(len(message["content"]) for message in prompt(config=PromptConfig(style=style)).chat(""))
+        for style in ("summarize", "trained")
+    )
+    assert short * 5 < long
+    assert prompt(config=PromptConfig(style="trained")).system == "대화를 요약합니다."
 
 
 def test_an_unknown_style_lists_those_there_are() -> None:
@@ -65,7 +74,7 @@ def test_a_chat_with_shots_and_a_system_message() -> None:
 
 def test_without_a_system_role_its_text_opens_the_first_user_message() -> None:
     with_role, without = (
-        prompt(ROWS[:1], PromptConfig(system_role=role)).chat(LOST) for role in (True, False)
+        prompt(ROWS[:1], PromptConfig(system_role=role)).chat(LOST) for role in ("auto", "false")
     )
     assert [message["role"] for message in without] == ["user", "assistant", "user"]
     assert without[0]["content"] == f"{with_role[0]['content']}\n\n{with_role[1]['content']}"
@@ -80,7 +89,7 @@ def test_plain_text_goes_on_as_the_shots_do() -> None:
 
 def test_provenance() -> None:
     made = prompt(ROWS[:2], PromptConfig(style="outcome"))
-    assert (made.style, made.sha256, made.shot_ids) == (
+    assert (made.config.style, made.sha256, made.shot_ids) == (
         "outcome",
         style_hash("outcome"),
         ("train_0", "train_1"),
@@ -154,7 +163,7 @@ def test_safe_is_idempotent_and_keeps_tags(text: str) -> None:
 
 @given(hostile, hostile, hostile, st.sampled_from(styles()), st.booleans())
 def test_nothing_leaves_its_frame(dialogue: str, other: str, summary: str, style: str, system: bool) -> None:
-    config = PromptConfig(style=style, system_role=system)
+    config = PromptConfig(style=style, system_role="true" if system else "false")
     shots = [row("train_0", other, f"{summary}요약한다.")]
     made = prompt(shots, config)
     model = prompt([row("train_0", "가", "나")], config)

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from common import cli
-from common.cli.runs import readable
 from common.core.files import read_json, write_json
+from common.core.messages import size_text
 from common.data.competition_file import load_competition
 from common.runs.archive import note
 from common.runs.catalogue import RunEntry, areas, catalogue, disk_use
@@ -148,4 +148,4 @@ def test_sizes_are_readable() -> None:
         999_600: "1.0 MB",
         14_200_000_000: "14 GB",
     }
-    assert {size: readable(size) for size in sizes} == sizes
+    assert {size: size_text(size) for size in sizes} == sizes

@@ -221,7 +221,7 @@ def test_a_full_disk_is_said_before_anything_is_written(repository: Path) -> Non
     with mounted(repository / "outputs", "2m"):
         ended = started(repository, sys.executable, "-m", "common", "train", "exp001")
         assert not list((repository / "outputs").iterdir())
-    failed(ended, "outputs/talk/exp001: needs about 8 MB, but only 2 MB are free on that disk; make room")
+    failed(ended, "outputs/talk/exp001: needs about 8.4 MB, but only 2.1 MB are free on that disk; make room")
 
 
 # --- in this process: machines that this one is not
@@ -256,7 +256,7 @@ def test_room_is_wanted_for_checkpoints_and_model(start: Start, monkeypatch: pyt
     require_room(replace(small, stage="infer"))
     require_room(replace(small, smoke=True))
     free(monkeypatch, 0.5)
-    with pytest.raises(UserError, match="needs about 1 MB, but only 0 MB"):
+    with pytest.raises(UserError, match=r"needs about 1\.0 MB, but only 524 kB"):
         require_room(replace(small, smoke=True))
 
 
@@ -281,7 +281,7 @@ def test_room_for_pretrained_weights_counts_when_all_are_trained(
     )
     full = replace(Full(), base=replace(Full().base, model=str(root / "bought")))
     free(monkeypatch, 20)
-    with pytest.raises(UserError, match="needs about 28 MB"):
+    with pytest.raises(UserError, match="needs about 29 MB"):
         require_room(replace(start, settings=full))
     adapters = replace(Adapters(), base=full.base)
     require_room(replace(start, settings=adapters))
@@ -322,6 +322,8 @@ def test_a_gpu_is_refused_only_when_it_certainly_does_not_do(
         (0, 1, "vllm", "--engine vllm needs a CUDA GPU"),
         (1, 1, "vllm", "--vllm-gpus 2: this machine has 1 GPUs"),
         (2, 1, "vllm", ""),
+        (3, 2, "vllm", "gpus=2 with --vllm-gpus 2 needs 4 GPUs, but this machine has 3; lower one of them."),
+        (4, 2, "vllm", ""),
         (None, 1, "vllm", ""),
     ],
 )

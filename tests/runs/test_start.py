@@ -70,3 +70,18 @@ def test_a_run_that_is_in_use_is_refused_before_libraries_load(repository: Path)
             )  # fmt: skip
             assert (ended.returncode, ended.stdout) == (1, "")
             assert ended.stderr.startswith("error: outputs/talk/exp001 is in use by another process; wait")
+
+
+@pytest.mark.parametrize("stage", ["train", "infer"])
+def test_other_settings_than_those_of_the_training_are_refused_before_libraries_load(
+    repository: Path, stage: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "common", stage, "exp001", "--turn=1"],
+        cwd=repository, env={**os.environ, "KDS_ROOT": str(repository)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: outputs/talk/exp001 was trained with other settings: turn was 0, is 1. Use the same settings, train again "
+        "(make exp=exp001 train restart=1), or keep both with another run=exp001-NAME.\n"
+    )

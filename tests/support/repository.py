@@ -178,16 +178,18 @@ def stage(root: Path, experiment: str, name: str, *arguments: str) -> None:
         patch.setattr(sys, "dont_write_bytecode", True)
         file = root / "experiments" / experiment / f"{name}.py"
         patch.setattr(sys, "argv", [str(file), *arguments])
-        _forget()
+        _forget(file)
         try:
             runpy.run_path(str(file), run_name="__main__")
         finally:
-            _forget()
+            _forget(file)
 
 
-def _forget() -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "experiments"]:
-        del sys.modules[name]
+def _forget(file: Path) -> None:
+    """Remove the experiments' modules, and other names of the module that ran (multiprocessing's is __mp_main__)."""
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "experiments" or getattr(module, "__file__", None) == str(file):
+            del sys.modules[name]
 
 
 def copy(template: Path, root: Path) -> Path:

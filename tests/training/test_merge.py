@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -91,6 +92,19 @@ def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: 
 def test_what_cannot_be_merged_is_refused(repository: Path, run: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         merge_run("daily_talk", run)
+
+
+def test_a_full_disk_is_named_before_anything_is_written(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of a tiny model are made first, so their size is only known once they are there."""
+    monkeypatch.setattr("common.runs.requirements.shutil.disk_usage", lambda _: SimpleNamespace(free=100_000))
+    before = sorted(repository.rglob("*"))
+    with pytest.raises(
+        UserError, match=r"merged/exp010: needs about \d+ MB, but only 0 MB are free .* make room\.$"
+    ):
+        merge_run("daily_talk", "exp010")
+    assert sorted(repository.rglob("*")) == before
 
 
 def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:

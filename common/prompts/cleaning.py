@@ -4,7 +4,7 @@ import re
 
 from common.data.dialogue import visible
 from common.data.repairs import repair_tags
-from common.llm.wrappers import unwrap
+from common.prompts.wrappers import unwrap
 
 # --- thoughts ---
 
@@ -34,6 +34,11 @@ _WHOLE_THOUGHT = tuple(
 _BEGIN = tuple(re.compile(begin, re.IGNORECASE) for begin, _ in _PAIRS)
 _TO_END_OF_THOUGHT = tuple(re.compile(rf"\A.*{end}\s*", re.IGNORECASE | re.DOTALL) for _, end in _PAIRS)
 _THOUGHT_TAG = re.compile("|".join(tag for pair in _PAIRS[:-1] for tag in pair), re.IGNORECASE)
+_THOUGHT = tuple(
+    re.compile(rf"{begin}.*?(?:{end}|\Z)", re.IGNORECASE | re.DOTALL) for begin, end in _PAIRS[:-1]
+)  # to the end of the text when it does not end
+_THOUGHT_END = re.compile("|".join(end for _, end in _PAIRS[:-1]), re.IGNORECASE)
+_OPENED = re.compile(rf"(?:{'|'.join(begin for begin, _ in _PAIRS[:3])})\s*\Z", re.IGNORECASE)
 
 
 def _without_thoughts(text: str) -> str:
@@ -46,6 +51,30 @@ def _without_thoughts(text: str) -> str:
         if not begin.search(text):
             text = to_end.sub("", text)
     return text
+
+
+def without_thoughts(text: str) -> str:
+    """Return the text without its thoughts, also one inside the text; of one that does not end, nothing stays.
+
+    A text without the tags of a thought is returned unchanged.
+    """
+    if not _THOUGHT_TAG.search(text):
+        return text
+    text = _without_thoughts(text)
+    for thought in _THOUGHT:
+        text = thought.sub(" ", text)
+    return _THOUGHT_END.sub(" ", text).strip()
+
+
+def has_thought_tag(text: str) -> bool:
+    """Return whether a text contains a tag that begins or ends a thought, such as <think>."""
+    return _THOUGHT_TAG.search(text) is not None
+
+
+def opened_thought(prompt: str) -> str:
+    """Return the tag, with the spaces after it, of a thought that begins at the end of a prompt; "" without one."""
+    found = _OPENED.search(prompt)
+    return found[0] if found else ""
 
 
 # --- control tokens of chat templates ---
@@ -117,3 +146,10 @@ def tidy(text: str) -> str:
             break
         text = made
     return text
+
+
+def final_answer(text: str) -> str:
+    """Return the tidied answer of a model that nobody asks again: without any thought, "" when its thought does not end."""
+    tidied = tidy(text)
+    answer = without_thoughts(tidied)
+    return tidied if answer == tidied else tidy(answer)

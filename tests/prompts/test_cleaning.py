@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.data.dialogue import clean
-from common.llm.cleaning import control_tokens, tidy
+from common.prompts.cleaning import control_tokens, final_answer, opened_thought, tidy, without_thoughts
 from tests.support import REPOSITORY
 
 ONE = "#Person1#은 비가 와서 우산을 빌리고, #Person2#는 내일 돌려받기로 한다."
@@ -95,6 +95,31 @@ def test_a_thought_without_an_answer_is_no_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("<think>비가 온다", ""), (f"<think>비가 온다\n\n{ONE}", ""), (f"{ONE}<think>맞나?</think>", ONE), (f"{ONE}\n<thinking>", ONE),
+        ("<think>a</think><think>b", ""), ("◁think▷비", ""), ("[THINK]비", ""), (f"<think>a<think>b</think>c</think>{ONE}", ONE),
+        ("<|channel>thought\n비가", ""), (f"비가 온다.\n</think>\n\n{ONE}", ONE), ("&lt;think&gt;비가 온다", ""), ("<THINK>\n비\n온다", ""),
+    ],
+)  # fmt: skip
+def test_of_a_thought_nothing_stays(text: str, wanted: str) -> None:
+    assert final_answer(text) == wanted
+    if "&" not in text:
+        assert without_thoughts(text) == wanted
+
+
+@pytest.mark.parametrize("form", [*MARKERS, *THOUGHTS, *WRAPPERS])
+def test_a_final_answer_is_the_tidied_one(form: str) -> None:
+    assert final_answer(form.replace("%s", ONE)) == ONE
+
+
+def test_a_thought_that_a_prompt_opens_is_found() -> None:
+    assert opened_thought("assistant\n<think>\n") == "<think>\n"
+    for closed in ("assistant\n", "<think>\n\n</think>\n\n", "<think>\n비"):
+        assert opened_thought(closed) == ""
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '"좋아요"라고 #Person1#이 말하고 #Person2#는 "네"라고 답한다."', "요약본을 보낸다.", "요약 자료를 만들던 #Person1#은 쉰다.",
@@ -108,6 +133,7 @@ def test_a_thought_without_an_answer_is_no_answer() -> None:
 )  # fmt: skip
 def test_what_belongs_to_an_answer_stays(text: str) -> None:
     assert tidy(text) == text
+    assert without_thoughts(text) == text
 
 
 def test_no_summary_and_no_dialogue_of_the_sample_is_changed() -> None:
@@ -146,6 +172,7 @@ PIECES = ['"', "**", "요약:", "```\n", "#Person1#", "가다.", "\n", "'", "<th
 def test_tidying_twice_changes_nothing_more(text: str) -> None:
     once = tidy(text)
     assert tidy(once) == once
+    assert "<think>" not in final_answer(text)
     assert isinstance(control_tokens(once), str)
 
 

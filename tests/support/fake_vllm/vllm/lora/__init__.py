@@ -1,0 +1,1 @@
+"""Stand for vllm.lora in tests."""

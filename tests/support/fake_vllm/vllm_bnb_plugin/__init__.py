@@ -1,0 +1,1 @@
+"""Stand for the plugin vllm-bnb-plugin in tests."""

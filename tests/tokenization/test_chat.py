@@ -1,0 +1,152 @@
+"""Chat templates: no system role, thoughts, dates and templates that fail."""
+
+import datetime
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from transformers.utils import chat_template_utils
+
+from common import prompts
+from common.core.errors import UserError
+from common.models.config import PretrainedConfig
+from common.models.pretrained import load_pretrained
+from common.prompts import PLACEHOLDER, PromptConfig
+from common.tokenization import chat
+from common.tokenization.layout import chat_template
+from common.tokenization.tokenizer import PreTrainedTokenizerFast
+from tests.support.shots import ROWS
+
+TURNS = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+REFUSES = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    + TURNS
+)
+DROPS = TURNS.replace(
+    "for message in messages %}", "for message in messages if message['role'] != 'system' %}"
+)
+OFF = "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"  # Qwen3's way
+ALWAYS = TURNS + "<think>\n"
+DATED = "Today: {{ strftime_now('%d %b %Y') }}\n"
+
+
+def model(template: str | dict[str, str] | None) -> PreTrainedTokenizerFast:
+    tokenizer = load_pretrained(PretrainedConfig(model="tiny:qwen2"), frozen=False)[1]
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def text(template: str, shots: Sequence[Any] = (), **settings: Any) -> str:
+    return chat.render(model(template), prompts.prompt(shots, PromptConfig(**settings))).text
+
+
+@pytest.mark.parametrize("template", [REFUSES, DROPS], ids=["refuses", "drops"])
+@pytest.mark.parametrize("shots", [0, 2])
+def test_a_template_without_a_system_role_gets_its_text_in_the_first_user_message(
+    template: str, shots: int
+) -> None:
+    made = text(template, ROWS[:shots])
+    assert made == text(template, ROWS[:shots], system_role="false")
+    system = prompts.prompt().system
+    assert made.count(system) == 1
+    assert made.index(system) < made.index("다음 일상 대화를") < made.index(PLACEHOLDER)
+    assert "<|im_start|>system" not in made
+    assert "<|im_start|>system" in text(TURNS, ROWS[:shots])
+
+
+def test_the_fall_back_is_logged_once_and_noted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert chat.notes(model(TURNS), PromptConfig()) == {"system_role": True}
+        assert caplog.messages == []
+        assert chat.notes(model(REFUSES), PromptConfig()) == {"system_role": False}
+        assert len(caplog.messages) == 1
+        assert "has no system message; its text starts the first user message" in caplog.messages[0]
+        assert chat.notes(model(TURNS), PromptConfig(system_role="false")) == {"system_role": False}
+    assert len(caplog.messages) == 1  # nothing to say about what was asked for
+
+
+@pytest.mark.parametrize(("template", "fault"), [(REFUSES, r"refuses the system message \(System role not supported\)"), (DROPS, "leaves the system message out")])  # fmt: skip
+def test_a_system_message_that_must_be_there_is_never_left_out(template: str, fault: str) -> None:
+    with pytest.raises(UserError, match=f"{fault}; use --system-role auto"):
+        text(template, system_role="true")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for message in messages %}",  # no end
+        "{{ messages[0].no.such }}",
+        "{{ 'a' + 1 }}",
+        "{{ raise_exception('Conversation roles must alternate') }}",
+        "{{ messages | no_such_filter }}",
+        {"rag": TURNS, "tool_use": TURNS},  # several, and none of them is the default
+    ],
+)
+def test_a_template_that_fails_is_one_line(template: str | dict[str, str]) -> None:
+    with pytest.raises(UserError, match=r"the chat template of .* cannot render the prompt") as caught:
+        chat.render(model(template), prompts.prompt())
+    assert "\n" not in str(caught.value)
+
+
+def test_thinking_is_off_unless_it_is_asked_for() -> None:
+    template = TURNS + OFF
+    assert text(template).endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    assert text(template, thinking=True).endswith("<|im_start|>assistant\n")
+    for name, value in (("thinking", "False"), ("skip_reasoning", "True")):
+        assert text(f"{TURNS}{{{{ {name} }}}}").endswith(value)
+
+
+def test_a_prompt_never_ends_inside_a_thought() -> None:
+    """Without its opening tag, a thought that does not end looks like an answer."""
+    assert text(ALWAYS).endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    assert text(ALWAYS, thinking=True).endswith("<|im_start|>assistant\n")
+    assert text(TURNS + "[THINK]").endswith("[THINK]\n\n[/THINK]\n\n")
+
+
+class Tomorrow(datetime.datetime):
+    """Stands for the clock of another day."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> "Tomorrow":
+        return cls(2031, 5, 6, 7, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        (DATED + TURNS, "Today: 26 Jul 2024\n"),
+        ("{% if strftime_now is defined %}{% set day = strftime_now('%B %d, %Y') %}{% endif %}{{ day }}|" + TURNS, "July 26, 2024|"),
+        ("{% macro day() %}{{ strftime_now('%Y-%m-%d') }}{% endmacro %}{{ day() }}" + TURNS, "2024-07-26"),
+        ("{{ strftime_now('%Y') | int - 1 }} {{ 'on ' + strftime_now('%A') }}" + TURNS, "2023 on Friday"),
+        ("{% for m in messages[:1] %}{{ strftime_now('%-d.%-m.%y %H:%M') }}{% endfor %}" + TURNS, "26.7.24 00:00"),
+    ],
+)  # fmt: skip
+def test_a_template_prints_the_date_of_the_settings_on_every_day(
+    template: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = text(template)
+    assert before.startswith(wanted)
+    ids = chat_template(model(template), prompts.prompt())
+    monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
+    live = model(template).apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
+    assert "2031" in live or "2030" in live or "6.5.31" in live  # what transformers itself would print
+    assert text(template) == before
+    assert chat_template(model(template), prompts.prompt()) == ids
+    assert text(template, date="2025-01-02") != before
+    assert chat.notes(model(template), PromptConfig())["date"] == "2024-07-26"
+
+
+@pytest.mark.parametrize("start", ["", "\n", "\n\n", "  ", "  {% if true %}가{% endif %}\n", "\n  {% if true %}가\n{% endif %}", "{#- 가 -#}\n나", "{%- if true -%} 가 {%- endif -%}\n"])  # fmt: skip
+def test_the_rest_of_a_dated_template_is_rendered_as_before(start: str) -> None:
+    dated = f"{start}{TURNS}{{% set day = strftime_now('%Y') %}}"
+    assert text(dated) == text(dated.replace("strftime_now('%Y')", "'2024'"))
+
+
+def test_a_wrong_date_is_refused() -> None:
+    for wrong in ("2024-13-01", "26 Jul 2024", "20240726", "", "2024-7-6"):
+        with pytest.raises(UserError, match=r"--date: found .* wanted a date as YYYY-MM-DD"):
+            PromptConfig(date=wrong).require_consistent()
