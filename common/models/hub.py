@@ -3,16 +3,15 @@
 import hashlib
 import logging
 import re
-import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.core import verified_folder
 from common.core.errors import UserError, first_line
-from common.core.files import existing_parent, kind_of, root, sha256_file, shown, user_path
-from common.core.messages import brief, size_text
+from common.core.files import kind_of, root, sha256_file, shown, user_path
+from common.core.messages import brief
 from common.core.paths import MERGED, cache_folder
 from common.core.verified_folder import build_once
 from common.models import hub_errors, offline_gemma
@@ -45,6 +44,8 @@ PINNED = {
 }
 """The commits on the hub that the experiments use."""
 log = logging.getLogger(__name__)
+Check = Callable[[Path], None]
+"""Function that raises UserError when a folder's config.json says that the weights are of no use."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,12 @@ class ModelSource:
     """The hub's commit, 40 hex digits; None for a local folder and for the offline model."""
 
 
-def locate(name: str, revision: str | None = None, kind: Architecture | None = None) -> ModelSource:
+def locate(
+    name: str,
+    revision: str | None = None,
+    kind: Architecture | None = None,
+    check: Check = lambda _: None,
+) -> ModelSource:
     """Return the model's local folder with config, tokenizer and safetensors; download or convert it if necessary.
 
     `name`: a folder (absolute, or relative to the working directory or the repository), a hub id "owner/name", or
@@ -67,6 +73,7 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     `revision`: a branch, tag or commit on the hub; None means main. A snapshot in the hub's local cache is used without
     asking the hub, so main does not change once it is downloaded.
     `kind`: download only a model of this architecture; None accepts both.
+    `check`: is called with a folder with config.json before weights are downloaded, and may raise UserError.
     Pickled weights (only *.bin) are converted once into `cache_folder()`.
     Raises UserError with one line when the model is not available: what was found and what to do.
     """
@@ -78,7 +85,7 @@ def locate(name: str, revision: str | None = None, kind: Architecture | None = N
     if folder is not None:
         return ModelSource(_loadable(folder), name, None)
     require_id(name)
-    return _from_hub(name, revision, kind)
+    return _from_hub(name, revision, kind, check)
 
 
 def require_id(name: str) -> None:
@@ -126,9 +133,6 @@ def card(name: str, revision: str | None = None) -> dict[str, Any]:
 
 def _is_id(name: str) -> bool:
     return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name, re.ASCII) is not None
-
-
-# --- local folders
 
 
 def _local(name: str) -> Path | None:
@@ -185,13 +189,13 @@ def _unusable(folder: Path, defect: str) -> UserError:
     )
 
 
-def _from_hub(name: str, revision: str | None, kind: Architecture | None) -> ModelSource:
+def _from_hub(name: str, revision: str | None, kind: Architecture | None, check: Check) -> ModelSource:
     folder = _cached(name, revision)
     if folder is None and revision and re.fullmatch(r"[0-9a-f]{40}", revision):
         converted = _converted(name, revision)  # the pickled original may have been deleted
         if verified_folder.problem(converted) is None:
             return ModelSource(converted, name, revision)
-    folder = folder or _download(name, revision, kind)
+    folder = folder or _download(name, revision, kind, check)
     commit = folder.name
     if defect_of(folder) is not None:
         folder = convert(folder, _converted(name, commit))
@@ -230,7 +234,7 @@ def _cached(name: str, revision: str | None) -> Path | None:
     return Path(found) if is_complete(Path(found)) else None
 
 
-def _download(name: str, revision: str | None, kind: Architecture | None) -> Path:
+def _download(name: str, revision: str | None, kind: Architecture | None, check: Check) -> Path:
     """Download the wanted files and return the snapshot folder, which is named by its commit.
 
     Raises UserError when the download fails, and before downloading weights that could not be used.
@@ -242,9 +246,10 @@ def _download(name: str, revision: str | None, kind: Architecture | None) -> Pat
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         files = wanted(sizes)
         _check_files(name, files, sizes)
-        _check_room(name, str(info.sha), {file: sizes[file] for file in files})
+        hub_errors.require_room(name, str(info.sha), {file: sizes[file] for file in files})
         first = Path(hf_hub_download(name, "config.json", revision=info.sha, etag_timeout=SECONDS)).parent
         require_architecture(first, kind or architecture(first))
+        check(first)
         folder = Path(
             snapshot_download(name, revision=revision, allow_patterns=[*files, CARD], etag_timeout=SECONDS)
         )
@@ -279,21 +284,3 @@ def _check_files(name: str, files: Collection[str], all_files: Collection[str]) 
         f"hub model {name}: {what}; wanted config.json, a tokenizer ({', '.join(TOKENIZER_FILES)}) and {SAFE} or "
         f"{PICKLED} (or their shards), found {listing or 'nothing'}. Choose another model."
     )
-
-
-def _check_room(name: str, commit: str, sizes: dict[str, int]) -> None:
-    """Raise UserError when the disk of huggingface_hub's cache has no room for the files still to be downloaded."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    missing = sum(
-        size
-        for file, size in sizes.items()
-        if not isinstance(try_to_load_from_cache(name, file, revision=commit), str)
-    )
-    free = shutil.disk_usage(existing_parent(Path(HF_HUB_CACHE).resolve())).free
-    if missing > free:
-        raise UserError(
-            f"hub model {name}: the download to {HF_HUB_CACHE} needs {size_text(missing)}, but only "
-            f"{size_text(free)} are free there; make room, or set HF_HOME to a folder on another disk."
-        )

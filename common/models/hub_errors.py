@@ -52,6 +52,24 @@ def switched_off(name: str, revision: str | None) -> UserError:
     )
 
 
+def require_room(name: str, commit: str, sizes: dict[str, int]) -> None:
+    """Raise UserError when the disk of huggingface_hub's cache has no room for the files still to be downloaded."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    missing = sum(
+        size
+        for file, size in sizes.items()
+        if not isinstance(try_to_load_from_cache(name, file, revision=commit), str)
+    )
+    free = shutil.disk_usage(existing_parent(Path(HF_HUB_CACHE).resolve())).free
+    if missing > free:
+        raise UserError(
+            f"hub model {name}: the download to {HF_HUB_CACHE} needs {size_text(missing)}, but only "
+            f"{size_text(free)} are free there; make room, or set HF_HOME to a folder on another disk."
+        )
+
+
 def _model(name: str, revision: str | None) -> str:
     return f"hub model {name}" + (f" at revision {revision}" if revision else "")
 

@@ -32,7 +32,8 @@ from common.models.known import require_no_revision
 from common.models.skeleton import (
     refuse_other_shapes,
     require_all_weights,
-    require_loadable,
+    require_embeddings,
+    require_settings,
     without_weights,
 )
 from common.models.text_parts import freeze_other_parts
@@ -61,12 +62,12 @@ def load_pretrained(
     architecture, or the model does not support the settings or the tokenizer's ids; later when memory runs out.
     """
     require_hardware(config)
-    with first_alone() if together else nullcontext():
-        source = locate(config, kind)
     if config.quantization != "none" and not frozen:
         raise UserError(
             f"--quantization {config.quantization} gives weights that cannot be trained; add LoRA adapters."
         )
+    with first_alone() if together else nullcontext():
+        source = locate(config, kind)
     if kind:
         require_architecture(source.folder, kind)
     tokenizer = pretrained_tokenizer(source.folder)
@@ -126,11 +127,14 @@ def require_supported(
 
     Raises UserError when the model does not support the settings or the tokenizer's ids, without reading the weights.
     """
-    found = architecture.architecture(folder)
-    loader = AutoModelForSeq2SeqLM if found == "seq2seq" else AutoModelForCausalLM
-    dtype = _dtype(config, frozen)
-    attention = require_loadable(folder, loader, config, _attention(config.attention, dtype), tokenizer)
+    loader, dtype = _loader(folder), _dtype(config, frozen)
+    model, attention = require_settings(folder, loader, config, _attention(config.attention, dtype))
+    require_embeddings(model, tokenizer, folder)
     return loader, dtype, attention
+
+
+def _loader(folder: Path) -> Any:
+    return AutoModelForSeq2SeqLM if architecture.architecture(folder) == "seq2seq" else AutoModelForCausalLM
 
 
 def source_record(source: ModelSource) -> dict[str, str | None]:
@@ -152,12 +156,17 @@ def locate(config: PretrainedConfig, kind: Architecture | None = None) -> ModelS
     """Return where the weights are, after downloading or creating them if necessary.
 
     `kind`: download only a model of this architecture.
-    Raises UserError as `hub.locate` does, and for a revision of a model that does not come from the hub.
+    Raises UserError as `hub.locate` does, for a revision of a model that does not come from the hub, and before weights
+    are downloaded that do not support the settings.
     """
     require_no_revision(config.model, config.revision)
     if config.model.startswith(PREFIX):
         return ModelSource(tiny(config.model), config.model, None)
-    return hub.locate(config.model, config.revision or PINNED.get(config.model), kind)
+
+    def check(folder: Path) -> None:
+        require_settings(folder, _loader(folder), config, _attention(config.attention, torch.bfloat16))
+
+    return hub.locate(config.model, config.revision or PINNED.get(config.model), kind, check)
 
 
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

@@ -11,23 +11,19 @@ from transformers.utils import GENERATION_CONFIG_NAME, logging
 
 from common.core.errors import UserError, first_line
 from common.core.files import shown
-from common.core.messages import brief
+from common.core.messages import brief, size_text
 from common.models.config import PretrainedConfig
 from common.models.text_parts import expert_parameters, text_modules
 
 
-def require_loadable(
-    folder: Path,
-    loader: Any,
-    config: PretrainedConfig,
-    attention: str | None,
-    tokenizer: PreTrainedTokenizerFast,
-) -> str | None:
-    """Return the attention implementation to load a model with; None lets transformers choose.
+def require_settings(
+    folder: Path, loader: Any, config: PretrainedConfig, attention: str | None
+) -> tuple[PreTrainedModel, str | None]:
+    """Return the model without weights, and the attention implementation to load it with; None lets transformers choose.
 
+    `folder`: only its config.json is read.
     `attention`: the preferred one. It is replaced by None when config.attention is auto and the model does not support it.
-    Raises UserError for an attention implementation or a quantization that the model does not support, and for a tokenizer
-    with ids that the model has no embeddings for.
+    Raises UserError for an attention implementation or a quantization that the model does not support.
     """
     try:
         model = without_weights(loader, folder, attention)
@@ -42,10 +38,9 @@ def require_loadable(
                 f"--attention {config.attention}: not possible with {brief(config.model)} here ({first_line(error)}). "
                 "Use --attention auto."
             ) from error
-        return require_loadable(folder, loader, config, None, tokenizer)
+        return require_settings(folder, loader, config, None)
     _require_quantizable(model, config)
-    require_embeddings(model, tokenizer, folder)
-    return attention
+    return model, attention
 
 
 def without_weights(
@@ -67,12 +62,11 @@ def _require_quantizable(model: PreTrainedModel, config: PretrainedConfig) -> No
     experts = expert_parameters(model) if config.quantization != "none" else []
     if experts:
         inside = sum(model.get_parameter(name).numel() for name in experts)
-        gigabytes = 2 * sum(parameter.numel() for parameter in model.parameters()) / 1e9
-        share = inside / sum(parameter.numel() for parameter in model.parameters())
+        whole = sum(parameter.numel() for parameter in model.parameters())
         raise UserError(
             f"--quantization {config.quantization}: bitsandbytes cannot quantize the experts of {type(model).__name__}, "
-            f"{share:.0%} of its weights. Use --quantization none, which needs {gigabytes:.0f} GB for the weights, or a "
-            "--model without experts."
+            f"{inside / whole:.0%} of its weights. Use --quantization none, which needs {size_text(2 * whole)} for the "
+            "weights, or a --model without experts."
         )
 
 

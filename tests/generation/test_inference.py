@@ -137,7 +137,7 @@ def test_a_pinned_model_is_asked_for_by_its_commit(monkeypatch: pytest.MonkeyPat
     )  # the package has a function of that name
     asked = []
     monkeypatch.setattr(
-        "common.models.hub.locate", lambda name, revision, kind: asked.append((name, revision))
+        "common.models.hub.locate", lambda name, revision, kind, check: asked.append((name, revision))
     )
     config = PretrainedConfig(model="Qwen/Qwen2.5-14B-Instruct")
     pretrained.locate(config)

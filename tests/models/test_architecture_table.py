@@ -17,15 +17,19 @@ import pytest
 import torch
 from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.pytorch_utils import Conv1D
 
 from common.core.errors import UserError
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
-from common.models.adapters import add_lora, linear_layers
+from common.models.adapters import add_lora, linear_layers, lora_targets
 from common.models.config import LoRAConfig, PretrainedConfig
 from common.models.pretrained import load_pretrained
 from common.models.storage import load_model, merge_adapters, save_model
+from common.models.tensor_files import write_model
+from common.models.text_parts import expert_parameters
 from common.training.losses import cross_entropy
+from common.training.merged_weights import MergedWeights
 from tests.support import REPOSITORY
 from tests.support.adapted import LESSON, batch_of, logits_of, teach
 from tests.support.architectures import BUILD, KINDS, WORDS, written
@@ -35,7 +39,9 @@ MULTIMODAL = {
     "gemma4_vision": "model.language_model.",
     "t5gemma2": "model.",
 }
-EXPERTS = ("qwen3_moe", "gpt_oss", "gemma4_moe")
+EXPERTS = ("qwen3_moe", "gpt_oss", "gemma4_moe", "deepseek_v3", "solar_open")
+BESIDE_EXPERTS = ("deepseek_v3", "solar_open")
+"""Models with layers beside the experts that peft takes for the experts of older releases; attention alone is adapted."""
 SOURCES = [[7, 8, 9, 10, 11], [14], [20, 21, 22]]
 SHORT = DecodingConfig(candidates=1, beams=1, max_new_tokens=8)
 SAMPLED = replace(SHORT, candidates=2, temperature=1.5)
@@ -70,11 +76,15 @@ def taught(
     base = base_of(folders[kind])
     model, tokenizer = load_pretrained(base, frozen=True)
     torch.manual_seed(0)
-    adapted = add_lora(model, tokenizer, LoRAConfig(rank=4, alpha=8, dropout=0.0, targets=("all",)))
+    adapted = add_lora(model, tokenizer, LoRAConfig(rank=4, alpha=8, dropout=0.0, targets=targets_of(kind)))
     losses = teach(adapted, 10, 1e-2)
     saved = tmp_path_factory.mktemp(f"best-{kind}")
     save_model(adapted, tokenizer, saved, base)
     yield Taught(kind, base, adapted, tokenizer, losses, saved)
+
+
+def targets_of(kind: str) -> tuple[str, ...]:
+    return ("attention",) if kind in BESIDE_EXPERTS else ("all",)
 
 
 def base_of(folder: Path, **settings: Any) -> PretrainedConfig:
@@ -113,10 +123,13 @@ def test_adapters_of_all_text_layers_learn(taught: Taught) -> None:
     gradients = [p.grad for _, p in taught.model.named_parameters() if p.requires_grad]
     assert all(gradient is not None for gradient in gradients)  # else several processes wait for it in vain
     plain, _ = load_pretrained(taught.base, frozen=True)
-    layers = set(linear_layers(plain))
-    experts = {name for name in trained if name.endswith(".experts")}
-    assert trained - experts == layers
-    assert len(experts) == (2 if taught.kind in EXPERTS else 0)
+    experts = set(expert_parameters(plain))
+    assert bool(experts) == (taught.kind in EXPERTS)
+    chosen = lora_targets(plain, targets_of(taught.kind))
+    assert trained == {name.rpartition(".")[0] if name in experts else name for name in chosen}
+    elsewhere = re.compile("vision|audio|multi_modal|lm_head|embed_out")
+    every = {name for name, module in plain.named_modules() if isinstance(module, torch.nn.Linear | Conv1D)}
+    assert set(linear_layers(plain)) == {name for name in every if not elsewhere.search(name)}
     start = MULTIMODAL.get(taught.kind)
     if start:
         assert all(
@@ -201,6 +214,16 @@ def test_saved_adapters_come_back_and_merged_weights_are_a_model_of_their_own(
     assert texts(whole, words, BEAMS) == greedy
 
 
+def test_make_merge_writes_the_same_model_tensor_by_tensor(taught: Taught, tmp_path: Path) -> None:
+    base = Path(taught.base.model)
+    merged = MergedWeights(base, taught.saved, len(taught.tokenizer))
+    merged.config.save_pretrained(tmp_path)
+    taught.tokenizer.save_pretrained(tmp_path)
+    write_model(tmp_path, merged.tensors, merged.content, lambda _: None)
+    whole, _ = load_pretrained(base_of(tmp_path), frozen=True)
+    torch.testing.assert_close(logits_of(whole.eval()), logits_of(taught.model), rtol=1e-3, atol=1e-4)
+
+
 TOGETHER = (
     "bart",
     "t5gemma",
@@ -212,7 +235,13 @@ TOGETHER = (
     "gemma3_vision",
     "gemma4_vision",
 )
-WAYS = ("t5gemma2:full", "gemma3_vision:full", "gemma4_vision:full", "qwen3_moe:fsdp")
+WAYS = (
+    "t5gemma2:full",
+    "gemma3_vision:full",
+    "gemma4_vision:full",
+    "qwen3_moe:fsdp",
+    "gemma3_vision:full-fsdp",
+)
 
 
 @pytest.mark.slow
@@ -253,20 +282,14 @@ def test_what_experts_cannot_do_is_refused_in_one_line(folders: dict[str, Path])
             load_pretrained(base_of(folder, quantization=quantization), frozen=True)
 
 
-def test_layers_that_peft_takes_for_experts_are_refused(tmp_path: Path) -> None:
-    """A dense layer beside the experts has the names that experts had before transformers 5."""
-    from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
-
-    from tests.support.architectures import QWEN3
-
-    config = Qwen3MoeConfig(
-        **QWEN3, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, mlp_only_layers=[0]
-    )
-    Qwen3MoeForCausalLM(config).save_pretrained(tmp_path)
-    WORDS.save_pretrained(tmp_path)
-    model, tokenizer = load_pretrained(base_of(tmp_path), frozen=True)
+@pytest.mark.filterwarnings("ignore:The following (rank|alpha)_pattern keys:RuntimeWarning")
+@pytest.mark.parametrize("kind", BESIDE_EXPERTS)
+def test_layers_that_peft_takes_for_experts_are_refused(folders: dict[str, Path], kind: str) -> None:
+    """A layer beside the experts has the name that experts had before transformers 5."""
+    model, tokenizer = load_pretrained(base_of(folders[kind]), frozen=True)
     with pytest.raises(
-        UserError, match=r"^--targets: peft .* cannot adapt .* of Qwen3MoeForCausalLM, such as .*attention\.$"
+        UserError,
+        match=r"^--targets: peft .* cannot adapt .* layers of .*ForCausalLM, such as .*attention\.$",
     ):
         add_lora(model, tokenizer, LoRAConfig(dropout=0.0, targets=("all",)))
 

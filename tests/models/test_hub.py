@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, BertConfig
 
 from common.models.weight_files import CARD
+from tests.support import architectures
 from tests.support.hub_server import (
     COMMIT,
     DYING,
@@ -59,6 +60,28 @@ def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
         assert "BertForMaskedLM cannot generate text" in home.refusal("team/bert")
         assert not [asked for asked in it.requests if "safetensors" in asked]
         assert names(home.locate("team/bart", "main", "seq2seq").folder) == set(original.safe)
+
+
+EXPERTS_IN_4_BITS = """
+from common.models import hub, pretrained
+from common.models.config import PretrainedConfig
+real = hub.locate
+def locate(name):
+    hub.locate = real
+    return pretrained.locate(PretrainedConfig(model=name, quantization="nf4"))
+hub.locate = locate
+"""
+
+
+@pytest.mark.slow
+def test_settings_that_a_model_does_not_support_are_refused_before_its_weights_are_fetched(
+    original: Original, tmp_path: Path
+) -> None:
+    config = architectures.BUILD["qwen3_moe"]().config.to_json_string(use_diff=False).encode()
+    with served(Hub({"team/moe": original.safe | {"config.json": config}})) as it:
+        found = Home(tmp_path, it.url).refusal("team/moe", before=EXPERTS_IN_4_BITS)
+        assert "--quantization nf4: bitsandbytes cannot quantize the experts of Qwen3MoeForCausalLM" in found
+        assert not [asked for asked in it.requests if "safetensors" in asked]
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ CONFIG = TrainingConfig(
 def trained(base: Path, folder: Path, lora: bool, config: TrainingConfig = CONFIG) -> dict[str, float]:
     """Train the model in the folder `base`; return the number of steps and a checksum of the trained weights."""
     pretrained = PretrainedConfig(model=str(base), dtype="float32")
-    model, tokenizer = load_pretrained(pretrained, frozen=lora)
+    model, tokenizer = load_pretrained(pretrained, frozen=lora, sharded=config.sharding == "fsdp")
     if lora:
         torch.manual_seed(0)
         model = add_lora(model, tokenizer, LoRAConfig(rank=2, alpha=4, dropout=0.0, targets=("all",)))
@@ -59,13 +59,13 @@ def trained(base: Path, folder: Path, lora: bool, config: TrainingConfig = CONFI
 
 
 def main(folder: Path, kinds: list[str]) -> None:
-    """Train each of `kinds`, such as gpt2 or gpt2:full or gpt2:fsdp, and write what was found."""
+    """Train each of `kinds`, such as gpt2, gpt2:full, gpt2:fsdp or gpt2:full-fsdp, and write what was found."""
     found: dict[str, object] = {}
     for case in kinds:
         kind, _, way = case.partition(":")
-        config = TrainingConfig(**{**vars(CONFIG), "sharding": "fsdp"}) if way == "fsdp" else CONFIG
+        config = TrainingConfig(**{**vars(CONFIG), "sharding": "fsdp"}) if "fsdp" in way else CONFIG
         try:
-            found[case] = trained(folder / kind, folder / f"run-{kind}-{way}", way != "full", config)
+            found[case] = trained(folder / kind, folder / f"run-{kind}-{way}", "full" not in way, config)
         except UserError as error:
             found[case] = str(error)
     (folder / f"found-{distributed.rank()}.json").write_text(json.dumps(found), encoding="utf-8")

@@ -151,6 +151,23 @@ def _qwen3_5_vision() -> PreTrainedModel:
     return transformers.Qwen3_5ForConditionalGeneration(config)
 
 
+SHARED_EXPERTS = {
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+    "n_group": 1,
+    "topk_group": 1,
+}
+LATENT_ATTENTION = {
+    "num_key_value_heads": 2,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 16,
+    "qk_rope_head_dim": 16,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 16,
+}
 _MOE = {"num_experts": 4, "moe_intermediate_size": 32}
 BUILD: dict[str, Callable[[], PreTrainedModel]] = {
     "bart": _made("BartForConditionalGeneration", "BartConfig", **BART),
@@ -169,6 +186,8 @@ BUILD: dict[str, Callable[[], PreTrainedModel]] = {
     "qwen3_moe": _made("Qwen3MoeForCausalLM", "Qwen3MoeConfig", **QWEN3, **_MOE, num_experts_per_tok=2),
     "gpt_oss": _made("GptOssForCausalLM", "GptOssConfig", **QWEN3, num_local_experts=4, num_experts_per_tok=2,
                      sliding_window=16),
+    "deepseek_v3": _made("DeepseekV3ForCausalLM", "DeepseekV3Config", **{**LLAMA, **LATENT_ATTENTION}, **SHARED_EXPERTS),
+    "solar_open": _made("SolarOpenForCausalLM", "SolarOpenConfig", **QWEN3, **SHARED_EXPERTS),
     "qwen3_5": _made("Qwen3_5ForCausalLM", "Qwen3_5TextConfig", **QWEN3_5),
     "qwen3_5_vision": _qwen3_5_vision,
     "lfm2": _made("Lfm2ForCausalLM", "Lfm2Config", **LLAMA, layer_types=["conv", "full_attention"],
