@@ -20,7 +20,7 @@ class SettingSource:
     default: str
     """Its default as the command line takes it; "" when that is not a plain value."""
     values: tuple[str, ...]
-    """All its values, for true or false and for a choice that is written in the class itself."""
+    """Values that can be named: true and false, and those of a choice that is written in the class itself."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,14 @@ def _text(default: ast.expr | None) -> str:
 
 
 def _choices(annotation: ast.expr) -> tuple[str, ...]:
-    if isinstance(annotation, ast.Name) and annotation.id == "bool":
-        return ("true", "false")
+    values: tuple[str, ...] = ()
     for node in ast.walk(annotation):
+        if isinstance(node, ast.Name) and node.id == "bool":
+            values += ("true", "false")
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
-            return tuple(
+            values += tuple(
                 each.value
                 for each in ast.walk(node.slice)
                 if isinstance(each, ast.Constant) and isinstance(each.value, str)
             )
-    return ()
+    return values

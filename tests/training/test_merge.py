@@ -101,7 +101,7 @@ def test_a_full_disk_is_named_before_anything_is_written(
     monkeypatch.setattr("common.runs.requirements.shutil.disk_usage", lambda _: SimpleNamespace(free=100_000))
     before = sorted(repository.rglob("*"))
     with pytest.raises(
-        UserError, match=r"merged/exp010: needs about \d+ MB, but only 0 MB are free .* make room\.$"
+        UserError, match=r"merged/exp010: needs about \d+ kB, but only 100 kB are free .* make room\.$"
     ):
         merge_run("daily_talk", "exp010")
     assert sorted(repository.rglob("*")) == before
