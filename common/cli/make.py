@@ -16,80 +16,18 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING or __package__:
+    from common.cli.targets import OPTIONS, SWITCHES, TARGETS
+else:  # a script: common/ cannot be imported before anything is installed
+    from targets import OPTIONS, SWITCHES, TARGETS
 
 
-@dataclass(frozen=True)
-class Target:
-    """The settings of one target of the Makefile."""
-
-    takes: str = ""
-    """Names of the settings that become options, in their order on the command line."""
-    needs: str = ""
-    """Names of the settings that must be given."""
-    example: str = ""
-    """Settings that work; shown when one is missing."""
-    argument: str = ""
-    """Name of the setting that is the command's argument; "" when the command takes none."""
-    before: str = ""
-    """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
-    module: str = "common"
-    """The module that runs; another one gets no name of a target."""
-    choices: str = ""
-    """The values of the setting that must be given, when a few words say all of them."""
-
-
-_STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
-_WAYS = "paraphrase, back_translation, speaker_swap, turn_drop, sentence_drop"
-TARGETS: dict[str, Target] = {
-    "help": Target(),
-    "setup": Target(),
-    "doctor": Target("comp"),
-    "demo": Target(),
-    "data": Target("comp from", "comp from", "comp=dialogue_summarization from=PATH"),
-    "leaks": Target("comp"),
-    "stats": Target("comp"),
-    "use": Target("comp", "comp", "comp=daily_talk"),
-    "list": Target("comp"),
-    "settings": Target("run comp method", "", "exp=exp002", "exp"),
-    "results": Target("comp all markdown"),
-    "runs": Target("comp"),
-    "note": Target("run text comp", "run text", 'run=exp002 text="wider; still improving at the end"'),
-    "archive": Target("run comp", "run", "run=exp002"),
-    "restore": Target("run comp", "run", "run=exp002"),
-    "train": _STAGE,
-    "infer": _STAGE,
-    "merge": Target("comp", "run", "run=exp010", "run"),
-    "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
-    "smoke": Target("", "", "exp=exp002", "exp"),
-    "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
-    "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
-    "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
-    "score": Target("pred split comp all stemmer per-example", "pred", "pred=exp002 split=dev"),
-    "compare": Target("a b split comp all stemmer", "a b", "a=exp002 b=exp011"),
-    "submit": Target("comp blend missing jobs stale force note all"),
-    "blend-report": Target("comp blend args"),
-    "postprocess": Target("run comp all", "run", "run=exp002"),
-    "leaderboard": Target("comp all"),
-    "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
-    "pick": Target("id off comp"),
-    "reproduce": Target("id comp", "id", "id=ID"),
-    "test": Target(),
-    "faults": Target("args", module="tests.faults"),
-    "gpu-check": Target("args", module="benchmarks.gpu"),
-    "audit": Target(),
-    "check": Target(),
-    "messages": Target(),
-    "completion": Target("shell"),
-    "format": Target(),
-}
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
-_OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 _OF_MAKE = ("PYTHON", "VENV")
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
@@ -135,7 +73,7 @@ def _option(name: str, value: str) -> list[str]:
                 f"args={_shown(value)}: a quote is not closed, or a backslash is the last character; "
                 "put a value with spaces in quotes: args=\"--model 'my models/kobart'\"."
             )
-    return [f"--{_OPTIONS.get(name, name)}={value}"] if value else []
+    return [f"--{OPTIONS.get(name, name)}={value}"] if value else []
 
 
 def require_known(goals: Sequence[str], names: Sequence[str]) -> None:

@@ -272,7 +272,7 @@ def test_a_question_mark_lists_the_methods(repository: Path) -> None:
 
 
 def test_make_knows_the_methods_without_importing_them() -> None:
-    from common.cli.make import TARGETS
+    from common.cli.targets import TARGETS
 
     assert TARGETS["augment"].choices == ", ".join(AUGMENT_METHODS)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import make as settings_of_make
-from common.cli.make import TARGETS
+from common.cli.targets import TARGETS
 from tests.support import REPOSITORY
 from tests.support.commands import Ended, failed, files, make
 

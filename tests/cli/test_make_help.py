@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from common.cli import make as settings_of_make
-from common.cli.make import SWITCHES, TARGETS
 from common.cli.make_help import GROUPS, OF_TARGET, SETTINGS, read, setting
+from common.cli.targets import SWITCHES, TARGETS
 from tests.cli.test_terminal import cells, plain
 from tests.support import REPOSITORY
 from tests.support.commands import environment_without_make, failed, files, make
@@ -139,13 +139,9 @@ def test_a_terminal_without_hangul_gets_english(repository: Path) -> None:
 
 
 def test_make_help_needs_nothing_installed(repository: Path) -> None:
-    code = (
-        "import runpy, sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; sys.argv = [sys.argv[1]]; "
-        "runpy.run_path(sys.argv[0], run_name='__main__')"
-    )
     for goals, wanted in (("help", "Main path"), ("help train", "required: "), ("list", "")):
         ended = subprocess.run(
-            [sys.executable, "-S", "-c", code, str(REPOSITORY / "common/cli/make.py")],
+            [sys.executable, "-S", str(REPOSITORY / "common/cli/make.py")],
             env={"KDS_GOALS": goals, "PATH": os.environ["PATH"]},
             cwd=repository, capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -31,7 +31,7 @@ def test_a_wrong_value_is_named_as_the_setting_of_make(repository: Path, words: 
 
 
 def test_the_settings_are_those_of_make() -> None:
-    assert {option: name for name, option in makefile._OPTIONS.items()} == SETTINGS
+    assert {option: name for name, option in makefile.OPTIONS.items()} == SETTINGS
 
 
 def test_the_targets_that_pass_options_on_are_those_of_make() -> None:

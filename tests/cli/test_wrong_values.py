@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common.cli.make import SWITCHES, TARGETS, settings
+from common.cli.make import settings
+from common.cli.targets import SWITCHES, TARGETS
 from common.submission import ledger
 from tests.faults.outcome import message_fault
 from tests.support.commands import Ended, files, make

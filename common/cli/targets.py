@@ -1,0 +1,74 @@
+"""List the targets of the Makefile, and the settings that each takes. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """The settings of one target of the Makefile."""
+
+    takes: str = ""
+    """Names of the settings that become options, in their order on the command line."""
+    needs: str = ""
+    """Names of the settings that must be given."""
+    example: str = ""
+    """Settings that work; shown when one is missing."""
+    argument: str = ""
+    """Name of the setting that is the command's argument; "" when the command takes none."""
+    before: str = ""
+    """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
+    module: str = "common"
+    """The module that runs; another one gets no name of a target."""
+    choices: str = ""
+    """The values of the setting that must be given, when a few words say all of them."""
+
+
+_STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
+_WAYS = "paraphrase, back_translation, speaker_swap, turn_drop, sentence_drop"
+TARGETS: dict[str, Target] = {
+    "help": Target(),
+    "setup": Target(),
+    "doctor": Target("comp"),
+    "demo": Target(),
+    "data": Target("comp from", "comp from", "comp=dialogue_summarization from=PATH"),
+    "leaks": Target("comp"),
+    "stats": Target("comp"),
+    "use": Target("comp", "comp", "comp=daily_talk"),
+    "list": Target("comp"),
+    "settings": Target("run comp method", "", "exp=exp002", "exp"),
+    "results": Target("comp all markdown"),
+    "runs": Target("comp"),
+    "note": Target("run text comp", "run text", 'run=exp002 text="wider; still improving at the end"'),
+    "archive": Target("run comp", "run", "run=exp002"),
+    "restore": Target("run comp", "run", "run=exp002"),
+    "train": _STAGE,
+    "infer": _STAGE,
+    "merge": Target("comp", "run", "run=exp010", "run"),
+    "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
+    "smoke": Target("", "", "exp=exp002", "exp"),
+    "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
+    "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
+    "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
+    "score": Target("pred split comp all stemmer per-example", "pred", "pred=exp002 split=dev"),
+    "compare": Target("a b split comp all stemmer", "a b", "a=exp002 b=exp011"),
+    "submit": Target("comp blend missing jobs stale force note all"),
+    "blend-report": Target("comp blend args"),
+    "postprocess": Target("run comp all", "run", "run=exp002"),
+    "leaderboard": Target("comp all"),
+    "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
+    "pick": Target("id off comp"),
+    "reproduce": Target("id comp", "id", "id=ID"),
+    "test": Target(),
+    "faults": Target("args", module="tests.faults"),
+    "gpu-check": Target("args", module="benchmarks.gpu"),
+    "audit": Target(),
+    "check": Target(),
+    "messages": Target(),
+    "completion": Target("shell"),
+    "format": Target(),
+}
+SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
+OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
+"""Setting → the option of `python -m common` that it becomes, where the two have different names."""
