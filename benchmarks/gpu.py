@@ -27,7 +27,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # for python -m benchmarks.gpu
+sys.path.append(
+    str(Path(__file__).resolve().parent)
+)  # for python -m benchmarks.gpu; last, because rouge.py is not rouge
 
 from gpu_sections import page
 from gpu_sections.worker import SECTIONS, Section, work

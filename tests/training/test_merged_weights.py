@@ -86,7 +86,10 @@ def adapt(base: Path, best: Path, lora: LoraConfig | None = None, tags: Sequence
     config = PretrainedConfig(model=str(base), dtype="float32")
     model, tokenizer = load_pretrained(config, frozen=True)
     if lora is None:
-        lora_config = LoRAConfig(rank=4, alpha=16, targets=("all",), added_tags=bool(tags))
+        experts = "moe" in model.config.model_type  # whose adapters cannot use dropout
+        lora_config = LoRAConfig(
+            rank=4, alpha=16, targets=("all",), added_tags=bool(tags), dropout=0.0 if experts else 0.05
+        )
         adapted = add_lora(model, tokenizer, lora_config, tags)
     else:
         adapted = get_peft_model(model, lora)
