@@ -106,7 +106,8 @@ def test_every_line_fits_the_terminal_and_says_what_a_pipe_gets(
         ".venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]'",
         ".venv/bin/wandb login",
     )
-    assert all(any(command in line for line in text.splitlines()) for command in commands)
+    broken = [command for command in commands if not any(command in line for line in text.splitlines())]
+    assert not broken, text
     measured = ("memory", "disk", "CPU")  # may change between two calls
     for line in doctor(repository, stubs, KDS_LANG=language).stdout.splitlines():
         if line and line.split()[1] not in measured:
