@@ -34,7 +34,7 @@ sys.path.append(
 from gpu_sections import page
 from gpu_sections.worker import SECTIONS, Section, work
 
-from common.core.errors import UserError
+from common.core.errors import UserError, first_line
 from common.core.files import root, shown, write_text
 from common.core.messages import brief
 from common.core.terminal import error_line
@@ -123,7 +123,6 @@ def run(options: argparse.Namespace, results: Path) -> list[dict[str, Any]]:
     deadline = time.monotonic() + 60 * options.minutes
     lines: list[dict[str, Any]] = []
     worker: Worker | None = None
-    results.parent.mkdir(parents=True, exist_ok=True)
     with results.with_name("log.txt").open("w", encoding="utf-8") as log:
         try:
             for name in options.only:
@@ -169,17 +168,53 @@ def skipped(section: Section, deadline: float) -> dict[str, Any] | None:
     return {"status": "skipped", "seconds": 0.0, "why": why, "cases": {}}
 
 
+def require_place(results: Path) -> None:
+    """Make the folder of the results; end with one line when the file cannot be there."""
+    why = "is a folder" if results.is_dir() else None
+    try:
+        results.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"its folder cannot be made ({error.strerror})"
+    if why:
+        stop(f"--results {brief(str(results))}: {why}; name a file, such as outputs/gpu-check/results.jsonl.")
+
+
 def read(results: Path) -> list[dict[str, Any]]:
     """Return the lines of a results file; end with one line when it cannot be read."""
     try:
         lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
         wanted = {"section", "status", "seconds", "cases"}
-        if all(isinstance(line, dict) and wanted <= set(line) for line in lines):
+        if all(isinstance(line, dict) and wanted <= set(line) and _has_cases(line) for line in lines):
             return lines
         why: str | None = "not the lines of a run"
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not JSON lines"
     stop(f"--results {shown(results)}: cannot be read ({why}); write it with: make gpu-check")
+
+
+def _has_cases(line: dict[str, Any]) -> bool:
+    cases = line["cases"]
+    return isinstance(cases, dict) and all(isinstance(found, dict) for found in cases.values())
+
+
+def write_page(path: Path, results: Path) -> None:
+    """Write the page from a results file; end with one line when it cannot be made."""
+    lines = read(results)
+    card = page.gpu(lines)
+    if card is None and any(line["cases"] and not line.get("tiny") for line in lines):
+        stop(
+            f"--results {shown(results)}: does not say which GPU was measured, because its section environment did not "
+            "end; measure again with that section (--only environment …)."
+        )
+    try:
+        text = page.text(lines)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        stop(
+            f"--results {shown(results)}: cannot be read ({type(error).__name__}: {first_line(error)}); write it with: "
+            "make gpu-check"
+        )
+    write_text(path, text)
+    print(f"{path}: {card or 'no GPU was measured'}")
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -199,7 +234,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         "--trl", default="", metavar="FOLDER", help="folder that trl and liger-kernel are installed into"
     )
     parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="file of the lines (outputs/gpu-check/results.jsonl)"
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="file of the lines (outputs/gpu-check/results.jsonl, tiny.jsonl with --tiny)",
     )
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help="run nothing: write this page from the results"
@@ -219,10 +257,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         stop(
             f"--trl {brief(found.trl)}: has no folder trl; install it with: pip install --no-deps --target FOLDER trl"
         )
-    if found.page and not found.page.parent.is_dir():
-        stop(
-            f"--page {brief(str(found.page))}: its folder does not exist; wanted a file such as docs/benchmarks-gpu.md."
-        )
+    if found.page and (found.page.is_dir() or not found.page.parent.is_dir()):
+        why = "is a folder" if found.page.is_dir() else "its folder does not exist"
+        stop(f"--page {brief(str(found.page))}: {why}; wanted a file such as docs/benchmarks-gpu.md.")
+    found.only = list(dict.fromkeys(found.only))
     found.trl = found.trl and str(Path(found.trl).resolve())
     return found
 
@@ -233,12 +271,14 @@ def main() -> None:
     if given.worker:
         work(tiny=given.tiny, trl=given.trl)
         return
-    results = given.results or root() / "outputs" / "gpu-check" / "results.jsonl"
+    # Trying the script must not replace what a GPU has measured.
+    results = given.results or root() / "outputs" / "gpu-check" / (
+        "tiny.jsonl" if given.tiny else "results.jsonl"
+    )
     if given.page:
-        lines = read(results)
-        write_text(given.page, page.text(lines))
-        print(f"{given.page}: {page.gpu(lines) or 'no GPU was measured'}")
+        write_page(given.page, results)
         return
+    require_place(results)
     try:
         lines = run(given, results)
     except KeyboardInterrupt:

@@ -89,28 +89,17 @@ class MergedWeights:
             if not grown and not any(self._change(name) for name in group.parameters):
                 for tensor in group.stored:
                     self._add(tensor, partial(chunks_of, tensor))
-            elif group.converter is None:
+                continue
+            _require_known_types(group.stored)
+            if group.converter is None:
                 (tensor,) = group.stored
                 (name,) = group.parameters
                 meta = torch.empty(self._shapes[name], device="meta")
-                self._add(
-                    info_of(tensor.name, meta, tensor.dtype), partial(self._simple, tensor, name), tensor
-                )
+                self._add(info_of(tensor.name, meta, tensor.dtype), partial(self._simple, tensor, name))
             else:
                 self._add_converted(group)
 
-    def _add(
-        self,
-        info: TensorInfo,
-        content: Callable[[], Iterator[bytes | memoryview]],
-        *changed: StoredTensor,
-    ) -> None:
-        for tensor in changed:
-            if tensor.dtype not in DTYPES:
-                raise UserError(
-                    f"{shown(tensor.path)}: {tensor.name} has the type {tensor.dtype}; adapters can only be merged into "
-                    f"{', '.join(DTYPES)}. Train on weights of 16 or 32 bits."
-                )
+    def _add(self, info: TensorInfo, content: Callable[[], Iterator[bytes | memoryview]]) -> None:
         self.tensors.append(info)
         self._content[info.name] = content
 
@@ -142,7 +131,7 @@ class MergedWeights:
             yield bytes_of(written.pop(name), dtype)
 
         for name, tensor in revert_weight_conversion(self._model, meta).items():
-            self._add(info_of(name, tensor, dtype), partial(content, name), *group.stored)
+            self._add(info_of(name, tensor, dtype), partial(content, name))
 
 
 @dataclass
@@ -197,6 +186,15 @@ def _groups(
         metas = {one.name: torch.empty(one.shape, device="meta") for one in group.stored}
         group.parameters = group.convert(model, metas)
     return list(found.values())
+
+
+def _require_known_types(tensors: Iterable[StoredTensor]) -> None:
+    for tensor in tensors:
+        if tensor.dtype not in DTYPES:
+            raise UserError(
+                f"{shown(tensor.path)}: {tensor.name} has the type {tensor.dtype}; adapters can only be merged into "
+                f"{', '.join(DTYPES)}. Train on weights of 16 or 32 bits."
+            )
 
 
 def _without_weights(base: Path, vocabulary: int) -> PreTrainedModel:

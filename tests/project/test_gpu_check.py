@@ -122,6 +122,7 @@ def test_sections_are_skipped_aloud_when_time_is_short(tmp_path: Path) -> None:
         (["--minutes", "nan"], "--minutes: found nan, wanted a number above 0"),
         (["--minutes", "many"], "argument --minutes: invalid float value: 'many'"),
         (["--trl", "/nowhere"], "--trl '/nowhere': has no folder trl; install it with: pip install"),
+        (["--page", "/"], "--page '/': is a folder; wanted a file such as docs/benchmarks-gpu.md"),
         (["--page", "/nowhere/page.md"], "--page '/nowhere/page.md': its folder does not exist"),
         (["\x1b[31mno", "such/thing"], "'\\x1b[31mno' is no option"),
     ],
@@ -143,6 +144,11 @@ def test_a_wrong_option_is_one_line(
         ("{}\nnot json", "not JSON lines"),
         ("[1]", "not the lines of a run"),
         ('{"section": "kobart"}', "not the lines of a run"),
+        ('{"section": "kobart", "status": "done", "seconds": 1, "cases": [1]}', "not the lines of a run"),
+        (
+            '{"section": "kobart", "status": "done", "seconds": 1, "cases": {"fit": 1}}',
+            "not the lines of a run",
+        ),
     ],
 )
 def test_a_page_needs_results(
@@ -155,6 +161,55 @@ def test_a_page_needs_results(
         gpu.read(results)
     shown = capsys.readouterr()
     assert why in shown.err and "make gpu-check" in shown.err and shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [(".", "is a folder"), ("file/run/results.jsonl", "its folder cannot be made (Not a directory)")],
+)
+def test_results_need_a_place_before_anything_is_measured(tmp_path: Path, place: str, why: str) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    ended = run("--tiny", "--results", str(tmp_path / place))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (
+        ended.stderr.startswith("error: --results ") and why in ended.stderr and ended.stderr.count("\n") == 1
+    )
+
+
+def test_trying_the_script_keeps_what_a_gpu_has_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    places = []
+    monkeypatch.setattr(gpu, "run", lambda _, results: places.append(results) or [])
+    for arguments in (["--tiny"], []):
+        monkeypatch.setattr(sys, "argv", ["gpu.py", *arguments])
+        with pytest.raises(SystemExit):
+            gpu.main()
+    assert places == [tmp_path / "outputs/gpu-check" / name for name in ("tiny.jsonl", "results.jsonl")]
+
+
+def test_a_section_is_measured_once() -> None:
+    assert gpu.options(["--only", "qlora", "kobart", "qlora"]).only == ["qlora", "kobart"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda lines: lines[1:], "does not say which GPU was measured, because its section environment did not end"),
+        (lambda _: measured({"decoding/hf_decoder, 192 rows": {"tokens_per_second": "fast"}}), "TypeError"),
+    ],
+)  # fmt: skip
+def test_a_page_is_not_written_from_half_a_run(
+    tmp_path: Path, change: Any, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, written = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text("".join(json.dumps(line) + "\n" for line in change(measured())), "utf-8")
+    with pytest.raises(SystemExit):
+        gpu.write_page(written, results)
+    shown = capsys.readouterr()
+    assert why in shown.err and shown.err.count("\n") == 1
+    assert not written.exists()
 
 
 def measured(changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -86,10 +86,7 @@ def adapt(base: Path, best: Path, lora: LoraConfig | None = None, tags: Sequence
     config = PretrainedConfig(model=str(base), dtype="float32")
     model, tokenizer = load_pretrained(config, frozen=True)
     if lora is None:
-        experts = "moe" in model.config.model_type  # whose adapters cannot use dropout
-        lora_config = LoRAConfig(
-            rank=4, alpha=16, targets=("all",), added_tags=bool(tags), dropout=0.0 if experts else 0.05
-        )
+        lora_config = LoRAConfig(rank=4, alpha=16, dropout=0.0, targets=("all",), added_tags=bool(tags))
         adapted = add_lora(model, tokenizer, lora_config, tags)
     else:
         adapted = get_peft_model(model, lora)
@@ -235,6 +232,25 @@ def test_a_base_that_cannot_be_merged_into_is_named(tmp_path: Path) -> None:
     save_file(stored, base / SAFE, metadata={"format": "pt"})
     with pytest.raises(
         UserError, match=r"adapts model\.layers\.1\.self_attn\.q_proj\.weight, which .*does not have"
+    ):
+        MergedWeights(base, tmp_path / "best", 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "part", "name"),
+    [("llama", {"target_modules": ["q_proj"]}, "q_proj", r"model\.layers\.0\.self_attn\.q_proj\.weight"),
+     ("qwen3_moe", {"target_parameters": ["mlp.experts.down_proj"]}, "experts", r"model\.layers\.0\.mlp\.experts\.0\.")],
+)  # fmt: skip
+def test_a_base_of_weights_of_8_bits_is_named(
+    tmp_path: Path, kind: str, targets: dict[str, Any], part: str, name: str
+) -> None:
+    base = base_of(tmp_path / "base", kind)
+    adapt(base, tmp_path / "best", LoraConfig(**targets))
+    stored = load_file(base / SAFE)
+    stored |= {key: value.to(torch.float8_e4m3fn) for key, value in stored.items() if part in key}
+    save_file(stored, base / SAFE, metadata={"format": "pt"})
+    with pytest.raises(
+        UserError, match=rf"{name}.* has the type F8_E4M3; adapters can only be merged into F64"
     ):
         MergedWeights(base, tmp_path / "best", 0)
 
