@@ -18,6 +18,7 @@ _PAIRS = (
     (rf"◁{_NAMES}▷", rf"◁/{_NAMES}▷"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
     (r"<\|start_thinking\|>", r"<\|end_thinking\|>"),
+    (r"<\|think\|>", r"<\|/think\|>"),
     (r"<\|channel>\s*(?:thought|analysis)", r"<channel\|>"),
     (r"<unused94>", r"<unused95>"),
     (r"here is my thought process:", r"here is my response:"),
@@ -38,7 +39,14 @@ _THOUGHT = tuple(
     re.compile(rf"{begin}.*?(?:{end}|\Z)", re.IGNORECASE | re.DOTALL) for begin, end in _PAIRS[:-1]
 )  # to the end of the text when it does not end
 _THOUGHT_END = re.compile("|".join(end for _, end in _PAIRS[:-1]), re.IGNORECASE)
-_OPENED = re.compile(rf"(?:{'|'.join(begin for begin, _ in _PAIRS[:3])})\s*\Z", re.IGNORECASE)
+_BEGINS = re.compile("|".join(begin for begin, _ in _PAIRS[:-1]), re.IGNORECASE)
+_ENDED = re.compile(rf"{_THOUGHT_END.pattern}|<\|end\|>", re.IGNORECASE)  # Solar Open: <|think|><|end|>
+_ENDS = {  # where the end is not the begin with a slash
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|start_thinking|>": "<|END_THINKING|>",
+    "<|channel>": "<channel|>",
+    "<unused94>": "<unused95>",
+}
 
 
 def _without_thoughts(text: str) -> str:
@@ -71,10 +79,16 @@ def has_thought_tag(text: str) -> bool:
     return _THOUGHT_TAG.search(text) is not None
 
 
-def opened_thought(prompt: str) -> str:
-    """Return the tag, with the spaces after it, of a thought that begins at the end of a prompt; "" without one."""
-    found = _OPENED.search(prompt)
-    return found[0] if found else ""
+def opened_thought(prompt: str) -> tuple[str, str]:
+    """Return the part of a prompt that begins with an unended thought's tag, and the tag that ends it; "" twice without one."""
+    begins = list(_BEGINS.finditer(prompt))
+    if not begins or _ENDED.search(prompt, begins[-1].end()):
+        return "", ""
+    tag = begins[-1][0]
+    name = re.sub(r"\s[^<>]*", "", tag)  # without attributes
+    end = next((end for begin, end in _ENDS.items() if tag.lower().startswith(begin)), "")
+    slash = 2 if name.startswith("<|") else 1
+    return prompt[begins[-1].start() :], end or f"{name[:slash]}/{name[slash:]}"
 
 
 # --- control tokens of chat templates ---

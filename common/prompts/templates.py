@@ -146,6 +146,15 @@ def require_styles(names: Sequence[str]) -> None:
             raise UserError(f"prompt: the style {style} is named twice; name it once.")
 
 
+def require_only_styles(config: PromptConfig, styles: Sequence[str]) -> None:
+    """Raise UserError as `require_styles` does, and for a --style, which a recipe whose prompts are `styles` does not use."""
+    require_styles(styles)
+    if config.style != PromptConfig.style:
+        raise UserError(
+            f"--style {brief(config.style, 40)}: this recipe takes its prompts from --styles; use --styles {config.style} instead."
+        )
+
+
 def style_hash(style: str = "summarize") -> str:
     """Return the hex sha256 of the style's instruction, the system message and the question's template.
 

@@ -1,8 +1,11 @@
 """Render a prompt with a model's chat template: without the day of the run, without a thought, and without a traceback."""
 
 import datetime
+import json
 import logging
+import re
 from dataclasses import dataclass
+from string import ascii_letters
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
@@ -10,13 +13,15 @@ from transformers import PreTrainedTokenizerFast
 from common import prompts
 from common.core.errors import UserError, first_line
 from common.core.messages import brief
-from common.prompts import Prompt, PromptConfig
+from common.prompts import PLACEHOLDER, Prompt, PromptConfig
 from common.prompts.cleaning import opened_thought
 
 log = logging.getLogger(__name__)
 
 _CLOCK = "strftime_now"  # transformers' function for templates that print the date
-_DIRECTIVES = "aAwdbBmyYHIpMSfjUWGuVcxX"
+_DIRECTIVE = re.compile(r"%[-_0^#]*[EO]?[A-Za-z]")
+_EFFORTS = ("none", "minimal", "low")
+"""Values of `reasoning_effort` that mean least thinking, least first; a template may refuse those that it does not name."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,19 @@ def render(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> Rendered:
             raise UserError(
                 f"the chat template of {name} leaves the system message out; use --system-role auto or another model."
             )
-    system_role = bool(prompt.system) and not fault and prompt.system in text
-    if not system_role:
+    system_role = bool(prompt.system) and not fault and prompt.system in text and PLACEHOLDER in text
+    if not (system_role or (fixed and text)):
         text, fault = _render(tokenizer, prompt.without_system())
         if fault:
             raise UserError(
                 f"the chat template of {name} cannot render the prompt ({fault}); use another instruct model, or train "
                 "this one without a chat template as exp010 does."
             )
+    if text.count(PLACEHOLDER) != 1:
+        raise UserError(
+            f"the chat template of {name} prints the dialogue {text.count(PLACEHOLDER)} times, wanted once; use another "
+            "instruct model, or train this one without a chat template as exp010 does."
+        )
     return Rendered(_before_answer(text, prompt.config.thinking), system_role, _CLOCK in _source(tokenizer))
 
 
@@ -92,41 +102,80 @@ def _source(tokenizer: PreTrainedTokenizerFast) -> str:
 
 def _render(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> tuple[str, str]:
     """Return the rendered text and "", or "" and the fault."""
-    thinking = prompt.config.thinking
+    messages: list[dict[str, Any]] = [*prompt.chat()]
+    text, fault = _rendered(tokenizer, messages, prompt.config)
+    if PLACEHOLDER not in text:
+        # Templates of some multimodal models only read messages that are lists of parts.
+        parts = [{**m, "content": [{"type": "text", "text": m["content"]}]} for m in messages]
+        other, _ = _rendered(tokenizer, parts, prompt.config)
+        if PLACEHOLDER in other and "'type'" not in other and '"type"' not in other:
+            return other, ""
+    return text, fault
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerFast, messages: list[dict[str, Any]], config: PromptConfig
+) -> tuple[str, str]:
+    """Return the messages as the template renders them and "", or "" and the fault."""
     try:
         source = _source(tokenizer)
         text = tokenizer.apply_chat_template(
-            prompt.chat(),
-            chat_template=_clock(prompt.config.day()) + source if _CLOCK in source else source,
+            messages,
+            chat_template=_clock(config.day(), source) + source if _CLOCK in source else source,
             tokenize=False,
             add_generation_prompt=True,
-            # The names in Qwen3, EXAONE 4 and Gemma 4; Granite and DeepSeek; HyperCLOVA X. Templates ignore the others.
-            enable_thinking=thinking,
-            thinking=thinking,
-            skip_reasoning=not thinking,
+            **_thinking(source, config.thinking),
         )
     except Exception as error:  # a template is a program of the model's author and may raise anything
         return "", first_line(error).rstrip(".")
     return str(text), ""
 
 
-def _clock(day: datetime.date) -> str:
+def _thinking(source: str, wanted: bool) -> dict[str, Any]:
+    """Return the variables that switch thinking in a chat template; templates ignore the names that they do not use."""
+    # Qwen3, EXAONE 4 and Gemma 4; Granite and DeepSeek; HyperCLOVA X.
+    found: dict[str, Any] = {"enable_thinking": wanted, "thinking": wanted, "skip_reasoning": not wanted}
+    if wanted:
+        return found
+    if "thinking_budget" in source:  # Seed-OSS
+        found["thinking_budget"] = 0
+    if "reasoning_effort" in source:  # Solar Open, Mistral
+        named = [value for value in _EFFORTS if re.search(rf"""['"]{value}['"]""", source)]
+        found |= {"reasoning_effort": named[0]} if named else {}
+    return found
+
+
+def _clock(day: datetime.date, source: str) -> str:
     """Return a Jinja macro that replaces transformers' clock with one that stands still at the start of a day.
 
     apply_chat_template hands only plain data to a template, so a function of ours cannot be passed.
     """
     at = datetime.datetime.combine(day, datetime.time())
-    values = {f"%{letter}": at.strftime(f"%{letter}") for letter in _DIRECTIVES}
-    short = {f"%-{letter}": str(int(at.strftime(f"%{letter}"))) for letter in "dmyHIMSj"}
-    replaced = "".join(f" | replace('{key}', '{value}')" for key, value in {**short, **values}.items())
+    values = {}
+    # A format that the template puts together from pieces has simple directives.
+    for directive in {*_DIRECTIVE.findall(source), *(f"%{letter}" for letter in ascii_letters)}:
+        try:
+            values[directive] = at.strftime(directive)
+        except ValueError:  # not known to this operating system
+            continue
+    changed = sorted((d for d, value in values.items() if value != d), key=lambda d: (-len(d), d))
+    pairs = [("%%", "\0"), *((directive, values[directive]) for directive in changed), ("\0", "%")]
+    replaced = "".join(f" | replace({json.dumps(key)}, {json.dumps(value)})" for key, value in pairs)
     # The line break belongs to the tag before it (`trim_blocks`), so the template begins at the start of a line as before.
     return f"{{% macro {_CLOCK}(format) %}}{{{{ format{replaced} }}}}{{% endmacro %}}\n"
 
 
 def _before_answer(text: str, thinking: bool) -> str:
     """Return a rendered prompt that does not end inside a thought."""
-    opened = opened_thought(text)
+    place = text.index(PLACEHOLDER)
+    opened, end = opened_thought(text[place:])
     if not opened:
         return text
-    tag = opened.strip()
-    return text.removesuffix(opened) if thinking else f"{text.rstrip()}\n\n{tag[0]}/{tag[1:]}\n\n"
+    if thinking:
+        return text.removesuffix(opened)
+    # Only tags that look like XML stand on lines of their own.
+    return (
+        f"{text}{end}"
+        if end.startswith("<|") or end.endswith("|>") or "unused" in end
+        else f"{text.rstrip()}\n\n{end}\n\n"
+    )

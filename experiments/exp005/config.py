@@ -6,7 +6,7 @@ from common.core.ranges import Seed
 from common.generation.config import DecodingConfig
 from common.models.config import PretrainedConfig
 from common.postprocess.rules import PostprocessConfig
-from common.prompts import PromptConfig, Styles, require_styles
+from common.prompts import PromptConfig, Styles, require_only_styles
 from common.tokenization.config import LengthConfig
 
 TITLE = "Qwen2.5-7B-Instruct, few-shot, not trained"
@@ -28,8 +28,8 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
 
     def require_consistent(self) -> None:
-        """Raise UserError for a style that does not exist, and for one that is named twice."""
-        require_styles(self.styles)
+        """Raise UserError for a style that does not exist or is named twice, and for --style, which nothing here uses."""
+        require_only_styles(self.prompt, self.styles)
 
 
 SMOKE = Config(

@@ -9,7 +9,7 @@ from common.core.errors import UserError
 from common.core.ranges import Seed
 from common.llm import LLMConfig
 from common.postprocess.rules import PostprocessConfig
-from common.prompts import PromptConfig, Styles, require_styles
+from common.prompts import PromptConfig, Styles, require_only_styles
 
 TITLE = "Solar API, few-shot, several samples"
 MODEL = "solar-pro3"
@@ -37,8 +37,8 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
 
     def require_consistent(self) -> None:
-        """Raise UserError for a style that does not exist or is named twice, and for settings of local models."""
-        require_styles(self.styles)
+        """Raise UserError for a style that does not exist or is named twice, for --style, and for settings of local models."""
+        require_only_styles(self.prompt, self.styles)
         if self.prompt.thinking or self.prompt.date != PromptConfig.date:
             raise UserError(
                 "--thinking and --date only apply to models on this machine; for an API use --extra, such as "

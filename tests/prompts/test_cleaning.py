@@ -113,10 +113,20 @@ def test_a_final_answer_is_the_tidied_one(form: str) -> None:
     assert final_answer(form.replace("%s", ONE)) == ONE
 
 
-def test_a_thought_that_a_prompt_opens_is_found() -> None:
-    assert opened_thought("assistant\n<think>\n") == "<think>\n"
-    for closed in ("assistant\n", "<think>\n\n</think>\n\n", "<think>\n비"):
-        assert opened_thought(closed) == ""
+@pytest.mark.parametrize(
+    ("opened", "end"),
+    [
+        ("<think>\n", "</think>"), ("<think>\nOkay, ", "</think>"), ('<thought kind="x">', "</thought>"), ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"), ("<seed:think>\n", "</seed:think>"), ("<|think|>\n", "<|/think|>"),
+        ("<|begin_of_thought|>\n\n", "<|end_of_thought|>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ("<|channel>thought\n", "<channel|>"), ("<unused94>thought\n", "<unused95>"),
+    ],
+)  # fmt: skip
+def test_a_thought_that_a_prompt_opens_is_found(opened: str, end: str) -> None:
+    assert opened_thought(f"assistant\n{opened}") == (opened, end)
+    assert opened_thought(f"<think>비</think>\nassistant\n{opened}") == (opened, end)
+    for closed in ("assistant\n", f"{opened}\n\n{end}\n\n"):
+        assert opened_thought(closed) == ("", "")
 
 
 @pytest.mark.parametrize(

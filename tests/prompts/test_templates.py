@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,14 @@ def test_an_unknown_style_lists_those_there_are() -> None:
     for ask in (lambda: prompt(config=PromptConfig(style="haiku")), lambda: style_hash("../system")):
         with pytest.raises(UserError, match=r"no style .*summarize"):
             ask()
+
+
+@pytest.mark.parametrize("name", ["exp005", "exp006"])
+def test_a_style_that_a_recipe_with_several_does_not_use_is_refused(name: str) -> None:
+    config = import_module(f"experiments.{name}.config").Config
+    with pytest.raises(UserError, match=r"--style 'outcome': .* use --styles outcome instead"):
+        config(prompt=PromptConfig(style="outcome")).require_consistent()
+    config(styles=("outcome",)).require_consistent()
 
 
 def test_a_chat_with_shots_and_a_system_message() -> None:

@@ -107,6 +107,58 @@ def test_a_prompt_never_ends_inside_a_thought() -> None:
     assert text(TURNS + "[THINK]").endswith("[THINK]\n\n[/THINK]\n\n")
 
 
+@pytest.mark.parametrize(
+    ("opened", "closed"),
+    [
+        ("<think>\nOkay, ", "<think>\nOkay,\n\n</think>\n\n"),
+        ("<|START_THINKING|>", "<|START_THINKING|><|END_THINKING|>"),
+        ("<|channel>thought\n\n", "<|channel>thought\n<channel|>"),
+    ],
+)
+def test_a_thought_is_ended_as_its_model_does(opened: str, closed: str) -> None:
+    assert text(TURNS + opened).endswith(f"<|im_start|>assistant\n{closed}")
+    assert text(TURNS + opened, thinking=True).endswith("<|im_start|>assistant\n")
+
+
+def test_templates_that_name_an_effort_or_a_budget_get_the_least() -> None:
+    solar = TURNS + "{% if reasoning_effort in ['low', 'minimal'] %}<|think|><|end|>{% endif %}"
+    assert text(solar).endswith("<|think|><|end|>")
+    assert text(solar, thinking=True).endswith("assistant\n")
+    strict = (
+        "{% if reasoning_effort is defined and reasoning_effort not in ['none', 'high'] %}"
+        "{{ raise_exception('reasoning_effort must be none or high') }}{% endif %}"
+    )
+    assert text(f"{strict}{TURNS}{{{{ reasoning_effort }}}}").endswith("none")
+    assert text(f"{TURNS}{{{{ reasoning_effort | default('medium') }}}}").endswith("medium")
+    assert text(f"{TURNS}{{{{ thinking_budget }}}}").endswith("0")
+
+
+PARTS = (
+    "{% for message in messages %}<{{ message['role'] }}>{% for part in message['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}\n{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [PARTS, "{% for m in messages %}<{{ m.role }}>{{ m.content[0]['text'] }}\n{% endfor %}"])  # fmt: skip
+def test_a_template_that_reads_parts_gets_parts(template: str) -> None:
+    made = chat.render(model(template), prompts.prompt(ROWS[:1]))
+    whole = TURNS.replace("<|im_start|>", "<").replace(" | trim }}<|im_end|>", " }}")
+    assert made.system_role
+    assert made.text.count(PLACEHOLDER) == 1
+    assert "type" not in made.text
+    assert made.text.startswith(text(whole)[:8].replace("\n", ">"))
+
+
+@pytest.mark.parametrize(
+    ("template", "times"),
+    [("{% for m in messages %}{{ m.content }}{{ m.content }}{% endfor %}", 2), ("{{ messages[:-1] }}", 0)],
+)
+def test_a_template_that_does_not_print_the_dialogue_once_is_one_line(template: str, times: int) -> None:
+    for system_role in ("auto", "true", "false"):
+        with pytest.raises(UserError, match=rf"the chat template of .* prints the dialogue {times} times"):
+            text(template, system_role=system_role)
+
+
 class Tomorrow(datetime.datetime):
     """Stands for the clock of another day."""
 
@@ -123,6 +175,8 @@ class Tomorrow(datetime.datetime):
         ("{% macro day() %}{{ strftime_now('%Y-%m-%d') }}{% endmacro %}{{ day() }}" + TURNS, "2024-07-26"),
         ("{{ strftime_now('%Y') | int - 1 }} {{ 'on ' + strftime_now('%A') }}" + TURNS, "2023 on Friday"),
         ("{% for m in messages[:1] %}{{ strftime_now('%-d.%-m.%y %H:%M') }}{% endfor %}" + TURNS, "26.7.24 00:00"),
+        ("{{ strftime_now('%F %e|%D|%T|%%d|%-e|%^a|%_m|%R') }}\n" + TURNS, "2024-07-26 26|07/26/24|00:00:00|%d|26|FRI| 7|00:00\n"),
+        ("{{ strftime_now('%' + 'F') }}\n" + TURNS, "2024-07-26\n"),
     ],
 )  # fmt: skip
 def test_a_template_prints_the_date_of_the_settings_on_every_day(
@@ -133,7 +187,9 @@ def test_a_template_prints_the_date_of_the_settings_on_every_day(
     ids = chat_template(model(template), prompts.prompt())
     monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
     live = model(template).apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
-    assert "2031" in live or "2030" in live or "6.5.31" in live  # what transformers itself would print
+    assert (
+        "2031" in live or "2030" in live or "6.5.31" in live or "05/06/31" in live
+    )  # what transformers itself would print
     assert text(template) == before
     assert chat_template(model(template), prompts.prompt()) == ids
     assert text(template, date="2025-01-02") != before
