@@ -62,9 +62,12 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
         remove(old)
     except Exception as error:
         remove(staging)
-        # On a full disk, files and copies raise OSError, torch.save RuntimeError and safetensors SafetensorError.
+        # On a full disk, files and copies raise OSError, torch.save RuntimeError, safetensors SafetensorError, and
+        # tokenizers a bare Exception: "No space left on device (os error 28)".
         may_be_disk = (
-            isinstance(error, OSError | RuntimeError | UserError) or type(error).__name__ == "SafetensorError"
+            isinstance(error, OSError | RuntimeError | UserError)
+            or type(error).__name__ == "SafetensorError"
+            or "(os error " in str(error)
         )
         if not may_be_disk:
             raise

@@ -12,11 +12,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
+from filelock import FileLock, Timeout
 
 from common.core import terminal, verified_folder
 from common.core.command_line import run_command
 from common.core.errors import UserError
 from common.core.files import shown
+from common.core.locks import removed_on_failure
 from common.core.messages import duration
 from common.core.paths import merged_folder, run_folder
 from common.core.progress import brief_progress, waiting
@@ -36,7 +38,7 @@ def merge_run(competition_name: str, run: str) -> Path:
     One tensor at a time is read, merged in float32 and written in the precision that it has in the base's files, so that
     memory holds the adapters and one tensor.
     Raises UserError when the run is not trained, its checkpoint is damaged or has no adapters, its base has changed or is
-    quantized, or the disk has no room.
+    quantized, the disk has no room, or another process merges the same run.
     """
     trained, target = run_folder(competition_name, run), merged_folder(competition_name, run)
     require_trained(trained)
@@ -62,7 +64,7 @@ def merge_run(competition_name: str, run: str) -> Path:
         merged = MergedWeights(base, best, len(tokenizer))
     size = sum(tensor.size for tensor in merged.tensors)
     require_free(target, size)
-    with ExitStack() as hashing:
+    with _locked(target), ExitStack() as hashing:
 
         def write(staging: Path) -> None:
             merged.config.save_pretrained(staging)
@@ -74,6 +76,24 @@ def merge_run(competition_name: str, run: str) -> Path:
 
         verified_folder.save(target, write)
     return target
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Hold the lock of the merged model inside this context: two merges would write into the same files."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    new = not Path(lock.lock_file).exists()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
+    except Timeout as error:
+        raise UserError(f"{shown(target)}: another make merge is writing it; wait for it to end.") from error
+    except OSError as error:
+        raise UserError(
+            f"{shown(target)}: cannot be written ({error.strerror}); make it writable."
+        ) from error
+    with removed_on_failure(lock, new=new):
+        yield
 
 
 @contextmanager

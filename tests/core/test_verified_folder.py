@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from common.core import verified_folder
 from common.core.errors import UserError
@@ -244,6 +246,9 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "a text file": lambda staging: (staging / "a").write_text("x" * 50_000) and None,
     "torch.save": lambda staging: torch.save({"a": torch.zeros(20_000)}, staging / "optimizer.bin"),
     "safetensors": lambda staging: save_file({"a": torch.zeros(20_000)}, staging / "model.safetensors"),
+    "tokenizers": lambda staging: Tokenizer(WordLevel({f"{i}": i for i in range(3_000)})).save(
+        str(staging / "a.json")
+    ),
     "the manifest": lambda staging: [(staging / f"{i:03d}").touch() for i in range(300)] and None,
 }
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from click.testing import CliRunner
+from filelock import FileLock
 from peft import PeftModel
 
 from common.core import verified_folder
@@ -92,6 +93,21 @@ def test_a_merged_run_says_what_the_run_says_and_is_trained_on_from(repository: 
 def test_what_cannot_be_merged_is_refused(repository: Path, run: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         merge_run("daily_talk", run)
+
+
+def test_a_merge_waits_for_no_other_of_the_same_run(repository: Path) -> None:
+    """Both would write into one staging folder, and the first to end would publish what the other has half written."""
+    folder = run_folder("daily_talk", "exp010").with_name("merged")
+    folder.mkdir(exist_ok=True)
+    before = sorted(folder.rglob("*"))
+    with (
+        FileLock(folder / ".exp010.lock"),
+        pytest.raises(
+            UserError, match=r"merged/exp010: another make merge is writing it; wait for it to end\.$"
+        ),
+    ):
+        merge_run("daily_talk", "exp010")
+    assert {*before, folder / ".exp010.lock"} >= set(folder.rglob("*")) >= set(before)
 
 
 def test_a_full_disk_is_named_before_anything_is_written(
