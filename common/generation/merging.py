@@ -12,8 +12,9 @@ from common.models.pretrained import computes_in_bf16, device
 from common.models.storage import ADAPTER
 from common.models.weight_files import weight_files
 
-SHARE = 0.75
-"""Largest share of a GPU's free memory for the weights. The rest holds the KV cache: 6 GB of 24 GB hold about 100 rows of
+SHARE = 0.7
+"""Largest share of a GPU's memory for the weights. It does not go by what is free just now: an interrupted decoding that
+resumes must choose the same. The rest holds the KV cache: 6 GB of 24 GB hold about 100 rows of
 a model with 7 billion weights."""
 
 
@@ -30,8 +31,8 @@ def merges(folder: Path, decoding: DecodingConfig) -> bool:
     weights, base = storage.weights(folder)
     dtype = "float32" if base is None else base.dtype
     size = 2 if dtype.endswith("float16") or (dtype == "auto" and computes_in_bf16()) else 4
-    free, _ = torch.cuda.mem_get_info(device())
-    return bool(weight_count(weights) * size <= SHARE * free)
+    _, total = torch.cuda.mem_get_info(device())
+    return bool(weight_count(weights) * size <= SHARE * total)
 
 
 def weight_count(folder: Path) -> int:

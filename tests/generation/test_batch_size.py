@@ -170,8 +170,8 @@ def test_adapters_are_merged_by_themselves_where_a_gpu_holds_the_weights(
     assert not merges(adapted, DecodingConfig())  # on a CPU
     monkeypatch.setattr("common.generation.merging.device", lambda: torch.device("cuda", 0))
     monkeypatch.setattr("common.generation.merging.computes_in_bf16", lambda: True)
-    for free, expected in ((count * 6, True), (count * 5, False)):  # 4 bytes each: --dtype float32
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 2 * free))
+    for total, expected in ((count * 6, True), (count * 5, False)):  # 4 bytes each: --dtype float32
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, total=total: (total // 3, total))
         assert merges(adapted, DecodingConfig()) is expected
         assert merges(adapted, DecodingConfig(merge=True)) and not merges(
             adapted, DecodingConfig(merge=False)
