@@ -17,7 +17,7 @@ from common.core.terminal import filled, styled, width
 IN_A_PIPE = 100
 """Width in columns where there is no terminal."""
 GROUPS = {
-    "train": ("setup", "data", "train", "infer", "submit", "lb"),
+    "train": ("setup", "data", "train", "infer", "submit", "upload", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
     "list": ("list", "settings", "new", "merge", "smoke"),
     "runs": ("runs", "note", "archive", "restore"),
@@ -138,6 +138,9 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ),
     ("gpu-check", "args"): Setting("options of benchmarks/gpu.py, such as --minutes 4", "args=--tiny"),
     ("results", "all"): Setting("show every metric and column", "all=1", _ON),
+    ("upload", "id"): Setting(
+        "ledger id of the submission, or the start of it; default: the newest one", "id=02f002664f"
+    ),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }
 """Settings that mean something else for one target."""

@@ -19,6 +19,7 @@ from common.core.text_table import VERDICTS, text_table
 from common.data.competition import Competition
 from common.data.competition_file import (
     active_competition,
+    comp_setting,
     load_competition,
 )
 from common.data.rows import read_predictions, read_references
@@ -103,6 +104,9 @@ def submit(
     limited = chosen.site.submissions_per_day is not None
     if limited:
         terminal.say(f"{uploads_left(chosen)}.")
+    if chosen.site.kind is not None:
+        terminal.say(f"Next: make upload id={made.entry['id']}{comp_setting(chosen.name)}")
+        return
     day = f" uploaded={uploads.TODAY}" if limited else ""
     terminal.say(f"Next: upload the CSV, then: make lb id={made.entry['id']}{day} public=SCORE")
 
