@@ -113,10 +113,10 @@ def dev_against_site(
         return DevAgainstSite(kind, profile, ids, left_out)
     import numpy as np
 
-    dev, site = np.array([one[1] for one in same]), np.array([one[2] for one in same])
-    tau = kendall_tau_b(dev, site)
+    of_dev, of_site = np.array([one[1] for one in same]), np.array([one[2] for one in same])
+    tau = kendall_tau_b(of_dev, of_site)
     low, high = (None, None) if tau is None else interval(tau, len(same))
-    return DevAgainstSite(kind, profile, ids, left_out, tau, low, high, *_drops(dev, site))
+    return DevAgainstSite(kind, profile, ids, left_out, tau, low, high, *_drops(of_dev, of_site))
 
 
 def kendall_tau_b(a: "NDArray[np.float64]", b: "NDArray[np.float64]") -> float | None:
