@@ -5,21 +5,19 @@
 
 import contextlib
 import io
-import json
 import math
 import os
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from common.core.errors import UserError
 from common.core.messages import cut, duration
 from common.llm.deadline import DeadlineThread
 from common.llm.keys import read_secret, redact
+from common.submission import kaggle_key
 
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[kaggle]'"
 ENDPOINT = "KAGGLE_API_ENDPOINT"
@@ -142,13 +140,14 @@ def connect(competition: str) -> Kaggle:
             f"make upload needs Kaggle's client, which is not installed; run: {INSTALL}"
         ) from None
     for name in _KEYS:
+        # The client looks only there, keeps the line end of a pasted key, and takes an empty value for a key.
         if value := read_secret(name)[0]:
-            os.environ[name] = (
-                value  # where the client looks, without the spaces and line ends of a pasted key
-            )
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
     endpoint = os.environ.get(ENDPOINT, "").strip().rstrip("/")
     if endpoint:
-        _require_safe(endpoint)
+        kaggle_key.require_safe(ENDPOINT, endpoint)
         try:
             kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.PROD] = endpoint
         except AttributeError:
@@ -159,8 +158,8 @@ def connect(competition: str) -> Kaggle:
         raise UserError(
             f"kaggle: the access token cannot be read ({type(error).__name__}); write it again."
         ) from None
-    secrets = _secrets(token)
-    _require_key(token)
+    secrets = kaggle_key.secrets(token)
+    kaggle_key.require_key(token)
 
     def work() -> Any:
         from kaggle.api.kaggle_api_extended import KaggleApi
@@ -170,73 +169,6 @@ def connect(competition: str) -> Kaggle:
         return api
 
     return Kaggle(_within(work, _ANSWER_SECONDS, secrets, "the key", competition), competition, secrets)
-
-
-def _require_safe(endpoint: str) -> None:
-    """Raise UserError unless the key may travel to this address: over https, or within this machine."""
-    try:
-        parts = urlsplit(endpoint)
-        host, good = parts.hostname or "", bool(parts.hostname) and not (parts.username or parts.query)
-    except ValueError:
-        host, good = "", False
-    local = host in ("localhost", "127.0.0.1", "::1")
-    if not good or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        raise UserError(
-            f"{ENDPOINT}: wanted an address that begins with https://, or with http:// on this machine, without a name, "
-            "password or query; for Kaggle itself, remove that variable."
-        )
-
-
-def _folders() -> list[Path]:
-    """Return the folders in which the client looks for its files."""
-    given = os.environ.get("KAGGLE_CONFIG_DIR")
-    home = Path.home()
-    return [Path(given)] if given else [home / ".kaggle", home / ".config/kaggle"]
-
-
-def _key_file() -> dict[str, Any]:
-    """Return the content of the first kaggle.json; {} when there is none, or it has no name and key."""
-    for folder in _folders():
-        try:
-            found = json.loads((folder / "kaggle.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
-def _name_and_key() -> tuple[str, str]:
-    """Return the user's name and key that the client uses, each "" when it is missing."""
-    stored = _key_file()
-    found = (
-        os.environ.get(name) or stored.get(part)
-        for name, part in (("KAGGLE_USERNAME", "username"), ("KAGGLE_KEY", "key"))
-    )
-    name, key = (text if isinstance(text, str) else "" for text in found)
-    return name, key
-
-
-def _secrets(token: str | None) -> tuple[str, ...]:
-    """Return what no message may show: the token, the key, and the name with the key as HTTP sends it."""
-    name, key = _name_and_key()
-    sent = b64encode(f"{name}:{key}".encode()).decode() if key else ""
-    found = (token or "", os.environ.get("KAGGLE_API_TOKEN", ""), key, sent)
-    return tuple(dict.fromkeys(text for text in found if text))
-
-
-def _require_key(token: str | None) -> None:
-    """Raise UserError when the client would find no key."""
-    name, key = _name_and_key()
-    signed_in = (Path.home() / ".kaggle/credentials.json").is_file()  # of `kaggle auth login`
-    if token or (name and key) or signed_in:
-        return
-    half = "KAGGLE_KEY" if name else "KAGGLE_USERNAME" if key else ""
-    missing = f"{half} is missing beside the other one" if half else "there is no API key"
-    raise UserError(
-        f"kaggle: {missing}; make one at https://www.kaggle.com/settings and put the line KAGGLE_API_TOKEN=… (or KAGGLE_USERNAME=… "
-        "and KAGGLE_KEY=…) into the file .env, which git ignores, or the file where Kaggle says."
-    )
 
 
 def _within(
