@@ -17,12 +17,12 @@ from common.core.terminal import filled, styled, width
 IN_A_PIPE = 100
 """Width in columns where there is no terminal."""
 GROUPS = {
-    "train": ("setup", "data", "train", "infer", "submit", "upload", "lb"),
+    "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
     "list": ("list", "settings", "new", "merge", "smoke"),
     "runs": ("runs", "note", "archive", "restore"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
-    "leaderboard": ("pick", "leaderboard", "reproduce", "demo"),
+    "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "demo"),
     "check": (
         "help",
         "completion",
