@@ -131,6 +131,7 @@ def answer(status: int, message: str = "", **headers: str) -> tuple[int, dict[st
     return status, headers if message else {"Content-Type": "text/html", **headers}, body
 
 
+@pytest.mark.slow
 @needs_client
 @pytest.mark.parametrize(
     ("changes", "variables", "parts"),
