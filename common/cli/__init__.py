@@ -12,6 +12,7 @@ from common.cli.results import compare, results_command, score
 from common.cli.settings import settings
 from common.cli.stats import stats
 from common.cli.submissions import blend_report_command, submit
+from common.cli.upload import upload
 from common.core.command_line import run_command
 
 
@@ -25,7 +26,7 @@ def commands() -> None:
 for command in (
     doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
-    compare, submit, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
+    compare, submit, upload, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
     runs.runs_command, runs.note, runs.archive, runs.restore,
 ):  # fmt: skip
     commands.add_command(command)

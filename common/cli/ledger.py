@@ -22,7 +22,7 @@ from common.data.competition_file import (
     require_competition,
 )
 from common.runs.score_text import short
-from common.submission import leaderboard, ledger, uploads
+from common.submission import dev_and_site, leaderboard, ledger, uploads
 from common.submission.ledger import record_scores
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,11 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     """Show every submission of a competition, and the members of the newest one."""
     chosen = load_competition(name or active_competition())
     found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
+    compared = [dev_and_site.dev_against_site(chosen, found, kind) for kind in dev_and_site.KINDS]
     if as_json:
+        if found:
+            newest = {"dev_against_site": [dev_and_site.as_json(one) for one in compared if one.any]}
+            found[-1] = {**found[-1], **newest}
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     if not found:
@@ -62,7 +66,13 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     click.echo(text_table(table, leaderboard.HISTORY_DROPPED))
     click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
     click.echo(text_table(leaderboard.members(chosen, found[-1], everything=everything)))
-    terminal.say(f"\n{_picked(chosen, found)}")
+    click.echo()
+    for one in compared:
+        if told := dev_and_site.line(one):
+            terminal.say(told)
+        if one.warning:
+            log.warning("warning: %s.", one.warning)
+    terminal.say(_picked(chosen, found))
     if chosen.site.submissions_per_day is not None:
         terminal.say(uploads_left(chosen))
 

@@ -19,6 +19,7 @@ from common.core.text_table import VERDICTS, text_table
 from common.data.competition import Competition
 from common.data.competition_file import (
     active_competition,
+    comp_setting,
     load_competition,
 )
 from common.data.rows import read_predictions, read_references
@@ -103,6 +104,9 @@ def submit(
     limited = chosen.site.submissions_per_day is not None
     if limited:
         terminal.say(f"{uploads_left(chosen)}.")
+    if chosen.site.kind is not None:
+        terminal.say(f"Next: make upload id={made.entry['id']}{comp_setting(chosen.name)}")
+        return
     day = f" uploaded={uploads.TODAY}" if limited else ""
     terminal.say(f"Next: upload the CSV, then: make lb id={made.entry['id']}{day} public=SCORE")
 
@@ -139,7 +143,7 @@ def blend_report_command(
 ) -> None:
     """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
     from common.ensemble.recipe import require_enough
-    from common.ensemble.report import advice, blend_report, tables
+    from common.ensemble.report import advice, blend_report, control_sentence, tables
     from common.submission.candidates import member_candidates
     from common.submission.members import require_fresh
 
@@ -163,6 +167,8 @@ def blend_report_command(
         terminal.say(_COPY.format(copy=copy, original=original))
     compared = text_table(methods, ("p", "gap closed"), VERDICTS)
     click.echo(f"{text_table(by_length)}\n\n{compared}\n\n{terminal.fitted(advice(report))}")
+    if told := control_sentence(report):
+        terminal.say(told)
     if of_recipe != candidates:
         terminal.say(
             f"These figures are of {candidates} candidates for each member; submissions/{recipe.name}.toml has {of_recipe}. To "

@@ -57,6 +57,7 @@ TARGETS: dict[str, Target] = {
     "blend-report": Target("comp blend args"),
     "postprocess": Target("run comp all", "run", "run=exp002"),
     "leaderboard": Target("comp all"),
+    "upload": Target("id comp"),
     "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
     "pick": Target("id off comp"),
     "reproduce": Target("id comp", "id", "id=ID"),

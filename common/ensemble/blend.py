@@ -121,12 +121,18 @@ def measured(members: Members, competition: Competition, split: SplitName, recip
     return MeasuredPool(found, agreement(found), columns, target, rows, competition.near_copy)
 
 
-def targets(found: Pool, competition: Competition) -> Floats:
-    """Return the dev profile's headline of every dev candidate, (dialogues, n), 0 for padding."""
+def targets(found: Pool, competition: Competition, whose: Mapping[str, str] | None = None) -> Floats:
+    """Return the dev profile's headline of every dev candidate, (dialogues, n), 0 for padding.
+
+    `whose`: id → id of the dialogue whose references count; default: each dialogue's own.
+    """
     references = read_references(competition, "dev")
     places = [(row, place) for row, texts in enumerate(found.texts) for place in range(len(texts))]
     texts = {f"{row}/{place}": found.texts[row][place] for row, place in places}
-    references_by_key = {f"{row}/{place}": references[found.ids[row]] for row, place in places}
+    references_by_key = {
+        f"{row}/{place}": references[(whose or {}).get(found.ids[row], found.ids[row])]
+        for row, place in places
+    }
     scored = example_scores(
         texts, references_by_key, competition.dev_profile, competition.leaderboard_references
     )

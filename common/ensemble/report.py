@@ -7,8 +7,9 @@ import numpy as np
 
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
-from common.ensemble import blend, cross_validation
+from common.ensemble import blend, control, cross_validation
 from common.ensemble.blend import Members, without_copies
+from common.ensemble.control import Control
 from common.ensemble.cross_validation import Verdicts
 from common.ensemble.recipe import Recipe
 from common.rouge import verdict as of_interval
@@ -27,6 +28,8 @@ class BlendReport:
     verdicts: Verdicts
     by_length: Mapping[str, Mapping[str, float]]
     """Thirds of the dialogues by number of turns → member → its mean score there."""
+    control: Control | None = None
+    """What `auto` gains against references of other dialogues."""
 
 
 def blend_report(recipe: Recipe, competition: Competition, members: Members) -> BlendReport:
@@ -44,18 +47,20 @@ def blend_report(recipe: Recipe, competition: Competition, members: Members) -> 
         f"{low:.0f} – {high:.0f}": (turns > low) & (turns <= high),
         f"> {high:.0f}": turns > high,
     }
+    verdicts = cross_validation.verdicts(measured)
     per_member = {name: measured.target[rows, measured.pool.of(name)] for name in measured.pool.members}
     return BlendReport(
         competition.dev_profile,
         len(rows),
         int(measured.pool.from_members.sum()),
         copies,
-        cross_validation.verdicts(measured),
+        verdicts,
         {
             third: {name: float(values[in_third].mean()) for name, values in per_member.items()}
             for third, in_third in thirds.items()
             if in_third.any()
         },
+        control.control(measured, verdicts, competition),
     )
 
 
@@ -69,6 +74,13 @@ def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
             [verdict.method, f"{verdict.score:.2f}", f"{test.difference:+.2f}", f"{test.low:+.2f} … {test.high:+.2f}",
              f"{test.permutation_p:.4f}", f"{verdict.gap_closed:.0%}", of_interval(test.low, test.high)]
         )  # fmt: skip
+    if found.control is not None:
+        verdict = found.control.verdict
+        test = verdict.against_best
+        methods.append(
+            [f"control ({verdict.method})", f"{verdict.score:.2f}", f"{test.difference:+.2f}",
+             f"{test.low:+.2f} … {test.high:+.2f}", f"{test.permutation_p:.4f}", "", ""]
+        )  # fmt: skip
     methods.append(["oracle", f"{judged.oracle:.2f}", f"{judged.oracle - judged.members[judged.best]:+.2f}", "", "",
                     "100%", ""])  # fmt: skip
     members = [["member", found.profile, *found.by_length]]
@@ -77,6 +89,14 @@ def tables(found: BlendReport) -> tuple[list[list[str]], list[list[str]]]:
             [name, f"{score:.2f}", *(f"{scores[name]:.2f}" for scores in found.by_length.values())]
         )
     return methods, members
+
+
+def control_sentence(found: BlendReport) -> str:
+    """Return what the control says about the gain of `auto`; "" without a control."""
+    if found.control is None:
+        return ""
+    gain = next(v for v in found.verdicts.methods if v.method == control.METHOD).against_best.difference
+    return control.sentence(found.control, gain, found.verdicts.best)
 
 
 def advice(found: BlendReport) -> str:

@@ -1,7 +1,7 @@
 """Read and append to submissions/ledger.jsonl: one line for each submission, and one for each thing said about it later.
 
-No line ever changes. A score, an upload, a final pick and a note are lines of their own with the submission's id; for
-picks and notes the newest line counts.
+No line ever changes. A score, an upload, what the site answered to it, a final pick and a note are lines of their own with
+the submission's id; for picks and notes the newest line counts.
 """
 
 import json
@@ -26,8 +26,9 @@ NOTE = 200
 """Maximum number of characters of a note."""
 SHOWN_IDS = 8
 """Maximum number of ids in a message."""
-_LATER: dict[str, type] = {"lb": dict, "uploaded": str, "pick": bool, "note": str}
-"""What a line may say about an earlier submission: its score, the day of an upload, whether it is a final pick, its note."""
+_LATER: dict[str, type] = {"lb": dict, "uploaded": str, "site": dict, "pick": bool, "note": str}
+"""What a line may say about an earlier submission: its score, the day of an upload, what the site answered to `make upload`
+(its number "ref" and "status" there), whether it is a final pick, its note."""
 _SUBMISSION: dict[str, type] = {
     "recipe": str, "competition": str, "method": str, "csv_sha256": str, "members": list, "stale": dict, "git": dict,
     "data": dict, "dev": dict,
@@ -111,8 +112,8 @@ def lines() -> list[dict[str, Any]]:
 def entries() -> list[dict[str, Any]]:
     """Return the submissions, oldest first, with what later lines say about them.
 
-    These are `lb` = {"public": …, "private": …}, `uploaded` = a list of days (YYYY-MM-DD), `pick` and `note`; a submission
-    about which nothing was said has no such key. A score holds for every entry with the same CSV, everything else for the
+    These are `lb` = {"public": …, "private": …}, `uploaded` = a list of days (YYYY-MM-DD), `site` = {"ref": …, "status": …},
+    `pick` and `note`; a submission about which nothing was said has no such key. A score holds for every entry with the same CSV, everything else for the
     entries with that id.
     A line that occurs twice, as after a merge of two branches, counts once. Raises UserError as `lines` does.
     """

@@ -58,8 +58,9 @@ def test_members_are_reported_and_stacked_into_a_valid_submission(tmp_path: Path
     blend = ["--competition=daily_talk", "--blend=two"]
     code, output = tiny.call(root, "common", "blend-report", *blend)
     assert code == 0, output
-    for name in (*CHOICE_METHODS, "oracle", "exp001-other"):
-        assert re.search(rf"(?m)^{name} +[0-9.]+", output), name
+    for name in (*CHOICE_METHODS, "control (auto)", "oracle", "exp001-other"):
+        assert re.search(rf"(?m)^{re.escape(name)} +[0-9.]+", output), name
+    assert re.search(r"Control: against references of other dialogues, auto gains [+-][0-9.]+", output)
     assert "daily_talk dev: 30 dialogues" in output
     assert "exp001-twin has the same predictions as exp001: the two count as one member." in output
     assert re.search(r"(submit exp001|is better than exp001)", output)

@@ -46,7 +46,7 @@ def unmet(asked: list[Requirement], versions: dict[str, str]) -> list[str]:
     [
         (
             "constraints.txt",
-            ("train", "offline-model", "track", "ctranslate2", "kiwi", "liger", "dev", "audit"),
+            ("train", "offline-model", "track", "ctranslate2", "kaggle", "kiwi", "liger", "dev", "audit"),
         ),
         ("constraints-vllm.txt", ("train", "vllm")),
     ],
