@@ -45,6 +45,9 @@ TARGETS: dict[str, Target] = {
     "restore": Target("run comp", "run", "run=exp002"),
     "train": _STAGE,
     "infer": _STAGE,
+    "predict": Target(
+        "args", "run", "run=exp002 from=new.csv to=summaries.csv", "run", "comp from to text force all gpus"
+    ),
     "merge": Target("comp", "run", "run=exp010", "run"),
     "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
     "smoke": Target("", "", "exp=exp002", "exp"),

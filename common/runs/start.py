@@ -19,6 +19,7 @@ from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
 from common.runs.catalogue import is_running
+from common.runs.predicting import settings_of_infer
 from common.runs.record import (
     changed_settings,
     made_nothing,
@@ -33,7 +34,7 @@ from common.runs.wandb_mode import sweep_run, tracking_mode
 
 NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
 """Files that every stage of every experiment may read."""
-OPTIONS = ("competition", "run", "smoke", "restart", "renew", "dry_run", "track")
+OPTIONS = ("competition", "run", "smoke", "restart", "renew", "dry_run", "track", "predict")
 """Options of every stage, which are no settings."""
 HELP = "--help"
 """Option of a stage that lists the settings of its experiment and starts nothing."""
@@ -50,6 +51,7 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--renew", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--track", default="auto")
+    parser.add_argument("--predict", help=argparse.SUPPRESS)
     try:
         return parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
@@ -89,6 +91,8 @@ def opening(stage: str, experiment: str, arguments: Sequence[str]) -> str:
     folder = shown(outputs(competition, smoke=options.smoke) / run_name(experiment, options.run))
     if options.dry_run:
         return ""
+    if options.predict is not None:
+        return f"{experiment}: summarizing with {folder}; loading libraries …"
     if stage == "train":
         return f"{experiment}: training on {competition} in {folder}; loading libraries …"
     return f"{experiment}: predicting for {competition} in {folder}; loading libraries …"
@@ -201,11 +205,13 @@ def check_start(
         tracking_mode(options.track, smoke=options.smoke)
     folder = outputs(competition.name, smoke=options.smoke) / name
     require_not_archived(folder)
-    if alone and not options.dry_run:
+    if alone and not options.dry_run and options.predict is None:
         _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:
         before = require_training(experiment, folder, competition, smoke=options.smoke)
-        settings, _ = override(settings, to_arguments({**before.get("overrides", {}), **overrides}))
+        decoding = {} if options.predict is None else settings_of_infer(folder)
+        given = {**before.get("overrides", {}), **decoding, **overrides}
+        settings, _ = override(settings, to_arguments(given))
         if alone:
             require_same_settings(experiment, folder, competition, settings, before)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})

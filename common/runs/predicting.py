@@ -1,0 +1,159 @@
+"""Let a trained run predict other rows than dev and test, by the infer function of its own experiment (`make predict`).
+
+The stage works in a folder of its own, with a link to the run's best checkpoint: nothing in the run's folder changes, and a
+killed command finds its finished dialogues there.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from common.core import distributed
+from common.core.errors import UserError
+from common.core.files import parse_json, sha256_texts, shown, write_text
+from common.core.paths import predicted_folder
+from common.core.verified_folder import remove
+from common.data.competition import Competition
+from common.data.given_rows import given_text, read_given
+from common.data.rows import Row, Split, SplitName, read_predictions, read_split, write_predictions
+from common.runs import candidates
+from common.runs.record import INFER_ONLY, read_record
+from common.runs.run import Run, apply_training_overrides
+
+C = TypeVar("C")
+SUFFIXES = (".csv", ".jsonl")
+TRAIN_AND_DEV: tuple[SplitName, ...] = ("train", "dev")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `make predict` was asked for; it reaches the experiment's process as one option."""
+
+    source: str = ""
+    """Absolute path of a CSV or JSON Lines file; "" when `text` is given."""
+    text: str = ""
+    """One dialogue, whose summary is printed."""
+    target: str = ""
+    """Absolute path of the file to write."""
+    force: bool = False
+    """Whether an older file at `target` may be replaced."""
+    everything: bool = False
+    """Whether all candidates are written beside each summary."""
+
+    def option(self) -> str:
+        """Return the option that `read_asked` reads."""
+        return f"--predict={json.dumps(asdict(self))}"
+
+
+def read_asked(value: str) -> Asked:
+    """Return what the option of a stage says. Raises UserError when `make predict` did not write it."""
+    try:
+        return Asked(**parse_json(value))
+    except (TypeError, ValueError):
+        raise UserError("--predict is an option between commands; use make predict instead.") from None
+
+
+def read_rows(competition: Competition, asked: Asked) -> Split:
+    """Return the rows to predict. Raises UserError as `read_given` and `given_text` do."""
+    if asked.source:
+        return read_given(competition, Path(asked.source))
+    return given_text(competition, asked.text)
+
+
+def settings_of_infer(folder: Path) -> dict[str, Any]:
+    """Return the settings that only decoding reads and with which a run's finished inference was started, by dotted name."""
+    given = _finished_infer(folder).get("overrides", {})
+    return {name: value for name, value in given.items() if name.startswith(INFER_ONLY)}
+
+
+def _finished_infer(folder: Path) -> dict[str, Any]:
+    """Return the record of a run's finished inference with its present checkpoint; {} when there is none."""
+    stages = read_record(folder)
+    infer: dict[str, Any] = stages.get("infer", {})
+    train = stages.get("train", {})
+    finished = infer.get("status") == "finished" == train.get("status")
+    return infer if finished and infer["checkpoint"] == train["checkpoint"] else {}
+
+
+def as_inferred(run: Run[C]) -> None:
+    """Give a run the settings of its own inference, except those that the command line sets, and its record."""
+    run.inferred = _finished_infer(run.folder)
+    run.overrides = {**settings_of_infer(run.folder), **run.overrides}
+    apply_training_overrides(run, read_record(run.folder).get("train", {}))
+
+
+def prepare(run: Run[C], asked: Asked) -> list[str]:
+    """Put the rows to predict in the place of test, make the working folder the run's, and return the rows' own ids."""
+    rows = read_rows(run.competition, asked)
+    run.given = replace(rows, rows=_renamed(run.competition, rows))
+    name = f"{run.folder.name}-{sha256_texts([rows.sha256])[:12]}"
+    run.folder = predicted_folder(run.competition.name, name, smoke=run.smoke)
+    return [row.id for row in rows.rows]
+
+
+def _renamed(competition: Competition, given: Split) -> tuple[Row, ...]:
+    """Return the rows, with other ids where a row of train or dev has the same, or where it has a "/".
+
+    Shots refuse a row of train that is also to be predicted, and requests to an API separate their parts by "/".
+    """
+    others = {row.id for split in TRAIN_AND_DEV for row in read_split(competition, split).rows}
+    taken = others | {row.id for row in given.rows}
+    found = []
+    for number, row in enumerate(given.rows):
+        name = row.id
+        if name in others or "/" in name:
+            name = f"row {number}"
+            while name in taken:
+                name += "*"
+            taken.add(name)
+        found.append(replace(row, id=name))
+    return tuple(found)
+
+
+def predict(run: Run[C], ids: Sequence[str], asked: Asked, work: Callable[[Run[C]], None]) -> list[str]:
+    """Let infer predict the given rows, write the file that was asked for, and return the summaries in the rows' order.
+
+    Only the first process of several calls it; the others do `work` alone. The run's folder is locked and, at the end, removed.
+    `ids`: the rows' own ids. Raises UserError when the file exists by now or cannot be written.
+    """
+    trained = run.folder.parents[1] / run.folder.name.rpartition("-")[0]
+    link = run.folder / "best"
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(trained / "best")
+    distributed.gather([True])
+    work(run)
+    assert run.given is not None
+    found = read_predictions(run.folder / "test" / "predictions.csv", run.competition)
+    texts = [found[row.id] for row in run.given.rows]
+    if asked.target:
+        _write(run, ids, texts, asked)
+    remove(run.folder)
+    return texts
+
+
+def _write(run: Run[C], ids: Sequence[str], texts: Sequence[str], asked: Asked) -> None:
+    target = Path(asked.target)
+    require_free_name(target, force=asked.force)
+    if target.suffix == ".csv":
+        write_predictions(target, ids, texts, run.competition)
+        return
+    assert run.given is not None
+    columns, lines = run.competition.submission, []
+    made = candidates.read(run.folder / "test" / "candidates.jsonl") if asked.everything else {}
+    for own, row, text in zip(ids, run.given.rows, texts, strict=True):
+        line: dict[str, Any] = {columns.id: own, columns.summary: text}
+        if asked.everything:
+            line["candidates"] = [asdict(one) for one in made[row.id]]
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    write_text(target, "".join(lines))
+
+
+def require_free_name(target: Path, *, force: bool) -> None:
+    """Raise UserError when a file is at the target and may not be replaced."""
+    if target.exists() and not force:
+        raise UserError(
+            f"to={shown(target)} already exists; write to another file, or replace it with force=1."
+        )
