@@ -25,7 +25,7 @@ def commands() -> None:
 
 for command in (
     doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, predict, experiments.new,
-    experiments.smoke, experiments.merge, score,
+    experiments.smoke, experiments.merge, experiments.import_adapter, score,
     compare, submit, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
     runs.runs_command, runs.note, runs.archive, runs.restore,
 ):  # fmt: skip

@@ -131,6 +131,7 @@ def predict(run: Run[C], ids: Sequence[str], asked: Asked, work: Callable[[Run[C
     if asked.target:
         _write(run, ids, texts, asked)
     remove(run.folder)
+    run.folder.with_name(f".{run.folder.name}.lock").unlink(missing_ok=True)
     return texts
 
 

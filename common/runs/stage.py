@@ -30,6 +30,7 @@ from common.runs import predicting, wandb_log
 from common.runs.closing import closing, how_to_go_on
 from common.runs.lock import locked_run
 from common.runs.record import (
+    MADE_ELSEWHERE,
     changed_code,
     changed_settings,
     made_nothing,
@@ -226,6 +227,11 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if restart and any(run.folder.iterdir()):  # also when its record cannot be read
         set_aside(run)
     before = read_record(run.folder).get("train")
+    if renew and before and MADE_ELSEWHERE in before["notes"]:
+        raise UserError(
+            f"{shown(run.folder)} was trained elsewhere and imported, so it cannot be trained again here; import it again "
+            "with make import-adapter, or accept it with: stale=ok."
+        )
     if renew and before and (changed_settings(run.config, before) or stale_training(run.folder)):
         set_aside(run)
         before = None
