@@ -44,7 +44,7 @@ def predict(
 
     The run itself stays as it is. Interrupted, the same command goes on.
     """
-    from common.runs.predicting import Asked, read_rows
+    from common.runs.asked import Asked, read_rows
     from common.runs.start import check_start, opening
 
     competition = load_competition(name or active_competition())
@@ -66,7 +66,7 @@ def predict(
     options = [f"--competition={competition.name}", f"--run={run}", asked.option(), *arguments]
     check_start("infer", experiment, options, processes=gpus, alone=True)
     if target:
-        from common.runs.predicting import require_free_name
+        from common.runs.asked import require_free_name
 
         require_free_name(target, force=force)
     read_rows(competition, asked)
@@ -83,7 +83,7 @@ def predict(
 def _target(source: Path, target: Path | None, run: Path, everything: bool) -> Path:
     """Return the absolute path of the file to write. Raises UserError when it cannot or must not be written."""
     from common.data.given_rows import require_other_file
-    from common.runs.predicting import SUFFIXES
+    from common.runs.asked import SUFFIXES
 
     if target is None:
         raise UserError("to= is missing; wanted the file to write, for example: to=summaries.csv")

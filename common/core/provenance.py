@@ -40,6 +40,7 @@ PLUMBING = {
     "data/replace_files.py",
     "models/model_cards.py",
     "runs/archive.py",
+    "runs/asked.py",
     "runs/catalogue.py",
     "runs/closing.py",
     "runs/experiments.py",

@@ -7,80 +7,29 @@ killed command finds its finished dialogues there.
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from common.core import distributed
-from common.core.errors import UserError
-from common.core.files import parse_json, sha256_texts, shown, write_text
+from common.core.files import sha256_texts, write_text
 from common.core.paths import predicted_folder
 from common.core.verified_folder import remove
 from common.data.competition import Competition
-from common.data.given_rows import given_text, read_given
 from common.data.rows import Row, Split, SplitName, read_predictions, read_split, write_predictions
 from common.runs import candidates
-from common.runs.record import INFER_ONLY, read_record
+from common.runs.asked import Asked, read_rows, require_free_name
+from common.runs.record import read_record
 from common.runs.run import Run, apply_training_overrides
+from common.runs.start import finished_infer, settings_of_infer
 
 C = TypeVar("C")
-SUFFIXES = (".csv", ".jsonl")
 TRAIN_AND_DEV: tuple[SplitName, ...] = ("train", "dev")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What `make predict` was asked for; it reaches the experiment's process as one option."""
-
-    source: str = ""
-    """Absolute path of a CSV or JSON Lines file; "" when `text` is given."""
-    text: str = ""
-    """One dialogue, whose summary is printed."""
-    target: str = ""
-    """Absolute path of the file to write."""
-    force: bool = False
-    """Whether an older file at `target` may be replaced."""
-    everything: bool = False
-    """Whether all candidates are written beside each summary."""
-
-    def option(self) -> str:
-        """Return the option that `read_asked` reads."""
-        return f"--predict={json.dumps(asdict(self))}"
-
-
-def read_asked(value: str) -> Asked:
-    """Return what the option of a stage says. Raises UserError when `make predict` did not write it."""
-    try:
-        return Asked(**parse_json(value))
-    except (TypeError, ValueError):
-        raise UserError("--predict is an option between commands; use make predict instead.") from None
-
-
-def read_rows(competition: Competition, asked: Asked) -> Split:
-    """Return the rows to predict. Raises UserError as `read_given` and `given_text` do."""
-    if asked.source:
-        return read_given(competition, Path(asked.source))
-    return given_text(competition, asked.text)
-
-
-def settings_of_infer(folder: Path) -> dict[str, Any]:
-    """Return the settings that only decoding reads and with which a run's finished inference was started, by dotted name."""
-    given = _finished_infer(folder).get("overrides", {})
-    return {name: value for name, value in given.items() if name.startswith(INFER_ONLY)}
-
-
-def _finished_infer(folder: Path) -> dict[str, Any]:
-    """Return the record of a run's finished inference with its present checkpoint; {} when there is none."""
-    stages = read_record(folder)
-    infer: dict[str, Any] = stages.get("infer", {})
-    train = stages.get("train", {})
-    finished = infer.get("status") == "finished" == train.get("status")
-    return infer if finished and infer["checkpoint"] == train["checkpoint"] else {}
 
 
 def as_inferred(run: Run[C]) -> None:
     """Give a run the settings of its own inference, except those that the command line sets, and its record."""
-    run.inferred = _finished_infer(run.folder)
+    run.inferred = finished_infer(run.folder)
     run.overrides = {**settings_of_infer(run.folder), **run.overrides}
     apply_training_overrides(run, read_record(run.folder).get("train", {}))
 
@@ -150,11 +99,3 @@ def _write(run: Run[C], ids: Sequence[str], texts: Sequence[str], asked: Asked) 
             line["candidates"] = [asdict(one) for one in made[row.id]]
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_text(target, "".join(lines))
-
-
-def require_free_name(target: Path, *, force: bool) -> None:
-    """Raise UserError when a file is at the target and may not be replaced."""
-    if target.exists() and not force:
-        raise UserError(
-            f"to={shown(target)} already exists; write to another file, or replace it with force=1."
-        )

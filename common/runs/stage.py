@@ -27,6 +27,7 @@ from common.core.terminal import error_line, fitted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import predicting, wandb_log
+from common.runs.asked import read_asked
 from common.runs.closing import closing, how_to_go_on
 from common.runs.lock import locked_run
 from common.runs.record import (
@@ -168,7 +169,7 @@ def _predict(
     estimate: Callable[[Run[C]], str] | None,
 ) -> None:
     """Predict other rows than dev and test; see `common.runs.predicting`."""
-    asked, trained = predicting.read_asked(options.predict), shown(run.folder)
+    asked, trained = read_asked(options.predict), shown(run.folder)
     if run.stage != "infer":
         raise UserError("--predict is an option of infer; use make predict instead.")
     predicting.as_inferred(run)

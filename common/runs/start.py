@@ -19,8 +19,8 @@ from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
 from common.runs.catalogue import is_running
-from common.runs.predicting import settings_of_infer
 from common.runs.record import (
+    INFER_ONLY,
     changed_settings,
     made_nothing,
     make_settings,
@@ -141,6 +141,21 @@ def require_same_settings(
             f"{shown(folder)} was trained with other settings: {'; '.join(changed)}. Use the same settings, train again "
             f"({again}), or keep both with another run={experiment}-NAME."
         )
+
+
+def settings_of_infer(folder: Path) -> dict[str, Any]:
+    """Return the settings that only decoding reads and with which a run's finished inference was started, by dotted name."""
+    given = finished_infer(folder).get("overrides", {})
+    return {name: value for name, value in given.items() if name.startswith(INFER_ONLY)}
+
+
+def finished_infer(folder: Path) -> dict[str, Any]:
+    """Return the record of a run's finished inference with its present checkpoint; {} when there is none."""
+    stages = read_record(folder)
+    infer: dict[str, Any] = stages.get("infer", {})
+    train = stages.get("train", {})
+    finished = infer.get("status") == "finished" == train.get("status")
+    return infer if finished and infer["checkpoint"] == train["checkpoint"] else {}
 
 
 def _require_unused(folder: Path) -> None:

@@ -42,6 +42,7 @@ RIGHT = {
 }  # fmt: skip
 """A right value for each variable that a target needs or wants besides the wrong one."""
 ELSEWHERE = {
+    "import-adapter": {"from": "experiments", "base": "tiny:qwen2", "as": "exp001-theirs"},
     "predict": {"text": "#Person1#: hello"},
     "new": {"exp": "exp015", "from": "exp001"},
     "data": {"from": "competitions/talk/data"},

@@ -2,16 +2,15 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from common.runs import experiments
-from common.runs.predicting import Asked
+from common.runs.asked import Asked
 from tests.support import tiny
-from tests.support.commands import failed, make
+from tests.support.commands import make
 
 COMPETITION = "--competition=daily_talk"
 HELLO = "#Person1#: 우산 어디서 살까요?\\n#Person2#: 시장에서 3시에 봐요."
