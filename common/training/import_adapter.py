@@ -7,7 +7,6 @@ The run infers, predicts, merges and blends like any; only its training is not r
 import logging
 import shutil
 import time
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ import click
 from common.core import terminal, verified_folder
 from common.core.command_line import run_command
 from common.core.config import hyphens, override, plain
-from common.core.errors import UserError, first_line
+from common.core.errors import UserError
 from common.core.files import root, sha256_file, shown, user_path, write_json
-from common.core.messages import brief, duration, listed, quiet_libraries
+from common.core.messages import brief, duration, quiet_libraries
 from common.core.paths import RUN_NAME, run_folder
 from common.core.progress import waiting
 from common.data.competition import Competition
@@ -50,7 +49,6 @@ UNKNOWN = (
     "lengths.max_source_tokens", "base.quantization",
 )  # fmt: skip
 """Settings of a training that decoding must repeat and that the files of an adapter do not say."""
-TOKENIZER, TEMPLATE = "tokenizer.json", "chat_template.jinja"
 
 
 def import_adapter(
@@ -153,7 +151,7 @@ def _known_settings(
 def _write_best(adapter: ForeignAdapter, smoke_model: str, run: Run[Any]) -> dict[str, Any]:
     """Check the adapter against its base, write the checkpoint, and return what was found, for the run's notes."""
     with waiting("load libraries"):
-        from common.models import pretrained, storage
+        from common.models import adapter_checks, pretrained, storage
         from common.models.architecture import architecture, require_architecture
         from common.models.tiny import tiny
         from common.tokenization import chat
@@ -170,10 +168,10 @@ def _write_best(adapter: ForeignAdapter, smoke_model: str, run: Run[Any]) -> dic
     require_architecture(source.folder, kind)
     require_plain_base(source.folder, config.base.model)
     bases = pretrained.pretrained_tokenizer(source.folder)
-    tokenizer, notes = _tokenizer(adapter.folder, bases)
+    tokenizer, notes = adapter_checks.tokenizer_of(adapter.folder, bases)
     with waiting("compare the adapter with its base"):
-        rows, wanted = _expected(adapter, source.folder, config, tokenizer)
-    _require_vocabulary(adapter, tokenizer, bases, rows)
+        rows, wanted = adapter_checks.expected_tensors(adapter, source.folder, config.base, tokenizer)
+    adapter_checks.require_vocabulary(adapter, tokenizer, bases, rows)
     require_fitting(adapter, wanted, config.base.model)
     if hasattr(config, "prompt"):
         from common import prompts
@@ -195,83 +193,6 @@ def _write_best(adapter: ForeignAdapter, smoke_model: str, run: Run[Any]) -> dic
     verified_folder.save(run.folder / "best", write)
     run.notes["base"] = pretrained.source_record(source)
     return notes
-
-
-def _tokenizer(folder: Path, bases: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the tokenizer that was saved beside the adapter, else that of its base, and where it and its chat template are from."""
-    from common.models.pretrained import pretrained_tokenizer
-
-    own = (folder / TOKENIZER).is_file()
-    try:
-        tokenizer = pretrained_tokenizer(folder) if own else bases
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"{shown(folder / TOKENIZER)}: cannot be loaded ({first_line(error)}); copy it again."
-        ) from error
-    before, where = bases.chat_template, "adapter" if own and tokenizer.chat_template else "base"
-    if not own and (folder / TEMPLATE).is_file():
-        tokenizer.chat_template, where = (folder / TEMPLATE).read_text(encoding="utf-8"), "adapter"
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = before
-    return tokenizer, {
-        "tokenizer": "adapter" if own else "base",
-        "chat_template": where,
-        "same_chat_template": tokenizer.chat_template == before,
-    }
-
-
-def _expected(
-    adapter: ForeignAdapter, base: Path, config: Any, tokenizer: Any
-) -> tuple[int, dict[str, tuple[int, ...]]]:
-    """Return the number of the base's embeddings, and the shape of each tensor that the adapter's config gives on the base."""
-    import torch
-    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-
-    from common.models.adapters import grow_embeddings
-    from common.models.architecture import architecture
-    from common.models.skeleton import without_weights
-
-    loader = AutoModelForSeq2SeqLM if architecture(base) == "seq2seq" else AutoModelForCausalLM
-    model = without_weights(loader, base, None)
-    rows = int(model.get_input_embeddings().weight.shape[0])
-    try:
-        with warnings.catch_warnings(), torch.device("meta"):
-            warnings.simplefilter("ignore")
-            lora = PeftConfig.from_pretrained(adapter.folder)
-            lora.init_lora_weights = False
-            lora.task_type = TASKS[architecture(base)]
-            if getattr(lora, "trainable_token_indices", None):
-                grow_embeddings(model, tokenizer)
-            state = get_peft_model_state_dict(get_peft_model(model, lora), save_embedding_layers=False)
-    except Exception as error:  # whatever PEFT says of a config that does not suit the model
-        raise UserError(
-            f"{shown(adapter.folder / CONFIG)}: PEFT cannot put this adapter on base={brief(config.base.model)} "
-            f"({first_line(error)}); use the base that it was trained on."
-        ) from error
-    return rows, {name: tuple(tensor.shape) for name, tensor in state.items()}
-
-
-def _require_vocabulary(adapter: ForeignAdapter, tokenizer: Any, bases: Any, rows: int) -> None:
-    """Raise UserError when the adapter's tokenizer gives other ids than its base's, or has tokens without an embedding."""
-    own, wanted = tokenizer.get_vocab(), bases.get_vocab()
-    where = shown(adapter.folder / TOKENIZER)
-    for token, number in wanted.items():
-        if own.get(token) != number:
-            raise UserError(
-                f"{where}: token {brief(token)} has the id {own.get(token)}, but {number} in the tokenizer of the base; use the "
-                "base that the adapter was trained on."
-            )
-    beyond = sorted(
-        (number, token) for token, number in own.items() if number >= rows and token not in wanted
-    )
-    if beyond and not adapter.config.get("trainable_token_indices"):
-        raise UserError(
-            f"{where}: {len(beyond)} added tokens ({listed([token for _, token in beyond], 3)}) have no embedding in the base, "
-            f"which has {rows} rows; merge the adapter into its model where it was trained, and use that as --model."
-        )
 
 
 def summary(run: Run[Any], took: float) -> str:
