@@ -15,6 +15,7 @@ from common.models.weight_files import header_of
 CONFIG, WEIGHTS, PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}
 """Architecture of the base → PEFT's name of the task."""
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _CHANGE_BASE = ("pissa", "olora", "corda", "loftq")
 _RENAMED = re.compile(r"(-unsloth)?(-bnb)?-4bit$|-(awq|gptq|int4|int8|gptq-int4|gptq-int8)$")
 _TOWER = re.compile(
@@ -146,13 +147,8 @@ def require_named_base(adapter: ForeignAdapter, base: str) -> None:
     no comparable name; their shapes are compared later.
     """
     trained = adapter.base
-    if (
-        not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", trained, re.ASCII)
-        or is_local(base)
-        or is_local(trained)
-    ):
-        return
-    if "/" in base and _plain(trained) != _plain(base):
+    both = all(_HUB_ID.fullmatch(name) and not is_local(name) for name in (trained, base))
+    if both and _plain(trained) != _plain(base):
         raise UserError(
             f"{shown(adapter.folder / CONFIG)}: the adapter was trained on {brief(trained)}, but base={brief(base)}; wanted "
             "the same model, without quantization. If both have the same weights, give base= a folder with them."

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,3 +131,64 @@ def test_a_killed_prediction_goes_on(copy: Path, tmp_path: Path, monkeypatch: py
     assert code == 0, output
     assert len(target.read_text(encoding="utf-8").splitlines()) == 7
     assert not part.exists()
+
+
+def one_line(copy: Path, run: str, options: Sequence[str], part: str) -> None:
+    code, output = predicted(copy, run, *options)
+    (line,) = [line for line in output.strip().splitlines() if "loading libraries" not in line]
+    assert code == 1 and line.startswith("error: ") and part in line, output
+
+
+def test_wrong_files_are_refused_in_one_line(copy: Path, tmp_path: Path) -> None:
+    target = tmp_path / "to.csv"
+    good = ["n0", tiny.rows(1)[0].dialogue]
+    for rows, header, part in (
+        ([good], ("fname", "text"), 'column "dialogue" is missing'),
+        ([good, ["n0", good[1]]], ("fname", "dialogue"), ":7: fname"),
+        ([good, ["n1", " \u200b"]], ("fname", "dialogue"), 'column "dialogue" is empty'),
+        ([good, ["n1", "안녕하세요."]], ("fname", "dialogue"), "starts with a speaker"),
+        ([], ("fname", "dialogue"), "no rows"),
+    ):
+        source = rows_file(tmp_path / "new.csv", rows, header)
+        if part.startswith(":7"):
+            part = f"new.csv:{2 + good[1].count(chr(10)) + 1}: fname"
+        one_line(copy, "exp001", [f"--from={source}", f"--to={target}"], part)
+        assert not target.exists()
+
+
+def test_wrong_options_are_refused_in_one_line(copy: Path, tmp_path: Path) -> None:
+    source = rows_file(tmp_path / "new.csv", [["n0", tiny.rows(1)[0].dialogue]])
+    old = rows_file(tmp_path / "old.csv", [])
+    before = old.read_bytes()
+    run_file = copy / "outputs" / "daily_talk" / "exp001" / "more.csv"
+    for options, part in (
+        ([f"--from={source}"], "to= is missing"),
+        ([f"--from={source}", f"--to={source}"], "is the file that from= names"),
+        ([f"--from={source}", f"--to={tmp_path}/no/to.csv"], "is no folder"),
+        ([f"--from={source}", f"--to={tmp_path}/to.txt"], "ends in .csv or .jsonl"),
+        ([f"--from={source}", f"--to={old}"], "already exists"),
+        ([f"--from={source}", f"--to={run_file}"], "own folder"),
+        ([f"--from={source}", f"--to={tmp_path}/to.csv", "--all"], "all=1 needs"),
+        ([f"--from={tmp_path}/none.csv", f"--to={tmp_path}/to.csv"], "not there"),
+        ([f"--from={source}", f"--to={tmp_path}/to.csv", f"--text={HELLO}"], "alone"),
+        (["--text= "], "text is empty"),
+        (["--text=안녕하세요."], "starts with a speaker"),
+        ([], "wanted from=FILE"),
+    ):
+        one_line(copy, "exp001", options, part)
+    assert old.read_bytes() == before
+    one_line(copy, "exp003", [f"--text={HELLO}"], "has not been trained")
+    one_line(copy, "exp001-none", [f"--text={HELLO}"], "has not been trained")
+    one_line(copy, "exp999", [f"--text={HELLO}"], "exp999")
+    code, output = predicted(copy, "exp001", f"--from={source}", f"--to={old}", "--force")
+    assert code == 0 and old.read_bytes() != before, output
+
+
+def test_a_stale_checkpoint_warns_and_predicts(copy: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(copy, tmp_path / "changed")
+    path = root / "outputs" / "daily_talk" / "exp001" / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["train"]["code"]["common/data/dialogue.py"] = "0" * 64
+    path.write_text(json.dumps(record), encoding="utf-8")
+    code, output = predicted(root, "exp001", f"--text={HELLO}")
+    assert code == 0 and "the checkpoint is stale" in output, output

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from common import prompts
 from common.core.files import sha256_file
 from common.prompts import PromptConfig
+from common.prompts.cleaning import final_answer
 from common.runs import candidates
 from common.runs.record import MADE_ELSEWHERE, read_record, stale_training
 from common.tokenization.tokenizer import load_tokenizer
@@ -70,7 +71,7 @@ def imported(root: Path, source: Path, base: Path | str, run: str, *settings: st
 
 
 def plainly_written(base: Path, source: Path, dialogues: list[str]) -> list[str]:
-    """Return what transformers and PEFT alone write: greedy, 8 tokens."""
+    """Return what transformers and PEFT alone write: greedy, 8 tokens, tidied as every answer is."""
     tokenizer = load_tokenizer(base)
     model = PeftModel.from_pretrained(
         AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), source
@@ -85,7 +86,7 @@ def plainly_written(base: Path, source: Path, dialogues: list[str]) -> list[str]
         made = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False
         )
-        texts.append(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True).strip())
+        texts.append(final_answer(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)))
     return texts
 
 
@@ -123,7 +124,7 @@ def test_an_imported_adapter_writes_what_plain_peft_writes(
     rows = tiny.rows(4, "test", seed=2)
     found = candidates.read(folder / "test" / "candidates.jsonl")
     wanted = plainly_written(base, source, [row.dialogue for row in rows])
-    assert [found[row.id][0].text.strip() for row in rows] == wanted
+    assert [found[row.id][0].text for row in rows] == wanted
     assert len(set(wanted)) > 1 or any(wanted)
     code, output = tiny.call(
         copy,
@@ -232,7 +233,6 @@ def test_another_base_run_or_setting_is_refused(copy: Path, base: Path, tmp_path
     for wrong, run, settings, part in (
         ("Qwen/Qwen2.5-7B", "exp012-wrong", [], "the adapter was trained on"),
         (tmp_path / "nowhere", "exp012-wrong", [], "neither an existing folder nor a hub id"),
-        ("tiny:qwen3", "exp012-wrong", [], "is not the model that it was trained on"),
         ("tiny:bart", "exp012-wrong", [], "cannot be used here"),
         (base, "exp012", [], "a hyphen and a name"),
         (base, "exp001-wrong", [], "trains no adapters"),
