@@ -4,9 +4,9 @@ The run infers, predicts, merges and blends like any; only its training is not r
 (`python -m common.training.import_adapter`), because models import torch.
 """
 
-import logging
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,6 @@ from common.runs.run import Run
 from common.runs.start import OPTIONS, config_of, settings_command
 from common.runs.wandb_log import Tracker
 
-log = logging.getLogger(__name__)
 UNKNOWN = (
     "prompt.style", "prompt.shots", "prompt.system_role", "prompt.thinking", "prompt.date", "topic", "language",
     "lengths.max_source_tokens", "base.quantization",
@@ -73,14 +72,15 @@ def import_adapter(
     found = require_findable(base)
     if found:
         require_plain_base(found, base)
-    given = [*arguments, *_known_settings(adapter, base, default, arguments)]
-    settings, overrides = override(
-        module.Config(), given, listing=settings_command(experiment), options=OPTIONS
-    )
+    listing = settings_command(experiment)
+    _, typed = override(module.Config(), arguments, complete=False, listing=listing, options=OPTIONS)
+    given = [*arguments, *_known_settings(adapter, base, default, typed)]
+    settings, overrides = override(module.Config(), given, listing=listing, options=OPTIONS)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
     made = Run(
         "train", experiment, folder, competition, settings, overrides, False, Tracker(folder, "off", False)
     )
+    files = {path.name: sha256_file(path) for path in sorted(source.iterdir()) if path.is_file()}
     with locked_run(folder):
         notes = _write_best(adapter, module.SMOKE.base.model, made)
         assumed = {
@@ -89,18 +89,17 @@ def import_adapter(
             if (value := plain(settings).get(name)) is not None and name not in overrides
         }
         made.notes[MADE_ELSEWHERE] = {
-            "files": {path.name: sha256_file(path) for path in sorted(source.iterdir()) if path.is_file()},
-            "base": adapter.base if hub_like(adapter.base) else Path(adapter.base).name,
+            "files": files,
+            "base": adapter.base if _is_hub_like(adapter.base) else Path(adapter.base).name,
             "assumed": assumed,
             **notes,
         }
-        made.finish(
-            code={}, command=[]
-        )  # no code of this repository trained it, and a path is of this machine only
+        # No code of this repository trained it, and a path of the command line is of this machine only.
+        made.finish(code={}, command=[])
     return made
 
 
-def hub_like(name: str) -> bool:
+def _is_hub_like(name: str) -> bool:
     """Return whether a name can be a hub id, and not a path."""
     return name.count("/") == 1 and not name.startswith((".", "/", "~"))
 
@@ -111,11 +110,20 @@ def _free_folder(competition: Competition, run: str) -> Path:
     require_experiment(run.split("-")[0])
     folder = run_folder(competition.name, run)
     require_not_archived(folder)
-    if folder.exists():
+    if folder.is_symlink() or (folder.exists() and not _is_unfinished(folder)):
         raise UserError(
             f"as={run}: {shown(folder)} already exists; choose another name, or: make archive run={run}{comp_setting(competition.name)}"
         )
     return folder
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Return whether a folder holds only what an import that was killed has left."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= {
+        "best",
+        ".staging-best",
+        ".old-best",
+    }
 
 
 def _recordable(base: str) -> str:
@@ -128,23 +136,27 @@ def _recordable(base: str) -> str:
 
 
 def _known_settings(
-    adapter: ForeignAdapter, base: str, default: dict[str, Any], arguments: tuple[str, ...]
+    adapter: ForeignAdapter, base: str, default: dict[str, Any], typed: Mapping[str, Any]
 ) -> list[str]:
-    """Return the settings that the adapter's files say, as arguments."""
+    """Return the settings that the adapter's files say, as arguments, except those of the command line (`typed`)."""
     config = adapter.config
-    found = {"base.model": base, "lora.rank": config["r"], "lora.targets": ",".join(adapter.layers)}
+    found: dict[str, Any] = {
+        "base.model": base,
+        "lora.rank": config["r"],
+        "lora.targets": ",".join(adapter.layers),
+    }
     if isinstance(config.get("lora_alpha"), int):
         found["lora.alpha"] = config["lora_alpha"]
     if isinstance(config.get("lora_dropout"), int | float):
         found["lora.dropout"] = config["lora_dropout"]
-    typed = {word.partition("=")[0].replace("_", "-") for word in arguments}
-    if adapter.quantized and not typed & {"--quantization", "--base.quantization"}:
+    if adapter.quantized:
         found["base.quantization"] = "nf4"
-    if base != default["base.model"] and not typed & {"--gpu-memory", "--base.gpu-memory"}:
+    if base != default["base.model"]:
         found["base.gpu_memory"] = 0.0  # the experiment's number is that of its own base
-    for name in ("lora", "base.model"):
-        if wrong := [word for word in typed if word.removeprefix("--").replace("-", "_").startswith(name)]:
-            raise UserError(f"{wrong[0]}: the adapter's files and base= say this; leave it out.")
+    if wrong := [name for name in typed if name.startswith("lora.") or name == "base.model"]:
+        short = hyphens(wrong[0].rpartition(".")[2])
+        raise UserError(f"--{short}: the adapter's files and base= say this; leave it out.")
+    found = {name: value for name, value in found.items() if name not in typed}
     return [f"--{hyphens(name)}={value}" for name, value in found.items()]
 
 
