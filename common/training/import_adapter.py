@@ -24,7 +24,7 @@ from common.core.progress import waiting
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.data.competition_rules import require_allowed
-from common.models import hub
+from common.models import hub, model_cards
 from common.models.foreign_adapter import (
     CONFIG,
     TASKS,
@@ -76,9 +76,22 @@ def import_adapter(
     _, typed = override(module.Config(), arguments, complete=False, listing=listing, options=OPTIONS)
     given = [*arguments, *_known_settings(adapter, base, default, typed)]
     settings, overrides = override(module.Config(), given, listing=listing, options=OPTIONS)
-    require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
+    where = f"{experiment} on {competition.name}"
+    require_allowed(competition, where, plain(settings), {})
+    sources = model_cards.declared(plain(settings))
+    own = set(model_cards.declared_in(source)) - {adapter.base}
+    sources[base] = sorted({*sources.get(base, []), *own})
+    require_allowed(competition, where, plain(settings), sources)
     made = Run(
-        "train", experiment, folder, competition, settings, overrides, False, Tracker(folder, "off", False)
+        "train",
+        experiment,
+        folder,
+        competition,
+        settings,
+        overrides,
+        False,
+        Tracker(folder, "off", False),
+        sources=sources,
     )
     files = {path.name: sha256_file(path) for path in sorted(source.iterdir()) if path.is_file()}
     with locked_run(folder):
