@@ -70,7 +70,7 @@ archive: setup ## run=expNNN[-NAME] [comp=NAME]: move a run out of the way, whol
 restore: setup ## run=expNNN[-NAME] [comp=NAME]: move an archived run back
 train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnodes=2 …"] [track=off|online] [restart=1] [smoke=1] [args="--epochs 2 --model 'my models/kobart'"]: train or resume
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
-predict: setup ## run=expNNN[-NAME] from=FILE to=FILE [comp=NAME] [force=1] [all=1] [gpus=N] [text="DIALOGUE"] [args=…]: summarize any dialogues with a trained run
+predict: setup ## run=expNNN[-NAME] [from=FILE to=FILE] [text="DIALOGUE"] [comp=NAME] [force=1] [all=1] [gpus=N] [args=…]: summarize any dialogues with a trained run
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
 import-adapter: setup ## from=FOLDER base=OWNER/NAME|FOLDER as=expNNN-NAME [comp=NAME] [args="--max-source-tokens 2048"]: make a run of an adapter that was trained elsewhere
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: make new training rows (method=? lists the methods)

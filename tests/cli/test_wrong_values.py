@@ -52,6 +52,7 @@ BESIDE = {
     "lb": "public",
     "train": "exp",
     "infer": "exp",
+    "predict": "text",
     "submit": "",
     "pick": "id",
     "augment": "method",
