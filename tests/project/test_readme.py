@@ -86,6 +86,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"#!{sys.executable}\nimport json, runpy, sys\n"
             "if sys.argv[1:] and sys.argv[1].endswith('cli/make.py'):  # starts this program again\n"
             "    sys.executable = sys.argv.pop(0)\n"
+            "    sys.path.insert(0, sys.argv[0].rpartition('/')[0])\n"
             "    runpy.run_path(sys.argv[0], run_name='__main__')\n"
             "else:\n"
             f"    open({str(venv / 'calls')!r}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
