@@ -169,6 +169,25 @@ def merge(run: str, name: str | None) -> None:
     become("common.training.merge", *options, "--", run)
 
 
+@click.command(context_settings=PASS_ON)
+@click.argument("run")
+@click.option(
+    "--from", "source", required=True, help="Folder of the adapter: adapter_config.json and its weights."
+)
+@click.option(
+    "--base", required=True, help="The model that it was trained on: OWNER/NAME on the hub, or a folder."
+)
+@COMPETITION
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def import_adapter(run: str, source: str, base: str, name: str | None, arguments: tuple[str, ...]) -> None:
+    """Make a run of an adapter that was trained elsewhere with PEFT, TRL, Unsloth or LLaMA-Factory.
+
+    RUN is expNNN-NAME; the experiment's settings say how the run decodes.
+    """
+    options = [f"--from={source}", f"--base={base}", *([f"--competition={name}"] if name else [])]
+    become("common.training.import_adapter", *options, "--", run, *arguments)
+
+
 @click.command()
 @click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
 def smoke(names: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ IN_A_PIPE = 100
 GROUPS = {
     "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
-    "list": ("list", "settings", "new", "merge", "smoke"),
+    "list": ("list", "settings", "new", "predict", "merge", "import-adapter", "smoke"),
     "runs": ("runs", "note", "archive", "restore"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "demo"),
@@ -81,6 +81,12 @@ SETTINGS: dict[str, Setting] = {
         ("off", "online", "offline"),
     ),
     "from": Setting("name of the experiment that is copied", "from=exp002"),
+    "to": Setting("CSV or JSON Lines file to write", "to=summaries.csv"),
+    "base": Setting(
+        "model that the adapter was trained on: a name on the Hugging Face hub, or a folder",
+        "base=Qwen/Qwen2.5-7B-Instruct",
+    ),
+    "as": Setting("name of the new run: the experiment, a hyphen and a name", "as=exp012-theirs"),
     "method": Setting("way to make new rows; method=? lists all of them", "method=turn_drop"),
     "n": Setting("number of train rows to start from, a random sample; default: all", "n=200"),
     "name": Setting("name of the folder for the new rows; default: the method", "name=shorter"),
@@ -128,6 +134,21 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("smoke", "exp"): Setting("the only experiment to run; default: all of them", "exp=exp002"),
     ("train", "run"): Setting("name of a variant, which gets its own folder", "run=exp002-wide"),
     ("infer", "run"): Setting("name of a variant, as it was trained", "run=exp002-wide"),
+    ("predict", "from"): Setting("CSV or JSON Lines file with the dialogues to summarize", "from=new.csv"),
+    ("predict", "text"): Setting(
+        "one dialogue instead of a file; its summary is printed", r'text="#Person1#: hi\n#Person2#: hello"'
+    ),
+    ("predict", "force"): Setting("replace the file that to= names", "force=1", _ON),
+    ("predict", "all"): Setting(
+        "also write all candidates of each dialogue, into a .jsonl file", "all=1", _ON
+    ),
+    ("predict", "args"): Setting("settings of decoding to change, as --name value", "args=--beams=1"),
+    ("import-adapter", "from"): Setting(
+        "folder that PEFT, TRL, Unsloth or LLaMA-Factory saved the adapter in", "from=downloads/adapter"
+    ),
+    ("import-adapter", "args"): Setting(
+        "settings of the training that the files do not say, as --name value", "args=--max-source-tokens=1024"
+    ),
     ("augment", "restart"): Setting("discard earlier rows and begin again", "restart=1", _ON),
     ("augment", "args"): Setting("changed settings of the method, as --name value", "args=--seed=3"),
     ("blend-report", "args"): Setting(

@@ -45,7 +45,17 @@ TARGETS: dict[str, Target] = {
     "restore": Target("run comp", "run", "run=exp002"),
     "train": _STAGE,
     "infer": _STAGE,
+    "predict": Target(
+        "args", "run", "run=exp002 from=new.csv to=summaries.csv", "run", "comp from to text force all gpus"
+    ),
     "merge": Target("comp", "run", "run=exp010", "run"),
+    "import-adapter": Target(
+        "args",
+        "from base as",
+        "from=FOLDER base=Qwen/Qwen2.5-7B-Instruct as=exp012-theirs",
+        "as",
+        "comp from base",
+    ),
     "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
     "smoke": Target("", "", "exp=exp002", "exp"),
     "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),

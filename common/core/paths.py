@@ -12,6 +12,7 @@ EXPERIMENT = re.compile(r"exp[0-9]{3}")
 RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]{0,79})?")
 MERGED = "merged"
 ARCHIVED = "archived"
+PREDICTED = "predicted"
 
 
 def cache_folder() -> Path:
@@ -28,6 +29,11 @@ def merged_folder(competition_name: str, run: str) -> Path:
 def archived_folder(competition_name: str, run: str) -> Path:
     """Return the folder of an archived run: outputs/COMPETITION/archived/RUN."""
     return outputs(competition_name) / ARCHIVED / run
+
+
+def predicted_folder(competition: str, name: str, *, smoke: bool = False) -> Path:
+    """Return the folder that `make predict` works in until it has written its file: outputs/COMPETITION/predicted/NAME."""
+    return outputs(competition, smoke=smoke) / PREDICTED / name
 
 
 def outputs(competition: str, *, smoke: bool = False) -> Path:

@@ -46,14 +46,22 @@ class Checked:
     """The first row for each kind of warning: ids and counts, never the data's text except an unknown tag."""
 
 
-def check(competition: Competition, kind: str, path: Path, label: str | None = None) -> Checked:
+def is_blank(text: str) -> bool:
+    """Return whether a text looks empty: it may have white space, zero-width characters and Hangul fillers."""
+    return not _VISIBLE.search(text)
+
+
+def check(
+    competition: Competition, kind: str, path: Path, label: str | None = None, *, others: bool = False
+) -> Checked:
     """Read the declared file of this kind from `path` and check it; messages call it `label` if that is given.
 
+    `others`: whether the file may have other columns too, which are ignored.
     Raises UserError for errors that would lose or misplace a row. Everything else is a counted warning.
     """
     spec = competition.files[kind]
     source = FileOrigin(label, competition.obtain) if label else source_of(path, competition.obtain)
-    table, data = tables.load(path, source, _columns(competition, kind, path, source))
+    table, data = tables.load(path, source, _columns(competition, kind, path, source), others)
     warnings = Warnings()
     if table.blank_lines:
         warnings.counts["blank line"] = table.blank_lines
@@ -116,7 +124,7 @@ def _cells(table: Table, competition: Competition, kind: str, source: FileOrigin
     for number, record in enumerate(table.records):
         fname = f"{competition.columns.id} {quoted(record.cells[competition.columns.id])}"
         for column in columns:
-            if not _VISIBLE.search(record.cells[column]):
+            if is_blank(record.cells[column]):
                 problem = f'column "{column}" is empty for {fname}; every {kind} row needs one'
                 raise source.error(record.line, problem, "Fix the row")
         index = competition.submission.index_in(record.cells) if sample else None

@@ -14,7 +14,6 @@ from common.generation.cut import note_cut
 from common.generation.decoder import BatchingDecoder, Decoder
 from common.models import storage
 from common.postprocess import predictions
-from common.postprocess.predictions import SPLITS
 from common.postprocess.rules import PostprocessConfig, best_texts, within
 from common.runs import candidates
 from common.runs.candidates import Candidate
@@ -70,7 +69,7 @@ def infer(
     if made_with:
         (run.notes["decoded_with"],) = made_with
     files = []
-    for split in SPLITS:
+    for split in run.splits:
         rows = run.split(split).rows
         path = run.folder / split / "candidates.jsonl"
         chosen = decoding or config.decoding
@@ -109,6 +108,10 @@ def best_decoding(
     """
     config: InferSettings = run.config
     _require_context_of_saved(run)
+    table = run.inferred.get("notes", {}).get("decoding_grid", {}).get("table", [])
+    if [entry["decoding"] for entry in table] == [str(decoding) for decoding in grid]:  # make predict
+        scores = [entry["dev"] for entry in table]
+        return grid[scores.index(max(scores))]
     rows = run.split("dev").rows
     references = {row.id: row.summaries for row in rows}
     inputs = examples.sources(rows, tokenizer, config.lengths, template)

@@ -29,6 +29,11 @@ def declared(settings: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+def declared_in(folder: Path) -> list[str]:
+    """Return the data sets and models that the card in a folder names, sorted. Raises UserError for a card that cannot be read."""
+    return sorted(_sources(_card(folder / CARD)))
+
+
 def _declared_by(name: str, revision: str | None) -> set[str]:
     folder = on_this_machine(name, revision)
     if folder is None:

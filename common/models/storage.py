@@ -58,7 +58,7 @@ def save_model(
     Raises ValueError for a model with adapters and no `base`.
     """
     disable_progress_bar()
-    _save_tokenizer(tokenizer, folder)
+    save_tokenizer(tokenizer, folder)
     if not isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=weights)
     elif base is None:
@@ -78,7 +78,7 @@ def save_model(
         write_json(folder / BASE, {"config": asdict(base), "source": model.get_base_model().base_source})
 
 
-def _save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write a tokenizer without the options with which it was loaded, so that the same training writes the same files."""
     tokenizer.save_pretrained(folder)
     path = folder / "tokenizer_config.json"
@@ -97,7 +97,7 @@ def save_base(config: PretrainedConfig, kind: Architecture, folder: Path) -> Non
     require_architecture(source.folder, kind)
     tokenizer = pretrained_tokenizer(source.folder)
     require_supported(config, source.folder, tokenizer, frozen=True)
-    _save_tokenizer(tokenizer, folder)
+    save_tokenizer(tokenizer, folder)
     write_json(folder / BASE, {"config": asdict(config), "source": source_record(source)})
 
 

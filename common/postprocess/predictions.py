@@ -10,7 +10,7 @@ from common.core import distributed, terminal
 from common.core.config import plain
 from common.core.files import shown, write_json
 from common.core.progress import waiting
-from common.data.rows import SplitName, read_predictions, write_predictions
+from common.data.rows import read_predictions, write_predictions
 from common.postprocess.hints import hints
 from common.postprocess.rules import PostprocessConfig, best_texts, within
 from common.runs import score_text, scoring
@@ -20,7 +20,6 @@ from common.runs.run import Run
 from common.runs.scoring import ScoreReport
 
 log = logging.getLogger(__name__)
-SPLITS: tuple[SplitName, ...] = ("dev", "test")
 
 
 def write(
@@ -68,9 +67,9 @@ def _count_empty(run: Run[Any], split: str, candidates: Mapping[str, Sequence[Ca
 def finish(run: Run[Any], files: Sequence[Path]) -> None:
     """Score the dev predictions in every profile, print the report and record the stage as finished.
 
-    Also write the run's result into results/. Smoke runs are only recorded.
+    Also write the run's result into results/. Smoke runs are only recorded, and `make predict` records nothing.
     """
-    if distributed.rank():
+    if distributed.rank() or run.given is not None:
         return
     predictions = read_predictions(run.folder / "dev" / "predictions.csv", run.competition)
     if run.smoke:

@@ -20,6 +20,8 @@ NAMED = 3
 """Number of code files that a reason names one by one."""
 INFER_ONLY = ("decoding.", "grid.", "llm.", "postprocess.", "styles")
 """Beginnings of the settings that may change after training."""
+MADE_ELSEWHERE = "made_elsewhere"
+"""Key in the notes of a training that `make import-adapter` recorded; nothing here can repeat it."""
 _NEEDED = ("status", "config", "data", "code", "notes")
 _NEEDED_WHEN_FINISHED = ("checkpoint", "files", "hardware", "git", "packages", "minutes")
 _TYPES: dict[str, Any] = {

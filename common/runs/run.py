@@ -24,6 +24,9 @@ from common.runs.wandb_log import Tracker
 
 log = logging.getLogger(__name__)
 C = TypeVar("C")
+SPLITS: tuple[SplitName, ...] = ("dev", "test")
+GIVEN = "given rows"
+"""Name of the rows of `make predict` in a key, whatever file they come from."""
 AFTER_DECODING = ("common/postprocess/", "common/runs/scoring", "common/rouge/")
 
 
@@ -47,12 +50,24 @@ class Run(Generic[C]):
     started: float = field(default_factory=time.time)
     aside: Path | None = None
     """Where this start moved the old run; None when it moved none."""
+    given: Split | None = None
+    """The rows that `make predict` puts in the place of test; None in a stage."""
+    inferred: dict[str, Any] = field(default_factory=dict)
+    """What the run's finished inference recorded, for `make predict`; {} in a stage."""
+
+    @property
+    def splits(self) -> tuple[SplitName, ...]:
+        """The splits that infer predicts: dev and test, or test alone when `given` rows are in its place."""
+        return SPLITS if self.given is None else ("test",)
 
     def split(self, name: SplitName) -> Split:
         """Return the checked rows of a split and note the file in the record; a smoke run gets only the first rows.
 
         Warnings about the file go into the record only: `make data` has shown them.
         """
+        if name == "test" and self.given is not None:
+            self.data[GIVEN] = {"sha256": self.given.sha256, "rows": len(self.given.rows), "warnings": {}}
+            return self.given
         split = read_split(self.competition, name)
         key = str(split.path.resolve().relative_to(root()))
         self.data[key] = {"sha256": split.sha256, "rows": len(split.rows), "warnings": dict(split.warnings)}

@@ -3,17 +3,16 @@
 In this order: read options and settings, lock the run's folder, check the rules, decide whether there is work, work.
 """
 
+import argparse
 import contextlib
 import logging
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-
-from filelock import FileLock, Timeout
 
 from common.core import distributed, paths, signals
 from common.core.config import implied, override, plain
@@ -21,15 +20,18 @@ from common.core.errors import UserError
 from common.core.files import shown
 from common.core.gpus import grow_memory
 from common.core.language import spoken
-from common.core.messages import close_bars, log_to_terminal
+from common.core.messages import close_bars, duration, log_to_terminal
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
 from common.core.terminal import error_line, fitted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
-from common.runs import wandb_log
+from common.runs import predicting, wandb_log
+from common.runs.asked import read_asked
 from common.runs.closing import closing, how_to_go_on
+from common.runs.lock import locked_run
 from common.runs.record import (
+    MADE_ELSEWHERE,
     changed_code,
     changed_settings,
     made_nothing,
@@ -49,7 +51,7 @@ from common.runs.start import (
     run_name,
     settings_command,
 )
-from common.runs.undo import contents, undone_if_nothing_is_made
+from common.runs.undo import undone_if_nothing_is_made
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -141,7 +143,9 @@ def _run(
     asked = "off" if distributed.rank() else options.track  # only the first process tracks
     tracker = wandb_log.tracker(folder, asked, smoke=options.smoke)
     run = Run(stage, experiment, folder, chosen, settings, overrides, options.smoke, tracker)
-    if options.dry_run:
+    if options.predict is not None:
+        _predict(run, options, work, estimate)
+    elif options.dry_run:
         _dry_run(run, estimate)
     elif distributed.rank():
         _follow_first(run, work)
@@ -158,6 +162,38 @@ def _run(
             raise
 
 
+def _predict(
+    run: Run[C],
+    options: argparse.Namespace,
+    work: Callable[[Run[C]], None],
+    estimate: Callable[[Run[C]], str] | None,
+) -> None:
+    """Predict other rows than dev and test; see `common.runs.predicting`."""
+    asked, trained = read_asked(options.predict), shown(run.folder)
+    if run.stage != "infer":
+        raise UserError("--predict is an option of infer; use make predict instead.")
+    predicting.as_inferred(run)
+    if not (distributed.rank() or options.dry_run):
+        _require_ready(run)
+    ids = predicting.prepare(run, asked)
+    if options.dry_run:
+        _dry_run(run, estimate)
+    elif distributed.rank():
+        _follow_first(run, work)
+    else:
+        try:
+            with locked_run(run.folder):
+                texts = predicting.predict(run, ids, asked, work)
+        except Interrupted as stop:
+            stop.advice = how_to_go_on(run, restart=False)
+            raise
+        if asked.target:
+            took = duration(time.time() - run.started)
+            log.info("%s: %d summaries of %s, in %s.", shown(Path(asked.target)), len(texts), trained, took)
+        else:
+            print(texts[0])  # noqa: T201
+
+
 def _say_implied(run: Run[C], defaults: dict[str, Any]) -> None:
     """Log one line for each setting that has another value than its default because of other settings."""
     for name, (value, message) in implied(run.config).items():
@@ -172,42 +208,6 @@ def _follow_first(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     if run.stage == "infer":
         apply_training_overrides(run, read_record(run.folder).get("train", {}))
     work(run)
-
-
-@contextlib.contextmanager
-def locked_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock inside this context; create the folder first if necessary.
-
-    When the code inside fails or is interrupted, a new lock is removed, and a new folder in which nothing was made.
-    Raises UserError when another process holds the lock or the folder cannot be written.
-    """
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    first = not Path(lock.lock_file).exists()
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
-    except Timeout as error:
-        raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it to end, or give this run another name with run=."
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
-        ) from error
-    try:
-        yield
-    except (Exception, Interrupted):
-        if first:  # filelock notices that a file it waited for was removed
-            Path(lock.lock_file).unlink(missing_ok=True)
-        if new and not contents(folder):
-            shutil.rmtree(folder)
-            with contextlib.suppress(OSError):  # another run may have begun in a parent
-                for path in new[1:]:
-                    path.rmdir()
-        raise
-    finally:
-        lock.release()
 
 
 def _dry_run(run: Run[C], estimate: Callable[[Run[C]], str] | None) -> None:
@@ -228,6 +228,11 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if restart and any(run.folder.iterdir()):  # also when its record cannot be read
         set_aside(run)
     before = read_record(run.folder).get("train")
+    if renew and before and MADE_ELSEWHERE in before["notes"]:
+        raise UserError(
+            f"{shown(run.folder)} was trained elsewhere and imported, so it cannot be trained again here; import it again "
+            "with make import-adapter, or accept it with: stale=ok."
+        )
     if renew and before and (changed_settings(run.config, before) or stale_training(run.folder)):
         set_aside(run)
         before = None
@@ -258,6 +263,15 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
 
 
 def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
+    _require_ready(run)
+    run._write("running")
+    distributed.gather([True])
+    work(run)
+    log.info(closing(run))
+
+
+def _require_ready(run: Run[C]) -> None:
+    """Raise UserError unless the run is trained, with these settings, and may be used; warn when it is stale."""
     before = require_training(run.experiment, run.folder, run.competition, smoke=run.smoke)
     apply_training_overrides(run, before)
     require_same_settings(run.experiment, run.folder, run.competition, run.config, before)
@@ -269,10 +283,6 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
             "the checkpoint is stale: %s. make submit will reject it; train it again with restart=1.",
             "; ".join(stale),
         )
-    run._write("running")
-    distributed.gather([True])
-    work(run)
-    log.info(closing(run))
 
 
 def _require_rules(run: Run[C]) -> None:

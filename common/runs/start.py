@@ -20,6 +20,7 @@ from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
 from common.runs.catalogue import is_running
 from common.runs.record import (
+    INFER_ONLY,
     changed_settings,
     made_nothing,
     make_settings,
@@ -33,7 +34,7 @@ from common.runs.wandb_mode import sweep_run, tracking_mode
 
 NEEDED: tuple[SplitName, ...] = ("train", "dev", "test")
 """Files that every stage of every experiment may read."""
-OPTIONS = ("competition", "run", "smoke", "restart", "renew", "dry_run", "track")
+OPTIONS = ("competition", "run", "smoke", "restart", "renew", "dry_run", "track", "predict")
 """Options of every stage, which are no settings."""
 HELP = "--help"
 """Option of a stage that lists the settings of its experiment and starts nothing."""
@@ -50,6 +51,7 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--renew", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--track", default="auto")
+    parser.add_argument("--predict", help=argparse.SUPPRESS)
     try:
         return parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
@@ -89,6 +91,8 @@ def opening(stage: str, experiment: str, arguments: Sequence[str]) -> str:
     folder = shown(outputs(competition, smoke=options.smoke) / run_name(experiment, options.run))
     if options.dry_run:
         return ""
+    if options.predict is not None:
+        return f"{experiment}: summarizing with {folder}; loading libraries …"
     if stage == "train":
         return f"{experiment}: training on {competition} in {folder}; loading libraries …"
     return f"{experiment}: predicting for {competition} in {folder}; loading libraries …"
@@ -137,6 +141,21 @@ def require_same_settings(
             f"{shown(folder)} was trained with other settings: {'; '.join(changed)}. Use the same settings, train again "
             f"({again}), or keep both with another run={experiment}-NAME."
         )
+
+
+def settings_of_infer(folder: Path) -> dict[str, Any]:
+    """Return the settings that only decoding reads and with which a run's finished inference was started, by dotted name."""
+    given = finished_infer(folder).get("overrides", {})
+    return {name: value for name, value in given.items() if name.startswith(INFER_ONLY)}
+
+
+def finished_infer(folder: Path) -> dict[str, Any]:
+    """Return the record of a run's finished inference with its present checkpoint; {} when there is none."""
+    stages = read_record(folder)
+    infer: dict[str, Any] = stages.get("infer", {})
+    train = stages.get("train", {})
+    finished = infer.get("status") == "finished" == train.get("status")
+    return infer if finished and infer["checkpoint"] == train["checkpoint"] else {}
 
 
 def _require_unused(folder: Path) -> None:
@@ -201,11 +220,13 @@ def check_start(
         tracking_mode(options.track, smoke=options.smoke)
     folder = outputs(competition.name, smoke=options.smoke) / name
     require_not_archived(folder)
-    if alone and not options.dry_run:
+    if alone and not options.dry_run and options.predict is None:
         _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:
         before = require_training(experiment, folder, competition, smoke=options.smoke)
-        settings, _ = override(settings, to_arguments({**before.get("overrides", {}), **overrides}))
+        decoding = {} if options.predict is None else settings_of_infer(folder)
+        given = {**before.get("overrides", {}), **decoding, **overrides}
+        settings, _ = override(settings, to_arguments(given))
         if alone:
             require_same_settings(experiment, folder, competition, settings, before)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})

@@ -23,6 +23,7 @@ from common.runs import record
 from common.runs.experiments import require_experiment
 from common.runs.planned import Planned, require_startable
 from common.runs.record import (
+    MADE_ELSEWHERE,
     needs_training,
     read_record,
     require_not_archived,
@@ -110,6 +111,13 @@ def _renewing(run: str, competition: Competition) -> list[list[str]]:
         several = ["--gpus", str(last.get("processes", 1))]
         return [sys.executable, "-m", "common", stage, *several, experiment, *arguments]
 
+    if MADE_ELSEWHERE in before.get("train", {}).get("notes", {}):
+        if needs_training(run_folder(competition.name, run)):
+            raise UserError(
+                f"{run}: its adapter was trained elsewhere, so missing=train cannot repeat it; archive the run and import the "
+                "adapter again with make import-adapter, or accept the run with: stale=ok."
+            )
+        return [command("infer")]
     return [command("train", "--renew"), command("infer")]
 
 

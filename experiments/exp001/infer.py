@@ -3,7 +3,6 @@
 from common.core.files import read_json
 from common.core.progress import brief_progress
 from common.postprocess import predictions
-from common.postprocess.predictions import SPLITS
 from common.runs import Run, candidates, main
 from common.runs.candidates import Candidate
 from experiments.exp001.config import SMOKE, Config
@@ -14,7 +13,7 @@ def infer(run: Run[Config]) -> None:
     """Extract candidates with the ranked strategies, post-process the predictions and score dev."""
     ranking = read_json(run.folder / "best" / "ranking.json")[: run.config.candidates]
     files = []
-    for split in SPLITS:
+    for split in run.splits:
         found = {}
         rows = run.split(split).rows
         with brief_progress(len(rows), f"extract from {split}", "dialogue") as bar:

@@ -7,7 +7,6 @@ from common.data.rows import SplitName
 from common.generation import api
 from common.llm import Request
 from common.postprocess import predictions
-from common.postprocess.predictions import SPLITS
 from common.runs import Run, candidates, main
 from experiments.exp006.config import SMOKE, Config
 
@@ -24,7 +23,7 @@ def requests(run: Run[Config], split: SplitName) -> list[Request]:
 def infer(run: Run[Config]) -> None:
     """Ask the API, write the checked answers as candidates, then predictions and dev scores."""
     budget, files = run.config.llm.budget, []
-    for split in SPLITS:
+    for split in run.splits:
         rows, asked = run.split(split).rows, requests(run, split)
         check = api.check(rows, run.competition.language)
         answers, usage = llm.ask(asked, replace(run.config.llm, budget=budget), check)
@@ -39,7 +38,7 @@ def infer(run: Run[Config]) -> None:
 
 def estimate(run: Run[Config]) -> str:
     """Return the calls, tokens and cost of the answers that `infer` still lacks."""
-    asked = [request for split in SPLITS for request in requests(run, split)]
+    asked = [request for split in run.splits for request in requests(run, split)]
     return str(llm.estimate(asked, run.config.llm))
 
 

@@ -41,12 +41,18 @@ RIGHT = {
     "folder": "outputs/talk/exp001", "q": "a question", "method": "turn_drop", "public": "50", "text": "a note",
 }  # fmt: skip
 """A right value for each variable that a target needs or wants besides the wrong one."""
-ELSEWHERE = {"new": {"exp": "exp015", "from": "exp001"}, "data": {"from": "competitions/talk/data"}}
+ELSEWHERE = {
+    "import-adapter": {"from": "experiments", "base": "tiny:qwen2", "as": "exp001-theirs"},
+    "predict": {"text": "#Person1#: hello"},
+    "new": {"exp": "exp015", "from": "exp001"},
+    "data": {"from": "competitions/talk/data"},
+}
 """Right values of single targets."""
 BESIDE = {
     "lb": "public",
     "train": "exp",
     "infer": "exp",
+    "predict": "text",
     "submit": "",
     "pick": "id",
     "augment": "method",

@@ -113,7 +113,7 @@ def infer(run: Run[Config]) -> None:
     given = files.root() / "texts.json"  # a test's own texts by id, as they are
     own = files.read_json(given) if given.exists() else {{}}
     made = []
-    for split in predictions.SPLITS:
+    for split in run.splits:
         texts = {{}}
         for row in run.split(split).rows:
             turns = [line.partition(": ")[2] for line in row.dialogue.split("\\n")]
