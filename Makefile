@@ -84,10 +84,12 @@ postprocess: setup ## run=expNNN[-NAME] [comp=NAME] [all=1]: measure the effect 
 leaderboard: setup ## [comp=NAME] [all=1]: show every submission with its dev, local test and leaderboard scores and the goals it meets
 lb: setup ## id=ID [public=SCORE] [private=SCORE] [uploaded=today] [comp=NAME]: record an upload, and the scores that the site shows for it
 pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list the picks and recommend some by dev
+validate: setup ## pred=FILE [comp=NAME]: check whether a CSV is a valid submission, without writing anything
+register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [note=TEXT] [comp=NAME]: enter a CSV made elsewhere into the ledger
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce:
+data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick validate register reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -120,5 +122,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer merge augment smoke new track docs score compare submit blend-report postprocess leaderboard lb pick validate register reproduce test faults gpu-check audit check messages format completion
 endif

@@ -22,7 +22,7 @@ GROUPS = {
     "list": ("list", "settings", "new", "merge", "smoke"),
     "runs": ("runs", "note", "archive", "restore"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
-    "leaderboard": ("pick", "leaderboard", "reproduce", "demo"),
+    "leaderboard": ("pick", "leaderboard", "reproduce", "validate", "register", "demo"),
     "check": (
         "help",
         "completion",
@@ -138,6 +138,9 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ),
     ("gpu-check", "args"): Setting("options of benchmarks/gpu.py, such as --minutes 4", "args=--tiny"),
     ("results", "all"): Setting("show every metric and column", "all=1", _ON),
+    ("validate", "pred"): Setting("CSV in the form of a submission", "pred=submissions/first.csv"),
+    ("register", "pred"): Setting("CSV in the form of a submission, made elsewhere", "pred=theirs.csv"),
+    ("register", "name"): Setting("name of the submission in the leaderboard", "name=kobart-of-may"),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }
 """Settings that mean something else for one target."""
