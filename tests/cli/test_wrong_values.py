@@ -41,7 +41,11 @@ RIGHT = {
     "folder": "outputs/talk/exp001", "q": "a question", "method": "turn_drop", "public": "50", "text": "a note",
 }  # fmt: skip
 """A right value for each variable that a target needs or wants besides the wrong one."""
-ELSEWHERE = {"new": {"exp": "exp015", "from": "exp001"}, "data": {"from": "competitions/talk/data"}}
+ELSEWHERE = {
+    "new": {"exp": "exp015", "from": "exp001"},
+    "data": {"from": "competitions/talk/data"},
+    "register": {"name": "theirs"},
+}
 """Right values of single targets."""
 BESIDE = {
     "lb": "public",
