@@ -192,7 +192,9 @@ def _of_json(text: str, source: FileOrigin, competition: Competition) -> Iterato
                 line, f'"candidates" is {cut(brief(group), 40)}; wanted a list of texts', "Fix the line"
             )
         found = [_candidate(entry, line, source) for entry in group]
-        if candidates.is_record(value) and not candidates.is_unchanged(value, found):
+        if candidates.is_record(value) and not candidates.is_unchanged(
+            value, [Candidate(**c) for c in group]
+        ):
             problem = 'has changed since it was written: its "check" does not belong to its candidates'
             raise source.error(line, problem, "Copy the file again, or remove the key")
         yield from (_Text(line, name, one, place) for place, one in enumerate(found))

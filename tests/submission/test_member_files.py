@@ -293,12 +293,12 @@ def test_a_link_out_of_the_repository_is_refused(root: Path, talk: Competition, 
 
 
 def test_one_malformed_member_among_seven_stops_the_command(root: Path) -> None:
-    (root / f"{MEMBER}.csv").write_text("fname;summary\n", encoding="utf-8")
+    for split in ("dev", "test"):
+        (root / f"theirs/{THEIRS[6]}-{split}.csv").write_text("fname;summary\n", encoding="utf-8")
     recipe(root, "files", of_files(suffix="csv"), "mbr", "")
     before = files(root)
     for command in (["submit", "--force"], ["blend-report"]):
         ended = started(root, sys.executable, "-m", "common", *command, "--blend", "files")
-        if command == ["submit", "--force"]:
-            failed(ended, f"{MEMBER}.csv:1: the columns are separated by semicolons")
+        failed(ended, f"theirs/{THEIRS[6]}-", ".csv:1: the columns are separated by semicolons")
     assert files(root) == before
     assert ledger.entries() == []
