@@ -87,10 +87,12 @@ leaderboard: setup ## [comp=NAME] [all=1]: show every submission with its dev, l
 upload: setup ## [id=ID] [comp=NAME]: upload a submission to the site by its API (Kaggle), once, and record its scores
 lb: setup ## id=ID [public=SCORE] [private=SCORE] [uploaded=today] [comp=NAME]: record an upload, and the scores that the site shows for it
 pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list the picks and recommend some by dev
+validate: setup ## pred=FILE [comp=NAME]: check whether a CSV is a valid submission, without writing anything
+register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [note=TEXT] [comp=NAME]: enter a CSV made elsewhere into the ledger
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list settings results runs note archive restore train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick reproduce:
+data leaks stats use list settings results runs note archive restore train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -123,5 +125,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
 endif

@@ -5,6 +5,7 @@ import click
 from common.cli import data, experiments, runs
 from common.cli.data import leaks_command
 from common.cli.doctor import doctor
+from common.cli.elsewhere import register, validate
 from common.cli.experiments import infer, list_experiments
 from common.cli.ledger import lb, leaderboard_command, pick, reproduce_command
 from common.cli.postprocess import postprocess
@@ -27,8 +28,8 @@ def commands() -> None:
 for command in (
     doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, predict, experiments.new,
     experiments.smoke, experiments.merge, experiments.import_adapter, score,
-    compare, submit, upload, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess,
-    experiments.track, data.docs, data.augment, runs.runs_command, runs.note, runs.archive, runs.restore,
+    compare, submit, validate, register, upload, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command,
+    postprocess, experiments.track, data.docs, data.augment, runs.runs_command, runs.note, runs.archive, runs.restore,
 ):  # fmt: skip
     commands.add_command(command)
 

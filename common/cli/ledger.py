@@ -64,8 +64,14 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     )
     table = leaderboard.history(chosen, found, everything=everything)
     click.echo(text_table(table, leaderboard.HISTORY_DROPPED))
-    click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
-    click.echo(text_table(leaderboard.members(chosen, found[-1], everything=everything)))
+    made = [entry for entry in found if not ledger.is_registered(entry)]
+    if len(made) < len(found):
+        terminal.say(
+            f"\n{leaderboard.REGISTERED} registered: made elsewhere, so neither members nor dev scores are known"
+        )
+    if made:
+        click.echo(f"\nmembers of {made[-1]['id']} ({made[-1]['recipe']})\n")
+        click.echo(text_table(leaderboard.members(chosen, made[-1], everything=everything)))
     click.echo()
     for one in compared:
         if told := dev_and_site.line(one):
@@ -149,7 +155,8 @@ def pick(submission_id: str | None, name: str | None, off: bool) -> None:
     terminal.say(
         f"{entry['id']} ({entry['recipe']}) {state}; {_picked(chosen, found)}. Next: make leaderboard{comp_setting(chosen.name)}"
     )
-    if not off and not uploads.upload_days(chosen)[entry["id"]]:
+    was_scored = ledger.is_registered(entry) and entry.get("lb")  # so it was uploaded, on an unknown day
+    if not off and not was_scored and not uploads.upload_days(chosen)[entry["id"]]:
         terminal.say(
             f"hint: no upload of it is recorded, and a site accepts only what was uploaded; after the upload: "
             f"make lb id={entry['id']} uploaded={uploads.TODAY}"

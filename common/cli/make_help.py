@@ -22,7 +22,7 @@ GROUPS = {
     "list": ("list", "settings", "new", "predict", "merge", "import-adapter", "smoke"),
     "runs": ("runs", "note", "archive", "restore"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
-    "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "demo"),
+    "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "validate", "register", "demo"),
     "check": (
         "help",
         "completion",
@@ -162,6 +162,9 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("upload", "id"): Setting(
         "ledger id of the submission, or the start of it; default: the newest one", "id=02f002664f"
     ),
+    ("validate", "pred"): Setting("CSV in the form of a submission", "pred=submissions/first.csv"),
+    ("register", "pred"): Setting("CSV in the form of a submission, made elsewhere", "pred=theirs.csv"),
+    ("register", "name"): Setting("name of the submission in the leaderboard", "name=kobart-of-may"),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }
 """Settings that mean something else for one target."""

@@ -82,6 +82,8 @@ def submit(
             f"{made.entry['time'][:16].replace('T', ' ')}); {added}."
         )
         return
+    if line := _test_only(recipe):
+        terminal.say(line)
     choice, judged = made.entry["choice"], made.entry["verdict"]
     for copy, original in made.entry["copies"].items():
         terminal.say(_COPY.format(copy=copy, original=original))
@@ -109,6 +111,16 @@ def submit(
         return
     day = f" uploaded={uploads.TODAY}" if limited else ""
     terminal.say(f"Next: upload the CSV, then: make lb id={made.entry['id']}{day} public=SCORE")
+
+
+def _test_only(recipe: "Recipe") -> str:
+    """Return what happens to members without dev predictions, as a line; "" when there are none."""
+    names = ", ".join(recipe.test_only)
+    if not names:
+        return ""
+    if recipe.learns:
+        return f"{names}: no dev predictions, and {recipe.method} learns on dev how to choose, so this takes no part in the blend.\n"
+    return f"{names}: no dev predictions, so this takes part on test only; dev scores are those of the other members.\n"
 
 
 def _blended(scores: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
@@ -163,6 +175,9 @@ def blend_report_command(
     more = f", and up to {recipe.recombined} recombined texts for each dialogue" if recipe.recombined else ""
     counted = f"{chosen.name} dev: {report.dialogues} dialogues, {report.candidates} candidates{more}\n"
     terminal.say(counted)
+    if recipe.test_only:
+        names = ", ".join(recipe.test_only)
+        terminal.say(f"{names}: no dev predictions, so this report leaves it out.\n")
     for copy, original in report.copies.items():
         terminal.say(_COPY.format(copy=copy, original=original))
     compared = text_table(methods, ("p", "gap closed"), VERDICTS)

@@ -66,6 +66,10 @@ TARGETS: dict[str, Target] = {
     "submit": Target("comp blend missing jobs stale force note all"),
     "blend-report": Target("comp blend args"),
     "postprocess": Target("run comp all", "run", "run=exp002"),
+    "validate": Target("pred comp", "pred", "pred=submissions/first.csv"),
+    "register": Target(
+        "pred name comp public private note", "pred name", "pred=theirs.csv name=kobart-of-may public=45.1"
+    ),
     "leaderboard": Target("comp all"),
     "upload": Target("id comp"),
     "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),

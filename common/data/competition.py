@@ -104,8 +104,12 @@ class SubmissionSpec:
 
     @property
     def headers(self) -> tuple[tuple[str, ...], ...]:
-        """Return every valid header; the first one is written."""
-        return (self.columns, *self.accepted)
+        """Return every valid header; the first one is written.
+
+        A header without the index column is always valid: sites join the rows by id.
+        """
+        bare = tuple(column for column in self.columns if column != self.index)
+        return tuple(dict.fromkeys((self.columns, *self.accepted, bare)))
 
     def index_in(self, header: Iterable[str]) -> str | None:
         """Return the column of this header that numbers the rows from 0; None when it has no such column."""

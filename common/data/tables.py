@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.core.errors import first_line
-from common.core.files import parse_json, shown
+from common.core.files import MOST_BYTES, parse_json, shown
 from common.core.messages import cut, listed, quoted
 from common.data.text_files import FileOrigin, decode, read_bytes
 
@@ -166,16 +166,20 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> Table:
+def json_objects(
+    text: str, source: FileOrigin, wanted: Sequence[str]
+) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield each object of a JSON Lines text with the number of its line; blank lines are skipped.
+
+    `wanted`: keys by which a CSV under this name is recognized. Raises UserError for a line that is no JSON object, a key
+    that occurs twice, and a file that is a CSV or one JSON array.
+    """
     _require_no_array(text, source)
     if _found(text[:_FIRST].split("\n", 1)[0], ",", wanted):
         name = shlex.quote(f"{Path(source.label).stem}.csv")
         raise source.error(1, "is a CSV; wanted JSON Lines", f"Rename it to {name} if it may have that name")
-    records, blank = [], 0
-    lines = text.split("\n")  # not splitlines: U+2028 may stand inside a string
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 may stand inside a string
         if not line.strip():
-            blank += number < len(lines)
             continue
         try:
             value = parse_json(line, _unique)
@@ -188,6 +192,12 @@ def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bo
                 f"is a JSON {type(value).__name__}; wanted one JSON object on each line",
                 "Fix the line",
             )
+        yield number, value
+
+
+def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bool) -> Table:
+    records = []
+    for number, value in json_objects(text, source, wanted):
         missing, extra = (
             [key for key in wanted if key not in value],
             [key for key in value if key not in wanted],
@@ -195,25 +205,32 @@ def _json_lines(text: str, source: FileOrigin, wanted: Sequence[str], others: bo
         if missing or (extra and not others):
             found = f"key {listed(missing)} is missing" if missing else f"key {listed(extra)} is not allowed"
             raise source.error(number, f"{found}; wanted {listed(wanted)}", "Fix the line")
-        value = {key: value[key] for key in wanted}  # other keys may have values of any type
-        for key, cell in value.items():
-            if not isinstance(cell, str):
-                problem = f"key {quoted(key)} is {cut(json.dumps(cell), 40)} ({type(cell).__name__}); wanted a string"
-                raise source.error(number, problem, "Fix the line")
-            if "\0" in cell or SURROGATE.search(cell):
-                problem = f"key {quoted(key)} contains a NUL or a lone surrogate; wanted text"
-                raise source.error(number, problem, "Fix the line")
-        records.append(Record(number, value))
+        # Other keys may have values of any type.
+        records.append(Record(number, {key: text_cell(value[key], key, number, source) for key in wanted}))
+    blank = sum(not line.strip() for line in text.split("\n")[:-1])
     return Table(source.label, (), tuple(records), blank)
 
 
-def load(path: Path, source: FileOrigin, wanted: Sequence[str], others: bool = False) -> tuple[Table, bytes]:
+def text_cell(cell: object, key: str, line: int, source: FileOrigin) -> str:
+    """Return the value of a JSON key that must be text. Raises UserError for another type, a NUL and a lone surrogate."""
+    if not isinstance(cell, str):
+        problem = f"key {quoted(key)} is {cut(json.dumps(cell), 40)} ({type(cell).__name__}); wanted a string"
+        raise source.error(line, problem, "Fix the line")
+    if "\0" in cell or SURROGATE.search(cell):
+        problem = f"key {quoted(key)} contains a NUL or a lone surrogate; wanted text"
+        raise source.error(line, problem, "Fix the line")
+    return cell
+
+
+def load(
+    path: Path, source: FileOrigin, wanted: Sequence[str], others: bool = False, most_bytes: int = MOST_BYTES
+) -> tuple[Table, bytes]:
     """Return the parsed file and its bytes; a .jsonl file is read as JSON Lines, any other as a CSV with a header.
 
     The file must have the `wanted` columns in any order; additional columns are allowed only with `others`.
     Raises UserError that names the file and, where possible, the line.
     """
-    data = read_bytes(path, source)
+    data = read_bytes(path, source, most_bytes)
     read = _json_lines if path.suffix == ".jsonl" else _csv
     return read(decode(data, source), source, wanted, others), data
 

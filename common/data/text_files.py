@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from common.core.errors import UserError
-from common.core.files import read_regular
+from common.core.files import MOST_BYTES, read_regular
 from common.data.file_types import is_binary, is_cp949, recognize, wide_encoding
 
 _HANGUL = re.compile("[가-힣]")
@@ -28,10 +28,13 @@ class FileOrigin:
         return UserError(f"{where}: {problem}. {self.fix(what)}")
 
 
-def read_bytes(path: Path, source: FileOrigin) -> bytes:
-    """Return the file's bytes. Raises UserError when the file is missing, no regular file, unreadable or empty."""
+def read_bytes(path: Path, source: FileOrigin, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the file's bytes.
+
+    Raises UserError when the file is missing, no regular file, unreadable, empty or larger than `most_bytes`.
+    """
     try:
-        data = read_regular(path)
+        data = read_regular(path, most_bytes)
     except FileNotFoundError as error:
         hint = f" Get it with: {source.obtain}" if source.obtain else " Check the path."
         raise UserError(f"{source.label}: not there.{hint}") from error

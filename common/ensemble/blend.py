@@ -38,10 +38,13 @@ class Blended:
 def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members) -> Blended:
     """Return the texts chosen for dev and for test.
 
+    A member without dev predictions takes part on test only, and not at all in a method that learns on dev.
     Raises UserError when the members differ in their ids, or dev is too small for the folds of a method that learns.
     """
-    recipe, dev, repeated = without_copies(recipe, dev)
-    test = {member.run: test[member.run] for member in recipe.members}
+    recipe, dev, repeated = without_copies(recipe, dev, test)
+    if recipe.learns:
+        recipe = recipe.only(dev)
+    test = {member.name: test[member.name] for member in recipe.members}
     if recipe.learns:
         known, unseen = measured(dev, competition, "dev", recipe), measured(test, competition, "test", recipe)
         method = CHOICE_METHODS[recipe.method]
@@ -54,7 +57,7 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
     else:
         dev_pool, test_pool = (pooled(members, competition, recipe) for members in (dev, test))
         (on_dev, _), (on_test, ties) = (
-            _choose_by_weights(recipe, dev_pool),
+            _choose_by_weights(recipe.only(dev), dev_pool),
             _choose_by_weights(recipe, test_pool),
         )
     groups = [
@@ -92,11 +95,23 @@ def _choose_by_weights(recipe: Recipe, found: Pool) -> tuple[Ints, float]:
     return choose(counted), float(ties.mean())
 
 
-def without_copies(recipe: Recipe, dev: Members) -> tuple[Recipe, Members, dict[str, str]]:
-    """Return recipe and members without those whose dev predictions repeat another's, and repeated → original."""
+def without_copies(
+    recipe: Recipe, dev: Members, test: Members | None = None
+) -> tuple[Recipe, Members, dict[str, str]]:
+    """Return recipe and dev candidates without members that repeat another's predictions, and repeated → original.
+
+    Dev predictions are compared, and with `test` those of test for members that have no others.
+    """
     repeated = duplicate_members(dev)
+    if test and (alone := [name for name in test if name not in dev]):
+        ordered = {name: test[name] for name in (*dev, *alone) if name not in repeated}
+        repeated |= {name: other for name, other in duplicate_members(ordered).items() if name in alone}
     recipe = recipe.without(repeated)
-    return recipe, {member.run: dev[member.run] for member in recipe.members}, repeated
+    return (
+        recipe,
+        {member.name: dev[member.name] for member in recipe.members if member.name in dev},
+        repeated,
+    )
 
 
 def measured(members: Members, competition: Competition, split: SplitName, recipe: Recipe) -> MeasuredPool:

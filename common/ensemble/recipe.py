@@ -1,6 +1,6 @@
 """Read submissions/<name>.toml as a Recipe: which runs are blended, with which weights, by which method."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ from common.core.ranges import described, fits
 from common.core.toml_table import read_toml
 from common.data.competition_file import require_competition
 from common.ensemble.consensus import Consensus
+from common.ensemble.recipe_members import Member, Weight, read_members
 from common.rouge import METRICS, PROFILES
 
 ENOUGH = 4
@@ -25,20 +26,8 @@ WITH_GIVEN_WEIGHTS = ("vote", "mbr")
 BLEND_METHODS = (*WITH_GIVEN_WEIGHTS, "mbr_searched", "stack", "stack_boosting", "rank", "committee", "auto")
 Candidates = Annotated[int, Ge(1), Le(1000)]
 Recombined = Annotated[int, Ge(0), Le(1000)]
-Weight = Annotated[float, Ge(0), Le(1_000_000)]
 Length = Annotated[float, Ge(-1000), Le(1000)]
 DEFAULT_MIX = {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
-
-
-@dataclass(frozen=True)
-class Member:
-    """One run of a blend and its weight."""
-
-    run: str
-    weight: Weight
-    choose: bool = True
-    """Whether its candidates may be chosen. If not, they serve only as references (mbr) and as sentences for
-    recombined texts."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +56,16 @@ class Recipe:
         return self.method not in WITH_GIVEN_WEIGHTS
 
     @property
+    def runs(self) -> tuple[str, ...]:
+        """Return the names of the members that are runs of this repository."""
+        return tuple(member.name for member in self.members if member.is_run)
+
+    @property
+    def test_only(self) -> tuple[str, ...]:
+        """Return the names of the members without dev predictions: methods that learn leave them out."""
+        return tuple(member.name for member in self.members if not member.measured)
+
+    @property
     def consensus(self) -> Consensus:
         """Return the settings of vote and mbr."""
         some = [place for place, member in enumerate(self.members) if member.choose]
@@ -78,17 +77,21 @@ class Recipe:
 
         The remaining member of a group of copies keeps their highest weight, and may be chosen if any of them may.
         """
-        weights = {member.run: member.weight for member in self.members}
-        choose = {member.run: member.choose for member in self.members}
+        weights = {member.name: member.weight for member in self.members}
+        choose = {member.name: member.choose for member in self.members}
         for copy, original in copies.items():
             weights[original] = max(weights[original], weights[copy])
             choose[original] = choose[original] or choose[copy]
         kept = [
-            replace(m, weight=weights[m.run], choose=choose[m.run])
+            replace(m, weight=weights[m.name], choose=choose[m.name])
             for m in self.members
-            if m.run not in copies
+            if m.name not in copies
         ]
         return replace(self, members=tuple(kept))
+
+    def only(self, names: Collection[str]) -> "Recipe":
+        """Return the recipe with these members only."""
+        return replace(self, members=tuple(member for member in self.members if member.name in names))
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -107,14 +110,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f'{where}: "fused" was renamed to "recombined"; rename that key.')
     if unknown := sorted(set(content) - known):
         raise UserError(f"{where}: unknown key {brief(unknown[0])}; known keys: {', '.join(sorted(known))}.")
-    members = content.get("members")
-    if not isinstance(members, list) or not members:
-        raise UserError(f'{where}: "members" must be a list such as [{{ run = "exp002", weight = 1.0 }}].')
-    found = tuple(_member(entry, where) for entry in members)
-    if len({m.run for m in found}) != len(found):
-        raise UserError(f"{where}: a run is listed twice; give it one entry with the sum of its weights.")
-    if sum(m.weight for m in found) <= 0:
-        raise UserError(f"{where}: all weights are 0; give at least one member a positive weight.")
+    found = read_members(content.get("members"), where)
     method = content.get("method", "mbr")
     if method not in BLEND_METHODS:
         raise UserError(
@@ -128,6 +124,11 @@ def read_recipe(path: Path) -> Recipe:
         )
     if not any(m.choose for m in found):
         raise UserError(f"{where}: every member has choose = false; remove it from at least one.")
+    if not any(m.measured and m.weight and m.choose for m in found):
+        raise UserError(
+            f"{where}: no member with dev predictions has a weight above 0 and may be chosen, so dev cannot show what the blend "
+            "is worth; add a run, or a dev file to a member."
+        )
     candidates = content.get("candidates", 1)
     _require(Candidates, candidates, f"{where}: candidates")
     if candidates > 1 and method == "vote":
@@ -193,15 +194,3 @@ def _number(hint: Any, value: Any, where: str) -> float:
     """Return the value as a float; raise UserError unless it is inside the range."""
     _require(hint, value, where)
     return float(value)
-
-
-def _member(entry: Any, where: str) -> Member:
-    if (
-        not isinstance(entry, dict)
-        or not isinstance(entry.get("run"), str)
-        or not isinstance(entry.get("choose", True), bool)
-        or set(entry) - {"run", "weight", "choose"}
-    ):
-        raise UserError(f'{where}: member {entry!r} is not valid; wanted {{ run = "exp002", weight = 1.0 }}.')
-    weight = _number(Weight, entry.get("weight", 1.0), f"{where}: weight of {entry['run']}")
-    return Member(entry["run"], weight, entry.get("choose", True))

@@ -31,13 +31,13 @@ def read(path: Path) -> dict[str, list[Candidate]]:
     """Return candidates by id, best first; empty when the file is absent. Raises UserError on a broken line."""
     found = {}
     for number, line in enumerate(read_lines(path), 1):
-        if not _is_record(line):
+        if not is_record(line):
             raise UserError(
                 f"{shown(path)}:{number}: wanted an id and candidates, each with text, logprob and tokens; "
                 "remove that line and run infer again."
             )
         group = [Candidate(**entry) for entry in line["candidates"]]
-        if line.get("check", "") not in ("", _record(line["id"], group)["check"]):
+        if not is_unchanged(line, group):
             raise UserError(
                 f"{shown(path)}:{number}: has changed since it was written; remove that line and run infer again."
             )
@@ -45,7 +45,8 @@ def read(path: Path) -> dict[str, list[Candidate]]:
     return found
 
 
-def _is_record(line: dict[str, Any]) -> bool:
+def is_record(line: Mapping[str, Any]) -> bool:
+    """Return whether a line has an id and candidates in the form that `write` gives them."""
     return (
         {"id", "candidates"} <= line.keys() <= {"id", "candidates", "check"}
         and isinstance(line["id"], str)
@@ -60,6 +61,11 @@ def _is_record(line: dict[str, Any]) -> bool:
             for entry in line["candidates"]
         )
     )
+
+
+def is_unchanged(line: Mapping[str, Any], group: Sequence[Candidate]) -> bool:
+    """Return whether the `check` of a line belongs to its candidates; a line without one counts as unchanged."""
+    return line.get("check", "") in ("", _record(line["id"], group)["check"])
 
 
 def _record(name: str, group: Sequence[Candidate]) -> dict[str, Any]:

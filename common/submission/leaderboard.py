@@ -7,6 +7,7 @@ from common.data.competition import Competition
 from common.data.rows import SplitName
 from common.runs.results import Result, Stage
 from common.runs.score_text import against_floor, judged_by, number, over, short
+from common.submission import ledger
 
 
 def goals_met(competition: Competition, scores: dict[str, float]) -> str:
@@ -18,6 +19,8 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
     return " ".join(f"{goal:g} {'✓' if reached >= goal else '·'}" for goal in competition.goals)
 
 
+REGISTERED = "^"
+"""Mark of a submission that was made elsewhere."""
 _FAR = 20.0
 """Ratio of a site's score and the local one above which they must be on different scales."""
 HISTORY_DROPPED = ("method", "goals", "dev rouge_sum", "note", "time", "floor", "test")
@@ -41,15 +44,16 @@ def history(
               *(["dev rouge_sum"] if summed else []), *(["goals"] if competition.goals else []),
               *(["pick"] if picked else []), "method", *(["note"] if noted else [])]]  # fmt: skip
     for entry in entries:
-        blend, lb, floor = entry["dev"]["blend"], entry.get("lb", {}), entry["dev"]["floor"][dev]
+        blend, lb = entry["dev"].get("blend", {}), entry.get("lb", {})
+        score, floor = blend.get(dev), entry["dev"].get("floor", {}).get(dev)
         table.append(
             [
                 entry["id"],
                 entry["time"][:16].replace("T", " "),
-                entry["recipe"] + ("*" if entry["git"]["dirty"] else "") + ("!" if entry["stale"] else ""),
-                number(blend[dev], dev),
+                entry["recipe"] + _marks(entry),
+                number(score, dev),
                 number(floor, dev),
-                over(blend[dev], floor, dev),
+                "–" if score is None else over(score, floor, dev),
                 number(entry.get("test", {}).get("blend", {}).get(board), board),
                 *(number(lb.get(name), board) for name in ("public", "private")),
                 *([number(blend.get("rouge101"), "rouge101")] if summed else []),
@@ -60,6 +64,12 @@ def history(
             ]
         )
     return table
+
+
+def _marks(entry: dict[str, Any]) -> str:
+    """Return the marks behind a submission's name: uncommitted changes, stale members, made elsewhere."""
+    marks = (("*", entry["git"]["dirty"]), ("!", entry["stale"]), (REGISTERED, ledger.is_registered(entry)))
+    return "".join(mark for mark, holds in marks if holds)
 
 
 def site_scores(competition: Competition, entry: dict[str, Any], before: dict[str, float]) -> list[str]:
@@ -101,12 +111,18 @@ def members(competition: Competition, entry: dict[str, Any], *, everything: bool
     others = [(s, p) for s in splits for p in entry[s]["blend"] if everything and (s, p) not in counted]
     head = [name for s, p in counted for name in (f"{s} {short(p)}", f"{s} over floor")]
     table = [["", *head, *(f"{split} {short(profile)}" for split, profile in others)]]
-    for name in ["floor", *(member["run"] for member in entry["members"]), "blend"]:
+    for name in ["floor", *map(ledger.member_name, entry["members"]), "blend"]:
         cells = [name]
         for split, profile in counted:
-            score, floor = entry[split][name][profile], entry[split]["floor"][profile]
-            cells += [number(score, profile), "" if name == "floor" else over(score, floor, profile)]
-        table.append(cells + [number(entry[split][name][profile], profile) for split, profile in others])
+            score = entry[split].get(name, {}).get(profile)  # a member with test only has no dev score
+            floor = entry[split]["floor"][profile]
+            cells += [
+                number(score, profile),
+                "" if name == "floor" else "–" if score is None else over(score, floor, profile),
+            ]
+        table.append(
+            cells + [number(entry[split].get(name, {}).get(profile), profile) for split, profile in others]
+        )
     return table
 
 

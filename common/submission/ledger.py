@@ -7,7 +7,7 @@ the submission's id; for picks and notes the newest line counts.
 import json
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -172,6 +172,17 @@ def find(submission: str, competition: str | None = None) -> dict[str, Any]:
             f"wanted one of {more}{', '.join(ids[-SHOWN_IDS:])}."
         )
     return found[-1]
+
+
+def is_registered(entry: Mapping[str, Any]) -> bool:
+    """Return whether the CSV of an entry was made elsewhere, so that neither its members nor a dev score are known."""
+    return "registered" in entry
+
+
+def member_name(member: Mapping[str, Any]) -> str:
+    """Return the name of a member of an entry: that of its run, or of files that were made elsewhere."""
+    name: str = member["run"] if "run" in member else member["name"]
+    return name
 
 
 def require_note(note: str) -> str:

@@ -45,7 +45,7 @@ def require_fresh(
     With `missing="train"` missing and stale members are trained and inferred first, `jobs` at a time. Raises
     UserError with the commands to run when a member is archived or still missing, or is stale and `allow_stale` is false.
     """
-    folders = {member.run: run_folder(competition.name, member.run) for member in recipe.members}
+    folders = {run: run_folder(competition.name, run) for run in recipe.runs}
     for folder in folders.values():
         require_not_archived(folder)
     if missing == "train":

@@ -16,8 +16,10 @@ from common.data.competition_file import load_competition
 from common.data.rows import SplitName
 from common.ensemble.blend import blend
 from common.ensemble.recipe import Recipe, read_recipe
-from common.submission import csv_file, ledger
+from common.ensemble.recipe_members import Member
+from common.submission import csv_file, ledger, member_files
 from common.submission.candidates import member_candidates
+from common.submission.register import kept_copy
 
 SPLITS: tuple[SplitName, ...] = ("dev", "test")
 MEMBER_FILES = (
@@ -45,20 +47,23 @@ def recorded_inputs(recipe: Recipe, competition: Competition) -> dict[str, Any]:
     return {
         "recipe_sha256": _hash(path),
         "recipe_text": path.read_text(encoding="utf-8") if path.is_file() else None,
-        "members": [
-            {
-                "run": member.run,
-                "weight": member.weight,
-                "run_sha256": _hash(run_folder(competition.name, member.run) / "run.json"),
-                "files": _member_hashes(competition.name, member.run),
-            }
-            for member in recipe.members
-        ],
+        "members": [_recorded_member(member, competition) for member in recipe.members],
         "git": git_state(),
         "data": {kind: _hash(competition.path(kind)) for kind in competition.files},
         "code": room_hashes(ROOMS),
         "packages": package_versions(),
     }
+
+
+def _recorded_member(member: Member, competition: Competition) -> dict[str, Any]:
+    if member.is_run:
+        return {
+            "run": member.name,
+            "weight": member.weight,
+            "run_sha256": _hash(run_folder(competition.name, member.name) / "run.json"),
+            "files": _member_hashes(competition.name, member.name),
+        }
+    return {"name": member.name, "weight": member.weight, "files": member_files.hashes(member)}
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,16 @@ class Reproduction:
 def reproduce(submission: str, competition_name: str | None = None) -> Reproduction:
     """Rebuild the CSV of a ledger entry in memory, with the present inputs, and compare both with the recorded hashes.
 
-    No file is written. Raises UserError as `ledger.find` does, and when the entry's competition is gone.
+    No file is written. Raises UserError as `ledger.find` does, when the entry's competition is gone, and for a CSV that was
+    made elsewhere.
     """
     entry = ledger.find(submission, competition_name)
     competition = load_competition(entry["competition"])
+    if ledger.is_registered(entry):
+        raise UserError(
+            f"{entry['id']} ({entry['recipe']}) was registered from a CSV made elsewhere, so it cannot be made here; "
+            f"{kept_copy(entry)}."
+        )
     with waiting("compare the inputs with the recorded ones"):
         differences = list(_differences(entry, competition))
     try:
@@ -127,6 +138,11 @@ def _differences(entry: Mapping[str, Any], competition: Competition) -> Iterator
         if line := _difference(f"data {shown(path)}", sha, _hash(path)):
             yield line
     for member in entry["members"]:
+        if "run" not in member:
+            for name, sha in member["files"].items():
+                if line := _difference(f"member {member['name']}: {name}", sha, _hash(root() / name)):
+                    yield line
+            continue
         folder = run_folder(competition.name, member["run"])
         recorded = member.get("files") or {"run.json": member["run_sha256"]}
         for name, sha in recorded.items():

@@ -28,7 +28,7 @@ from common.rouge import bootstrap_interval, paired_bootstrap
 from common.rouge import verdict as of_interval
 from common.runs import scoring
 from common.runs.scoring import example_scores, score
-from common.submission import csv_file, ledger
+from common.submission import csv_file, ledger, member_files
 from common.submission.candidates import PredictionsByRun, member_candidates, predictions_of
 from common.submission.leaks import require_clean
 from common.submission.members import require_fresh
@@ -79,8 +79,9 @@ def submit_blend(
             f"{shown(path)}: cannot be written ({error.strerror}); make it writable or free some space."
         ) from error
     with removed_on_failure(lock, new=new):
+        member_files.require_readable(recipe, competition)
         stale = require_fresh(recipe, competition, missing, allow_stale=allow_stale, jobs=jobs)
-        require_clean([member.run for member in recipe.members], competition)
+        require_clean(recipe.runs, competition)
         with waiting("hash what the submission is made of"):
             inputs = recorded_inputs(recipe, competition)
         members = {split: member_candidates(recipe, competition, split) for split in SPLITS}
@@ -102,6 +103,7 @@ def submit_blend(
             "stale": stale,
             "choice": dict(made.choice),
             "copies": dict(made.copies),
+            **({"test_only": list(recipe.test_only)} if recipe.test_only else {}),
             "dev": _headlines(competition, "dev", pools["dev"], made.dev),
             "interval": interval_on_dev(competition, made.dev),
             "verdict": judged,
@@ -129,7 +131,10 @@ def _put_in_place(competition: Competition, path: Path, content: bytes, entry: d
     with ledger.locked():
         known = ledger.entries()
         for earlier in known:
-            if (earlier["competition"], earlier["csv_sha256"]) == (competition.name, entry["csv_sha256"]):
+            same = (earlier["competition"], earlier["csv_sha256"]) == (competition.name, entry["csv_sha256"])
+            if same and ledger.is_registered(earlier):  # that entry knows no dev score and no members
+                entry["lb"] = {**entry.get("lb", {}), **earlier.get("lb", {})}
+            elif same:
                 if not (path.is_file() and path.read_bytes() == content):
                     _write(competition, path, content)
                 note = entry.get("note", earlier.get("note"))
@@ -139,6 +144,8 @@ def _put_in_place(competition: Competition, path: Path, content: bytes, entry: d
                     append_line(root() / ledger.LEDGER, {"id": earlier["id"], "note": note, "time": now})
                     earlier = {**earlier, "note": note}
                 return Submitted(path, earlier, repeated=True, noted=noted)
+        if not entry.get("lb", True):
+            del entry["lb"]
         entry["id"] = ledger.free_id(entry["csv_sha256"], known)
         entry["time"] = datetime.now(UTC).isoformat(timespec="seconds")
         with ledger.adding(entry):

@@ -53,8 +53,10 @@ class Day:
 def upload_days(competition: Competition) -> dict[str, set[date]]:
     """Return id → days on which this CSV was uploaded, in the site's time zone, for each submission to a competition.
 
-    The same CSV counts once a day. A line whose day or time cannot be read counts on no day.
+    The same CSV counts once a day. A line whose day or time cannot be read counts on no day. The score of a CSV that was
+    made elsewhere proves no day, because it may have been uploaded long before.
     """
+    registered = {e["id"] for e in ledger.entries() if ledger.is_registered(e)}
     marked: dict[str, set[date]] = {
         e["id"]: set() for e in ledger.entries() if e["competition"] == competition.name
     }
@@ -64,7 +66,12 @@ def upload_days(competition: Competition) -> dict[str, set[date]]:
         try:
             if name in marked and ledger.later(line) == "uploaded":
                 marked[name].add(date.fromisoformat(line["uploaded"]))
-            elif name in marked and ledger.later(line) == "lb" and line["lb"].get("public") is not None:
+            elif (
+                name in marked
+                and name not in registered
+                and ledger.later(line) == "lb"
+                and line["lb"].get("public") is not None
+            ):
                 scored.setdefault(name, competition.site.day(datetime.fromisoformat(line["time"])))
         except ValueError:
             continue
@@ -88,7 +95,8 @@ def require_day(text: str, competition: Competition, entry: dict[str, Any], now:
     """
     zone, last = competition.site.time_zone, competition.site.day(now)
     try:
-        first = competition.site.day(datetime.fromisoformat(entry["time"]))
+        made = date.min if ledger.is_registered(entry) else None  # it was uploaded before it was registered
+        first = made or competition.site.day(datetime.fromisoformat(entry["time"]))
     except ValueError:  # an old entry of another form
         first = date.min
     wanted = (
@@ -169,7 +177,7 @@ def candidates(competition: Competition, entries: Sequence[dict[str, Any]]) -> l
     The newest entry comes first among equal scores. Scores on other dev rows cannot be compared with these.
     """
     days = upload_days(competition)
-    own = [entry for entry in entries if entry["competition"] == competition.name]
+    own = [e for e in entries if e["competition"] == competition.name and not ledger.is_registered(e)]
     rows = own[-1]["data"].get("dev") if own else None
     latest = {entry["id"]: entry for entry in own if entry["data"].get("dev") == rows}
     found = []

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "predict": {"text": "#Person1#: hello"},
     "new": {"exp": "exp015", "from": "exp001"},
     "data": {"from": "competitions/talk/data"},
+    "register": {"name": "theirs"},
 }
 """Right values of single targets."""
 BESIDE = {

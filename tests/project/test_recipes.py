@@ -10,5 +10,5 @@ def test_every_recipe_of_the_repository_can_be_read() -> None:
     assert {recipe.name for recipe in found} >= {"daily_talk", "dialogue_summarization", "final"}
     there = {path.parent.name for path in (tiny.REPOSITORY / "experiments").glob("*/config.py")}
     for recipe in found:
-        assert {member.run.partition("-")[0] for member in recipe.members} <= there
+        assert {member.name.partition("-")[0] for member in recipe.members} <= there
         assert recipe.competition in names_of_competitions()

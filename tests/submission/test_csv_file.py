@@ -94,15 +94,16 @@ def test_the_longest_and_oddest_texts_that_are_allowed_pass(repository: Path) ->
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"", "columns are []"),
-        (b'"fname","summary"\n', "columns are"),
+        (b"", "is empty (0 bytes)"),
+        (b'"id","summary"\n', "columns are"),
+        (b'"fname","summary"\n', "3 of 3 ids of test are missing"),
         (b'"","fname","summary"\n"0","test_2","a"\n', "1 rows, wanted 3"),
         (b'"","fname","summary"\n0,test_2,a\n1,test_0,a\n2,test_10,a\n', "row 1 has id 'test_0'"),
         (b'"","fname","summary"\n0,test_2,a\n2,test_10,a\n1,test_0,a\n', "row 1 has index '2'"),
         (b'"","fname","summary"\n0,test_2,a,b\n1,test_10,a\n2,test_0,a\n', "row 0 has 4 cells"),
         (b'"","fname","summary"\n0,test_2,"a"b\n', "not a valid CSV"),
-        (b"\xef\xbb\xbf" + b'"","fname","summary"\n', "byte order mark"),
-        (b'"","fname","summary"\n0,test_2,\xff\n', "not valid UTF-8"),
+        (b"\xef\xbb\xbf" + b'"","fname","summary"\n0,test_2,a\n1,test_10,a\n2,test_0,a\n', "byte order mark"),
+        (b'"","fname","summary"\n0,test_2,\xff\n', ":2: byte 0xff at offset 30 is not UTF-8"),
     ],
 )
 def test_validation_names_what_is_wrong(
@@ -111,7 +112,7 @@ def test_validation_names_what_is_wrong(
     (repository / "mine.csv").write_bytes(content)
     with pytest.raises(UserError) as caught:
         csv_file.validate(talk, repository / "mine.csv")
-    assert str(caught.value).startswith("mine.csv: ")
+    assert str(caught.value).startswith("mine.csv:")
     assert part in str(caught.value)
 
 
