@@ -63,6 +63,9 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     click.echo(f"\nmembers of {found[-1]['id']} ({found[-1]['recipe']})\n")
     click.echo(text_table(leaderboard.members(chosen, found[-1], everything=everything)))
     terminal.say(f"\n{_picked(chosen, found)}")
+    for one in ledger.check({chosen.name: chosen.site.final_picks}):
+        if one.decide:
+            log.warning("%s: %s", ledger.LEDGER, one.text)
     if chosen.site.submissions_per_day is not None:
         terminal.say(uploads_left(chosen))
 
