@@ -2,7 +2,7 @@
 
 import click
 
-from common.cli import data, experiments, runs
+from common.cli import data, exchange, experiments, runs
 from common.cli.data import leaks_command
 from common.cli.doctor import doctor
 from common.cli.experiments import infer, list_experiments
@@ -26,7 +26,7 @@ for command in (
     doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, experiments.new,
     experiments.smoke, experiments.merge, score,
     compare, submit, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, postprocess, experiments.track, data.docs, data.augment,
-    runs.runs_command, runs.note, runs.archive, runs.restore,
+    runs.runs_command, runs.note, runs.archive, runs.restore, exchange.export, exchange.import_command,
 ):  # fmt: skip
     commands.add_command(command)
 

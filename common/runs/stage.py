@@ -29,6 +29,7 @@ from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import wandb_log
 from common.runs.closing import closing, how_to_go_on
+from common.runs.imported import is_imported
 from common.runs.record import (
     changed_code,
     changed_settings,
@@ -264,7 +265,7 @@ def _begin_inference(run: Run[C], work: Callable[[Run[C]], None]) -> None:
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
     _require_rules(run)
     require_checkpoint(run.folder, before)
-    if stale := stale_stage(before):
+    if stale := stale_stage(before, imported=is_imported(run.folder)):
         log.warning(
             "the checkpoint is stale: %s. make submit will reject it; train it again with restart=1.",
             "; ".join(stale),
