@@ -12,8 +12,8 @@ from common.cli import doctor_project
 from common.core.errors import UserError
 from common.submission import ledger, uploads
 from common.submission.ledger import record_scores
-from tests.support import REPOSITORY
 from tests.submission.test_ledger import entry
+from tests.support import REPOSITORY
 
 Clones = tuple[Path, Path]
 Use = Callable[[Path], None]
