@@ -59,8 +59,9 @@ def require_startable_here(folder: Path, stage: str) -> None:
     if found is None:
         return
     if stage == "train":
+        experiment = folder.name.partition("-")[0]
         raise UserError(
             f"{shown(folder)} was imported from another machine and is never trained here; train a run of your own under another "
-            f"name: make exp=expNNN train run=expNNN-NAME"
+            f"name: make exp={experiment} train run={experiment}-NAME"
         )
     require_weights(folder)
