@@ -115,7 +115,10 @@ def ledger() -> Iterator[Check]:
     for one in found:
         if one.decide:
             yield Check("ledger", "wrong", one.text)
-    attribute = _git("check-attr", "merge", "--", ledger.LEDGER)
+    try:
+        attribute = _git("check-attr", "merge", "--", ledger.LEDGER)
+    except FileNotFoundError:  # `git` reports it
+        return
     if attribute and not attribute[0].endswith(": union"):
         yield Check(
             "ledger",

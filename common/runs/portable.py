@@ -22,6 +22,10 @@ _PATH = re.compile(
     r"(?:(?<![\w./:…~<-])|(?<=file://))(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"'=,;:()\[\]<>]+[/\\])+[^\s/\\\"'=,;:()\[\]<>]*"
 )
 _ABSOLUTE = re.compile(r"(?:~?/|[A-Za-z]:\\).")
+_USUAL = re.compile(
+    r"(?:~|[A-Za-z]:\\|/(?:home|root|Users|mnt|media|data|srv|opt|tmp|var|scratch|workspace|content|nfs)/)[^\n]*\Z"
+)
+"""A path in a folder where people keep models, which may have spaces."""
 _SECRET_NAMES = re.compile(r"(?i)key|token|secret|passw|credential|authorization")
 _GENERIC = {
     "root",
@@ -73,7 +77,7 @@ def _portable(value: Any, place: Sequence[str], where: str, names: "re.Pattern[s
 def _text(text: str, place: Sequence[str], where: str, names: "re.Pattern[str] | None") -> str:
     last = place[-1].rpartition(".")[2] if place else ""
     of_hashes = last in _HASHES or any(part in _OF_HASHES for part in place[:-1])
-    is_hash = of_hashes and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text)
+    is_hash = re.fullmatch(r"[0-9a-f]{64}", text) or (of_hashes and re.fullmatch(r"[0-9a-f]{40}", text))
     if not is_hash and (kind := secret_in(text, commit=last in _HASHES)):
         raise UserError(
             f"{where}: {'.'.join(place[:-1]) or 'the record'} holds what looks like {kind}; nothing was exported. Remove it from the file, "
@@ -92,13 +96,14 @@ def _is_path(text: str) -> bool:
     if not _ABSOLUTE.match(text) or len(re.findall(r"[/\\]", text)) < 2:
         return False
     try:
-        return not re.search(r"\s", text) or Path(text).exists()
+        return not re.search(r"\s", text) or _USUAL.match(text) is not None or Path(text).exists()
     except (OSError, ValueError):  # too long for a path
         return False
 
 
 def _last_name(path: str) -> str:
-    return "…/" + re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    *_, parent, last = re.split(r"[/\\]", path.rstrip("/\\"))
+    return "…" if parent.lower() in ("home", "users") else f"…/{last}"  # somebody's home folder
 
 
 def _names() -> "re.Pattern[str] | None":
@@ -130,7 +135,7 @@ def private_parts() -> dict[bytes, str]:
     env = root() / ".env"
     own = dotenv_values(env, interpolate=False) if env.is_file() else {}
     for name, value in {**values, **own}.items():
-        known = name in own or _SECRET_NAMES.search(name)
+        known = _SECRET_NAMES.search(name) or secret_in(value or "")
         if known and value and len(value.strip()) >= _SHORTEST_SECRET and not Path(value.strip()).exists():
             found[value.strip().encode("utf-8", "surrogateescape")] = f"the value of {name}"
     return found
