@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/targets.py declares which settings each target takes; common/cli/make.py turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from to base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell
+SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -68,6 +68,8 @@ runs: setup ## [comp=NAME]: list every run on this machine: status, dev score, c
 note: setup ## run=expNNN[-NAME] text="TEXT" [comp=NAME]: write a note about a run, which make runs shows
 archive: setup ## run=expNNN[-NAME] [comp=NAME]: move a run out of the way, whole and verified; its result stays listed
 restore: setup ## run=expNNN[-NAME] [comp=NAME]: move an archived run back
+export: setup ## run=expNNN[-NAME] [to=FILE] [weights=1] [comp=NAME]: write a run into one file for a team-mate: record, candidates, predictions
+import: setup ## from=FILE [as=expNNN-NAME] [comp=NAME]: add a team-mate's run of make export to those of this machine
 train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnodes=2 …"] [track=off|online] [restart=1] [smoke=1] [args="--epochs 2 --model 'my models/kobart'"]: train or resume
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
 predict: setup ## run=expNNN[-NAME] [from=FILE to=FILE] [text="DIALOGUE"] [comp=NAME] [force=1] [all=1] [gpus=N] [args=…]: summarize any dialogues with a trained run
@@ -92,7 +94,7 @@ register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [note=TEXT
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list settings results runs note archive restore train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce:
+data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -125,5 +127,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
 endif

@@ -2,7 +2,7 @@
 
 import click
 
-from common.cli import data, experiments, runs
+from common.cli import data, exchange, experiments, runs
 from common.cli.data import leaks_command
 from common.cli.doctor import doctor
 from common.cli.elsewhere import register, validate
@@ -29,7 +29,8 @@ for command in (
     doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, predict, experiments.new,
     experiments.smoke, experiments.merge, experiments.import_adapter, score,
     compare, submit, validate, register, upload, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command,
-    postprocess, experiments.track, data.docs, data.augment, runs.runs_command, runs.note, runs.archive, runs.restore,
+    postprocess, experiments.track, data.docs, data.augment, runs.runs_command, runs.note, runs.archive, runs.restore, exchange.export,
+    exchange.import_command,
 ):  # fmt: skip
     commands.add_command(command)
 

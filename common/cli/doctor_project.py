@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from common.cli.doctor_check import Check
@@ -94,15 +95,37 @@ def _git(*arguments: str) -> list[str] | None:
 
 
 def ledger() -> Iterator[Check]:
-    """Check that the ledger of submissions can be read."""
-    from common.submission.ledger import entries
+    """Check that the ledger of submissions can be read, what a merge left undecided in it, and that git can merge it."""
+    from common.data.competition_file import load_competition
+    from common.submission import ledger
 
-    path = root() / "submissions" / "ledger.jsonl"
+    path = root() / ledger.LEDGER
     if not kind_of(path):
         yield Check("ledger", "ok", "nothing was submitted yet", "", True)
         return
-    count = len(entries())
-    yield Check("ledger", "ok", f"{shown(path)}: {count} submission{'' if count == 1 else 's'}", "", True)
+    there = ledger.entries()
+    picks = {}
+    for name in {entry["competition"] for entry in there}:
+        with suppress(UserError):  # a competition that is gone has no limit
+            picks[name] = load_competition(name).site.final_picks
+    found = ledger.check(picks)
+    known = [one.text for one in found if not one.decide]
+    count = f"{shown(path)}: {len(there)} submission{'' if len(there) == 1 else 's'}"
+    yield Check("ledger", "ok", "; ".join([count, *known]), "", True)
+    for one in found:
+        if one.decide:
+            yield Check("ledger", "wrong", one.text)
+    try:
+        attribute = _git("check-attr", "merge", "--", ledger.LEDGER)
+    except FileNotFoundError:  # `git` reports it
+        return
+    if attribute and not attribute[0].endswith(": union"):
+        yield Check(
+            "ledger",
+            "missing",
+            "git does not merge the ledgers of two machines: .gitattributes has no line for it",
+            f"echo '{ledger.LEDGER} text eol=lf merge=union' >> .gitattributes",
+        )
 
 
 def writable(name: str | None) -> Iterator[Check]:

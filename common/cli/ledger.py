@@ -73,12 +73,15 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
         click.echo(f"\nmembers of {made[-1]['id']} ({made[-1]['recipe']})\n")
         click.echo(text_table(leaderboard.members(chosen, made[-1], everything=everything)))
     click.echo()
-    for one in compared:
-        if told := dev_and_site.line(one):
+    for compared_scores in compared:
+        if told := dev_and_site.line(compared_scores):
             terminal.say(told)
-        if one.warning:
-            log.warning("warning: %s.", one.warning)
+        if compared_scores.warning:
+            log.warning("warning: %s.", compared_scores.warning)
     terminal.say(_picked(chosen, found))
+    for one in ledger.check({chosen.name: chosen.site.final_picks}):
+        if one.decide:
+            log.warning("%s: %s", ledger.LEDGER, one.text)
     if chosen.site.submissions_per_day is not None:
         terminal.say(uploads_left(chosen))
 

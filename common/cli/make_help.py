@@ -20,7 +20,7 @@ GROUPS = {
     "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
     "list": ("list", "settings", "new", "predict", "merge", "import-adapter", "smoke"),
-    "runs": ("runs", "note", "archive", "restore"),
+    "runs": ("runs", "note", "archive", "restore", "export", "import"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "validate", "register", "demo"),
     "check": (
@@ -124,12 +124,17 @@ SETTINGS: dict[str, Setting] = {
     "shell": Setting(
         "shell that the script is for: bash or zsh; default: your shell", "shell=zsh", ("bash", "zsh")
     ),
+    "weights": Setting(
+        "also export the best checkpoint, so that the run can be decoded elsewhere", "weights=1", _ON
+    ),
     "off": Setting("take the mark of the final pick back", "off=1", _ON),
 }
 OF_TARGET: dict[tuple[str, str], Setting] = {
     ("data", "comp"): Setting("name of a folder in competitions/, which becomes active", "comp=daily_talk"),
     ("use", "comp"): Setting("name of a folder in competitions/, which becomes active", "comp=daily_talk"),
     ("data", "from"): Setting("folder or zip file with the organisers' files", "from=download.zip"),
+    ("import", "from"): Setting("file that make export wrote", "from=exp002.zip"),
+    ("import", "comp"): Setting("competition of the run, if it is not the active one", "comp=daily_talk"),
     ("new", "exp"): Setting("name of the new experiment: exp and three digits", "exp=exp015"),
     ("smoke", "exp"): Setting("the only experiment to run; default: all of them", "exp=exp002"),
     ("train", "run"): Setting("name of a variant, which gets its own folder", "run=exp002-wide"),
@@ -162,6 +167,10 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("upload", "id"): Setting(
         "ledger id of the submission, or the start of it; default: the newest one", "id=02f002664f"
     ),
+    ("export", "to"): Setting(
+        "file to write; default: RUN.zip in outputs/COMPETITION/exported/", "to=exp002.zip"
+    ),
+    ("import", "as"): Setting("name for the imported run; default: its own name", "as=exp002-theirs"),
     ("validate", "pred"): Setting("CSV in the form of a submission", "pred=submissions/first.csv"),
     ("register", "pred"): Setting("CSV in the form of a submission, made elsewhere", "pred=theirs.csv"),
     ("register", "name"): Setting("name of the submission in the leaderboard", "name=kobart-of-may"),

@@ -81,9 +81,10 @@ def _table(found: list[RunEntry], profile: str) -> list[list[str]]:
 def _row(entry: RunEntry, profile: str) -> list[str]:
     halfway = entry.status in ("running", "interrupted", "failed") and entry.stage
     changed = {name.rpartition(".")[2]: value for name, value in entry.settings.items()}
+    elsewhere = ", imported" if entry.imported and entry.status != "imported" else ""
     return [
         entry.run,
-        f"{entry.status} ({entry.stage})" if halfway else entry.status,
+        f"{entry.status} ({entry.stage})" if halfway else f"{entry.status}{elsewhere}",
         _local(entry.started),
         score_text.number(entry.score, profile),
         "–" if entry.score is None else score_text.over(entry.score, entry.floor, profile),

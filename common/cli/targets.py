@@ -43,6 +43,8 @@ TARGETS: dict[str, Target] = {
     "note": Target("run text comp", "run text", 'run=exp002 text="wider; still improving at the end"'),
     "archive": Target("run comp", "run", "run=exp002"),
     "restore": Target("run comp", "run", "run=exp002"),
+    "export": Target("run to weights comp", "run", "run=exp002"),
+    "import": Target("from as comp", "from", "from=exp002.zip"),
     "train": _STAGE,
     "infer": _STAGE,
     "predict": Target(
@@ -84,6 +86,6 @@ TARGETS: dict[str, Target] = {
     "completion": Target("shell"),
     "format": Target(),
 }
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off")
+SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off", "weights")
 OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 """Setting → the option of `python -m common` that it becomes, where the two have different names."""

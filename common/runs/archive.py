@@ -30,8 +30,8 @@ def archive(competition: str, run: str) -> Path:
     the run is in use, not there, or already archived, or when a file cannot be moved; the run then stays as it was.
     """
     folder, target = run_folder(competition, run), archived_folder(competition, run)
-    _require_run(folder)
-    with _locked(folder):
+    require_run(folder)
+    with locked(folder):
         _require_free(target, "restore or rename that one first")
         hashes = _hashes(folder)
         write_json(
@@ -58,7 +58,7 @@ def restore(competition: str, run: str) -> Path:
         raise UserError(
             f"run {run} is not archived. Archived runs of {competition}: {listed(there) or 'none'}.{did_you_mean(run, there)}"
         )
-    with _locked(folder):
+    with locked(folder):
         _require_free(folder, "archive or rename that one first")
         expected, hashes = _archived_hashes(source), _hashes(source)
         changed = [name for name in {**expected, **hashes} if expected.get(name) != hashes.get(name)]
@@ -88,7 +88,7 @@ def note(competition: str, run: str, text: str) -> Path:
     folder, archived = run_folder(competition, run), archived_folder(competition, run)
     if not folder.is_dir() and archived.is_dir():
         folder = archived
-    _require_run(folder)
+    require_run(folder)
     path = folder / NOTE
     if text:
         write_text(path, text + "\n")
@@ -97,7 +97,8 @@ def note(competition: str, run: str, text: str) -> Path:
     return path
 
 
-def _require_run(folder: Path) -> None:
+def require_run(folder: Path) -> None:
+    """Raise UserError, which lists the runs, when a run has no folder of its own."""
     if folder.is_symlink() or not folder.is_dir():
         there = [path.name for path in run_folders(folder.parent)]
         kind = "a link, wanted a folder" if folder.is_symlink() else "not there"
@@ -113,14 +114,17 @@ def _require_free(path: Path, advice: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock that `make train` and `make infer` of this run take. Raises UserError when one of them runs."""
+def locked(folder: Path, undone: str = "Nothing was moved.") -> Iterator[None]:
+    """Hold the lock that `make train` and `make infer` of this run take. Raises UserError when one of them runs.
+
+    `undone`: the end of that message.
+    """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(
-            f"{shown(folder)} is running; wait for it to end, or stop it first. Nothing was moved."
+            f"{shown(folder)} is running; wait for it to end, or stop it first. {undone}"
         ) from error
     except OSError as error:
         raise UserError(
@@ -184,7 +188,7 @@ def _move(source: Path, target: Path, hashes: dict[str, str]) -> None:
                 shutil.copytree(source, staging, symlinks=True)
             if _hashes(staging) != hashes:
                 raise OSError(errno.EIO, "the copy differs from the original") from error
-            _flush(staging)
+            flush(staging)
             staging.rename(target)
             fsync_folder(target.parent)
             old = source.with_name(f".old-{source.name}")  # no half-removed run if this process is killed
@@ -200,7 +204,8 @@ def _move(source: Path, target: Path, hashes: dict[str, str]) -> None:
         remove(staging)
 
 
-def _flush(folder: Path) -> None:
+def flush(folder: Path) -> None:
+    """Make every file and folder below a folder durable. Raises OSError when that fails."""
     for path in [*folder.rglob("*"), folder]:
         if path.is_dir() and not path.is_symlink():
             fsync_folder(path)

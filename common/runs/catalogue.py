@@ -17,6 +17,7 @@ from common.core.paths import ARCHIVED, RUN_NAME, outputs
 from common.core.provenance import code_hash
 from common.core.verified_folder import MANIFEST
 from common.data.competition import Competition
+from common.runs.imported import is_imported
 from common.runs.record import Hashing, read_record, stale_reasons, stale_training
 
 NOTE = "note.txt"
@@ -30,7 +31,7 @@ class RunEntry:
 
     run: str
     status: str
-    """trained, stale, running, interrupted, failed, smoke, archived, or broken when its record cannot be read."""
+    """trained, imported, stale, running, interrupted, failed, smoke, archived, or broken when its record cannot be read."""
     stage: str | None
     """The last stage that began: train or infer; None before the first."""
     started: str | None
@@ -48,6 +49,8 @@ class RunEntry:
     note: str
     reasons: list[str] = field(default_factory=list)
     """Why the run is stale, failed or broken."""
+    imported: bool = False
+    """Whether another machine made it."""
 
 
 def catalogue(competition: Competition) -> list[RunEntry]:
@@ -160,6 +163,7 @@ def _entry(folder: Path, profile: str, judge: _Judge) -> RunEntry:
         settings={n: v for name in begun for n, v in stages[name].get("overrides", {}).items()},
         note=read_note(folder),
         reasons=reasons,
+        imported=is_imported(folder),
     )
 
 
@@ -182,7 +186,7 @@ def _judged(folder: Path, stages: Mapping[str, Any], hashing: Hashing) -> tuple[
     if "train" not in stages:
         return "broken", ["it has no record of a training"]
     reasons = stale_reasons(folder, hashing) if "infer" in stages else stale_training(folder, hashing)
-    return ("stale", reasons) if reasons else ("trained", [])
+    return ("stale", reasons) if reasons else ("imported" if is_imported(folder) else "trained", [])
 
 
 def _time(text: Any) -> str | None:

@@ -15,6 +15,7 @@ from common.core.paths import ARCHIVED
 from common.core.provenance import code_hash
 from common.core.verified_folder import fingerprint
 from common.data.competition_file import comp_setting
+from common.runs.imported import read_marker, require_weights
 
 NAMED = 3
 """Number of code files that a reason names one by one."""
@@ -104,13 +105,16 @@ def changed_code(hashes: dict[str, str], hashing: Hashing = EXACT) -> list[str]:
     ]
 
 
-def stale_stage(stage: dict[str, Any], hashing: Hashing = EXACT) -> list[str]:
+def stale_stage(stage: dict[str, Any], hashing: Hashing = EXACT, *, imported: bool = False) -> list[str]:
     """Return why a recorded train or infer stage is stale; [] when it is not.
 
-    Compared are the code, the data and the other runs that the stage used.
+    Compared are the code, the data and the other runs that the stage used; of an imported stage the competition's data.
     """
     data = {name: entry["sha256"] for name, entry in stage["data"].items()}
     mixed: list[str] = stage["notes"].get("mixed", [])
+    if imported:  # its code, its augmented rows and the runs it was made from are on another machine
+        data = {name: sha for name, sha in data.items() if name.startswith("competitions/")}
+        return [*_changed(data, "data {} is gone", "data {} has changed", hashing.file), *mixed]
     others = _changed_runs(stage.get("runs", {}), hashing)
     return [
         *changed_code(stage["code"], hashing),
@@ -139,8 +143,9 @@ def stale_training(folder: Path, hashing: Hashing = EXACT) -> list[str]:
     train = read_record(folder).get("train")
     if train is None:
         return []
-    reasons = stale_stage(train, hashing)
-    if train["status"] == "finished":
+    marker = read_marker(folder)
+    reasons = stale_stage(train, hashing, imported=marker is not None)
+    if train["status"] == "finished" and (marker is None or marker.weights):
         try:
             if hashing.checkpoint(folder / "best") != train["checkpoint"]:
                 reasons.append("the checkpoint is not the one that training saved")
@@ -181,6 +186,7 @@ def require_not_archived(folder: Path) -> None:
 def require_trained(folder: Path) -> None:
     """Raise UserError unless the run's training has finished."""
     require_not_archived(folder)
+    require_weights(folder)
     if read_record(folder).get("train", {}).get("status") != "finished":
         option = make_settings(folder.name, folder.parent.name)
         raise UserError(
@@ -230,7 +236,9 @@ def stale_reasons(folder: Path, hashing: Hashing = EXACT) -> list[str]:
     for stage in ("train", "infer"):
         if stages.get(stage, {}).get("status") != "finished":
             return [f"{stage} has not finished"]
-    reasons = [*stale_training(folder, hashing), *stale_stage(stages["infer"], hashing)]
+    marker, infer = read_marker(folder), stages["infer"]
+    elsewhere = marker is not None and marker.inferred == infer.get("started")
+    reasons = [*stale_training(folder, hashing), *stale_stage(infer, hashing, imported=elsewhere)]
     files = stages["infer"]["files"]
     reasons += _changed(files, "result {} is gone", "result {} has changed", hashing.file)
     if stages["train"]["checkpoint"] != stages["infer"]["checkpoint"]:

@@ -13,6 +13,7 @@ from common.core.errors import UserError, first_line
 from common.core.files import parse_json, read_regular, root, shown, write_json
 from common.core.messages import brief
 from common.runs import experiments
+from common.runs.portable import portable_value
 from common.runs.record import read_record
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def from_record(
         dev=_by_profile(dev),
         test=_by_profile(test) if test else {},
         stages={name: _stage(entry) for name, entry in stages.items()},
-        settings={name: _portable(value) for name, value in settings.items()},
+        settings={name: portable_value(value) for name, value in settings.items()},
         checkpoint=infer["checkpoint"][:HASH],
         data={path: sha[:HASH] for path, sha in sorted(data.items())},
     )
@@ -141,16 +142,6 @@ def _stage(entry: Mapping[str, Any]) -> Stage:
         git["dirty"],
         dict(entry["packages"]),
     )
-
-
-def _portable(value: Any) -> Any:
-    """Return a setting's value without this machine's folders, because the file is committed."""
-    if isinstance(value, list):
-        return [_portable(entry) for entry in value]
-    if not isinstance(value, str) or not Path(value).is_absolute():
-        return value
-    name = shown(Path(value))
-    return f"…/{Path(value).name}" if Path(name).is_absolute() else name
 
 
 def write_result(result: Result) -> Path:

@@ -19,6 +19,7 @@ from common.core.files import root, sha256_file, shown, write_json
 from common.core.provenance import code_in_use, git_state, hardware, package_versions
 from common.data.competition import Competition
 from common.data.rows import Split, SplitName, read_split
+from common.runs.imported import require_startable_here
 from common.runs.record import make_settings, read_record, require_not_archived, to_arguments, training_part
 from common.runs.wandb_log import Tracker
 
@@ -138,9 +139,10 @@ class Run(Generic[C]):
     def attempt(self) -> Iterator[None]:
         """Note in the record why the stage failed, if an error leaves this context after the stage began.
 
-        A signal is no failure. Raises UserError when the run is archived.
+        A signal is no failure. Raises UserError when the run is archived, or belongs to another machine.
         """
         require_not_archived(self.folder)
+        require_startable_here(self.folder, self.stage)
         try:
             yield
         except Exception as error:

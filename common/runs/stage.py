@@ -29,6 +29,7 @@ from common.data.competition_rules import models_of, require_allowed, require_st
 from common.runs import predicting, wandb_log
 from common.runs.asked import read_asked
 from common.runs.closing import closing, how_to_go_on
+from common.runs.imported import is_imported
 from common.runs.lock import locked_run
 from common.runs.record import (
     MADE_ELSEWHERE,
@@ -278,7 +279,7 @@ def _require_ready(run: Run[C]) -> None:
     require_stage(run.competition, f"{shown(run.folder)}, trained", before)
     _require_rules(run)
     require_checkpoint(run.folder, before)
-    if stale := stale_stage(before):
+    if stale := stale_stage(before, imported=is_imported(run.folder)):
         log.warning(
             "the checkpoint is stale: %s. make submit will reject it; train it again with restart=1.",
             "; ".join(stale),

@@ -19,6 +19,7 @@ from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
 from common.data.rows import SplitName, read_split
 from common.runs.catalogue import is_running
+from common.runs.imported import require_startable_here
 from common.runs.record import (
     INFER_ONLY,
     changed_settings,
@@ -220,6 +221,8 @@ def check_start(
         tracking_mode(options.track, smoke=options.smoke)
     folder = outputs(competition.name, smoke=options.smoke) / name
     require_not_archived(folder)
+    if not options.smoke:
+        require_startable_here(folder, stage)
     if alone and not options.dry_run and options.predict is None:
         _require_unused(folder)
     if stage == "infer" and trained and not options.dry_run:

@@ -1,7 +1,8 @@
 """Read and append to submissions/ledger.jsonl: one line for each submission, and one for each thing said about it later.
 
 No line ever changes. A score, an upload, what the site answered to it, a final pick and a note are lines of their own with
-the submission's id; for picks and notes the newest line counts.
+the submission's id; for scores, picks and notes the newest line counts. Lines are read in the order of their times
+(`ledger_order`), because git merges the ledgers of two machines by keeping the lines of both.
 """
 
 import json
@@ -14,9 +15,10 @@ from typing import Any
 from filelock import FileLock
 
 from common.core.errors import UserError
-from common.core.files import atomic_path, root, shown
+from common.core.files import atomic_path, read_regular, root, shown
 from common.core.json_lines import append_line, read_lines, whole_lines
 from common.core.messages import brief, printable
+from common.submission.ledger_order import Finding, findings, ordered
 
 LEDGER = "submissions/ledger.jsonl"
 ID_DIGITS = 10
@@ -100,8 +102,13 @@ def free_id(csv_sha256: str, known: Sequence[dict[str, Any]]) -> str:
 def lines() -> list[dict[str, Any]]:
     """Return all lines, oldest first, each of them a submission or something said about one.
 
-    Raises UserError when a line is neither.
+    Raises UserError as `lines_in_file` does.
     """
+    return ordered(lines_in_file())
+
+
+def lines_in_file() -> list[dict[str, Any]]:
+    """Return all lines in the order of the file. Raises UserError when one is neither a submission nor about one."""
     found = read_lines(root() / LEDGER)
     for number, line in enumerate(found, 1):
         if fault := _fault(line):
@@ -118,11 +125,14 @@ def entries() -> list[dict[str, Any]]:
     A line that occurs twice, as after a merge of two branches, counts once. Raises UserError as `lines` does.
     """
     submissions: dict[str, dict[str, Any]] = {}
+    about = []  # a merge may put these before their submission, and a clock that is wrong too
     for line in lines():
-        key = later(line)
-        if key is None:
+        if later(line) is None:
             submissions.setdefault(json.dumps(line, sort_keys=True), line)
-            continue
+        else:
+            about.append(line)
+    for line in about:
+        key = later(line)
         named = [entry for entry in submissions.values() if entry["id"] == line["id"]]
         if key == "lb":  # a ledger of an older version has the same CSV under several ids
             same = {(entry["competition"], entry["csv_sha256"]) for entry in named}
@@ -133,7 +143,7 @@ def entries() -> list[dict[str, Any]]:
         for entry in named:
             if key == "uploaded":
                 entry["uploaded"] = sorted({*entry.get("uploaded", []), line["uploaded"]})
-            else:
+            elif key is not None:
                 entry[key] = line[key]
     return list(submissions.values())
 
@@ -150,6 +160,11 @@ def _fault(line: dict[str, Any]) -> str:
     wrong = [name for name, kind in wanted.items() if not isinstance(line.get(name), kind)]
     if not wrong and "note" in line and not isinstance(line["note"], str):
         return '"note" is of another type than str'
+    scores = [line.get(name, {}) for name in ("lb", "was")] if key == "lb" and not wrong else []
+    if not all(
+        isinstance(s, dict) and all(isinstance(v, int | float | None) for v in s.values()) for s in scores
+    ):
+        return '"lb" or "was" holds something else than scores'
     return f'"{wrong[0]}" is missing or of another type than {wanted[wrong[0]].__name__}' if wrong else ""
 
 
@@ -171,6 +186,11 @@ def find(submission: str, competition: str | None = None) -> dict[str, Any]:
             f"id={brief(submission)} matches {len({e['id'] for e in found})} submissions{f' to {competition}' if competition else ''}; "
             f"wanted one of {more}{', '.join(ids[-SHOWN_IDS:])}."
         )
+    if len({(entry["competition"], entry["csv_sha256"]) for entry in found}) != 1:
+        raise UserError(
+            f"id={brief(submission)} stands for different CSVs, which two machines gave the same id; make doctor says how to "
+            "tell them apart."
+        )
     return found[-1]
 
 
@@ -183,6 +203,22 @@ def member_name(member: Mapping[str, Any]) -> str:
     """Return the name of a member of an entry: that of its run, or of files that were made elsewhere."""
     name: str = member["run"] if "run" in member else member["name"]
     return name
+
+
+def check(final_picks: Mapping[str, int | None]) -> list[Finding]:
+    """Return what is wrong or undecided in the ledger, as after a merge of two machines' ledgers; [] without a ledger.
+
+    `final_picks`: competition → number of final picks that it allows. Raises UserError as `lines` does.
+    """
+    there = lines_in_file()
+    found = findings(there, final_picks)
+    if there and not read_regular(root() / LEDGER).endswith(b"\n"):
+        found.append(
+            Finding(
+                "its last line has no end; if a crash tore it, the next command that writes removes it", False
+            )
+        )
+    return found
 
 
 def require_note(note: str) -> str:
@@ -213,6 +249,9 @@ def record_scores(
     for kind, value in given.items():
         if not 0 <= value <= 100:
             raise UserError(f"{kind}={value}: wanted a score from 0 to 100, as the site shows it.")
-    name = find(submission, competition)["id"]
-    append({"id": name, "lb": given, "time": time})
+    before = find(submission, competition)
+    name = before["id"]
+    replaced = {kind: score for kind, score in before.get("lb", {}).items() if kind in given}
+    # `was` tells a correction from two scores that two people entered without knowing of each other.
+    append({"id": name, "lb": given, **({"was": replaced} if replaced else {}), "time": time})
     return find(name)

@@ -21,6 +21,7 @@ from common.data.rows import read_references, sample_ids
 from common.ensemble.recipe import Recipe
 from common.runs import record
 from common.runs.experiments import require_experiment
+from common.runs.imported import is_imported
 from common.runs.planned import Planned, require_startable
 from common.runs.record import (
     MADE_ELSEWHERE,
@@ -49,7 +50,8 @@ def require_fresh(
     for folder in folders.values():
         require_not_archived(folder)
     if missing == "train":
-        train_and_infer([run for run, folder in folders.items() if stale_reasons(folder)], competition, jobs)
+        own = [run for run, folder in folders.items() if not is_imported(folder)]
+        train_and_infer([run for run in own if stale_reasons(folders[run])], competition, jobs)
     stale = {}
     bar = brief_progress(len(folders), "check members", "member", even=False)
     for run, folder in folders.items():
@@ -74,9 +76,16 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         train += " restart=1" if stale_training(folder) else ""
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
+        if is_imported(folder):
+            lines.append(
+                "    it was imported, so it is never trained here: import a newer export of it under another name"
+            )
+            continue
         lines.append(f"    run: {f'{train} && ' if needs_training(folder) else ''}{infer}")
         if not needs_training(folder) and any("/config.py " in reason for reason in reasons):
             lines.append(f"    or, if a training setting was changed: {train} restart=1 && {infer}")
+    if all(is_imported(run_folder(recipe.competition, run)) for run in stale):
+        return "\n".join([*lines, *([] if unfinished else ["or accept them with: stale=ok"])])
     lines.append(
         f"or run them all with: make submit{comp} blend={recipe.name} missing=train"
         + ("" if unfinished else ", or accept them with: stale=ok")

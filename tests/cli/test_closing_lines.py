@@ -18,6 +18,10 @@ CLOSING = (
                        r"runs To move it back: make restore run=exp002"),
     (("restore", RUN), r"exp002 restored: outputs/talk/exp002, \d+ files, .*, verified, in \d+ s\. Next: make "
                        r"runs To move it back: make archive run=exp002"),
+    (("export", RUN), r"outputs/talk/exported/exp002\.zip: 7 files of exp002, .*, written in \d+ s\. Next, on the other "
+                      r"machine: make import from=exp002\.zip"),
+    (("import", "--from=outputs/talk/exported/exp002.zip", "--as=exp002-b"),
+     r"outputs/talk/exp002-b: 7 files imported and verified in \d+ s\. Next: make score pred=exp002-b"),
     (("new", "exp015", "--from=exp001"), r"experiments/exp015 is a copy of exp001\. Next: change its config\.py and "
                                          r"README\.md, then: make smoke exp=exp015"),
 )  # fmt: skip

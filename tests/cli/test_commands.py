@@ -97,6 +97,8 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "note",
         "archive",
         "restore",
+        "export",
+        "import",
     ]
     top = common(repository, "--help")
     assert (top.returncode, top.stderr) == (0, "")

@@ -10,6 +10,7 @@ import pytest
 
 from common.cli.make import settings
 from common.cli.targets import SWITCHES, TARGETS
+from common.runs.export import export_run
 from common.submission import ledger
 from tests.faults.outcome import message_fault
 from tests.support.commands import Ended, files, make
@@ -27,6 +28,8 @@ MORE = {
     "n": ("0", "-1", "many"),
     "public": ("-1", "101", "nan", "high"),
     "private": ("-1", "101", "inf", "high"),
+    "as": ("../x", "exp1", "--help"),
+    "to": ("outputs", "no/such/folder/x.zip"),
     "uploaded": ("tomorrow", "2999-01-01", "1"),
     "note": ("two\nlines", "x" * 201),
     "text": ("two\nlines", "x" * 5000),
@@ -47,6 +50,7 @@ ELSEWHERE = {
     "new": {"exp": "exp015", "from": "exp001"},
     "data": {"from": "competitions/talk/data"},
     "register": {"name": "theirs"},
+    "import": {"from": "exported.zip"},
 }
 """Right values of single targets."""
 BESIDE = {
@@ -124,6 +128,7 @@ def fault(ended: Ended, case: Case) -> str:
 @pytest.mark.slow
 def test_every_variable_of_every_target_with_wrong_values(repository: Path) -> None:
     ledger.append(entry())
+    export_run("talk", "exp001", repository / "exported.zip", weights=False)
     before = files(repository)
     tried = cases()
     with ThreadPoolExecutor(4) as pool:
