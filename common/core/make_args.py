@@ -3,7 +3,7 @@
 import os
 import re
 
-TAKING_ARGS = ("train", "infer", "augment", "blend-report")
+TAKING_ARGS = ("train", "infer", "predict", "import-adapter", "augment", "blend-report")
 """Targets of make that pass the options in args="…" on."""
 _OPTION = re.compile(r"(?<![\w\"'=-])--[a-z][a-z0-9_.-]*")
 _COMMAND = re.compile(r"args=|\bmake [a-z]|-m common |\bpip install ")
