@@ -142,7 +142,10 @@ def _names(targets: Sequence[str], given: Mapping[str, str], text: str, known: K
     others = [target for target in takers if not targets] or [t for t in known.takes if t not in targets]
     first, second = (own, others) if targets else (others, own)
     yield from first
-    if text and not any(option.startswith(text) for option in first):
+    if text == "exp" and not targets and "exp" not in given:
+        first = []  # most commands begin with exp=; the fourth letter of export makes the choice
+    both = not targets and "exp=".startswith(text)  # so that export does not hide it
+    if text and (both or not any(option.startswith(text) for option in first)):
         yield from second
 
 

@@ -47,7 +47,7 @@ def completed(place: Path, line: str, *breaks: str) -> list[str]:
     ("line", "wanted"),
     [
         ("make trai", ["train"]),
-        ("make e", ["export", "exp="]),
+        ("make e", ["exp=", "export"]),
         ("make exp=exp001 inf", ["infer"]),
         ("make new ", ["exp=", "from="]),
         ("make use ", ["comp="]),
