@@ -189,7 +189,7 @@ def _of_json(text: str, source: FileOrigin, competition: Competition) -> Iterato
             continue
         if not isinstance(group, list) or not group:
             raise source.error(
-                line, f'"candidates" is {cut(brief(group), 40)}; wanted a list of texts', "Fix the line"
+                line, f'key "candidates" is {cut(brief(group), 40)}; wanted a list of texts', "Fix the line"
             )
         found = [_candidate(entry, line, source) for entry in group]
         if candidates.is_record(value) and not candidates.is_unchanged(
@@ -213,7 +213,7 @@ def _candidate(entry: Any, line: int, source: FileOrigin) -> Candidate:
     tokens = entry.get("tokens", 1)
     if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
         raise source.error(
-            line, f'"tokens" is {cut(brief(tokens), 40)}; wanted a whole number', "Fix the line"
+            line, f'key "tokens" is {cut(brief(tokens), 40)}; wanted a whole number', "Fix the line"
         )
     logprob = None if entry["logprob"] is None else _number(entry["logprob"], "logprob", line, source)
     return Candidate(text, logprob, tokens, entry.get("cut") is True)
@@ -246,7 +246,7 @@ def _number(value: Any, column: str, line: int, source: FileOrigin) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not abs(number) <= _BIGGEST_SCORE:
-        problem = f'"{column}" is {cut(brief(value), 40)}; wanted a finite number on every row'
+        problem = f'column "{column}" is {cut(brief(value), 40)}; wanted a finite number on every row'
         raise source.error(line, problem, f'Fix the row, or give the file no "{column}"')
     return number
 
