@@ -232,6 +232,15 @@ def require_note(note: str) -> str:
     return text
 
 
+def require_scores(public: float | None, private: float | None) -> dict[str, float]:
+    """Return the given scores by kind. Raises UserError when one is not between 0 and 100, as NaN is not."""
+    given = {name: value for name, value in (("public", public), ("private", private)) if value is not None}
+    for kind, value in given.items():
+        if not 0 <= value <= 100:
+            raise UserError(f"{kind}={value}: wanted a score from 0 to 100, as the site shows it.")
+    return given
+
+
 def record_scores(
     submission: str,
     public: float | None,
@@ -243,12 +252,9 @@ def record_scores(
 
     Raises UserError when the id is unknown or ambiguous, or a score is not between 0 and 100.
     """
-    given = {name: value for name, value in (("public", public), ("private", private)) if value is not None}
+    given = require_scores(public, private)
     if not given:
         raise UserError("no score given; wanted public=SCORE, private=SCORE or both, as the site shows them.")
-    for kind, value in given.items():
-        if not 0 <= value <= 100:
-            raise UserError(f"{kind}={value}: wanted a score from 0 to 100, as the site shows it.")
     before = find(submission, competition)
     name = before["id"]
     replaced = {kind: score for kind, score in before.get("lb", {}).items() if kind in given}

@@ -45,13 +45,13 @@ def register(
     (`csv_file.read`), a name or note is not valid, and when another CSV is registered under this name; then nothing has
     changed.
     """
+    scores = ledger.require_scores(public, private)
     name = require_name(name, "name")
     note = None if note is None else ledger.require_note(note)
     texts, faults = csv_file.read(competition, path)
     content = read_bytes(path, FileOrigin(shown(path), None), csv_file.MOST_BYTES)
     sha256 = hashlib.sha256(content).hexdigest()
     texts_sha256 = hashlib.sha256(csv_file.text(competition, texts).encode("utf-8")).hexdigest()
-    scores = {kind: value for kind, value in (("public", public), ("private", private)) if value is not None}
     with ledger.locked():
         known = ledger.entries()
         own = [entry for entry in known if entry["competition"] == competition.name]

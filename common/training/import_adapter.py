@@ -59,21 +59,21 @@ def import_adapter(
     the base.
     """
     folder = _free_folder(competition, run)
-    adapter = read_adapter(source)
     experiment = run.split("-")[0]
     module = config_of(experiment)
     default = plain(module.Config())
+    listing = settings_command(experiment)
+    _, typed = override(module.Config(), arguments, complete=False, listing=listing, options=OPTIONS)
+    base = _recordable(base)
+    found = require_findable(base)
+    adapter = read_adapter(source)
     if not {"base.model", "lora.rank"} <= default.keys():
         raise UserError(
             f"as={run}: {experiment} trains no adapters; wanted an experiment that does, such as exp012 (make list)."
         )
     require_named_base(adapter, base)
-    base = _recordable(base)
-    found = require_findable(base)
     if found:
         require_plain_base(found, base)
-    listing = settings_command(experiment)
-    _, typed = override(module.Config(), arguments, complete=False, listing=listing, options=OPTIONS)
     given = [*arguments, *_known_settings(adapter, base, default, typed)]
     settings, overrides = override(module.Config(), given, listing=listing, options=OPTIONS)
     where = f"{experiment} on {competition.name}"

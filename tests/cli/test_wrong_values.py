@@ -49,7 +49,7 @@ ELSEWHERE = {
     "predict": {"text": "#Person1#: hello"},
     "new": {"exp": "exp015", "from": "exp001"},
     "data": {"from": "competitions/talk/data"},
-    "register": {"name": "theirs"},
+    "register": {"name": "theirs", "pred": "theirs.csv"},
     "import": {"from": "exported.zip"},
 }
 """Right values of single targets."""
@@ -129,6 +129,7 @@ def fault(ended: Ended, case: Case) -> str:
 def test_every_variable_of_every_target_with_wrong_values(repository: Path) -> None:
     ledger.append(entry())
     export_run("talk", "exp001", repository / "exported.zip", weights=False)
+    (repository / "theirs.csv").write_text("fname,summary\ntest_0,a\ntest_2,b\ntest_10,c\n")
     before = files(repository)
     tried = cases()
     with ThreadPoolExecutor(4) as pool:

@@ -177,3 +177,12 @@ def test_a_registered_csv_can_be_a_member(repository: Path, talk: Competition) -
     made = submit(repository, text=text)
     assert made.entry["test"]["blend"] == made.entry["test"]["may"]
     assert made.entry["test_only"] == ["may"]
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 100.1])
+def test_a_score_that_no_site_shows_is_refused(repository: Path, score: float) -> None:
+    path = repository / "theirs.csv"
+    path.write_text("fname,summary\ntest_0,가\ntest_2,나\ntest_10,다\n", encoding="utf-8")
+    with pytest.raises(UserError, match="wanted a score from 0 to 100"):
+        register(load_competition("talk"), path, "theirs", private=score)
+    assert not (repository / "submissions" / "registered").exists()
