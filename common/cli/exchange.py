@@ -26,7 +26,7 @@ EXPORTED = "exported"
 @COMPETITION
 @AS_JSON
 def export(run: str, to: Path | None, weights: bool, name: str | None, as_json: bool) -> None:
-    """Write a run into one file for a team-mate: its record, candidates and predictions.
+    """Write a run into one file for a team-mate.
 
     The file has no path, user name, host name or key of this machine.
     """
