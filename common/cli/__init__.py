@@ -19,7 +19,7 @@ from common.core.command_line import run_command
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "terminal_width": 110}
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 112, "terminal_width": 112}
 )
 def commands() -> None:
     """Korean dialogue summarization: import data, train models, blend and submit."""

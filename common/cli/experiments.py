@@ -180,7 +180,7 @@ def merge(run: str, name: str | None) -> None:
 @COMPETITION
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def import_adapter(run: str, source: str, base: str, name: str | None, arguments: tuple[str, ...]) -> None:
-    """Make a run of an adapter that was trained elsewhere with PEFT, TRL, Unsloth or LLaMA-Factory.
+    """Make a run of an adapter that was trained elsewhere, as with TRL or Unsloth.
 
     RUN is expNNN-NAME; the experiment's settings say how the run decodes.
     """

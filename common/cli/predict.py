@@ -40,7 +40,7 @@ def predict(
     gpus: int,
     arguments: tuple[str, ...],
 ) -> None:
-    """Summarize any dialogues with the best checkpoint of a run, with the settings of its own infer.
+    """Summarize any dialogues with a trained run, with the settings of its own infer.
 
     The run itself stays as it is. Interrupted, the same command goes on.
     """
