@@ -48,8 +48,8 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
     compared = [dev_and_site.dev_against_site(chosen, found, kind) for kind in dev_and_site.KINDS]
     if as_json:
-        if told := [dev_and_site.as_json(one) for one in compared if one.any]:
-            found[-1] = {**found[-1], "dev_against_site": told}
+        if trust := [dev_and_site.as_json(one) for one in compared if one.any]:
+            found[-1] = {**found[-1], "dev_against_site": trust}
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     if not found:
