@@ -174,7 +174,7 @@ def line(found: DevAgainstSite) -> str:
     n, many = len(found.ids), digits(found.profile)
     if not found.any or (found.kind == "private" and n < NEEDED):
         return ""
-    rest = f" ({found.left_out} left out: other dev rows, or no number)" if found.left_out else ""
+    rest = f" ({found.left_out} left out: no dev score, or one of other dev rows)" if found.left_out else ""
     head = f"dev against {found.kind}, {short(found.profile)}"
     if n < NEEDED:
         return f"{head}: {n} of at least {NEEDED} submissions with both scores{rest}"
