@@ -350,7 +350,9 @@ def test_a_signal_that_ends_vllms_own_process_is_no_failure() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             raise RuntimeError("EngineCore encountered an issue")
 
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a test that runs make's script leaves it blocked
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, {signal.SIGINT}
+    )  # a test that runs make's script leaves it blocked
     with pytest.raises(Interrupted) as stop, signals.noted():
         vllm._generate(Ended(), [], [], None)
     assert stop.value.number == signal.SIGINT
