@@ -7,7 +7,6 @@ files it writes are the same. Its logits depend slightly on the other rows in th
 
 import logging
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -218,7 +217,7 @@ def _generate(model: Any, prompts: list[Any], params: list[Any], adapter: Any) -
     except (
         Exception
     ) as error:  # vLLM raises many types, and its own process reports the cause on the terminal
-        number = _signal_soon()
+        number = signals.pending()
         if number is not None:  # Ctrl-C in a terminal also ends vLLM's own process
             raise Interrupted(number) from error
         raise UserError(
@@ -226,14 +225,6 @@ def _generate(model: Any, prompts: list[Any], params: list[Any], adapter: Any) -
             "again, or use --engine hf."
         ) from error
     return found
-
-
-def _signal_soon() -> int | None:
-    """Return the signal that this process got; it may arrive a moment after vLLM's own process has ended by it."""
-    until = time.monotonic() + 0.5
-    while (number := signals.pending()) is None and time.monotonic() < until:
-        time.sleep(0.01)
-    return number
 
 
 def _logprob(output: Any) -> float:
