@@ -10,6 +10,7 @@ from common.core.messages import brief
 
 EXPERIMENT = re.compile(r"exp[0-9]{3}")
 RUN_NAME = re.compile(r"exp[0-9]{3}(-[a-z0-9][a-z0-9_.]{0,79})?")
+_BEGIN = re.compile(r"(exp[0-9]{3})(?![0-9])[^a-z0-9]*", re.IGNORECASE)
 MERGED = "merged"
 ARCHIVED = "archived"
 PREDICTED = "predicted"
@@ -44,8 +45,20 @@ def outputs(competition: str, *, smoke: bool = False) -> Path:
 def run_folder(competition: str, run: str) -> Path:
     """Return the folder of a run, which need not exist. Raises UserError for an invalid run name."""
     if not RUN_NAME.fullmatch(run):
-        raise UserError(
-            f"run {brief(run)}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2, "
-            "with at most 80 characters after the hyphen."
-        )
+        raise UserError(f"run {brief(run)}: {wanted_run(run)}.")
     return outputs(competition) / run
+
+
+def wanted_run(run: str, experiment: str = "") -> str:
+    """Return which names a run may have, in place of this invalid one, and a similar name that is valid.
+
+    `experiment`: the experiment that the run must belong to; "" for any.
+    """
+    begin = _BEGIN.match(run)
+    own = experiment or (begin[1].lower() if begin else "exp002")
+    rest = re.sub(r"[^a-z0-9_.]+", "_", run[begin.end() if begin else 0 :].lower()).strip("_.")[:80]
+    name = f"{own}-{rest}" if rest and (begin or experiment) else f"{own}-seed2"
+    form = 'NAME has 1 to 80 of the characters a-z, 0-9, "_" and ".", and begins with a letter or digit'
+    if experiment:
+        return f"wanted {experiment} or {experiment}-NAME, as in {name}; {form}"
+    return f"wanted an experiment or a variant of one (EXPERIMENT-NAME), as in {own} or {name}; {form}"

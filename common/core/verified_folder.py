@@ -71,10 +71,12 @@ def save(folder: Path, write: Callable[[Path], None]) -> str:
         )
         if not may_be_disk:
             raise
+        restore_interrupted(folder)
         free = shutil.disk_usage(folder.parent).free if folder.parent.exists() else 0
+        kept = "What was there before is unchanged" if folder.exists() else "No incomplete files are left"
         raise UserError(
             f"{shown(folder)}: saving failed ({error}); {size_text(free)} are free there. "
-            "The previous checkpoint is intact: make room and run the same command again."
+            f"{kept}: make room and run the same command again."
         ) from error
     except BaseException:  # a signal
         remove(staging)

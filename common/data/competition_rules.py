@@ -1,8 +1,10 @@
 """Reject models and data that an entry must not use: forbidden sources and other competitions' rows."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
@@ -57,12 +59,14 @@ def require_allowed(
     names a forbidden source. `declared`: the sources that each model names, by `model_cards.declared`.
     """
     for key, name in models_of(settings).items():
-        if source := forbidden_source_in(_inside(name), competition.forbidden_sources):
+        names = _names(name)
+        sources = (forbidden_source_in(text, competition.forbidden_sources) for text in names)
+        if source := next(filter(None, sources), None):
             raise _refusal(competition, where, f"--{key} {name}", source)
-        place = _PLACES.match(_inside(name))
-        if place and place[2] != competition.name:
+        places = (place[2] for text in names if (place := _PLACES.match(text)))
+        if other := next((place for place in places if place != competition.name), None):
             raise UserError(
-                f"{where}: --{key} {name} was trained on rows of {place[2]}, and an entry for {competition.name} may only use "
+                f"{where}: --{key} {name} was trained on rows of {other}, and an entry for {competition.name} may only use "
                 "its own rows. Choose another model."
             )
     for name, others in declared.items():
@@ -71,14 +75,26 @@ def require_allowed(
                 raise _refusal(competition, where, f"{name} names {other} in its model card or config.json", source)  # fmt: skip
 
 
-def _inside(name: str) -> str:
-    """Return a path inside the repository relative to it: its parent folders are not part of the model's name."""
+def _names(name: str) -> list[str]:
+    """Return a model's name, and its paths relative to the repository when it is inside.
+
+    The parent folders of the repository are not part of the model's name. "outputs" may be a link to another disk.
+    """
     path = user_path(name)
+    found = [] if path.is_absolute() else [name]
+    written = root() / path
     try:
-        inside = path.is_absolute() and path.resolve().is_relative_to(root())
+        real, outputs = written.resolve(), (root() / "outputs").resolve()
     except (OSError, ValueError, RuntimeError):  # a name that no folder can have; a loop of links
-        inside = False
-    return shown(path.resolve()) if inside else name
+        return found or [name]
+    for place, base, start in (
+        (Path(os.path.normpath(written)), root(), "."),
+        (real, root().resolve(), "."),
+        (real, outputs, "outputs"),
+    ):
+        if place.is_relative_to(base):
+            found.append(str(Path(start, place.relative_to(base))))
+    return found or [name]
 
 
 def _refusal(competition: Competition, where: str, found: str, source: str) -> UserError:

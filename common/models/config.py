@@ -1,15 +1,14 @@
 """Define the settings of models: pretrained weights, adapters, and small models with random weights. Never imports torch."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len, MultipleOf
 
 from common.core.errors import UserError
 from common.core.messages import brief
-from common.core.paths import MERGED
 from common.core.ranges import Dropout, Text
+from common.models.merged_models import merged_run, require_whole_path
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class PretrainedConfig:
 
     def implied(self) -> dict[str, tuple[str, str]]:
         """Return `quantization` "none" and the message that says why, for a model that `make merge` made; else {}."""
-        path = Path(self.model)
-        if path.parent.name != MERGED or len(path.parts) < 3:  # owner/name is a model of the hub
+        if not merged_run(self.model):
             return {}
         return {
             "quantization": (
@@ -47,9 +45,10 @@ class PretrainedConfig:
         }
 
     def require_consistent(self) -> None:
-        """Raise UserError for a tiny model that does not exist."""
+        """Raise UserError for a tiny model that does not exist, and for the end of a merged model's path."""
         if self.model.startswith(PREFIX):
             require_kind(self.model)
+        require_whole_path(self.model)
 
 
 @dataclass(frozen=True)

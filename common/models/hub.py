@@ -12,11 +12,12 @@ from common.core import verified_folder
 from common.core.errors import UserError, first_line
 from common.core.files import kind_of, root, sha256_file, shown, user_path
 from common.core.messages import brief
-from common.core.paths import MERGED, cache_folder
+from common.core.paths import cache_folder
 from common.core.verified_folder import build_once
 from common.models import hub_errors, offline_gemma
 from common.models.architecture import Architecture, architecture, require_architecture
 from common.models.conversion import convert
+from common.models.merged_models import missing, require_whole_path
 from common.models.offline_gemma import NAME
 from common.models.weight_files import (
     CARD,
@@ -90,12 +91,9 @@ def locate(
 
 def require_id(name: str) -> None:
     """Raise UserError unless a name that is no folder can be a hub id."""
-    if Path(name).parent.name == MERGED:
-        run, competition = Path(name).name, Path(name).parent.parent.name
-        raise UserError(
-            f"model {brief(name)} does not exist yet; train {run}, then create it with: make merge run={run} "
-            f"comp={competition}."
-        )
+    require_whole_path(name)
+    if error := missing(name):
+        raise error
     if not _is_id(name):
         raise UserError(
             f"model {brief(name)}: neither an existing folder nor a hub id; wanted a folder with config.json, "

@@ -10,7 +10,7 @@ from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.messages import cut, listed
 from common.core.mistyped import did_you_mean
-from common.core.paths import RUN_NAME, archived_folder, outputs, run_folder
+from common.core.paths import RUN_NAME, archived_folder, outputs, run_folder, wanted_run
 from common.data.competition_file import comp_setting
 from common.data.rows import SplitName
 from common.runs.catalogue import run_folders
@@ -34,7 +34,7 @@ def predictions_path(text: str, competition: str, split: SplitName) -> Path:
     if is_file or not RUN_NAME.fullmatch(text):
         if not is_file and not kind_of(path) and "/" not in text and not path.suffix:
             raise UserError(
-                f"{cut(text)}: not there, and not the name of a run, as in exp002 or exp002-seed2."
+                f"{cut(text)}: not there, and not the name of a run: {wanted_run(text)}."
                 f"{did_you_mean(text, _runs(outputs(competition)))}"
             )
         return path

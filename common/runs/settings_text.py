@@ -11,7 +11,7 @@ from common.core.documented import Group, Setting, first_sentence, groups
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import brief, cut, listed
-from common.core.paths import RUN_NAME, archived_folder, run_folder
+from common.core.paths import RUN_NAME, archived_folder, run_folder, wanted_run
 from common.runs.catalogue import run_folders
 from common.runs.experiments import describe, require_experiment
 from common.runs.named import run_settings
@@ -66,7 +66,7 @@ def of_run(competition: str, run: str) -> Listing:
     Raises UserError, which lists the runs, when there is no record of this run.
     """
     if not RUN_NAME.fullmatch(run):
-        raise UserError(f"run={brief(run)}: wanted the name of a run, as in exp002 or exp002-seed2.")
+        raise UserError(f"run={brief(run)}: {wanted_run(run)}.")
     recipe = of_experiment(run.split("-")[0])
     folder, archived = run_folder(competition, run), archived_folder(competition, run)
     if not folder.is_dir() and archived.is_dir():

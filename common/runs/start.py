@@ -12,7 +12,7 @@ from common.core.config import override, plain
 from common.core.errors import UserError
 from common.core.files import root, shown
 from common.core.messages import brief
-from common.core.paths import RUN_NAME, outputs
+from common.core.paths import RUN_NAME, outputs, wanted_run
 from common.core.secrets import require_no_secrets
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
@@ -68,9 +68,7 @@ def run_name(experiment: str, asked: str | None) -> str:
     """Return the name of the run: `asked`, that of a sweep's trial, or the experiment's. Raises UserError for an invalid one."""
     name = (sweep_run(experiment) or experiment) if asked is None else asked
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
-        raise UserError(
-            f"run={brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
-        )
+        raise UserError(f"run={brief(name)}: {wanted_run(name, experiment)}.")
     return name
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -10,12 +9,12 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core.files import sha256_texts
-from common.core.paths import MERGED as MERGED
 from common.data.rows import Row
 from common.generation.decoder import end_tokens
 from common.generation.dev_scores import dev_evaluation
 from common.generation.inference import InferSettings, require_context
 from common.models.config import PretrainedConfig
+from common.models.merged_models import merged_run
 from common.models.pretrained import device
 from common.models.storage import save_model
 from common.runs.run import Run
@@ -64,7 +63,7 @@ def fit(
     require_context(model.config, config)
     if source := getattr(model, "base_source", None):
         run.notes["base"] = source
-        _note_origin(run, Path(source["model"]))
+        _note_origin(run, source["model"])
     examples_hash = ""
     if examples is None:
         chosen = own if rows is None else rows
@@ -102,10 +101,11 @@ def fit(
     run.finish(result=result)
 
 
-def _note_origin(run: Run[Any], base: Path) -> None:
+def _note_origin(run: Run[Any], base: str) -> None:
     """Mark this run stale when the run changes that `make merge` made its base from, if that run still exists."""
-    if base.parent.name == MERGED and (run.folder.with_name(base.name) / "best").exists():
-        run.uses_run(run.folder.with_name(base.name))
+    origin = merged_run(base)
+    if origin and (run.folder.with_name(origin) / "best").exists():
+        run.uses_run(run.folder.with_name(origin))
 
 
 def _allowed_tokens(

@@ -19,7 +19,7 @@ from common.core.config import hyphens, override, plain
 from common.core.errors import UserError
 from common.core.files import root, sha256_file, shown, user_path, write_json
 from common.core.messages import brief, duration, quiet_libraries
-from common.core.paths import RUN_NAME, run_folder
+from common.core.paths import RUN_NAME, run_folder, wanted_run
 from common.core.progress import waiting
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, comp_setting, load_competition
@@ -118,7 +118,9 @@ def _is_hub_like(name: str) -> bool:
 
 
 def _free_folder(competition: Competition, run: str) -> Path:
-    if not RUN_NAME.fullmatch(run) or "-" not in run:
+    if not RUN_NAME.fullmatch(run):
+        raise UserError(f"as={brief(run)}: {wanted_run(run)}.")
+    if "-" not in run:
         raise UserError(f"as={brief(run)}: wanted the experiment, a hyphen and a name, as in exp012-theirs.")
     require_experiment(run.split("-")[0])
     folder = run_folder(competition.name, run)

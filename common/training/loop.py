@@ -178,7 +178,7 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
             with advise_when_out_of_memory(
                 f"train again with restart=1, a lower --tokens-per-batch (now {config.tokens_per_batch}) and --accumulation "
                 "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
-                "memory, run the same command: it resumes from the last checkpoint, which is intact."
+                "memory, run the same command: it resumes from the last checkpoint, or starts again if there is none yet."
             ):
                 value, norm, any_asked = take_step(training, batches, feed, asked)
             state.step = position

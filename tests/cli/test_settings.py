@@ -98,7 +98,7 @@ def test_mistakes_get_one_line(repository: Path) -> None:
             ["run=exp001-x"],
             ['exp001-x is no run of talk (runs: "exp001", "exp002")', "make exp=exp001 train run=exp001-x"],
         ),
-        (["run=../exp001"], ["run='../exp001': wanted the name of a run"]),
+        (["run=../exp001"], ["run='../exp001': wanted an experiment or a variant of one"]),
         (["run=exp999"], ["experiment 'exp999' does not exist"]),
         (["exp=exp002", "run=exp001"], ["run='exp001' is no run of exp002"]),
         (["exp=exp002", "comp=talk"], ["comp= chooses the competition of a run"]),

@@ -102,6 +102,27 @@ def test_a_model_of_another_competition_is_refused() -> None:
             require_allowed(chosen, "here", {"base.model": name}, {})
 
 
+def test_a_path_names_its_competition_in_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = load_competition("daily_talk")
+    root, disk = tmp_path / "repository", tmp_path / "disk"
+    (disk / "talk" / "merged" / "exp010").mkdir(parents=True)
+    root.mkdir()
+    (root / "outputs").symlink_to(disk)
+    (root / "mine").symlink_to("outputs/talk/merged/exp010")
+    monkeypatch.setenv("KDS_ROOT", str(root))
+    for name in ("./outputs/talk/merged/exp010", "outputs/daily_talk/../talk/merged/exp010", "mine",
+                 f"{root}/outputs/talk/merged/exp010", f"{disk}/talk/merged/exp010"):  # fmt: skip
+        with pytest.raises(UserError, match=r"^here: --base\.model .* was trained on rows of talk, and an"):
+            require_allowed(chosen, "here", {"base.model": name}, {})
+    for name in (
+        "outputs/daily_talk/merged/exp010",
+        f"{root}/outputs/daily_talk/x",
+        "owner/name",
+        "tiny:bart",
+    ):
+        require_allowed(chosen, "here", {"base.model": name}, {})
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

@@ -110,7 +110,7 @@ def test_who_asks_for_bits_gets_them() -> None:
         ([merged, "--own-scores"], "none"),
         ([merged, "--quantization=nf4"], "nf4"),
         (["--quantization=int8", merged], "int8"),
-        (["--model=merged/exp012"], "nf4"),  # a hub id
+        (["--model=merged/large"], "nf4"),  # a hub id
         ([], "nf4"),
     ):
         assert override(flagship.Config(), words)[0].base.quantization == wanted

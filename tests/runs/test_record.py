@@ -1,16 +1,19 @@
 """Run folders: what a run recorded, when it still holds, and which command mends it."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import sha256_file
-from common.core.paths import run_folder
+from common.core.paths import RUN_NAME, run_folder, wanted_run
 from common.core.provenance import code_hash
 from common.runs import experiments
 from common.runs.experiments import Experiment, require_experiment
@@ -64,6 +67,39 @@ def test_an_absent_experiment_is_refused(repository: Path) -> None:
 def test_a_bad_run_name_is_refused(repository: Path, name: str) -> None:
     with pytest.raises(UserError, match="wanted an experiment or a variant"):
         run_folder("talk", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "experiment", "valid"),
+    [
+        ("exp007-gpt2-2", "exp007", "exp007-gpt2_2"),
+        ("exp007-gpt2-2", "", "exp007-gpt2_2"),
+        ("EXP007-GPT2", "exp007", "exp007-gpt2"),
+        ("exp007_b", "exp007", "exp007-b"),
+        ("exp007b", "exp007", "exp007-b"),
+        ("exp004-a", "exp003", "exp003-a"),
+        ("exp007-../x", "", "exp007-x"),
+        ("exp007-lr=1e-4", "exp007", "exp007-lr_1e_4"),
+        ("exp007-", "exp007", "exp007-seed2"),
+        ("exp007-둘째", "", "exp007-seed2"),
+        ("gpt2", "exp007", "exp007-gpt2"),
+        ("gpt2", "", "exp002-seed2"),
+        ("exp007-" + "a" * 200, "", "exp007-" + "a" * 80),
+    ],
+)
+def test_a_bad_run_name_is_answered_with_its_form_and_a_name_that_passes(
+    name: str, experiment: str, valid: str
+) -> None:
+    said = wanted_run(name, experiment)
+    assert f'{valid}; NAME has 1 to 80 of the characters a-z, 0-9, "_" and ".", and begins with' in said
+    assert RUN_NAME.fullmatch(valid)
+
+
+@given(st.text(), st.sampled_from(["", "exp007"]))
+def test_the_name_in_the_answer_always_passes(name: str, experiment: str) -> None:
+    found = re.search(r"(exp[0-9]{3}-\S+); NAME", wanted_run(name, experiment))
+    assert found
+    assert RUN_NAME.fullmatch(found[1])
 
 
 def test_an_experiment_describes_itself_without_being_imported(repository: Path) -> None:
@@ -238,7 +274,10 @@ def test_a_variant_keeps_its_settings_for_inference(
     [
         (["train", "--turn", "1"], ("other settings", "turn was 0, is 1", "restart=1", "run=exp001-NAME")),
         (["infer", "--turn", "1"], ("other settings", "turn was 0, is 1")),
-        (["train", "--run", "exp002"], ("run='exp002'", "wanted exp001 or exp001-something")),
+        (
+            ["train", "--run", "exp002"],
+            ("run='exp002'", "wanted exp001 or exp001-NAME, as in exp001-seed2; "),
+        ),
         (["train", "--run", "exp001x"], ("run='exp001x'",)),
         (["infer", "--run", "exp001-new"], ("has not been trained", "make exp=exp001 train run=exp001-new")),
         (["train", "--competition", "tlak"], ("no competition 'tlak'", "Did you mean talk?")),

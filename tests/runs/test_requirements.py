@@ -109,7 +109,7 @@ CASES = {
     "no merged model": Case("train exp013", ("outputs/talk/merged/exp010' does not exist yet", "make merge run=exp010")),
     "not trained": Case("infer exp003", ("outputs/talk/exp003 has not been trained; first run: make exp=exp003 train",)),
     "no such run": Case("infer exp001 --run=exp001-b", ("exp001-b has not been trained; first run: make exp=exp001 train run=",)),
-    "run of another": Case("train exp003 --run exp004-a", ("run='exp004-a': wanted exp003 or exp003-something",)),
+    "run of another": Case("train exp003 --run exp004-a", ("run='exp004-a': wanted exp003 or exp003-NAME, as in exp003-a; NAME has",)),
     "tracking": Case("train exp001 --run=exp001-b --track=online", ("track=online:", "use track=offline"), {"WANDB_MODE": ""}),
     "augment without key": Case("augment --method paraphrase --model=some", ("no API key: SOLAR_API_KEY", "args=\"--key-name=\"")),
     "augment hub off": Case("augment --method back_translation", ("facebook/m2m100_418M", "unset HF_HUB_OFFLINE"),

@@ -258,7 +258,7 @@ def test_memory_that_does_not_suffice_names_the_setting_to_lower(
     config = replace(CONFIG, tokens_per_batch=640)
     step = (
         r"^out of memory; train again with restart=1, a lower --tokens-per-batch \(now 640\) and "
-        r"--accumulation raised by the same factor, .* resumes from the last checkpoint, which is intact\.$"
+        r"--accumulation raised by the same factor, .* resumes from the last checkpoint, or starts again if there is none yet\.$"
     )
     with pytest.raises(UserError, match=step):
         train(tmp_path / "run", examples, config=config, loss=exhaust)
@@ -404,7 +404,7 @@ def test_a_full_disk_while_saving_the_best_keeps_the_previous_one(
         save_model(model, WORDS, staging, None, weights)
 
     with pytest.raises(
-        UserError, match=r"best: saving failed \(.*No space left.*previous checkpoint is intact"
+        UserError, match=r"best: saving failed \(.*No space left.*was there before is unchanged"
     ):
         train(folder, examples, save_best=save)
     assert verified_folder.problem(folder / "best") is None

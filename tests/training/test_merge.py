@@ -13,7 +13,7 @@ from peft import PeftModel
 from common.core import verified_folder
 from common.core.errors import UserError
 from common.core.files import read_json, write_json
-from common.core.paths import run_folder
+from common.core.paths import merged_folder, run_folder
 from common.generation import engines, hf
 from common.generation.config import DecodingConfig
 from common.models import hub, storage
@@ -24,6 +24,7 @@ from common.runs.record import read_record
 from common.training.merge import command, merge_run
 from tests.support import repository as repositories
 from tests.support import tiny
+from tests.support.disk import full_disk
 
 # In 32 bits like the other trainings of this process: accelerate has one precision for good.
 FEW = ("--epochs=1", "--dev-rows=2", "--max-new-tokens=4", "--samples=1", "--rank=2", "--dtype=float32")
@@ -121,6 +122,21 @@ def test_a_full_disk_is_named_before_anything_is_written(
     ):
         merge_run("daily_talk", "exp010")
     assert sorted(repository.rglob("*")) == before
+
+
+def test_a_disk_that_fills_while_merging_leaves_nothing_and_names_no_checkpoint(repository: Path) -> None:
+    target = merged_folder("daily_talk", "exp010")
+    there = target.exists()
+    kept = "What was there before is unchanged" if there else "No incomplete files are left"
+    with (
+        full_disk(100_000),
+        pytest.raises(
+            UserError, match=rf"merged/exp010: saving failed \(.*free there\. {kept}: make room and run"
+        ),
+    ):
+        merge_run("daily_talk", "exp010")
+    assert target.exists() == there
+    assert not verified_folder.staging_folder(target).exists()
 
 
 def test_a_causal_model_decodes_in_16_bits_where_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
