@@ -12,7 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from common.augment.translation import Language, Translator, TranslatorConfig, require_accepted
 from common.core.errors import UserError
 from common.core.files import read_json, shown
+from common.core.memory import advise_when_out_of_memory
 from common.generation.config import DecodingConfig
+from common.generation.halving import Fitting
 from common.generation.hf import decode
 from common.models.architecture import require_architecture
 from common.models.config import PREFIX, PretrainedConfig
@@ -69,7 +71,8 @@ def load(config: TranslatorConfig) -> Loaded:
     else:
         model, _ = load_pretrained(found, "seq2seq", frozen=True)
         generate = partial(_by_hf, model.eval(), tokenizer, config)
-    return Loaded(partial(_translate, tokenizer, languages, generate, config), source_record(source))
+    translate = partial(_translate, tokenizer, languages, generate, Fitting(), config)
+    return Loaded(translate, source_record(source))
 
 
 def require_licence(config: TranslatorConfig, folder: Path | None = None) -> None:
@@ -107,6 +110,7 @@ def _translate(
     tokenizer: PreTrainedTokenizerBase,
     languages: dict[Language, int],
     generate: Generate,
+    fitting: Fitting,
     config: TranslatorConfig,
     texts: Sequence[str],
     source: Language,
@@ -118,10 +122,32 @@ def _translate(
     costs = [(len(ids) + _longest([ids], config)) * config.beams for ids in sources]
     for group in token_budget_batches(costs, config.tokens_at_once, rng=None):
         batch = [sources[place] for place in group]
-        answers = generate(batch, languages[target], _longest(batch, config))
+        answers = _in_parts(batch, generate, fitting, languages[target], config)
         for place, text in zip(group, answers, strict=True):
             found[place] = text
     return found
+
+
+def _in_parts(
+    batch: Sequence[Sequence[int]],
+    generate: Generate,
+    fitting: Fitting,
+    target: int,
+    config: TranslatorConfig,
+) -> list[str]:
+    """Return the translations of a batch, in parts when it does not fit into memory.
+
+    Raises UserError when one text alone does not fit.
+    """
+    longest = _longest(batch, config)  # of the whole batch, so that the parts do not change a translation
+    with advise_when_out_of_memory(
+        "one text alone does not fit: use fewer --beams, a lower --max-new-tokens or a smaller --model."
+    ):
+        return fitting.in_parts(
+            batch,
+            lambda part: generate(part, target, longest),
+            lambda part: len(part) * (max(map(len, part)) + longest) * config.beams,
+        )
 
 
 def _longest(sources: Sequence[Sequence[int]], config: TranslatorConfig) -> int:

@@ -1,17 +1,22 @@
 """Translation models begin with the language asked for."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import M2M100ForConditionalGeneration, PreTrainedTokenizerFast
 
+from common.augment import translators
 from common.augment.settings import settings as defaults
 from common.augment.translators import load
 from common.core.config import override
+from common.core.errors import UserError
 from common.data.dialogue import parse
+from common.generation import ctranslate2, hf
 from common.models.tiny import tiny as tiny_folder
 from tests.support import tiny
 
@@ -108,3 +113,70 @@ def test_the_hubs_own_tokenizer_of_m2m100_is_read(talk: Path) -> None:
             assert translation == words.decode(made[0, 2:], skip_special_tokens=True).strip()
         assert any(found)
     assert load(replace(config, engine="ctranslate2")).translate(said, "en", "ko") == found
+
+
+@pytest.mark.parametrize("engine", ["hf", "ctranslate2"])
+def test_a_batch_that_does_not_fit_into_memory_is_halved(
+    talk: Path, engine: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And later batches start with what fits; each text gets the translation that it gets in a whole batch."""
+    config = override(defaults("back_translation"), ["--model=tiny:m2m100", "--max-new-tokens=8"])[
+        0
+    ].method.translator
+    config = replace(config, engine=engine)
+    texts = [f"{number}번 버스는 몇 시에 와요?" for number in range(10)]
+    whole = load(config).translate(texts, "ko", "en")
+    sizes = small_memory(monkeypatch, engine, 3)
+    loaded = load(config)
+    with caplog.at_level("WARNING"):
+        assert loaded.translate(texts, "ko", "en") == whole
+    said = [line for line in caplog.messages if line.startswith("out of memory with ")]
+    assert said[0].startswith("out of memory with 10 texts at once; going on with half as many")
+    assert len(said) == sum(size > 3 for size in sizes) <= 3
+    sizes.clear()
+    assert loaded.translate(texts, "ko", "en") == whole
+    assert max(sizes) <= 3
+
+
+@pytest.mark.parametrize("engine", ["hf", "ctranslate2"])
+def test_one_text_that_does_not_fit_gets_the_advice(
+    talk: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = override(defaults("back_translation"), ["--model=tiny:m2m100"])[0].method.translator
+    small_memory(monkeypatch, engine, 0)
+    with pytest.raises(
+        UserError, match=r"^out of memory; one text alone does not fit: use fewer --beams, a lower"
+    ):
+        load(replace(config, engine=engine)).translate(["버스는 몇 시에 와요?", "네."], "ko", "en")
+
+
+def small_memory(monkeypatch: pytest.MonkeyPatch, engine: str, most: int) -> list[int]:
+    """Let an engine run out of memory with more than `most` texts; return the sizes of its batches."""
+    sizes: list[int] = []
+
+    def checked(batch: Sequence[Any], error: str) -> None:
+        sizes.append(len(batch))
+        if len(batch) > most:
+            raise RuntimeError(error)
+
+    if engine == "hf":
+
+        def decode(model: Any, tokenizer: Any, sources: Sequence[Any], *rest: Any, **more: Any) -> Any:
+            checked(sources, "CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return hf.decode(model, tokenizer, sources, *rest, **more)
+
+        monkeypatch.setattr(translators, "decode", decode)
+        return sizes
+    make = ctranslate2.translation
+
+    def translation(*arguments: Any) -> Any:
+        run = make(*arguments)
+
+        def limited(sources: Sequence[Any], *rest: Any) -> Any:
+            checked(sources, "CUDA failed with error out of memory")
+            return run(sources, *rest)
+
+        return limited
+
+    monkeypatch.setattr(ctranslate2, "translation", translation)
+    return sizes

@@ -66,7 +66,7 @@ def test_a_batch_that_does_not_fit_is_halved(
     said = [record.getMessage() for record in caplog.records if record.name == "common.generation.halving"]
     failures = sum(size > most for size in rows)
     assert len(said) == failures <= 4
-    assert said[0].startswith("out of memory with 10 dialogues at once; going on with half as many")
+    assert said[0].startswith("out of memory with 10 texts at once; going on with half as many")
 
 
 def test_later_batches_start_with_what_fits(taught_models: dict[str, PreTrainedModel]) -> None:
