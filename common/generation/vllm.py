@@ -21,11 +21,12 @@ from common.core.errors import UserError, first_line
 from common.core.files import sha256_texts, shown
 from common.core.progress import waiting
 from common.core.signals import Interrupted
+from common.core.vllm_release import USE, require_vllm
 from common.generation import vllm_model
 from common.generation.config import DecodingConfig
 from common.generation.context import require_context
 from common.generation.decoder import BatchingDecoder, candidates_of, end_tokens
-from common.generation.vllm_model import INSTALL, Weights
+from common.generation.vllm_model import Weights
 from common.models import storage
 from common.models.storage import generation_config
 from common.runs.candidates import Candidate
@@ -108,12 +109,13 @@ def _package() -> Any:
     other = "use --engine hf, or --engine ctranslate2 for BART and mBART on a CPU"
     if not torch.cuda.is_available():
         raise UserError(f"--engine vllm needs a CUDA GPU, and this machine has none; {other}.")
+    require_vllm()
     for name, value in vllm_model.ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
         return import_module("vllm")
     except ImportError as error:
-        raise UserError(f"--engine vllm: {error}; run: {INSTALL} (or {other}).") from None
+        raise UserError(f"--engine vllm: {error}; run: {USE} (or {other}).") from None
 
 
 def _require_supported(config: DecodingConfig) -> None:

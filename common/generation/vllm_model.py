@@ -19,17 +19,13 @@ from transformers import PreTrainedConfig
 from common.core import distributed
 from common.core.errors import UserError
 from common.core.files import read_json, shown, write_json
+from common.core.vllm_release import PLUGIN, USE
 from common.generation.config import DecodingConfig
 from common.models.config import PretrainedConfig
 from common.models.pretrained import computes_in_bf16
 from common.models.storage import ADAPTER
 from common.models.weight_files import weight_files
 
-INSTALL = (
-    "python3.11 -m venv .venv-vllm && .venv-vllm/bin/pip install -c constraints-vllm.txt -e '.[train,vllm]', then "
-    ".venv-vllm/bin/python -m common infer EXPERIMENT --engine vllm"
-)
-PLUGIN = "vllm_bnb_plugin"
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that vLLM accepts as max_lora_rank
 MOST_OF_GPU = 0.7
 """Largest share of the GPU's memory for 16-bit weights; the rest holds the KV cache, activations and CUDA graphs."""
@@ -170,7 +166,7 @@ def chosen_weights(
         )
     if find_spec(PLUGIN) is None:
         raise UserError(
-            f"--engine vllm: 4-bit weights need the package vllm-bnb-plugin, which is not installed; run: {INSTALL} "
+            f"--engine vllm: 4-bit weights need the package vllm-bnb-plugin, which is not installed; run: {USE} "
             "(or use --vllm-quantization none, or --engine hf)."
         )
     return "nf4"

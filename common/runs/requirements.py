@@ -18,6 +18,7 @@ from common.core.errors import UserError
 from common.core.files import existing_parent, read_json, shown
 from common.core.messages import size_text
 from common.core.paths import cache_folder
+from common.core.vllm_release import require_vllm
 from common.data.competition import Competition
 from common.models import hub
 from common.models.config import LoRAConfig, PretrainedConfig, SmallModelConfig
@@ -183,11 +184,14 @@ def _require_gpus(start: Start, engine: str, sharded: int) -> None:
         raise UserError(
             f"gpus={start.processes} needs {start.processes} GPUs, but this machine has {count}; lower it."
         )
-    if engine != "vllm" or count is None:
+    if engine != "vllm":
         return
     other = "use --engine hf, or --engine ctranslate2 for BART and mBART on a CPU"
-    if not count:
+    if count == 0:
         raise UserError(f"--engine vllm needs a CUDA GPU, and this machine has none; {other}.")
+    require_vllm()
+    if count is None:
+        return
     if start.processes * sharded > count:
         raise UserError(
             f"--vllm-gpus {sharded}: this machine has {count} GPUs; lower it."

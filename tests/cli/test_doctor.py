@@ -1,14 +1,18 @@
 """`doctor` in real processes: what is missing or wrong, the command that fixes it, the exit code, and no secret."""
 
+import configparser
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.cli import doctor_machine
+from common.cli import doctor_extras, doctor_machine
+from common.core.vllm_release import INSTALL
 from tests.cli.test_terminal import cells, in_terminal, plain
+from tests.support import REPOSITORY
 from tests.support.commands import Ended, files, make, started
 
 # Stands in for torch in a folder of PYTHONPATH, so that no test waits for the real import.
@@ -158,7 +162,7 @@ def test_the_gpu_is_tried(
     (stubs / "torch.py").write_text(GPU_TORCH.format(**{"multiply": "return self", **gpu}))
     # The probe takes torch from the stubs; the extras would import a torch that is none.
     monkeypatch.setenv("PYTHONPATH", str(stubs))
-    monkeypatch.setattr(doctor_machine, "EXTRAS", {})
+    monkeypatch.setattr(doctor_extras, "EXTRAS", {})
     checks = {
         check.name: check
         for check in doctor_machine.torch(doctor_machine.probed(doctor_machine.start_probe()))
@@ -189,3 +193,53 @@ def test_make_doctor_names_setup_in_a_python_without_packages(repository: Path) 
     assert ended.returncode == 2
     assert "Run: make setup" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_every_extra_says_what_it_is_for_and_how_to_install_it() -> None:
+    config = configparser.ConfigParser()
+    config.read(REPOSITORY / "setup.cfg", encoding="utf-8")
+    extras = config["options.extras_require"]
+    shown = {extra.name for extra in doctor_extras.EXTRAS.values()}
+    assert shown | {"vllm", "audit", "dev"} == set(extras)  # two are for who works on the code
+    for extra in doctor_extras.EXTRAS.values():
+        assert re.search(rf"(?m)^{re.escape(extra.package)}\b", extras[extra.name].replace("_", "-")), extra
+
+
+def test_extras_that_are_not_there_or_must_not_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_extras, "find_spec", lambda module: None if module != "kaggle" else object())
+    checks = {check.name: check for check in doctor_extras.extras({})}
+    for name, extra, use in (
+        ("liger", "liger", "--kernels liger"),
+        ("optuna", "sweep", "sweeps"),
+        ("psycopg", "sweep", "sweeps"),
+        ("wandb", "track", "track=online"),
+    ):
+        assert checks[name].status == "missing"
+        assert use in checks[name].found
+        assert checks[name].fix == f".venv/bin/pip install -c constraints.txt -e '.[{extra}]'"
+    assert checks["kaggle"].status == "ok"
+    assert "kaggle" not in doctor_extras.tried()  # its import logs in
+    assert not any(check.stops for check in checks.values())
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "text"),
+    [
+        ((), "missing", "not installed; for --engine vllm"),
+        (("vllm-0.32.0",), "wrong", "without vllm-bnb-plugin; for --engine vllm with 4-bit weights"),
+        (("vllm-0.19.1", "vllm_bnb_plugin-0.0.3"), "wrong", "0.19.1 in .venv-vllm, wanted 0.32"),
+        (("vllm-0.32.0", "vllm_bnb_plugin-0.0.3"), "ok", "0.32.0 in .venv-vllm"),
+    ],
+)
+def test_vllm_and_its_plugin_are_looked_for_in_their_own_environment(
+    repository: Path, packages: tuple[str, ...], status: str, text: str
+) -> None:
+    for name in packages:
+        (repository / f".venv-vllm/lib/python3.11/site-packages/{name}.dist-info").mkdir(parents=True)
+    check = list(doctor_extras.extras({}))[-1]
+    assert (check.name, check.status) == ("vllm", status)
+    assert text in check.found
+    assert (check.fix == "") == (status == "ok")
+    assert status == "ok" or check.fix == INSTALL

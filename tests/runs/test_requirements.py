@@ -336,6 +336,7 @@ def test_more_gpus_than_there_are(
     message: str,
 ) -> None:
     monkeypatch.setattr(requirements.gpus, "gpu_count", lambda: count)
+    monkeypatch.setattr(requirements, "require_vllm", lambda: None)
     decoding = replace(Small().decoding, engine=engine, vllm_gpus=2 if engine == "vllm" else 1)
     begin = replace(start, stage="infer", settings=replace(Small(), decoding=decoding), processes=processes)
     if message:
