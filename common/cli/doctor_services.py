@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ SECONDS = 6.0
 
 def start_hub() -> Callable[[], list[Check]]:
     """Start to ask the hub; return a function that waits for the answer, `SECONDS` at most, and returns the checks."""
+    # Two threads that import one package at the same time may each get it half made.
+    import_module("common.llm.keys")
     from common.cli.doctor_check import guarded
 
     answers: list[list[Check]] = []

@@ -98,6 +98,17 @@ def read_references(competition: Competition, split: SplitName) -> dict[str, tup
     }
 
 
+def require_topics(rows: Sequence[Row]) -> list[Row]:
+    """Return the training rows that have a topic. Raises UserError when there are not two."""
+    known = [row for row in rows if row.topic.strip()]
+    if len(known) < 2:
+        raise UserError(
+            f"--topic: {len(known)} of the {len(rows)} training rows have a topic; wanted a train file with topics "
+            "(the column named in [columns] topic of competition.toml). Leave --topic out."
+        )
+    return known
+
+
 def _test(competition: Competition) -> Checked:
     return checks.check(competition, "test", competition.path("test"))
 

@@ -1,4 +1,4 @@
-"""Read model cards for the origin of models, from a folder, the hub's cache or the hub, without downloading weights."""
+"""Read model cards (the origin of models) and config.json, from a folder, the hub's cache or the hub, without weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from common.core.errors import UserError
 from common.core.files import read_json, shown
 from common.data.competition_rules import API, models_of
-from common.models import hub
+from common.models import hub, hub_errors
 from common.models.hub import PINNED, on_this_machine
 from common.models.offline_gemma import NAME
 from common.models.weight_files import CARD
@@ -32,6 +32,27 @@ def declared(settings: Mapping[str, Any]) -> dict[str, list[str]]:
 def declared_in(folder: Path) -> list[str]:
     """Return the data sets and models that the card in a folder names, sorted. Raises UserError for a card that cannot be read."""
     return sorted(_sources(_card(folder / CARD)))
+
+
+def config_folder(name: str, revision: str | None) -> Path | None:
+    """Return a folder with a model's config.json, of which a model on the hub is downloaded alone.
+
+    None for a model that needs no download, and when the hub does not give the file (`hub.locate` reports why).
+    """
+    from huggingface_hub import hf_hub_download
+
+    if not name or name.startswith(_WITHOUT_CARD) or hub.is_local(name):
+        return None
+    revision = revision or PINNED.get(name)
+    if folder := on_this_machine(name, revision):
+        return folder
+    hub.require_id(name)
+    try:
+        return Path(hf_hub_download(name, "config.json", revision=revision, etag_timeout=hub.SECONDS)).parent
+    except Exception as error:
+        if hub_errors.refusal(name, revision, error) is None:
+            raise
+        return None
 
 
 def _declared_by(name: str, revision: str | None) -> set[str]:

@@ -8,10 +8,9 @@ import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from common.core import gpus
 from common.core.errors import UserError
@@ -25,9 +24,9 @@ from common.models.config import LoRAConfig, PretrainedConfig, SmallModelConfig
 from common.models.hardware import require_bfloat16, require_memory
 from common.models.known import require_findable, require_language, weights_bytes
 from common.models.offline_gemma import BYTES
+from common.runs.architecture_settings import parts, require_architecture
 from common.runs.catalogue import disk_use
 
-T = TypeVar("T")
 BASE = "base.json"
 """File of a checkpoint that names the pretrained weights it belongs to (`models.storage` writes it)."""
 LEAST_BYTES = 2**23
@@ -70,20 +69,12 @@ def require_start(start: Start) -> None:
         language = getattr(start.settings, "language", None)
         if start.stage == "train" and isinstance(language, str):
             require_language(folder, language)
+        if start.stage == "train" and folder:
+            require_architecture(start.settings, folder)
     require_keys(start.settings, may_be_cached=start.stage == "infer")
     if hasattr(start.settings, "require_ready") and start.stage == "train":
         start.settings.require_ready(start.competition)
     require_room(start)
-
-
-def parts(config: Any, kind: type[T]) -> Iterator[T]:
-    """Yield the settings of one kind inside a config, at any depth."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, kind):
-            yield value
-        elif dataclasses.is_dataclass(value):
-            yield from parts(value, kind)
 
 
 def _bases(start: Start) -> list[PretrainedConfig]:

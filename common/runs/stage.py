@@ -27,6 +27,7 @@ from common.core.terminal import error_line, fitted
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import models_of, require_allowed, require_stage
 from common.runs import predicting, wandb_log
+from common.runs.architecture_settings import require_architecture_of_hub
 from common.runs.asked import read_asked
 from common.runs.closing import closing, how_to_go_on
 from common.runs.imported import is_imported
@@ -287,7 +288,7 @@ def _require_ready(run: Run[C]) -> None:
 
 
 def _require_rules(run: Run[C]) -> None:
-    """Raise UserError, before any download, when the competition's rules forbid a model in the config."""
+    """Raise UserError, before any download, when the competition's rules or its architecture forbid a model in the config."""
     settings, where = plain(run.config), f"{run.experiment} on {run.competition.name}"
     require_allowed(run.competition, where, settings, {})
     if models_of(settings):
@@ -295,3 +296,5 @@ def _require_rules(run: Run[C]) -> None:
 
         run.sources = model_cards.declared(settings)
         require_allowed(run.competition, where, settings, run.sources)
+        if run.stage == "train":
+            require_architecture_of_hub(run.config)

@@ -17,7 +17,7 @@ from common.core.secrets import require_no_secrets
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.data.competition_rules import require_allowed
-from common.data.rows import SplitName, read_split
+from common.data.rows import SplitName, read_split, require_topics
 from common.runs.catalogue import is_running
 from common.runs.imported import require_startable_here
 from common.runs.record import (
@@ -230,6 +230,8 @@ def check_start(
         settings, _ = override(settings, to_arguments(given))
         if alone:
             require_same_settings(experiment, folder, competition, settings, before)
+    if getattr(settings, "topic", False):
+        require_topics(read_split(competition, "train").rows)
     require_allowed(competition, f"{experiment} on {competition.name}", plain(settings), {})
     if stage == "train":
         _require_resumable(options, experiment, folder, competition, settings)

@@ -6,10 +6,9 @@ from dataclasses import replace
 from transformers import PreTrainedTokenizerFast
 
 from common import prompts
-from common.core.errors import UserError
 from common.core.progress import waiting
 from common.data.dialogue import clean
-from common.data.rows import Row
+from common.data.rows import Row, require_topics
 from common.tokenization.layout import InputTemplate, TemplateOf, template_of
 
 NEIGHBOURS = 10
@@ -26,12 +25,7 @@ def guessed_topics(train: Sequence[Row], others: Sequence[Row]) -> dict[Row, str
     and a classifier with one class for each has nothing to learn from.
     Raises UserError when train has no topics.
     """
-    known = [row for row in train if row.topic.strip()]
-    if len(known) < 2:
-        raise UserError(
-            f"--topic: {len(known)} of the {len(train)} training rows have a topic; wanted a train file with topics "
-            "(the column named in [columns] topic of competition.toml). Leave --topic out."
-        )
+    known = require_topics(train)
     from sklearn.feature_extraction.text import TfidfVectorizer  # slow to import, and few runs need it
 
     rows = [*train, *others]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from common.core.errors import UserError
 from common.core.ranges import DevRows, Seed
 from common.generation.config import DecodingConfig
 from common.models.config import SmallModelConfig, Vocabulary
@@ -31,7 +32,11 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
 
     def require_consistent(self) -> None:
-        """Raise UserError when the longest source or summary does not fit into the model."""
+        """Raise UserError when the longest source or summary does not fit into the model, and for Liger's kernels."""
+        if self.training.kernels == "liger":
+            raise UserError(
+                "--kernels liger: Liger has no kernels for BART, which exp002 trains; leave --kernels at torch."
+            )
         self.model.require_room(self.lengths.max_source_tokens, self.decoding.max_new_tokens, together=False)
 
 

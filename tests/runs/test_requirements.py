@@ -1,5 +1,6 @@
 """What a start lacks is said before torch is loaded, in one line, and nothing is written: real processes in a repository."""
 
+import csv
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from common.core import vllm_release
+from common.core.config import override
 from common.core.errors import UserError
 from common.data.competition_file import load_competition
 from common.runs import requirements
@@ -62,6 +65,15 @@ def keep(_: Path) -> None:
     """Spoil nothing."""
 
 
+def without_topics(folder: Path) -> None:
+    """Empty the column topic of the training rows."""
+    path = folder.parent / "competitions" / "talk" / "data" / "train.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        header, *rows = csv.reader(handle)
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows([header, *([*row[:3], ""] for row in rows)])
+
+
 @dataclass(frozen=True)
 class Case:
     """A command that cannot succeed, and parts of what it says."""
@@ -103,6 +115,11 @@ CASES = {
                                 model=lambda f: (f / "model.safetensors").write_bytes(b"\x40")),
     "only adapters": Case("train exp003 --model bought", ("a LoRA adapter without its model",),
                           model=lambda f: (f / "model.safetensors").rename(f / "adapter_config.json")),
+    "dropout on experts": Case("train exp012 --gpu-memory 0 --quantization none --model bought",
+                               ("--dropout 0.05: adapters of the experts of qwen3_moe", "use --dropout 0, or"),
+                               model=lambda f: (f / "config.json").write_text('{"model_type": "qwen3_moe", "num_experts": 8}')),
+    "topics without a topic": Case("train exp012 --gpu-memory 0 --quantization none --model bought --topic",
+                                   ("--topic: 0 of the 3 training rows have a topic", "Leave --topic out."), model=without_topics),
     "a revision of a folder": Case("train exp003 --model bought --revision main", ("has no revisions",), model=keep),
     "another language": Case("train exp004 --model bought --language kr_KO", ("language 'kr_KO' is not a token of",), model=keep),
     "no augmented rows": Case("train exp008", ("augmented/back_translation/rows.csv: not found", "make augment method=back_translation comp=talk")),
@@ -371,3 +388,22 @@ def test_liger_that_is_not_installed_is_one_line(start: Start, monkeypatch: pyte
         require_start(begin)
     monkeypatch.setattr(requirements, "_installed", lambda module: True)
     require_start(begin)
+
+
+def test_liger_is_refused_before_bart_is_made() -> None:
+    with pytest.raises(
+        UserError, match=r"^--kernels liger: Liger has no kernels for BART, which exp002 trains"
+    ):
+        override(Small(), ["--kernels=liger"])
+
+
+@pytest.mark.parametrize("count", [1, None])
+def test_vllm_that_is_not_installed_is_one_line(
+    start: Start, monkeypatch: pytest.MonkeyPatch, count: int | None
+) -> None:
+    monkeypatch.setattr(requirements.gpus, "gpu_count", lambda: count)
+    monkeypatch.setattr(vllm_release, "find_spec", lambda _: None)
+    settings = replace(Small(), decoding=replace(Small().decoding, engine="vllm"))
+    require_start(replace(start, settings=settings))  # only infer uses it
+    with pytest.raises(UserError, match=r"^--engine vllm: the package vllm is not installed in .*venv-vllm"):
+        require_start(replace(start, settings=settings, stage="infer"))

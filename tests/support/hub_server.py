@@ -150,20 +150,24 @@ class Home:
     endpoint: str
 
     def start(self, *arguments: str, before: str = "", **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-c", before + LOCATE, *arguments],
+            cwd=REPOSITORY,
+            env=self.environment() | environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        )  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of a process that uses these caches and this hub."""
         kept = {
             n: v
             for n, v in os.environ.items()
             if not n.startswith(("HF_", "KDS_")) and "proxy" not in n.lower()
         }
-        return subprocess.Popen(
-            [sys.executable, "-c", before + LOCATE, *arguments],
-            cwd=REPOSITORY,
-            env={
-                **kept, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(self.folder / "hf"), "OMP_NUM_THREADS": "1",
-                "KDS_MODEL_CACHE": str(self.folder / "models"), "HF_HUB_DISABLE_PROGRESS_BARS": "1", **environment,
-            },
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-        )  # fmt: skip
+        return {
+            **kept, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(self.folder / "hf"), "OMP_NUM_THREADS": "1",
+            "KDS_MODEL_CACHE": str(self.folder / "models"), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }  # fmt: skip
 
     def locate(self, *arguments: str, before: str = "", **environment: str) -> ModelSource:
         """Return the result of `hub.locate` in a separate process."""
