@@ -8,6 +8,12 @@ from common.prompts.wrappers import unwrap
 
 # --- thoughts ---
 
+HARMONY_TURN, HARMONY_ANSWER, HARMONY_TEXT = (
+    "<|start|>assistant",
+    "<|channel|>final<|message|>",
+    "<|message|>",
+)
+"""How a turn of the model begins in OpenAI's harmony format (gpt-oss), then its answer, and the text of any message."""
 _NAMES = (
     r"(?:\w+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratch_?pad|inner_?monologue|antthinking|"
     r"chain_of_thought|cot)"
@@ -21,6 +27,12 @@ _PAIRS = (
     (r"<\|think\|>", r"<\|/think\|>"),
     (r"<\|channel>\s*(?:thought|analysis)", r"<channel\|>"),
     (r"<unused94>", r"<unused95>"),
+    # OpenAI's harmony format, also without its control tokens. A bare <|end|> ends turns of other models.
+    (
+        r"<\|channel\|>\s*(?:analysis|commentary)\b[^<]{0,60}(?:<\|constrain\|>[^<]{0,40})?(?:<\|message\|>)?",
+        r"<\|end\|>\s*<\|start\|>\s*assistant\s*<\|channel\|>\s*final[^<]{0,40}<\|message\|>",
+    ),
+    (r"\A\s*(?-i:analysis|commentary)(?-i:(?=[A-Z]))", r"assistantfinal"),
     (r"here is my thought process:", r"here is my response:"),
 )
 # What begins the answer itself after a thought: OpenAI's harmony format (also without its tokens), Solar, Cohere, Sky-T1.
@@ -46,6 +58,7 @@ _ENDS = {  # where the end is not the begin with a slash
     "<|start_thinking|>": "<|END_THINKING|>",
     "<|channel>": "<channel|>",
     "<unused94>": "<unused95>",
+    "<|channel|>": f"<|end|>{HARMONY_TURN}{HARMONY_ANSWER}",
 }
 
 
@@ -88,6 +101,8 @@ def opened_thought(prompt: str) -> tuple[str, str]:
     name = re.sub(r"\s[^<>]*", "", tag)  # without attributes
     end = next((end for begin, end in _ENDS.items() if tag.lower().startswith(begin)), "")
     slash = 2 if name.startswith("<|") else 1
+    if HARMONY_ANSWER in end and HARMONY_TEXT not in tag:
+        end = HARMONY_TEXT + end
     return prompt[begins[-1].start() :], end or f"{name[:slash]}/{name[slash:]}"
 
 

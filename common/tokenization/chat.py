@@ -14,11 +14,12 @@ from common import prompts
 from common.core.errors import UserError, first_line
 from common.core.messages import brief
 from common.prompts import PLACEHOLDER, Prompt, PromptConfig
-from common.prompts.cleaning import opened_thought
+from common.prompts.cleaning import HARMONY_ANSWER, HARMONY_TURN, opened_thought
 
 log = logging.getLogger(__name__)
 
 _CLOCK = "strftime_now"  # transformers' function for templates that print the date
+_HARMONY_CHANNEL = "<|channel|>"
 _DIRECTIVE = re.compile(r"%[-_0^#]*[EO]?[A-Za-z]")
 _EFFORTS = ("none", "minimal", "low")
 """Values of `reasoning_effort` that mean least thinking, least first; a template may refuse those that it does not name."""
@@ -76,7 +77,8 @@ def render(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> Rendered:
             f"the chat template of {name} prints the dialogue {text.count(PLACEHOLDER)} times, wanted once; use another "
             "instruct model, or train this one without a chat template as exp010 does."
         )
-    return Rendered(_before_answer(text, prompt.config.thinking), system_role, _CLOCK in _source(tokenizer))
+    source = _source(tokenizer)
+    return Rendered(_before_answer(text, source, prompt.config.thinking), system_role, _CLOCK in source)
 
 
 def notes(tokenizer: PreTrainedTokenizerFast, config: PromptConfig) -> dict[str, Any]:
@@ -141,6 +143,8 @@ def _thinking(source: str, wanted: bool) -> dict[str, Any]:
         found["thinking_budget"] = 0
     if "reasoning_effort" in source:  # Solar Open, Mistral
         named = [value for value in _EFFORTS if re.search(rf"""['"]{value}['"]""", source)]
+        if _HARMONY_CHANNEL in source:  # gpt-oss names only its default, and knows low
+            named = named or ["low"]
         found |= {"reasoning_effort": named[0]} if named else {}
     return found
 
@@ -165,12 +169,14 @@ def _clock(day: datetime.date, source: str) -> str:
     return f"{{% macro {_CLOCK}(format) %}}{{{{ format{replaced} }}}}{{% endmacro %}}\n"
 
 
-def _before_answer(text: str, thinking: bool) -> str:
-    """Return a rendered prompt that does not end inside a thought."""
+def _before_answer(text: str, source: str, thinking: bool) -> str:
+    """Return a rendered prompt that does not end inside a thought; `source`: the chat template."""
     place = text.index(PLACEHOLDER)
     opened, end = opened_thought(text[place:])
     if not opened:
-        return text
+        # After the bare begin of a turn, a model of the harmony format thinks; no variable of its template stops that.
+        answers = not thinking and _HARMONY_CHANNEL in source and text.endswith(HARMONY_TURN)
+        return text + HARMONY_ANSWER if answers else text
     if thinking:
         return text.removesuffix(opened)
     # Only tags that look like XML stand on lines of their own.

@@ -80,7 +80,8 @@ def test_broken_tags_are_repaired_and_are_no_heading(broken: str) -> None:
         ("#Person1#은</s> 빌린다.", "</s>"), (f"{ONE}<|user|>또 있어?", "<|user|>"), (f"{ONE}<end_of_turn>\n더", "<end_of_turn>"),
         ("#Person1#은 <unk>을 빌린다.", "<unk>"), ("#Person1#은 <0xEC>을 빌린다.", "<0xEC>"), (f"{ONE}<|im_e", "<|"),
         ("#Person1#은▁우산을 빌린다.", "▁"), (f'{ONE}<tool_call>{{"name"', "<tool_call>"), ("<|im_start|>user\n우산 있어?", "<|im_start|>"),
-        ("<|channel|>analysis<|message|>비가", "<|channel|>"), ("<think>비가 온다", "끝나지 않음"), (f"<think>비가 온다\n\n{ONE}", "끝나지 않음"),
+        ("<|channel|>analysis<|message|>비가", "끝나지 않음"), ("analysisWe need a summary", "끝나지 않음"),
+        ("<|channel|>commentary to=functions.a <|constrain|>json<|message|>{", "끝나지 않음"), ("<think>비가 온다", "끝나지 않음"), (f"<think>비가 온다\n\n{ONE}", "끝나지 않음"),
         (f"{ONE}<think>맞나?</think>", "생각"), (f"{ONE}\n<thinking>", "생각"), ("<|begin_of_thought|>비", "생각"),
         ("#Person1#은 <mask>를 빌린다.<mask>", "<mask>"), (f"[|user|]{ONE}", "[|user|]"),
     ],
@@ -99,7 +100,11 @@ def test_a_thought_without_an_answer_is_no_answer() -> None:
     [
         ("<think>비가 온다", ""), (f"<think>비가 온다\n\n{ONE}", ""), (f"{ONE}<think>맞나?</think>", ONE), (f"{ONE}\n<thinking>", ONE),
         ("<think>a</think><think>b", ""), ("◁think▷비", ""), ("[THINK]비", ""), (f"<think>a<think>b</think>c</think>{ONE}", ONE),
-        ("<|channel>thought\n비가", ""), (f"비가 온다.\n</think>\n\n{ONE}", ONE), ("&lt;think&gt;비가 온다", ""), ("<THINK>\n비\n온다", ""),
+        ("<|channel>thought\n비가", ""), ("<|channel|>analysis<|message|>비가", ""), ("analysisWe need a summary of 비", ""),
+        (f"<|channel|>analysis<|message|>비<|end|><|start|>assistant<|channel|>final<|message|>{ONE}", ONE),
+        (f"비가 온다.<|end|><|start|>assistant<|channel|>final<|message|>{ONE}", ONE), (f"비가 온다.assistantfinal{ONE}", ONE),
+        ("<|channel|>analysis<|message|>비<|end|>", ""), ("<|channel|>analysis", ""), (f"analysisOh.assistantfinal{ONE}", ONE),
+        (f"비가 온다.\n</think>\n\n{ONE}", ONE), ("&lt;think&gt;비가 온다", ""), ("<THINK>\n비\n온다", ""),
     ],
 )  # fmt: skip
 def test_of_a_thought_nothing_stays(text: str, wanted: str) -> None:
@@ -120,6 +125,9 @@ def test_a_final_answer_is_the_tidied_one(form: str) -> None:
         ("◁think▷", "◁/think▷"), ("<seed:think>\n", "</seed:think>"), ("<|think|>\n", "<|/think|>"),
         ("<|begin_of_thought|>\n\n", "<|end_of_thought|>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
         ("<|channel>thought\n", "<channel|>"), ("<unused94>thought\n", "<unused95>"),
+        ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        ("<|channel|>analysis<|message|>We need", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        ("<|channel|>analysis", "<|message|><|end|><|start|>assistant<|channel|>final<|message|>"),
     ],
 )  # fmt: skip
 def test_a_thought_that_a_prompt_opens_is_found(opened: str, end: str) -> None:
@@ -139,6 +147,7 @@ def test_a_thought_that_a_prompt_opens_is_found(opened: str, end: str) -> None:
         "'반지'를 사고 '목걸이'는 안 산다.", "#Person1#의 답: 모른다.", "생각: 비가 온다.", '{"a": "b", "c": "d"}', "<p>가</p><p>나</p>",
         "<answer>가</answer><answer>나</answer>", "모델은 우산을 쓴다.", "Model이 우산을 쓴다.", "네, 라고 답한다.", "```\n가\n```\n나\n```\n다\n```",
         "다음은 우산을 살 차례다.", "#Person1#은 요약:이라고 쓴다.", "((가)) ((나))", "''가''와 ''나''", "“가” 나 “다”", "[요약본]을 보낸다.",
+        "analysis를 배우는 #Person1#은 바쁘다.", "Analysis of the sales is what #Person1# wants.", "analysis", "commentary: 해설",
     ],
 )  # fmt: skip
 def test_what_belongs_to_an_answer_stays(text: str) -> None:

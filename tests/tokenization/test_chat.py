@@ -113,11 +113,40 @@ def test_a_prompt_never_ends_inside_a_thought() -> None:
         ("<think>\nOkay, ", "<think>\nOkay,\n\n</think>\n\n"),
         ("<|START_THINKING|>", "<|START_THINKING|><|END_THINKING|>"),
         ("<|channel>thought\n\n", "<|channel>thought\n<channel|>"),
+        (
+            "<|channel|>analysis<|message|>",
+            "<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>",
+        ),
     ],
 )
 def test_a_thought_is_ended_as_its_model_does(opened: str, closed: str) -> None:
     assert text(TURNS + opened).endswith(f"<|im_start|>assistant\n{closed}")
     assert text(TURNS + opened, thinking=True).endswith("<|im_start|>assistant\n")
+
+
+HARMONY = (  # what gpt-oss's template does
+    "{%- if reasoning_effort is not defined %}{%- set reasoning_effort = 'medium' %}{%- endif %}"
+    "<|start|>system<|message|>Reasoning: {{ reasoning_effort }}\n\n# Valid channels: analysis, final.<|end|>"
+    "{%- for message in messages %}{%- if message.role == 'system' %}<|start|>developer<|message|>{{ message.content }}<|end|>"
+    "{%- elif message.role == 'assistant' %}<|start|>assistant<|channel|>final<|message|>{{ message.content }}<|end|>"
+    "{%- else %}<|start|>{{ message.role }}<|message|>{{ message.content }}<|end|>{%- endif %}{%- endfor %}"
+    "{%- if add_generation_prompt %}<|start|>assistant{%- endif %}"
+)
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+def test_a_model_of_the_harmony_format_answers_at_once_unless_it_may_think(shots: int) -> None:
+    off, on = text(HARMONY, ROWS[:shots]), text(HARMONY, ROWS[:shots], thinking=True)
+    assert off.endswith("<|end|><|start|>assistant<|channel|>final<|message|>")
+    assert off.startswith("<|start|>system<|message|>Reasoning: low\n")
+    assert on.endswith("<|end|><|start|>assistant")
+    assert on.startswith("<|start|>system<|message|>Reasoning: medium\n")
+    assert off.count("<|channel|>final<|message|>") == shots + 1
+    opened = HARMONY.replace(
+        "<|start|>assistant{%- endif", "<|start|>assistant<|channel|>analysis<|message|>{%- endif"
+    )
+    assert text(opened, thinking=True).endswith("<|end|><|start|>assistant")
+    assert text(opened).endswith("analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>")
 
 
 def test_templates_that_name_an_effort_or_a_budget_get_the_least() -> None:
