@@ -1,12 +1,16 @@
-"""Sections `decoding` and `card24`: speed of decoding beside transformers' own, and what fits on a card of 24 GB."""
+"""Sections `decoding`, `compiled` and `card24`: speed of decoding beside transformers' own, and what fits on a card of 24 GB."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from operator import eq
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
+from common.generation import fixed_steps
 from common.generation.config import DecodingConfig
 from common.generation.hf import hf_decoder
 from common.models.config import PretrainedConfig
@@ -71,6 +75,38 @@ def decoding(bench: Bench) -> None:
         with bench.case(f"generate_batch, {size} rows") as found:
             part = neighbours(every, size)
             found |= _speed(partial(_paged, model, tokens, part), longest, model, part, rate)
+
+
+def compiled(bench: Bench) -> None:
+    """Decode with a 7B in bf16 as section `decoding` does, with the step compiled and replayed as a CUDA graph.
+
+    With tiny models the step has its fixed shape, but is not compiled: a CPU takes minutes to compile it.
+    """
+    tokens = tokenizer()
+    config = causal_config("tiny" if bench.tiny else "qwen2.5-7b", tokens)
+    longest = 6 if bench.tiny else 64
+    sizes = (2, 4) if bench.tiny else (24, 192)
+    model = random_model(config)
+    rate = bandwidth(bench.tiny)
+    every = [
+        row["source"] for row in rows(2 * sizes[-1], 20 if bench.tiny else PROMPT, 10, config.vocab_size)
+    ]
+    decoder = hf_decoder(model, tokens)
+    plain = DecodingConfig(candidates=1, beams=1, max_new_tokens=longest)
+    wanted = replace(plain, compiled=True)
+    uncompiled = patch.object(fixed_steps, "compiled", fixed_steps.step_of)
+    with uncompiled if bench.tiny else nullcontext():
+        with bench.case("first batch, with compiling") as found:
+            part = neighbours(every, sizes[0])
+            found |= {"seconds": round(seconds(lambda: _decoded(decoder, part, wanted, longest)), 1)}
+        for size in sizes:
+            part = neighbours(every, size)
+            with bench.case(f"hf_decoder, compiled, {size} rows") as found:
+                found |= _speed(partial(_decoded, decoder, part, wanted), longest, model, part, rate)
+                texts, others = (
+                    [group[0].text for group in decoder(part, settings, 0)] for settings in (wanted, plain)
+                )
+                found |= {"equal_texts": sum(map(eq, texts, others))}
 
 
 def neighbours(sources: Sources, size: int) -> Sources:

@@ -47,6 +47,9 @@ SECTIONS: dict[str, Section] = {
     "qlora": Section(
         40, 120, "training of a 7B in nf4 at two token budgets, with and without gradient checkpointing"
     ),
+    "compiled": Section(
+        60, 150, "tokens per second of our decoding with `--compiled true`, and how long compiling takes"
+    ),
 }  # fmt: skip
 """The sections in the order in which they run; the last ones are skipped first when time is short."""
 
@@ -78,6 +81,7 @@ def work(*, tiny: bool, trl: str) -> None:
     functions = {
         "environment": checks.environment, "sameness": checks.sameness, "kobart": training.kobart, "trl": training.trl,
         "qlora": training.qlora_7b, "decoding": decoding.decoding, "card24": decoding.card24,
+        "compiled": decoding.compiled,
     }  # fmt: skip
     say(ready=True, gpu=device().type == "cuda")
     for line in sys.stdin:

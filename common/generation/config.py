@@ -51,6 +51,9 @@ class DecodingConfig:
     merge: Literal["auto"] | bool = "auto"
     """Engine hf: merge adapters into 16-bit weights before decoding, which is faster; with true, evaluations in training do
     it too. auto: on a GPU whose memory holds these weights."""
+    compiled: bool = False
+    """Engine hf, causal models with full attention: compile the decoding step, and replay it on a GPU as a CUDA graph. The
+    first batch takes minutes longer; not yet measured on a GPU."""
     ct2_weights: Literal["float32", "int8"] = "float32"
     """Type of the weights in ctranslate2; int8 is faster, but some summaries differ."""
     vllm_gpus: Annotated[int, Ge(1), Le(1024)] = 1
@@ -60,7 +63,12 @@ class DecodingConfig:
     of the GPU's memory, else trained."""
 
     def require_consistent(self) -> None:
-        """Raise UserError for more candidates than beams in a beam search, and for a temperature that overflows."""
+        """Raise UserError for settings that cannot be combined, and for a temperature that overflows."""
+        if self.compiled and (self.engine != "hf" or (not self.temperature and self.beams > 1)):
+            raise UserError(
+                "--compiled true: only the engine hf compiles its decoding step, and not that of beam search; use --engine hf "
+                "--beams 1 --candidates 1 with --samples, or leave --compiled out."
+            )
         if 0 < self.temperature < LOWEST_TEMPERATURE:
             raise UserError(
                 f"--temperature: found {self.temperature}, wanted 0 (no sampling) or a number from "

@@ -40,7 +40,7 @@ def dev_evaluation(
     Several processes share the rows; each gets the scores of all rows. A signal ends the function between two batches:
     it raises Interrupted in every process.
     """
-    config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0)
+    config = replace(decoding, candidates=1, beams=1, samples=0, temperature=0.0, compiled=False)
     inputs = sources(rows, tokenizer, lengths, template)
     references = {row.id: row.summaries for row in rows}
     warned = False

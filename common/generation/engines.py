@@ -34,11 +34,15 @@ def decoder(
         from common.generation import vllm
 
         return vllm.decoder(folder, decoding, lengths)
+    from common.generation.fixed_steps import require_fixed
     from common.generation.hf import hf_decoder
     from common.generation.merging import merges
     from common.models.storage import load_merged, load_model
 
     merged = merges(folder, decoding)
     model, tokenizer = load_merged(folder) if merged else load_model(folder)
+    texts = tokens_in(tokenizer, vocabulary_texts)
+    if decoding.compiled:
+        require_fixed(model, texts)
     made_with = "adapters merged into 16-bit weights" if merged and decoding.merge == "auto" else ""
-    return hf_decoder(model, tokenizer, tokens_in(tokenizer, vocabulary_texts), made_with), tokenizer
+    return hf_decoder(model, tokenizer, texts, made_with), tokenizer

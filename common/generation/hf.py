@@ -8,7 +8,7 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 from transformers import NoRepeatNGramLogitsProcessor, PreTrainedModel, PreTrainedTokenizerFast
 
-from common.generation import stepping
+from common.generation import fixed_steps, stepping
 from common.generation.attention import decoding_attention
 from common.generation.batch_size import tokens_at_once
 from common.generation.by_generate import by_generate
@@ -101,6 +101,8 @@ def _by_stepping(
     ends = end_tokens(model.generation_config, tokenizer)
     copies = config.candidates + samples
     numbers = Numbers(seed, sources, copies, model.device)
+    if config.compiled:
+        fixed_steps.require_fixed(model, allowed)
     found = stepping.generate(
         model,
         ids.to(model.device),
@@ -115,6 +117,7 @@ def _by_stepping(
         allowed_tokens=sorted({*allowed, *(token for source in sources for token in source)})
         if allowed
         else (),
+        fixed_step=fixed_steps.compiled(model) if config.compiled else None,
     )
 
     def candidates(rows: Sequence[Generated], count: int, temperature: float) -> list[list[Candidate]]:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from common.generation import fixed_steps
+from common.generation.fixed_steps import FixedSteps, Step
 from common.generation.kv_cache import repeat_with_room, select_rows, without_adapters
 from common.generation.sampling import Choose, greedy, penalized
 from common.models.logits import limited_vocabulary
@@ -47,6 +49,7 @@ def generate(
     penalty: float = 1.0,
     warp: Warp | None = None,
     allowed_tokens: Sequence[int] = (),
+    fixed_step: Step | None = None,
 ) -> list[Generated]:
     """Return `copies` texts of each left-padded source [sources, length], all copies of a source in a row.
 
@@ -55,6 +58,7 @@ def generate(
     `penalty`: divide the positive logits of tokens of the source and the text by this, and multiply negative ones by it.
     `allowed_tokens`: the allowed token ids, to which `ends` are added; empty allows all. The vocabulary then consists only of
     these, also for the log-probabilities; with a penalty, they must include the tokens of the sources.
+    `fixed_step`: the model's step from `fixed_steps`, which does not take `allowed_tokens`; None: the model itself.
     """
     vocabulary = (
         torch.as_tensor(sorted({*allowed_tokens, *ends}), device=input_ids.device) if allowed_tokens else None
@@ -68,7 +72,11 @@ def generate(
         kv_cache = DynamicCache(config=model.config)
         positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
         logits = output(input_ids, attention_mask, positions, kv_cache).repeat_interleave(copies, 0)
-        repeat_with_room(kv_cache, copies)
+        fixed = None
+        if fixed_step:
+            fixed = FixedSteps(fixed_step, kv_cache, attention_mask, copies, longest, logits.dtype)
+        else:
+            repeat_with_room(kv_cache, copies)
         mask = attention_mask.repeat_interleave(copies, 0)
         position = positions[:, -1:].repeat_interleave(copies, 0)
         rows = torch.arange(len(logits), device=logits.device)  # index of the text in each row of the batch
@@ -100,16 +108,22 @@ def generate(
                 left = int(running.sum())
                 if not left:
                     break
-                if left < COMPACT_BELOW * len(rows):
+                if left < (fixed_steps.COMPACT_BELOW if fixed else COMPACT_BELOW) * len(rows):
                     kept = running.nonzero().squeeze(1)
-                    select_rows(kv_cache, kept)
+                    if fixed:
+                        fixed.select(kept)
+                    else:
+                        select_rows(kv_cache, kept)
                     rows, running, mask, position, chosen = (
                         x[kept] for x in (rows, running, mask, position, chosen)
                     )
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
             position = position + 1
-            token = chosen if vocabulary is None else vocabulary[chosen]
-            logits = output(token.unsqueeze(1), mask, position, kv_cache)
+            token = (chosen if vocabulary is None else vocabulary[chosen]).unsqueeze(1)
+            if fixed:
+                logits = fixed.logits(token, position)
+                continue
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+            logits = output(token, mask, position, kv_cache)
     tokens = tokens if vocabulary is None else vocabulary[tokens]
     return [
         Generated(row[:length], logprob)

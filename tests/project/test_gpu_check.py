@@ -33,6 +33,8 @@ FIELDS: dict[str, dict[str, set[str]]] = {
                                        ("decode, 24 rows", {"rows", "tokens", "tokens_per_second"}))}},
     "qlora": {"make and quantize the model": {"seconds", "resident_gib"},
               **{f"{budget} tokens, {how} checkpointing": SPEED for budget in (2048, 4096) for how in ("with", "without")}},
+    "compiled": {"first batch, with compiling": {"seconds"},
+                 **{f"hf_decoder, compiled, {size} rows": DECODED | {"equal_texts"} for size in (2, 4)}},
 }  # fmt: skip
 
 
