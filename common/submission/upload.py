@@ -20,6 +20,7 @@ from common.data.competition import Competition
 from common.data.competition_file import comp_setting
 from common.submission import csv_file, ledger, uploads
 from common.submission.kaggle_site import Kaggle, Seen, connect
+from common.submission.register import kept_copy
 
 WAIT = 300.0
 """Default number of seconds to wait for a score."""
@@ -39,7 +40,7 @@ class Uploaded:
 
 
 def chosen_entry(submission: str | None, competition: str, *, anywhere: bool) -> dict[str, Any]:
-    """Return the entry to upload: the one with this id (or its start), else the newest one of this competition.
+    """Return the entry to upload: the one with this id (or its start), else the newest of this competition made here.
 
     `anywhere`: an id may be of another competition. Raises UserError as `ledger.find` does.
     """
@@ -47,7 +48,12 @@ def chosen_entry(submission: str | None, competition: str, *, anywhere: bool) ->
         found: dict[str, Any] = ledger.find(submission, None if anywhere else competition)
         return found
     own = [entry for entry in ledger.entries() if entry["competition"] == competition]
-    return own[-1] if own else ledger.find("", competition)
+    made = [entry for entry in own if not ledger.is_registered(entry)]
+    if own and not made:
+        raise UserError(
+            f"all submissions to {competition} were made elsewhere and registered; name the one to upload with id=."
+        )
+    return made[-1] if made else ledger.find("", competition)
 
 
 def upload(entry: dict[str, Any], competition: Competition, wait: float = WAIT) -> Uploaded:
@@ -115,7 +121,8 @@ def _known_ref(entry: dict[str, Any]) -> str | None:
 def _validated(entry: dict[str, Any], competition: Competition) -> bytes:
     """Return the bytes of the entry's CSV. Raises UserError unless they are those that were validated."""
     folder, recipe = root() / "submissions", entry["recipe"]
-    own = folder / f"{recipe}.csv"
+    registered = ledger.is_registered(entry)
+    own = root() / entry["registered"]["file"] if registered else folder / f"{recipe}.csv"
     for path in dict.fromkeys([own, *sorted(folder.glob("*.csv"))]):
         try:
             content = path.read_bytes()
@@ -125,6 +132,8 @@ def _validated(entry: dict[str, Any], competition: Competition) -> bytes:
             csv_file.validate(competition, path)
             return content
     state = "has changed since it was validated" if own.is_file() else "is not there"
+    if registered:
+        raise UserError(f"{entry['id']} ({recipe}) is not uploaded: {kept_copy(entry)}.")
     again = f"make submit blend={recipe}{comp_setting(competition.name)}"
     raise UserError(
         f"{shown(own)}: {state} for submission {entry['id']}, so it is not uploaded. Write it again with: {again} (make reproduce "
@@ -146,6 +155,10 @@ def _on_site(
         raise UserError(
             f"{name} is marked as uploaded on {', '.join(entry['uploaded'])}, but not by make upload; nothing was uploaded. Enter "
             f"its score with: make lb id={name} public=SCORE"
+        )
+    if found is None and entry.get("lb"):
+        raise UserError(
+            f"{name} has a score of the site, so it was uploaded already, but not by make upload; nothing was uploaded."
         )
     now = datetime.now(UTC)
     if found is not None:
