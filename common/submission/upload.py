@@ -3,8 +3,8 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +13,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from common.core.errors import UserError
-from common.core.files import root, shown
+from common.core.files import root, shown, write_text
 from common.core.locks import removed_on_failure
 from common.core.progress import waiting
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
 from common.submission import csv_file, ledger, uploads
-from common.submission.kaggle_site import Kaggle, Seen, connect
+from common.submission.kaggle_site import Kaggle, RefusalError, Seen, connect
 from common.submission.register import kept_copy
 
 WAIT = 300.0
 """Default number of seconds to wait for a score."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0
+_PAUSES = (2.0, 4.0, 8.0, 16.0)
+"""Seconds between looks for an upload whose answer never came: a site may list it only after a while."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def upload(entry: dict[str, Any], competition: Competition, wait: float = WAIT) 
     """Upload the CSV of an entry unless it is on the site already, wait for its score and record what the site says.
 
     The entry's id begins the description on the site, so an upload whose process was killed before it was recorded is
-    found there and not repeated. `wait`: maximum seconds until the status is returned as it is.
+    found there and not repeated. A file in .cache/uploading says that an upload began, so that this is looked for longer. `wait`: maximum seconds until the status is returned as it is.
     Raises UserError when the site has no API, another upload is running, the CSV is gone or differs from what was
     validated, the day's limit is reached, a person marked the CSV as uploaded, or the site refuses.
     """
@@ -149,8 +151,9 @@ def _on_site(
     Raises UserError as `upload` does.
     """
     name = entry["id"]
+    begun = root() / ".cache" / "uploading" / f"{competition.name}-{name}"
     with waiting("look for an earlier upload"):
-        found = site.find(f"{name} ")
+        found = _found(site, f"{name} ", _PAUSES if begun.exists() else ())
     if found is None and entry.get("uploaded"):
         raise UserError(
             f"{name} is marked as uploaded on {', '.join(entry['uploaded'])}, but not by make upload; nothing was uploaded. Enter "
@@ -171,13 +174,36 @@ def _on_site(
         with tempfile.TemporaryDirectory() as folder, waiting("upload the CSV"):
             path = Path(folder) / f"{entry['recipe']}-{name}.csv"
             path.write_bytes(content)
-            ref, new = site.submit(path, f"{name} {entry['recipe']}"), True
+            write_text(begun, "")
+            try:
+                ref, new = site.submit(path, f"{name} {entry['recipe']}"), True
+            except RefusalError:
+                _forget(begun)
+                raise
         moment = now
     stamp = now.isoformat(timespec="seconds")
     days = (competition.site.day(moment), competition.site.day(now))
     ledger.append({"id": name, "uploaded": min(days).isoformat(), "time": stamp})
     ledger.append({"id": name, "site": {"ref": ref, "status": "pending"}, "time": stamp})
+    _forget(begun)
     return ref, new
+
+
+def _found(site: Kaggle, description: str, pauses: Sequence[float]) -> Seen | None:
+    """Return the submission with this description; look again after each pause until it is there."""
+    found = site.find(description)
+    for pause in pauses:
+        if found is not None:
+            break
+        time.sleep(pause)
+        found = site.find(description)
+    return found
+
+
+def _forget(begun: Path) -> None:
+    begun.unlink(missing_ok=True)
+    with suppress(OSError):  # another upload's file is there
+        begun.parent.rmdir()
 
 
 def _awaited(site: Kaggle, ref: str, wait: float) -> Seen:
