@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/targets.py declares which settings each target takes; common/cli/make.py turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell
+SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell dev
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -90,7 +90,7 @@ upload: setup ## [id=ID] [comp=NAME]: upload a submission to the site by its API
 lb: setup ## id=ID [public=SCORE] [private=SCORE] [uploaded=today] [comp=NAME]: record an upload, and the scores that the site shows for it
 pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list the picks and recommend some by dev
 validate: setup ## pred=FILE [comp=NAME]: check whether a CSV is a valid submission, without writing anything
-register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [note=TEXT] [comp=NAME]: enter a CSV made elsewhere into the ledger
+register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [dev=FILE|SCORE] [note=TEXT] [comp=NAME]: enter a CSV made elsewhere into the ledger
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.

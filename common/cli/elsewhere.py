@@ -49,6 +49,11 @@ def validate(path: Path, name: str | None) -> None:
 @COMPETITION
 @click.option("--public", type=click.FloatRange(0, 100), help="Public leaderboard score.")
 @click.option("--private", type=click.FloatRange(0, 100), help="Private leaderboard score.")
+@click.option(
+    "--dev",
+    metavar="FILE|SCORE",
+    help="Its dev predictions, which are scored, or a dev score that somebody states.",
+)
 @click.option("--note", help="A message about the submission, kept in the ledger.")
 @AS_JSON
 def register(
@@ -57,27 +62,39 @@ def register(
     name: str | None,
     public: float | None,
     private: float | None,
+    dev: str | None,
     note: str | None,
     as_json: bool,
 ) -> None:
     """Enter a CSV that was made elsewhere into the ledger, so that it stands in the leaderboard."""
     from common.submission import leaderboard
-    from common.submission.register import faults_line, repeated_line
+    from common.submission.register import dev_text, faults_line, repeated_line
     from common.submission.register import register as enter
 
     chosen = load_competition(name or active_competition())
-    found = enter(chosen, path, label, public, private, note)
+    found = enter(chosen, path, label, public, private, note, dev)
     entry = found.entry
     if as_json:
         click.echo(json.dumps(entry, ensure_ascii=False))
         return
+    if found.dev_added:
+        terminal.say(
+            f"{entry['id']} ({entry['recipe']}) was registered before; it has {dev_text(chosen, entry)} now. Next: make "
+            f"leaderboard{comp_setting(chosen.name)}"
+        )
+        return
     if found.repeated:
-        hint = f" To record its scores: make lb id={entry['id']} public=SCORE" if public or private else ""
+        hint = (
+            f" To record its scores: make lb id={entry['id']} public=SCORE"
+            if public is not None or private is not None
+            else ""
+        )
         terminal.say(f"{repeated_line(found, path)}{hint}")
         return
     if line := faults_line(found):
         log.warning("warning: %s", line)
-    scores = "; ".join(leaderboard.site_scores(chosen, entry, {}))
+    of_dev = [dev_text(chosen, entry)] if dev is not None else []
+    scores = "; ".join([*of_dev, *leaderboard.site_scores(chosen, entry, {})])
     told = f", {scores}" if scores else ""
     terminal.say(
         f"{shown(path)}: registered as {entry['id']} ({entry['recipe']}){told}; its copy is {entry['registered']['file']}, which "
@@ -88,7 +105,7 @@ def register(
             log.warning("warning: %s %s: make lb id=%s %s=SCORE", kind, doubt, entry["id"], kind)
     comp = comp_setting(chosen.name)
     terminal.say(
-        f"Next: make leaderboard{comp}" if scores else f"Next: make lb id={entry['id']} public=SCORE"
+        f"Next: make leaderboard{comp}" if "lb" in entry else f"Next: make lb id={entry['id']} public=SCORE"
     )
 
 

@@ -24,6 +24,7 @@ from common.data.competition_file import (
 from common.runs.score_text import short
 from common.submission import dev_and_site, leaderboard, ledger, uploads
 from common.submission.ledger import record_scores
+from common.submission.same_csv import also_line, one_for_each_csv
 
 log = logging.getLogger(__name__)
 ID = click.option("--id", "submission_id", required=True, help="Ledger id, or the start of it.")
@@ -45,7 +46,7 @@ def uploads_left(chosen: Competition) -> str:
 def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> None:
     """Show every submission of a competition, and the members of the newest one."""
     chosen = load_competition(name or active_competition())
-    found = [entry for entry in ledger.entries() if entry["competition"] == chosen.name]
+    found = one_for_each_csv(e for e in ledger.entries() if e["competition"] == chosen.name)
     compared = [dev_and_site.dev_against_site(chosen, found, kind) for kind in dev_and_site.KINDS]
     if as_json:
         if trust := [dev_and_site.as_json(one) for one in compared if one.any]:
@@ -65,9 +66,11 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> No
     click.echo(text_table(table, leaderboard.HISTORY_DROPPED))
     made = [entry for entry in found if not ledger.is_registered(entry)]
     if len(made) < len(found):
-        terminal.say(
-            f"\n{leaderboard.REGISTERED} registered: made elsewhere, so neither members nor dev scores are known"
-        )
+        terminal.say(f"\n{leaderboard.REGISTERED} registered: made elsewhere, so its members are not known")
+    if any(map(ledger.is_stated, found)):
+        terminal.say(f"{leaderboard.STATED} the dev score is what somebody stated; it was not measured here")
+    for line in filter(None, map(also_line, found)):
+        terminal.say(line)
     if made:
         click.echo(f"\nmembers of {made[-1]['id']} ({made[-1]['recipe']})\n")
         click.echo(text_table(leaderboard.members(chosen, made[-1], everything=everything)))

@@ -121,6 +121,10 @@ SETTINGS: dict[str, Setting] = {
     "uploaded": Setting(
         "day of the upload in the site's time zone: today or YYYY-MM-DD", "uploaded=today", ("today",)
     ),
+    "dev": Setting(
+        "its dev predictions, a CSV or JSON Lines file, which are scored; or a dev score that somebody states",
+        "dev=theirs-dev.csv",
+    ),
     "shell": Setting(
         "shell that the script is for: bash or zsh; default: your shell", "shell=zsh", ("bash", "zsh")
     ),

@@ -11,10 +11,10 @@ from common.core import terminal
 from common.core.files import require_new_file, shown, user_path, write_text
 from common.core.text_table import VERDICTS, text_table
 from common.data.competition_file import active_competition, comp_setting, load_competition
-from common.data.rows import SplitName, read_predictions, read_references
+from common.data.rows import SplitName, read_references
 from common.postprocess.hints import hints
 from common.runs import score_text
-from common.runs.named import different_settings, predictions_path, run_of, settings_table
+from common.runs.named import different_settings, run_of, settings_table
 from common.runs.record import other_threads
 from common.runs.results import read_results
 from common.submission import leaderboard
@@ -26,7 +26,7 @@ from common.submission import leaderboard
     "named",
     required=True,
     metavar="RUN|PATH",
-    help="Name of a run, or a CSV with an id and a summary column.",
+    help="Name of a run or of a recipe's member, or a CSV with an id and a summary column.",
 )
 @COMPETITION
 @SPLIT
@@ -53,6 +53,7 @@ def score(
 ) -> None:
     """Score predictions, with confidence intervals, the floor, and signs of collapse and copying."""
     from common.runs import scoring  # with numpy, without which results are listed
+    from common.submission.named_texts import named_texts
 
     chosen = load_competition(name or active_competition())
     judged = score_text.judged_by(chosen, split)
@@ -61,8 +62,7 @@ def score(
         scoring.require_stemmer(chosen, seen)
     if table:
         require_new_file(table, "per-example")
-    path = predictions_path(named, chosen.name, split)
-    predictions = read_predictions(path, chosen)
+    path, predictions = named_texts(named, chosen, split)
     report = scoring.report(chosen, split, predictions, seen, stemmer=stemmer)
     found = hints(predictions, read_references(chosen, split))
     if table:
@@ -116,13 +116,13 @@ def compare(
     from common.rouge import verdict
     from common.runs import scoring
     from common.runs.comparison import compare_predictions, lacking
+    from common.submission.named_texts import named_texts
 
     chosen = load_competition(name or active_competition())
     seen = _profiles(only, score_text.judged_by(chosen, split), everything=everything or as_json)
     if stemmer:
         scoring.require_stemmer(chosen, seen)
-    first, second = (predictions_path(text, chosen.name, split) for text in (named_a, named_b))
-    a, b = (read_predictions(path, chosen) for path in (first, second))
+    (first, a), (second, b) = (named_texts(text, chosen, split) for text in (named_a, named_b))
     runs = (run_of(first), run_of(second))
     different = different_settings(runs[0], runs[1]) if runs[0] and runs[1] else None
     found = compare_predictions(chosen, split, a, b, seen, stemmer=stemmer)

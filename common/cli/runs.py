@@ -49,9 +49,8 @@ def runs_command(name: str | None, as_json: bool) -> None:
             f"{chosen.name}: no run yet; make one with: make exp=exp002 train{comp_setting(chosen.name)}"
         )
         return
-    click.echo(
-        f"{chosen.name}: {len(found)} runs\n{text_table(_table(found, chosen.dev_profile), _DROP, _COLOURS)}"
-    )
+    terminal.say(f"{chosen.name}: {len(found)} runs")
+    click.echo(text_table(_table(found, chosen.dev_profile), _DROP, _COLOURS))
     for line in _reasons(found):
         terminal.say(line)
     several = (

@@ -190,7 +190,8 @@ def blend_report_command(
             f"submit what was measured, write candidates = {candidates} into it."
         )
     closing = (
-        f"Measured in {duration(time.monotonic() - started)}; nothing was written. Next: change "
+        f"Measured in {duration(time.monotonic() - started)}, of which the control took {duration(report.control_seconds)}; "
+        f"nothing was written. Next: change "
         f"submissions/{recipe.name}.toml if another method is better, then: make submit blend={recipe.name}"
     )
     terminal.say(closing)

@@ -70,7 +70,9 @@ TARGETS: dict[str, Target] = {
     "postprocess": Target("run comp all", "run", "run=exp002"),
     "validate": Target("pred comp", "pred", "pred=submissions/first.csv"),
     "register": Target(
-        "pred name comp public private note", "pred name", "pred=theirs.csv name=kobart-of-may public=45.1"
+        "pred name comp public private dev note",
+        "pred name",
+        "pred=theirs.csv name=kobart-of-may public=45.1",
     ),
     "leaderboard": Target("comp all"),
     "upload": Target("id comp"),

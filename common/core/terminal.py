@@ -13,6 +13,7 @@ from typing import TextIO
 
 from common.core.language import translated
 from common.core.make_args import where_options_go
+from common.core.plurals import agreed
 
 USUAL, NARROWEST = 80, 40  # columns
 _BLANK = " "
@@ -93,10 +94,12 @@ def fitted(text: str, stream: TextIO | None = None) -> str:
 def spoken_on(stream: TextIO, text: str) -> str:
     """Return the text in the user's language, or in English when the stream's encoding lacks the letters of that language."""
     own = translated(text)
+    if own == text:
+        return agreed(text)
     try:
         own.encode(getattr(stream, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return text
+        return agreed(text)
     return own
 
 

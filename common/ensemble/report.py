@@ -1,5 +1,6 @@
 """Report on members × methods on dev: the gain of blending by nested cross-validation, and the best member by length."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ class BlendReport:
     """Thirds of the dialogues by number of turns → member → its mean score there."""
     control: Control | None = None
     """What `auto` gains against references of other dialogues."""
+    control_seconds: float = 0.0
+    """Time that the control took."""
 
 
 def blend_report(recipe: Recipe, competition: Competition, members: Members) -> BlendReport:
@@ -48,6 +51,9 @@ def blend_report(recipe: Recipe, competition: Competition, members: Members) -> 
         f"> {high:.0f}": turns > high,
     }
     verdicts = cross_validation.verdicts(measured)
+    started = time.monotonic()
+    controlled = control.control(measured, verdicts, competition)
+    seconds = time.monotonic() - started
     per_member = {name: measured.target[rows, measured.pool.of(name)] for name in measured.pool.members}
     return BlendReport(
         competition.dev_profile,
@@ -60,7 +66,8 @@ def blend_report(recipe: Recipe, competition: Competition, members: Members) -> 
             for third, in_third in thirds.items()
             if in_third.any()
         },
-        control.control(measured, verdicts, competition),
+        controlled,
+        seconds,
     )
 
 

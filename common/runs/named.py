@@ -20,10 +20,11 @@ from common.runs.record import read_record, stage_command, unfinished
 log = logging.getLogger(__name__)
 
 
-def predictions_path(text: str, competition: str, split: SplitName) -> Path:
+def predictions_path(text: str, competition: str, split: SplitName, members: Sequence[str] = ()) -> Path:
     """Return the predictions file that a user named by its path or by a run: exp002, exp002-seed2.
 
-    A file of that name wins. An archived run counts. A warning is logged when the run's inference has not finished.
+    A file of that name wins. An archived run counts. A warning is logged when the run's inference has not finished. `members`:
+    other names that the user may have meant.
     Raises UserError with the command that makes the predictions when the run has none, and for an unknown experiment.
     """
     path = user_path(text)
@@ -34,8 +35,8 @@ def predictions_path(text: str, competition: str, split: SplitName) -> Path:
     if is_file or not RUN_NAME.fullmatch(text):
         if not is_file and not kind_of(path) and "/" not in text and not path.suffix:
             raise UserError(
-                f"{cut(text)}: not there, and not the name of a run: {wanted_run(text)}."
-                f"{did_you_mean(text, _runs(outputs(competition)))}"
+                f"{cut(text)}: not there, and neither the name of a recipe's member nor of a run: {wanted_run(text)}."
+                f"{did_you_mean(text, [*_runs(outputs(competition)), *members])}"
             )
         return path
     folder, archived = run_folder(competition, text), archived_folder(competition, text)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from common.data.competition import Competition
 from common.runs.score_text import digits, short
+from common.submission.ledger import is_stated
+from common.submission.same_csv import one_for_each_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +52,8 @@ class DevAgainstSite:
     left_out: int
     """Number of submissions with a score of the site that could not be used: another release of dev, no dev score in this
     metric, or a score that is no number."""
+    stated: int = 0
+    """Number of the compared submissions whose dev score somebody stated; nobody measured it here."""
     tau: float | None = None
     """Kendall's tau-b, in [-1, 1]; None with fewer than `NEEDED` submissions, or when all scores of one side are the same."""
     low: float | None = None
@@ -92,13 +96,10 @@ def dev_against_site(
     Only submissions that were measured on the same dev rows as the newest of them are compared.
     """
     profile = competition.leaderboard_profile
-    scored = [e for e in entries if e["competition"] == competition.name and kind in e.get("lb", {})]
-    by_csv: dict[str, dict[str, Any]] = {}
-    for entry in sorted(
-        scored, key=lambda entry: str(entry["time"])
-    ):  # lines of two branches may be in any order
-        by_csv.setdefault(entry["csv_sha256"], entry)
-    unique = list(by_csv.values())
+    own = [entry for entry in entries if entry["competition"] == competition.name]
+    # Lines of two branches may be in any order.
+    unique = one_for_each_csv(sorted(own, key=lambda entry: str(entry["time"])))
+    unique = sorted((e for e in unique if kind in e.get("lb", {})), key=_when)
     usable = [
         (entry, dev, site)
         for entry in unique
@@ -108,15 +109,22 @@ def dev_against_site(
     rows = usable[-1][0].get("data", {}).get("dev") if usable else None
     same = [one for one in usable if one[0].get("data", {}).get("dev") == rows]
     ids = tuple(entry["id"] for entry, _, _ in same)
-    left_out = len(unique) - len(same)
+    left_out, stated = len(unique) - len(same), sum(is_stated(entry) for entry, _, _ in same)
     if len(same) < NEEDED:
-        return DevAgainstSite(kind, profile, ids, left_out)
+        return DevAgainstSite(kind, profile, ids, left_out, stated)
     import numpy as np
 
     of_dev, of_site = np.array([one[1] for one in same]), np.array([one[2] for one in same])
     tau = kendall_tau_b(of_dev, of_site)
     low, high = (None, None) if tau is None else interval(tau, len(same))
-    return DevAgainstSite(kind, profile, ids, left_out, tau, low, high, *_drops(of_dev, of_site))
+    return DevAgainstSite(kind, profile, ids, left_out, stated, tau, low, high, *_drops(of_dev, of_site))
+
+
+def _when(entry: dict[str, Any]) -> str:
+    """Return when a submission was made; that of one made elsewhere is known only by its upload."""
+    return str(
+        min(entry.get("uploaded", ()), default=entry["time"]) if "registered" in entry else entry["time"]
+    )
 
 
 def kendall_tau_b(a: "NDArray[np.float64]", b: "NDArray[np.float64]") -> float | None:
@@ -176,6 +184,8 @@ def line(found: DevAgainstSite) -> str:
         return ""
     rest = f" ({found.left_out} left out: no dev score, or one of other dev rows)" if found.left_out else ""
     head = f"dev against {found.kind}, {short(found.profile)}"
+    if found.stated:
+        rest += f" ({found.stated} with a stated dev score)"
     if n < NEEDED:
         return f"{head}: {n} of at least {NEEDED} submissions with both scores{rest}"
     if found.tau is None:
@@ -199,6 +209,7 @@ def as_json(found: DevAgainstSite) -> dict[str, Any]:
         "profile": found.profile,
         "submissions": list(found.ids),
         "left_out": found.left_out,
+        "stated": found.stated,
         "needed": NEEDED,
         "kendall_tau_b": found.tau,
         "low": found.low,

@@ -29,6 +29,10 @@ _PAGE = 200
 T = TypeVar("T")
 
 
+class RefusalError(UserError):
+    """The site refused a request, so nothing came of it."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """A submission as the site shows it."""
@@ -64,7 +68,7 @@ class Kaggle:
         if ref:
             return str(ref)
         said = self._shown(getattr(answer, "message", ""))
-        raise UserError(
+        raise RefusalError(
             f"kaggle: the site did not accept the file ({said or 'no reason given'}). "
             "Look at the submissions on the site, then run the same command again."
         )
@@ -213,31 +217,31 @@ def _refused(error: Any, secrets: tuple[str, ...], what: str, competition: str) 
     said = f' and says "{message}"' if message else ""
     page = f"https://www.kaggle.com/competitions/{competition}"
     if code == 401:
-        return UserError(
+        return RefusalError(
             f"kaggle: the site refuses the API key (401){said}; make a new one at https://www.kaggle.com/settings and "
             "replace KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY."
         )
     if code == 403:
-        return UserError(
+        return RefusalError(
             f"kaggle: the site refuses access to {what} (403){said}; accept the rules at {page}/rules with the account of the "
             "key, and check that the key is right."
         )
     if code == 404:
-        return UserError(
+        return RefusalError(
             f"kaggle: the site does not know {what} (404){said}; check [site] competition in competition.toml: wanted the "
             f"last part of the address {page}"
         )
     if code == 429:
         pause = _whole(answer.headers.get("Retry-After"))
         again = f"in {duration(pause)}" if pause else "in a few minutes"
-        return UserError(
+        return RefusalError(
             f"kaggle: too many requests or submissions (429){said}. Run the same command again {again}."
         )
     if code >= 500:
         return UserError(
             f"kaggle: the site has an error of its own ({code}){said}. Run the same command again later."
         )
-    return UserError(f"kaggle: the site refuses the request ({code}){said}. Look at {page}/submissions")
+    return RefusalError(f"kaggle: the site refuses the request ({code}){said}. Look at {page}/submissions")
 
 
 def _changed(detail: str) -> UserError:

@@ -21,6 +21,8 @@ def goals_met(competition: Competition, scores: dict[str, float]) -> str:
 
 REGISTERED = "^"
 """Mark of a submission that was made elsewhere."""
+STATED = "~"
+"""Mark of a dev score that somebody stated."""
 _FAR = 20.0
 """Ratio of a site's score and the local one above which they must be on different scales."""
 HISTORY_DROPPED = ("method", "goals", "dev rouge_sum", "note", "time", "floor", "test")
@@ -51,7 +53,7 @@ def history(
                 entry["id"],
                 entry["time"][:16].replace("T", " "),
                 entry["recipe"] + _marks(entry),
-                number(score, dev),
+                number(score, dev) + (STATED if ledger.is_stated(entry) and score is not None else ""),
                 number(floor, dev),
                 "–" if score is None else over(score, floor, dev),
                 number(entry.get("test", {}).get("blend", {}).get(board), board),

@@ -19,6 +19,7 @@ from common.core.files import atomic_path, read_regular, root, shown
 from common.core.json_lines import append_line, read_lines, whole_lines
 from common.core.messages import brief, printable
 from common.submission.ledger_order import Finding, findings, ordered
+from common.submission.same_csv import joined
 
 LEDGER = "submissions/ledger.jsonl"
 ID_DIGITS = 10
@@ -28,9 +29,11 @@ NOTE = 200
 """Maximum number of characters of a note."""
 SHOWN_IDS = 8
 """Maximum number of ids in a message."""
-_LATER: dict[str, type] = {"lb": dict, "uploaded": str, "site": dict, "pick": bool, "note": str}
+_LATER: dict[str, type] = {
+    "lb": dict, "uploaded": str, "site": dict, "pick": bool, "on_dev": dict, "note": str,
+}  # fmt: skip
 """What a line may say about an earlier submission: its score, the day of an upload, what the site answered to `make upload`
-(its number "ref" and "status" there), whether it is a final pick, its note."""
+(its number "ref" and "status" there), whether it is a final pick, the dev score of a registered CSV, its note."""
 _SUBMISSION: dict[str, type] = {
     "recipe": str, "competition": str, "method": str, "csv_sha256": str, "members": list, "stale": dict, "git": dict,
     "data": dict, "dev": dict,
@@ -120,7 +123,7 @@ def entries() -> list[dict[str, Any]]:
     """Return the submissions, oldest first, with what later lines say about them.
 
     These are `lb` = {"public": …, "private": …}, `uploaded` = a list of days (YYYY-MM-DD), `site` = {"ref": …, "status": …},
-    `pick` and `note`; a submission about which nothing was said has no such key. A score holds for every entry with the same CSV, everything else for the
+    `pick`, `note` and, of a registered CSV, what belongs to `dev`; a submission about which nothing was said has no such key. A score holds for every entry with the same CSV, everything else for the
     entries with that id.
     A line that occurs twice, as after a merge of two branches, counts once. Raises UserError as `lines` does.
     """
@@ -143,9 +146,22 @@ def entries() -> list[dict[str, Any]]:
         for entry in named:
             if key == "uploaded":
                 entry["uploaded"] = sorted({*entry.get("uploaded", []), line["uploaded"]})
+            elif key == "on_dev":
+                if is_registered(entry):
+                    entry |= _with_dev(entry, line["on_dev"])
             elif key is not None:
                 entry[key] = line[key]
     return list(submissions.values())
+
+
+def _with_dev(entry: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dev score that was added later changes in the entry of a registered CSV."""
+    return {
+        "dev": given["dev"],
+        "interval": given.get("interval", {}),
+        "data": {**entry["data"], "dev": given["rows"]},
+        "registered": {**entry["registered"], "dev": given["source"]},
+    }
 
 
 def later(line: dict[str, Any]) -> str | None:
@@ -160,18 +176,23 @@ def _fault(line: dict[str, Any]) -> str:
     wrong = [name for name, kind in wanted.items() if not isinstance(line.get(name), kind)]
     if not wrong and "note" in line and not isinstance(line["note"], str):
         return '"note" is of another type than str'
-    scores = [line.get(name, {}) for name in ("lb", "was")] if key == "lb" and not wrong else []
+    scores = [line.get(name, {}) for name in ("lb", "was")] if key in ("lb", None) and not wrong else []
     if not all(
         isinstance(s, dict) and all(isinstance(v, int | float | None) for v in s.values()) for s in scores
     ):
         return '"lb" or "was" holds something else than scores'
+    if key == "on_dev" and not wrong:
+        parts = {"dev": dict, "source": dict, "rows": str}
+        lacking = [part for part, kind in parts.items() if not isinstance(line["on_dev"].get(part), kind)]
+        if lacking:
+            return f'"on_dev" has no valid "{lacking[0]}"'
     return f'"{wrong[0]}" is missing or of another type than {wanted[wrong[0]].__name__}' if wrong else ""
 
 
 def find(submission: str, competition: str | None = None) -> dict[str, Any]:
     """Return the newest entry of a submission (of one competition), given its id or the start of it.
 
-    Raises UserError when nothing was submitted yet, or the id is unknown or ambiguous.
+    One that was made here comes before a registered one. It has the scores, picks and notes of all with this id. Raises UserError when nothing was submitted yet, or the id is unknown or ambiguous.
     """
     known = [entry for entry in entries() if competition in (None, entry["competition"])]
     if not known:
@@ -191,12 +212,18 @@ def find(submission: str, competition: str | None = None) -> dict[str, Any]:
             f"id={brief(submission)} stands for different CSVs, which two machines gave the same id; make doctor says how to "
             "tell them apart."
         )
-    return found[-1]
+    made_here = [entry for entry in found if not is_registered(entry)]
+    return joined(found, (made_here or found)[-1])
 
 
 def is_registered(entry: Mapping[str, Any]) -> bool:
-    """Return whether the CSV of an entry was made elsewhere, so that neither its members nor a dev score are known."""
+    """Return whether the CSV of an entry was made elsewhere, so that its members are not known."""
     return "registered" in entry
+
+
+def is_stated(entry: Mapping[str, Any]) -> bool:
+    """Return whether the dev score of an entry is what somebody stated, not measured here."""
+    return "stated" in entry.get("registered", {}).get("dev", {})
 
 
 def member_name(member: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def findings(lines: Sequence[Line], final_picks: Mapping[str, int | None]) -> li
     found = [
         *_doubled(submissions),
         *_unknown(submissions, later),
-        *_scores(later),
+        *_scores(ordered(lines)),
         *_picks(submissions, later, final_picks),
     ]
     if not is_ordered(lines):
@@ -99,11 +99,14 @@ def _unknown(submissions: Sequence[Line], later: Sequence[Line]) -> Iterator[Fin
         )
 
 
-def _scores(later: Sequence[Line]) -> Iterator[Finding]:
-    """Yield the scores that were entered twice with different values, where the later one did not replace the earlier one."""
+def _scores(lines: Sequence[Line]) -> Iterator[Finding]:
+    """Yield the scores that were entered twice with different values, where the later one did not replace the earlier one.
+
+    The line of a registered CSV has its scores inside.
+    """
     present: dict[tuple[str, str], float] = {}
     apart: dict[tuple[str, str], list[float]] = {}
-    for line in later:
+    for line in lines:
         replaced = line.get("was", {})
         for kind, score in line.get("lb", {}).items():
             key = (line["id"], kind)

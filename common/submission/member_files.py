@@ -48,22 +48,26 @@ class _Text:
 
 
 def read(member: Member, competition: Competition, split: SplitName) -> dict[str, list[Candidate]]:
-    """Return id → candidates of a member's file, best first, in NFC; every dialogue of the split has one or more.
+    """Return id → candidates of a member's file for a split, as `read_file` does."""
+    return read_file(root() / member.files[split], competition, split, f"member {quoted(member.name)}")
 
-    Texts that no submission may contain are left out with a warning when the dialogue has others. Raises UserError as
-    reading predictions does, for a file that is too large or is one of the organisers', for ids that are not those of the
-    split, and for a dialogue without any valid text.
+
+def read_file(
+    path: Path, competition: Competition, split: SplitName, whose: str
+) -> dict[str, list[Candidate]]:
+    """Return id → candidates of a file, best first, in NFC; every dialogue of the split has one or more.
+
+    Texts that no submission may contain are left out with a warning when the dialogue has others. `whose`: what the file
+    belongs to, for messages. Raises UserError as reading predictions does, for a file that is too large or is one of the
+    organisers', for ids that are not those of the split, and for a dialogue without any valid text.
     """
-    path = root() / member.files[split]
     source = source_of(path, None)
-    _require_small(path, source, member.name)
+    _require_small(path, source, whose)
     sha256 = hashlib.sha256(data := read_bytes(path, source, MOST_BYTES)).hexdigest()
     for kind in KINDS:
         own = competition.path(kind) if kind in competition.files else None
         if own is not None and own.is_file() and sha256_file(own) == sha256:
-            problem = (
-                f"is the organisers' {shown(own)} itself, no predictions of member {quoted(member.name)}"
-            )
+            problem = f"is the organisers' {shown(own)} itself, no predictions of {whose}"
             raise source.error(None, problem, "Name the file with the predictions")
     dialogues: dict[str, str] = {}
     texts = list(
@@ -74,8 +78,8 @@ def read(member: Member, competition: Competition, split: SplitName) -> dict[str
     grouped: dict[str, list[_Text]] = {}
     for text in texts:
         grouped.setdefault(text.id, []).append(text)
-    require_ids(list(grouped), competition, split, f"{source.label}: member {quoted(member.name)}", dialogues)
-    return _valid(grouped, competition, source, member.name)
+    require_ids(list(grouped), competition, split, f"{source.label}: {whose}", dialogues)
+    return _valid(grouped, competition, source, whose)
 
 
 def require_readable(recipe: Recipe, competition: Competition) -> None:
@@ -125,13 +129,13 @@ def hashes(member: Member) -> dict[str, str | None]:
     }
 
 
-def _require_small(path: Path, source: FileOrigin, member: str) -> None:
+def _require_small(path: Path, source: FileOrigin, whose: str) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
         raise UserError(
-            f"{source.label}: not there; member {quoted(member)} needs it, and paths are relative to the repository. Copy the "
-            "file there, or get it with git pull."
+            f"{source.label}: not there; {whose} needs it, and paths are relative to the repository. Copy the file there, or get "
+            "it with git pull."
         ) from error
     except OSError:
         return  # reading says what is wrong
@@ -252,7 +256,7 @@ def _number(value: Any, column: str, line: int, source: FileOrigin) -> float:
 
 
 def _valid(
-    grouped: Mapping[str, Sequence[_Text]], competition: Competition, source: FileOrigin, member: str
+    grouped: Mapping[str, Sequence[_Text]], competition: Competition, source: FileOrigin, whose: str
 ) -> dict[str, list[Candidate]]:
     """Return the valid candidates of each dialogue, best first."""
     limit = competition.submission.max_characters
@@ -274,14 +278,14 @@ def _valid(
                          for g in grouped.values()) - 1  # fmt: skip
             more = f" (and {others} other dialogues have no valid text)" if others else ""
             problem = f"the summary of {quoted(name, 60)} {fault}{more}"
-            raise source.error(line, problem, f"Fix the file of member {quoted(member)}")
+            raise source.error(line, problem, f"Fix the file of {whose}")
         left_out += wrong
         found[name] = kept
     if left_out:
         line, fault = min(left_out)
         log.warning(
-            "%s: %d of %d candidates of member %s are left out, because no submission may have such a text; the first is on line %d: it %s.",
-            source.label, len(left_out), sum(map(len, grouped.values())), quoted(member), line, fault,
+            "%s: %d of %d candidates of %s are left out, because no submission may have such a text; the first is on line %d: it %s.",
+            source.label, len(left_out), sum(map(len, grouped.values())), whose, line, fault,
         )  # fmt: skip
     return found
 

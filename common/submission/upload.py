@@ -3,8 +3,8 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,17 +13,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from common.core.errors import UserError
-from common.core.files import root, shown
+from common.core.files import root, shown, write_text
 from common.core.locks import removed_on_failure
 from common.core.progress import waiting
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
 from common.submission import csv_file, ledger, uploads
-from common.submission.kaggle_site import Kaggle, Seen, connect
+from common.submission.kaggle_site import Kaggle, RefusalError, Seen, connect
+from common.submission.register import kept_copy
 
 WAIT = 300.0
 """Default number of seconds to wait for a score."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0
+_PAUSES = (2.0, 4.0, 8.0, 16.0)
+"""Seconds between looks for an upload whose answer never came: a site may list it only after a while."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Uploaded:
 
 
 def chosen_entry(submission: str | None, competition: str, *, anywhere: bool) -> dict[str, Any]:
-    """Return the entry to upload: the one with this id (or its start), else the newest one of this competition.
+    """Return the entry to upload: the one with this id (or its start), else the newest of this competition made here.
 
     `anywhere`: an id may be of another competition. Raises UserError as `ledger.find` does.
     """
@@ -47,14 +50,19 @@ def chosen_entry(submission: str | None, competition: str, *, anywhere: bool) ->
         found: dict[str, Any] = ledger.find(submission, None if anywhere else competition)
         return found
     own = [entry for entry in ledger.entries() if entry["competition"] == competition]
-    return own[-1] if own else ledger.find("", competition)
+    made = [entry for entry in own if not ledger.is_registered(entry)]
+    if own and not made:
+        raise UserError(
+            f"all submissions to {competition} were made elsewhere and registered; name the one to upload with id=."
+        )
+    return made[-1] if made else ledger.find("", competition)
 
 
 def upload(entry: dict[str, Any], competition: Competition, wait: float = WAIT) -> Uploaded:
     """Upload the CSV of an entry unless it is on the site already, wait for its score and record what the site says.
 
     The entry's id begins the description on the site, so an upload whose process was killed before it was recorded is
-    found there and not repeated. `wait`: maximum seconds until the status is returned as it is.
+    found there and not repeated. A file in .cache/uploading says that an upload began, so that this is looked for longer. `wait`: maximum seconds until the status is returned as it is.
     Raises UserError when the site has no API, another upload is running, the CSV is gone or differs from what was
     validated, the day's limit is reached, a person marked the CSV as uploaded, or the site refuses.
     """
@@ -115,7 +123,8 @@ def _known_ref(entry: dict[str, Any]) -> str | None:
 def _validated(entry: dict[str, Any], competition: Competition) -> bytes:
     """Return the bytes of the entry's CSV. Raises UserError unless they are those that were validated."""
     folder, recipe = root() / "submissions", entry["recipe"]
-    own = folder / f"{recipe}.csv"
+    registered = ledger.is_registered(entry)
+    own = root() / entry["registered"]["file"] if registered else folder / f"{recipe}.csv"
     for path in dict.fromkeys([own, *sorted(folder.glob("*.csv"))]):
         try:
             content = path.read_bytes()
@@ -125,6 +134,8 @@ def _validated(entry: dict[str, Any], competition: Competition) -> bytes:
             csv_file.validate(competition, path)
             return content
     state = "has changed since it was validated" if own.is_file() else "is not there"
+    if registered:
+        raise UserError(f"{entry['id']} ({recipe}) is not uploaded: {kept_copy(entry)}.")
     again = f"make submit blend={recipe}{comp_setting(competition.name)}"
     raise UserError(
         f"{shown(own)}: {state} for submission {entry['id']}, so it is not uploaded. Write it again with: {again} (make reproduce "
@@ -140,12 +151,17 @@ def _on_site(
     Raises UserError as `upload` does.
     """
     name = entry["id"]
+    begun = root() / ".cache" / "uploading" / f"{competition.name}-{name}"
     with waiting("look for an earlier upload"):
-        found = site.find(f"{name} ")
+        found = _found(site, f"{name} ", _PAUSES if begun.exists() else ())
     if found is None and entry.get("uploaded"):
         raise UserError(
             f"{name} is marked as uploaded on {', '.join(entry['uploaded'])}, but not by make upload; nothing was uploaded. Enter "
             f"its score with: make lb id={name} public=SCORE"
+        )
+    if found is None and entry.get("lb"):
+        raise UserError(
+            f"{name} has a score of the site, so it was uploaded already, but not by make upload; nothing was uploaded."
         )
     now = datetime.now(UTC)
     if found is not None:
@@ -158,13 +174,36 @@ def _on_site(
         with tempfile.TemporaryDirectory() as folder, waiting("upload the CSV"):
             path = Path(folder) / f"{entry['recipe']}-{name}.csv"
             path.write_bytes(content)
-            ref, new = site.submit(path, f"{name} {entry['recipe']}"), True
+            write_text(begun, "")
+            try:
+                ref, new = site.submit(path, f"{name} {entry['recipe']}"), True
+            except RefusalError:
+                _forget(begun)
+                raise
         moment = now
     stamp = now.isoformat(timespec="seconds")
     days = (competition.site.day(moment), competition.site.day(now))
     ledger.append({"id": name, "uploaded": min(days).isoformat(), "time": stamp})
     ledger.append({"id": name, "site": {"ref": ref, "status": "pending"}, "time": stamp})
+    _forget(begun)
     return ref, new
+
+
+def _found(site: Kaggle, description: str, pauses: Sequence[float]) -> Seen | None:
+    """Return the submission with this description; look again after each pause until it is there."""
+    found = site.find(description)
+    for pause in pauses:
+        if found is not None:
+            break
+        time.sleep(pause)
+        found = site.find(description)
+    return found
+
+
+def _forget(begun: Path) -> None:
+    begun.unlink(missing_ok=True)
+    with suppress(OSError):  # another upload's file is there
+        begun.parent.rmdir()
 
 
 def _awaited(site: Kaggle, ref: str, wait: float) -> Seen:

@@ -17,6 +17,7 @@ from common.core.messages import brief
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting, load_competition
 from common.submission import ledger
+from common.submission.same_csv import one_for_each_csv
 
 TODAY = "today"
 
@@ -56,10 +57,11 @@ def upload_days(competition: Competition) -> dict[str, set[date]]:
     The same CSV counts once a day. A line whose day or time cannot be read counts on no day. The score of a CSV that was
     made elsewhere proves no day, because it may have been uploaded long before.
     """
-    registered = {e["id"] for e in ledger.entries() if ledger.is_registered(e)}
-    marked: dict[str, set[date]] = {
-        e["id"]: set() for e in ledger.entries() if e["competition"] == competition.name
+    known = ledger.entries()
+    registered = {e["id"] for e in known if ledger.is_registered(e)} - {
+        e["id"] for e in known if not ledger.is_registered(e)
     }
+    marked: dict[str, set[date]] = {e["id"]: set() for e in known if e["competition"] == competition.name}
     scored: dict[str, date] = {}
     for line in ledger.lines():
         name = line["id"]
@@ -174,10 +176,17 @@ class Candidate:
 def candidates(competition: Competition, entries: Sequence[dict[str, Any]]) -> list[Candidate]:
     """Return the submissions that were measured on the same dev rows as the newest one, best dev score first.
 
-    The newest entry comes first among equal scores. Scores on other dev rows cannot be compared with these.
+    The newest entry comes first among equal scores. Scores on other dev rows cannot be compared with these, and neither can
+    a dev score that somebody states.
     """
     days = upload_days(competition)
-    own = [e for e in entries if e["competition"] == competition.name and not ledger.is_registered(e)]
+    own = [
+        entry
+        for entry in one_for_each_csv(entries)
+        if entry["competition"] == competition.name
+        and not ledger.is_stated(entry)
+        and entry["dev"].get("blend")
+    ]
     rows = own[-1]["data"].get("dev") if own else None
     latest = {entry["id"]: entry for entry in own if entry["data"].get("dev") == rows}
     found = []

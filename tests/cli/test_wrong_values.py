@@ -27,6 +27,7 @@ MORE = {
     "gpus": ("0", "-1", "two"),
     "n": ("0", "-1", "many"),
     "public": ("-1", "101", "nan", "high"),
+    "dev": ("-1", "101", "nan", "gone.csv", "theirs.csv"),
     "private": ("-1", "101", "inf", "high"),
     "as": ("../x", "exp1", "--help"),
     "to": ("outputs", "no/such/folder/x.zip"),

@@ -47,9 +47,9 @@ def test_a_run_without_predictions_gets_the_command_that_makes_them(
         "exp001-d": 'exp001-d is neither a file nor a run of talk (runs: "exp001", "exp001-b", "exp001-c", "exp002"). '
         "Did you mean exp001-c? Make its predictions with: make exp=exp001 train run=exp001-d && make exp=exp001 infer run=exp001-d",
         "exp009": "experiment 'exp009' does not exist. There are exp001, exp002",
-        "exp1": "exp1: not there, and not the name of a run: wanted an experiment or a variant of one (EXPERIMENT-NAME), "
-        'as in exp002 or exp002-seed2; NAME has 1 to 80 of the characters a-z, 0-9, "_" and ".", and begins with a letter or '
-        "digit. Did you mean exp001?",
+        "exp1": "exp1: not there, and neither the name of a recipe's member nor of a run: wanted an experiment or a variant of "
+        'one (EXPERIMENT-NAME), as in exp002 or exp002-seed2; NAME has 1 to 80 of the characters a-z, 0-9, "_" and ".", and '
+        "begins with a letter or digit. Did you mean exp001?",
         " ": "a path is empty",
     }
     for text, message in messages.items():

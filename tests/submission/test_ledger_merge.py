@@ -12,6 +12,7 @@ from common.cli import doctor_project
 from common.core.errors import UserError
 from common.submission import ledger, uploads
 from common.submission.ledger import record_scores
+from common.submission.same_csv import one_for_each_csv
 from tests.submission.test_ledger import entry
 from tests.support import REPOSITORY
 
@@ -123,6 +124,30 @@ def test_the_same_score_on_both_sides_and_other_edits_of_one_entry_join(clones: 
     assert found["lb"] == {"public": 71.0} and found["uploaded"] == ["2026-11-22", "2026-11-23"]
     assert (found["note"], found["pick"]) == ("newer", True)
     assert [one for one in ledger.check({}) if one.decide] == []
+
+
+def test_two_clones_that_submit_the_same_csv_get_one_row(clones: Clones, use: Use) -> None:
+    scores = {"dev": {"blend": {"leaderboard": 40.0}}}
+    for clone, hour, name, public, day in zip(
+        clones, (11, 12), ("first", "second"), (71.0, 70.0), ("2026-11-23", "2026-11-24"), strict=True
+    ):
+        use(clone)
+        ledger.append({**entry("same", f"2026-11-22T{hour}:00:00+00:00"), "recipe": name, **scores})
+        kind = "public" if name == "first" else "private"
+        ledger.record_scores("same", **{"public": None, "private": None, kind: public}, time=f"2026-11-22T{hour}:30:00+00:00")  # fmt: skip
+        ledger.append({"id": "same", "uploaded": day, "time": f"2026-11-24T{hour}:00:00+00:00"})
+        commit(clone)
+    pull(clones[1], clones[0])
+    pull(clones[0], clones[1])
+    for clone in clones:
+        use(clone)
+        assert len(ledger.entries()) == 3
+        [_, one] = one_for_each_csv(ledger.entries())
+        assert (one["recipe"], one["lb"]) == ("first", {"public": 71.0, "private": 70.0})
+        assert one["uploaded"] == ["2026-11-23", "2026-11-24"]
+        assert one["also"] == [{"id": "same", "recipe": "second"}]
+        assert [e["id"] for e in one_for_each_csv(one_for_each_csv(ledger.entries()))] == ["shared", "same"]
+        assert [f.text for f in ledger.check({}) if f.decide] == []
 
 
 def test_a_line_about_a_submission_may_stand_before_it(clones: Clones, use: Use) -> None:

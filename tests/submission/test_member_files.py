@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,40 +23,9 @@ from tests.support.foreign import EIGHT, RUNS, THEIRS, of_files, of_runs, recipe
 LEDGER = "submissions/ledger.jsonl"
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Competition]]:
-    """A repository with seven runs, and their predictions in theirs/."""
-    root = tmp_path_factory.mktemp("foreign") / "repository"
-    root.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDS_ROOT", str(root))
-        talk = foreign.build(root)
-        foreign.export(root, talk)
-        yield root, talk
-
-
-@pytest.fixture
-def root(world: tuple[Path, Competition]) -> Iterator[Path]:
-    """The repository, whose files are as before after the test."""
-    before = files(world[0])
-    os.environ["KDS_ROOT"] = str(world[0])
-    yield world[0]
-    for name in files(world[0]).keys() - before.keys():
-        (world[0] / name).unlink()
-    for name, content in before.items():
-        if not (world[0] / name).is_file() or (world[0] / name).read_bytes() != content:
-            (world[0] / name).write_bytes(content)
-
-
 @pytest.fixture
 def talk(world: tuple[Path, Competition]) -> Competition:
     return world[1]
-
-
-def renamed(scores: dict[str, object]) -> dict[str, object]:
-    """Return the scores of an entry with the names of the files in place of those of the runs."""
-    names = dict(zip(RUNS, THEIRS, strict=True))
-    return {names.get(name, name): value for name, value in scores.items()}
 
 
 @pytest.mark.parametrize(("method", "suffix"), [("vote", "csv"), ("mbr", "jsonl"), ("stack", "jsonl")])
@@ -73,7 +40,7 @@ def test_files_are_blended_as_the_runs_that_wrote_them(
     assert theirs.path.read_bytes() == ours.path.read_bytes()
     assert not theirs.repeated
     for key in ("dev", "test"):
-        assert theirs.entry[key] == renamed(ours.entry[key])
+        assert theirs.entry[key] == foreign.renamed(ours.entry[key])
     for key in ("choice", "interval", "csv_sha256"):
         assert theirs.entry[key] == ours.entry[key]
     assert {**theirs.entry["verdict"], "best": ""} == {**ours.entry["verdict"], "best": ""}

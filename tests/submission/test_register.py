@@ -1,6 +1,8 @@
 """CSVs made elsewhere: validated alone, and registered with their scores beside our submissions."""
 
 import csv
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,11 +12,12 @@ from common.core.errors import UserError
 from common.core.files import sha256_file
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
+from common.runs import score_text
 from common.submission import ledger
 from common.submission.register import FOLDER, register
 from tests.support.commands import Ended, failed, files, started
 from tests.support.repository import SAMPLE
-from tests.support.submitting import submit
+from tests.support.submitting import solo, submit
 
 
 @pytest.fixture
@@ -186,3 +189,115 @@ def test_a_score_that_no_site_shows_is_refused(repository: Path, score: float) -
     with pytest.raises(UserError, match="wanted a score from 0 to 100"):
         register(load_competition("talk"), path, "theirs", private=score)
     assert not (repository / "submissions" / "registered").exists()
+
+
+def dev_file(path: Path, texts: dict[str, str]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["fname", "summary"], *texts.items()])
+    return path
+
+
+def test_dev_predictions_are_scored_and_kept(repository: Path, talk: Competition) -> None:
+    predictions = repository / "outputs/talk/exp001/dev/predictions.csv"
+    shutil.copyfile(predictions, repository / "theirs-dev.csv")
+    theirs(repository / "a.csv")
+    ended = common(
+        repository, "register", "--predictions", "a.csv", "--name", "may", "--public", "41.5", "--dev", "theirs-dev.csv"
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+    [entry] = ledger.entries()
+    ours = submit(repository, text=solo()).entry  # the vote of one run: its predictions
+    assert entry["dev"] == {key: ours["dev"][key] for key in ("blend", "floor")}
+    assert entry["interval"] == ours["interval"]
+    assert entry["data"]["dev"] == ours["data"]["dev"]
+    kept = entry["registered"]["dev"]
+    assert kept == {"file": f"{FOLDER}/{entry['id']}-dev.csv", "sha256": sha256_file(predictions)}
+    assert (repository / kept["file"]).read_bytes() == predictions.read_bytes()
+    score = score_text.number(entry["dev"]["blend"][talk.dev_profile], talk.dev_profile)
+    assert f"dev {talk.dev_profile} {score} (measured here); public 41.50" in ended.stdout
+    listed = common(repository, "leaderboard").stdout
+    [line] = [line for line in listed.splitlines() if " may^ " in line]
+    assert f" {score} " in line and "~" not in line
+    assert "2 submissions with both scores" not in listed  # only one has a score of the site
+    (repository / ledger.LEDGER).write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    assert f"  {entry['id']} (may): {score}, 95 % interval " in common(repository, "pick").stdout
+
+
+def test_a_stated_dev_score_is_marked_and_gives_way_to_a_measured_one(
+    repository: Path, talk: Competition
+) -> None:
+    path = theirs(repository / "a.csv")
+    ended = common(repository, "register", "--predictions", "a.csv", "--name", "may", "--dev", "43.5")
+    assert "dev leaderboard 43.50 (stated, not measured here)" in ended.stdout
+    [entry] = ledger.entries()
+    assert entry["dev"] == {"blend": {"leaderboard": 43.5}}
+    listed = common(repository, "leaderboard")
+    assert listed.returncode == 0
+    assert " 43.50~ " in listed.stdout
+    assert "~ the dev score is what somebody stated; it was not measured here" in listed.stdout
+    assert entry["id"] not in common(repository, "pick").stdout  # nobody measured it
+    lines = (repository / ledger.LEDGER).read_bytes()
+    again = common(repository, "register", "--predictions", "a.csv", "--name", "may", "--dev", "43.50")
+    assert "nothing was added" in again.stdout
+    assert (repository / ledger.LEDGER).read_bytes() == lines
+    shutil.copyfile(repository / "outputs/talk/exp001/dev/predictions.csv", repository / "d.csv")
+    later = common(repository, "register", "--predictions", "a.csv", "--name", "may", "--dev", "d.csv")
+    assert later.stdout.startswith(f"{entry['id']} (may) was registered before; it has dev leaderboard ")
+    assert (repository / ledger.LEDGER).read_bytes().startswith(lines)  # a line of its own
+    [measured] = ledger.entries()
+    assert measured["dev"] == register(talk, theirs(repository / "b.csv", "다른 글"), "june", dev=str(repository / "d.csv")).entry["dev"]  # fmt: skip
+    assert not ledger.is_stated(measured)
+    before = files(repository)
+    with pytest.raises(UserError, match=f"{entry['id']} .may. has a measured dev score, and a stated one"):
+        register(talk, path, "may", dev="50")
+    assert files(repository) == before
+
+
+@pytest.mark.parametrize(
+    ("dev", "part"),
+    [
+        ("101", "wanted a score from 0 to 100"),
+        ("-1", "wanted a score from 0 to 100"),
+        ("nan", "wanted a score from 0 to 100"),
+        ("43,5", "wanted a score from 0 to 100"),
+        ("high", "or a .csv or .jsonl file"),
+        ("gone.csv", 'gone.csv: not there; submission "may" needs it'),
+        ("a.csv", "2 of 2 ids of dev are missing"),
+        ("competitions/talk/data/dev.csv", "is the organisers'"),
+        ("lacks.csv", '1 of 2 ids of dev are missing ("dev_2")'),
+    ],
+)
+def test_a_wrong_dev_score_writes_nothing(
+    repository: Path, talk: Competition, monkeypatch: pytest.MonkeyPatch, dev: str, part: str
+) -> None:
+    monkeypatch.chdir(repository)
+    path = theirs(repository / "a.csv")
+    dev_file(repository / "lacks.csv", {"dev_0": "글"})
+    before = files(repository)
+    with pytest.raises(UserError) as caught:
+        register(talk, path, "may", 41.5, dev=dev)
+    assert part in str(caught.value)
+    assert files(repository) == before
+    register(talk, path, "may", 41.5)
+    before = files(repository)
+    with pytest.raises(UserError) as caught:
+        register(talk, path, "may", dev=dev)
+    assert part in str(caught.value)
+    assert files(repository) == before
+
+
+def test_twenty_registered_csvs_say_whether_dev_predicts(repository: Path, talk: Competition) -> None:
+    wanted = ["#Person1#과 친구가 점심 약속을 정했다.", "가게가 문을 닫아 다른 곳에 갔다."]
+    for number in range(20):
+        texts = [" ".join(text.split()[: 1 + (number + n) % 5]) for n, text in enumerate(wanted)]
+        dev = dev_file(repository / f"d{number}.csv", dict(zip(("dev_0", "dev_2"), texts, strict=True)))
+        path = theirs(repository / f"{number}.csv", f"말 {number}.")
+        entry = register(talk, path, f"may.{number}", dev=str(dev)).entry
+        score = entry["dev"]["blend"][talk.leaderboard_profile]
+        ledger.record_scores(entry["id"], max(0.0, score - 1.5), None, entry["time"])
+    ended = common(repository, "leaderboard")
+    assert ended.returncode == 0
+    [line] = [line for line in ended.stdout.splitlines() if line.startswith("dev against public")]
+    assert ", 20 submissions: rank correlation +" in line
+    assert "(95 % interval +" in line
+    assert "usual difference -" in line

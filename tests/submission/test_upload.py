@@ -47,17 +47,20 @@ def site() -> Iterator[Site]:
         yield found
 
 
-def upload(repository: Path, site: Site, *words: str, **variables: str) -> Ended:
+def variables(repository: Path, site: Site) -> dict[str, str]:
+    """Return the environment of an upload to this site, without a key."""
     paths = [str(REPOSITORY)]
     if CLIENT is not None and CLIENT.origin is not None:
         paths.append(str(Path(CLIENT.origin).parents[1]))
-    given = {
+    return {
         "PYTHONPATH": os.pathsep.join(paths), "HOME": str(repository.parent), "KAGGLE_API_ENDPOINT": site.url,
         "KAGGLE_USERNAME": "", "KAGGLE_KEY": "", "KAGGLE_API_TOKEN": "", "KAGGLE_CONFIG_DIR": "", "NO_PROXY": "127.0.0.1",
     }  # fmt: skip
-    return started(
-        repository, sys.executable, "-m", "common", "upload", "--wait=0", *words, **{**given, **variables}
-    )
+
+
+def upload(repository: Path, site: Site, *words: str, **given: str) -> Ended:
+    command = [sys.executable, "-m", "common", "upload", "--wait=0", *words]
+    return started(repository, *command, **{**variables(repository, site), **given})
 
 
 @needs_client
@@ -184,7 +187,10 @@ def test_refusals_are_one_line_without_a_key_and_record_nothing(
     sent = b64encode(f"{USER}:wrongwrongwrong".encode()).decode()
     for secret in (KEY, TOKEN, "wrongwrong", sent):
         assert secret not in ended.stderr
-    assert files(repository) == before
+    after = files(repository)
+    begun = after.pop(f".cache/uploading/talk-{made}", None)
+    assert after == before
+    assert (begun is not None) == ("(503)" in ended.stderr)  # only then may it be there all the same
 
 
 @needs_client

@@ -87,6 +87,12 @@ def of_files(*, suffix: str = "jsonl", without_dev: Sequence[str] = ()) -> list[
     ]
 
 
+def renamed(scores: dict[str, object]) -> dict[str, object]:
+    """Return the scores of an entry with the names of the files in place of those of the runs."""
+    names = dict(zip(RUNS, THEIRS, strict=True))
+    return {names.get(name, name): value for name, value in scores.items()}
+
+
 def export(root: Path, talk: Competition) -> None:
     """Write what the runs predict under other names: JSON Lines with every candidate, and CSVs with one text."""
     mine = recipe(root, "runs", of_runs(), "mbr")
@@ -104,4 +110,25 @@ def export(root: Path, talk: Competition) -> None:
             path.parent.mkdir(exist_ok=True)
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
             rows = [["summary", "fname"], *([group[0].text, key] for key, group in found[run].items())]
+            write_csv(path.with_suffix(".csv"), rows)
+
+
+def export_scored(root: Path, talk: Competition) -> None:
+    """Write what the runs predict as other code does: every candidate with its mean log-probability as its score."""
+    mine = recipe(root, "runs", of_runs(), "mbr")
+    splits: tuple[SplitName, ...] = ("dev", "test")
+    for split in splits:
+        found = member_candidates(mine, talk, split)
+        for run, name in zip(RUNS, THEIRS, strict=True):
+            several = any(one.logprob is not None for group in found[run].values() for one in group)
+            rows, lines = [["candidate", "fname", "summary", *(["score"] if several else [])]], []
+            for key, group in found[run].items():
+                means = [(one.logprob or 0.0) / (one.tokens or 1) for one in group]
+                texts = []
+                for place, (one, mean) in enumerate(zip(group, means, strict=True), 1):
+                    rows.append([str(place), key, one.text, *([repr(mean)] if several else [])])
+                    texts.append({"text": one.text, **({"score": mean} if several else {})})
+                lines.append(json.dumps({"fname": key, "candidates": texts}, ensure_ascii=False))
+            path = root / "theirs" / f"{name}-{split}.jsonl"
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
             write_csv(path.with_suffix(".csv"), rows)

@@ -25,6 +25,13 @@ class Site:
     error: str = ""
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     """Name of a request → the status, headers and body that replace its answer."""
+    lost: set[str] = field(default_factory=set)
+    """Names of requests that are carried out, but whose connection ends without an answer."""
+    held: set[str] = field(default_factory=set)
+    """Names of requests that are carried out, but whose answer waits for `release`."""
+    release: threading.Event = field(default_factory=threading.Event)
+    unlisted: int = 0
+    """Number of lists of submissions that do not have the newest one yet."""
     submissions: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
@@ -49,7 +56,9 @@ class Site:
             self.submissions.insert(0, one)
             return 200, {"ref": one["ref"], "message": "Successfully submitted"}
         if name == "ListSubmissions":
-            return 200, {"submissions": [self.shown(one) for one in self.submissions]}
+            hidden = 1 if self.unlisted and self.submissions else 0
+            self.unlisted -= hidden
+            return 200, {"submissions": [self.shown(one) for one in self.submissions[hidden:]]}
         if name == "GetSubmission":
             found = [one for one in self.submissions if one["ref"] == body["ref"]]
             return (200, self.shown(found[0])) if found else (404, {"code": 404, "message": "Not found"})
@@ -78,6 +87,12 @@ def kaggle() -> Iterator[Site]:
         def log_message(self, *_: object) -> None: ...
 
         def reply(self, status: int, headers: dict[str, str], content: bytes) -> None:
+            name = "PUT" if self.command == "PUT" else self.path.rpartition("/")[2]
+            if name in site.held:
+                site.release.wait(60)
+            if name in site.lost:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
@@ -91,26 +106,25 @@ def kaggle() -> Iterator[Site]:
             with lock:
                 site.names.append(name)
                 if name in site.answers:
-                    self.reply(*site.answers[name])
+                    answer = site.answers[name]
                 elif name != "IntrospectToken" and self.headers.get("authorization") not in (
                     basic,
                     f"Bearer {TOKEN}",
                 ):
                     said = f"Unauthenticated: {self.headers.get('authorization')}"  # a site may repeat a key
-                    self.reply(401, {}, json.dumps({"code": 401, "message": said}).encode())
+                    answer = 401, {}, json.dumps({"code": 401, "message": said}).encode()
                 else:
                     status, body = site.answer(name, json.loads(content or b"{}"))
-                    self.reply(status, {}, json.dumps(body).encode())
+                    answer = status, {}, json.dumps(body).encode()
+            self.reply(*answer)
 
         def do_PUT(self) -> None:
             content = self.rfile.read(int(self.headers.get("content-length") or 0))
             with lock:
                 site.names.append("PUT")
-                if "PUT" in site.answers:
-                    self.reply(*site.answers["PUT"])
-                    return
-                site.files[self.path.rpartition("/")[2]] = content
-                self.reply(200, {}, b"{}")
+                if "PUT" not in site.answers:
+                    site.files[self.path.rpartition("/")[2]] = content
+            self.reply(*site.answers.get("PUT", (200, {}, b"{}")))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     site.url = f"http://127.0.0.1:{server.server_port}"
@@ -119,6 +133,7 @@ def kaggle() -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.release.set()
         server.shutdown()
         server.server_close()
         thread.join()
