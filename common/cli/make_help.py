@@ -19,7 +19,17 @@ IN_A_PIPE = 100
 GROUPS = {
     "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
-    "list": ("list", "settings", "new", "sweep", "sweep-report", "predict", "merge", "import-adapter", "smoke"),
+    "list": (
+        "list",
+        "settings",
+        "new",
+        "sweep",
+        "sweep-report",
+        "predict",
+        "merge",
+        "import-adapter",
+        "smoke",
+    ),
     "runs": ("runs", "note", "archive", "restore", "export", "import"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "validate", "register", "demo"),

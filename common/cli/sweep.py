@@ -10,7 +10,9 @@ from common.core.files import root, user_path
 from common.data.competition_file import active_competition, load_competition
 from common.runs.experiments import require_experiment
 
-NAME = click.option("--name", "sweep_name", default="sweep", show_default=True, help="Name of the sweep, and of its runs.")
+NAME = click.option(
+    "--name", "sweep_name", default="sweep", show_default=True, help="Name of the sweep, and of its runs."
+)
 STORAGE = click.option(
     "--storage",
     help="postgresql://HOST/DATABASE for several machines; default: a journal file. A password belongs into KDS_STORAGE, PGPASSWORD or ~/.pgpass.",
@@ -23,15 +25,31 @@ SOURCE = click.option(
 @click.command()
 @click.argument("experiment")
 @COMPETITION
-@click.option("--count", type=click.IntRange(1, 100_000), help="Number of scored trials to reach; default: run_cap of the file.")
-@click.option("--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Trials at the same time.")
-@click.option("--gpus", type=click.IntRange(0, 1024), help="GPUs for each trial; default: 1 where there are any. 0 reserves none.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 100_000),
+    help="Number of scored trials to reach; default: run_cap of the file.",
+)
+@click.option(
+    "--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Trials at the same time."
+)
+@click.option(
+    "--gpus",
+    type=click.IntRange(0, 1024),
+    help="GPUs for each trial; default: 1 where there are any. 0 reserves none.",
+)
 @STORAGE
 @NAME
 @SOURCE
 @click.option("--stale", type=click.Choice(["ok"]), help="ok: go on although the recipe has changed.")
 @click.option("--track", default="off", show_default=True, help="off, auto, offline or online.")
-@click.option("--beat", type=click.FloatRange(0.1, 3600), default=15.0, hidden=True, help="Seconds between two signs of life.")
+@click.option(
+    "--beat",
+    type=click.FloatRange(0.1, 3600),
+    default=15.0,
+    hidden=True,
+    help="Seconds between two signs of life.",
+)
 def sweep(
     experiment: str,
     name: str | None,
@@ -51,7 +69,21 @@ def sweep(
     require_experiment(experiment)
     os.chdir(root())
     competition = load_competition(name or active_competition())
-    begin(Asked(experiment, competition, sweep_name, source, count, jobs, gpus, storage, stale == "ok", track, beat))
+    begin(
+        Asked(
+            experiment,
+            competition,
+            sweep_name,
+            source,
+            count,
+            jobs,
+            gpus,
+            storage,
+            stale == "ok",
+            track,
+            beat,
+        )
+    )
 
 
 @click.command("sweep-report")
@@ -60,10 +92,22 @@ def sweep(
 @NAME
 @SOURCE
 @STORAGE
-@click.option("--top", default=5, type=click.IntRange(0, 100), show_default=True, help="Best trials whose dev summaries are decoded; 0: none.")
+@click.option(
+    "--top",
+    default=5,
+    type=click.IntRange(0, 100),
+    show_default=True,
+    help="Best trials whose dev summaries are decoded; 0: none.",
+)
 @AS_JSON
 def sweep_report(
-    experiment: str, name: str | None, sweep_name: str, source: Path | None, storage: str | None, top: int, as_json: bool
+    experiment: str,
+    name: str | None,
+    sweep_name: str,
+    source: Path | None,
+    storage: str | None,
+    top: int,
+    as_json: bool,
 ) -> None:
     """Show the best trials of a sweep, which settings matter, and how much the best one flatters itself."""
     from common.sweep.begin import Asked, show_report

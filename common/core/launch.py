@@ -11,7 +11,6 @@ from common.core import signals
 from common.core.gpus import grow_memory
 from common.core.messages import quiet_libraries
 
-
 WITH_PARENT = "KDS_END_WITH_PARENT"
 """Environment variable with the id of the parent process, for a process that must end when its parent is killed."""
 

@@ -2,29 +2,33 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from common.core import terminal
+from common.core.config import plain
 from common.core.errors import UserError
 from common.core.files import read_json, shown, write_json
 from common.core.messages import brief
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
+from common.data.rows import read_split
 from common.runs.planned import Planned, require_startable
 from common.runs.start import config_of
 from common.runs.wandb_mode import require_choice
-from common.sweep import report, table, version
+from common.sweep import report, report_text, table, version
 from common.sweep.gpus import require_enough
 from common.sweep.report import SweepView
+from common.sweep.rescore import rescored
 from common.sweep.run import Loop, run
 from common.sweep.storage import FILE, Storage, open_storage, require_optuna, storage_url, sweep_folder
 from common.sweep.study import Study
 from common.sweep.sweep_file import SweepFile, read_sweep, sweep_path, trial_arguments
 from common.sweep.trial import How
+from common.sweep.unseen import dev_rows_of_trials
 from common.sweep.workers import Worker
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.]{0,39}")
@@ -54,6 +58,15 @@ class Asked:
         return sweep_folder(self.competition.name, self.experiment, self.name)
 
     @property
+    def title(self) -> str:
+        """What messages call the sweep."""
+        return (
+            f"sweep of {self.experiment}"
+            if self.name == "sweep"
+            else f"sweep {self.name} of {self.experiment}"
+        )
+
+    @property
     def make_settings(self) -> str:
         """The settings that a make command for this sweep needs besides the target."""
         named = f" name={self.name}" if self.name != "sweep" else ""
@@ -63,7 +76,9 @@ class Asked:
 def _file(asked: Asked) -> tuple[SweepFile, Any]:
     """Return the sweep file and the recipe's settings. Raises UserError for a name that no run can have, too."""
     if not NAME.fullmatch(asked.name):
-        raise UserError(f"name={brief(asked.name)}: wanted at most 40 lower-case letters, digits and dots, as in name=lr.2")
+        raise UserError(
+            f"name={brief(asked.name)}: wanted at most 40 lower-case letters, digits and dots, as in name=lr.2"
+        )
     config = config_of(asked.experiment).Config()
     path = asked.source or sweep_path(asked.experiment)
     return read_sweep(path, asked.experiment, config), config
@@ -72,25 +87,26 @@ def _file(asked: Asked) -> tuple[SweepFile, Any]:
 def _open(asked: Asked, sweep: SweepFile, *, create: bool) -> Study:
     """Return the study. Raises UserError when it is elsewhere than the last call said, or there is none."""
     url = storage_url(asked.storage)
-    marker, begun = asked.folder / MARKER, asked.folder / report.FILE
+    marker = asked.folder / MARKER
     before = read_json(marker)["storage"] if marker.exists() else None
     again = f"make {asked.make_settings} sweep"
     if not create and before is None and not url:
-        raise UserError(f"{shown(asked.folder)}: there is no sweep with this name here; begin it with: {again}")
+        raise UserError(
+            f"{shown(asked.folder)}: there is no sweep with this name here; begin it with: {again}"
+        )
     if before is not None and (before == FILE) == bool(url):
         wanted = "storage=postgresql://…, as before" if before != FILE else f"storage={FILE}"
-        raise UserError(f"sweep {asked.name} of {asked.experiment} is stored in {before}; use {wanted}, or another name=.")
+        raise UserError(f"{asked.title} is stored in {before}; use {wanted}, or another name=.")
     storage = open_storage(url, asked.folder)
     if before not in (None, FILE, storage.name):
         raise UserError(
-            f"sweep {asked.name} of {asked.experiment} is stored in {before}, not in {storage.name}; use that one, or another name=."
+            f"{asked.title} is stored in {before}, not in {storage.name}; use that one, or another name=."
         )
     study = Study(storage, sweep, asked.competition.name, asked.name, Worker(asked.beat))
     if not study.open(create=create):
         raise UserError(f"{storage.name}: there is no study {study.full_name}; begin it with: {again}")
     if before is None:
         _mark(marker, storage)
-    del begun
     return study
 
 
@@ -109,15 +125,19 @@ def begin(asked: Asked) -> None:
     require_optuna()
     count = _count(asked, sweep)
     gpus = require_enough(asked.jobs, asked.gpus)
-    middle = {one.name: one.at(0.5) for one in sweep.parameters}
+    fixed = _dev_rows(asked, sweep, config)
+    middle = {**fixed, **{one.name: one.at(0.5) for one in sweep.parameters}}
     words = ["--competition", asked.competition.name, "--track", asked.track, *trial_arguments(middle)]
-    require_startable([Planned(f"a trial of {shown(sweep.path)}", "train", asked.experiment, words, gpus or 1)])
+    require_startable(
+        [Planned(f"a trial of {shown(sweep.path)}", "train", asked.experiment, words, gpus or 1)]
+    )
     study = _open(asked, sweep, create=True)
+    study.fixed.update(fixed)
     with study.storage.locked():
         version.require_same(study, version.recipe(sweep, config, asked.competition), stale=asked.stale)
     how = How(sweep, asked.competition.name, asked.folder, asked.jobs, gpus, asked.track)
     asked.folder.mkdir(parents=True, exist_ok=True)
-    live = table.Live(f"sweep of {asked.experiment}")
+    live = table.Live(asked.title)
     written: list[SweepView] = []
 
     def show(loop: Loop) -> None:
@@ -138,6 +158,15 @@ def begin(asked: Asked) -> None:
     _tell(asked, final)
 
 
+def _dev_rows(asked: Asked, sweep: SweepFile, config: Any) -> dict[str, int]:
+    """Return the setting that keeps half of dev from the sweep; {} when its file says how many rows trials are scored on."""
+    if not hasattr(config, "dev_rows") or any(one.name == "dev_rows" for one in sweep.parameters):
+        return {}
+    rows = len(read_split(asked.competition, "dev").rows)
+    least = dev_rows_of_trials(config.dev_rows, rows)
+    return {"dev_rows": least} if least != config.dev_rows else {}
+
+
 def _count(asked: Asked, sweep: SweepFile) -> int:
     """Return the number of scored trials to reach. Raises UserError when neither the command line nor the file says it."""
     most = sweep.grid_size if sweep.method == "grid" else None
@@ -147,14 +176,14 @@ def _count(asked: Asked, sweep: SweepFile) -> int:
             f"count= is missing, and {shown(sweep.path)} has no run_cap; for example: make {asked.make_settings} sweep count=20"
         )
     if sweep.run_cap and count > sweep.run_cap:
-        raise UserError(f"count={count}: {shown(sweep.path)} allows at most {sweep.run_cap} trials (run_cap); change one of them.")
+        raise UserError(
+            f"count={count}: {shown(sweep.path)} allows at most {sweep.run_cap} trials (run_cap); change one of them."
+        )
     return min(count, most) if most else count
 
 
 def _finished(asked: Asked, study: Study, count: int | None) -> SweepView:
     """Return and write the view with the importance of the settings."""
-    from dataclasses import replace
-
     found = report.view(study, count, mixed=version.mixed(study))
     found = replace(found, importance=report.importance(study))
     report.write(asked.folder, found)
@@ -162,19 +191,35 @@ def _finished(asked: Asked, study: Study, count: int | None) -> SweepView:
 
 
 def _tell(asked: Asked, view: SweepView) -> None:
-    terminal.say(f"sweep {view.name} of {view.experiment} on {view.competition}: {table.summary(view)}.")
-    click.echo(table.trial_table(view, [*view.ranked(), *(one for one in view.trials if one.state == "failed")]))
+    terminal.say(f"{asked.title} on {view.competition}: {table.summary(view)}.")
+    failed = [one for one in view.trials if one.state == "failed"]
+    click.echo(table.trial_table(view, [*view.ranked(), *failed]))
     if view.mixed:
         terminal.say(view.mixed)
-    terminal.say(f"Next: make sweep-report {asked.make_settings}")
+    terminal.say(f"Next: make {asked.make_settings} sweep-report")
 
 
 def show_report(asked: Asked, top: int, *, as_json: bool) -> None:
     """Print the best trials, the importance of the settings, the winner's settings and how much it flatters itself."""
-    sweep, _ = _file(asked)
+    sweep, config = _file(asked)
     study = _open(asked, sweep, create=False)
     found = _finished(asked, study, None)
+    found, lines = rescored(found, asked.competition, config, asked.folder, top)
+    report.write(asked.folder, found)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
         return
-    _tell(asked, found)
+    terminal.say(f"{asked.title} on {found.competition}: {table.summary(found)}.")
+    click.echo(report_text.trials(found, max(top, 1)))
+    for line in [*lines, *([found.mixed] if found.mixed else [])]:
+        terminal.say(line)
+    for part in (report_text.importance(found), report_text.winner(found, plain(config))):
+        if part:
+            click.echo(f"\n{part}")
+    click.echo()
+    terminal.say(report_text.flattery(found))
+    best = next((one for one in found.trials if one.number == found.best), None)
+    if best and best.state == "complete":
+        terminal.say(
+            f"Next: make exp={asked.experiment} infer run={best.run}{comp_setting(found.competition)}"
+        )

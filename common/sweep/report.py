@@ -13,7 +13,13 @@ from common.core.files import parse_json, read_regular, root, shown, unreadable,
 from common.sweep.study import SCORED, Study, evaluations
 
 FILE = "report.json"
-STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
+STATES = {
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+    "RUNNING": "running",
+    "WAITING": "waiting",
+}
 LEAST = 4
 """Least number of scored trials from which the importance of settings is estimated."""
 _TREES = 64
@@ -168,7 +174,9 @@ def importance(study: Study) -> dict[str, float]:
     for one in trials:  # pruned trials would not count
         kept = {name: one.params[name] for name in varied}
         ranges = {name: one.distributions[name] for name in varied}
-        copy.add_trial(create_trial(state=TrialState.COMPLETE, value=one.value, params=kept, distributions=ranges))
+        copy.add_trial(
+            create_trial(state=TrialState.COMPLETE, value=one.value, params=kept, distributions=ranges)
+        )
     try:
         with one_thread():
             found = get_param_importances(copy, evaluator=FanovaImportanceEvaluator(n_trees=_TREES, seed=0))
@@ -189,18 +197,30 @@ def read(folder: Path) -> SweepView:
         values: Mapping[str, Any] = parse_json(read_regular(path))
         trials = tuple(_read_trial(one) for one in values["trials"])
         flattery = Flattery(**values["flattery"]) if values["flattery"] else None
-        return SweepView(**{**values, "trials": trials, "flattery": flattery, "searched": tuple(values["searched"])})
+        return SweepView(
+            **{**values, "trials": trials, "flattery": flattery, "searched": tuple(values["searched"])}
+        )
     except FileNotFoundError as error:
-        raise UserError(f"{shown(path)}: not there; begin the sweep with: make exp={folder.name.split('-')[0]} sweep") from error
+        raise UserError(
+            f"{shown(path)}: not there; begin the sweep with: make exp={folder.name.split('-')[0]} sweep"
+        ) from error
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{shown(path)}: is no report of a sweep; remove it, then run: make sweep-report exp={folder.name.split('-')[0]}") from error
+        raise UserError(
+            f"{shown(path)}: is no report of a sweep; remove it, then run: make sweep-report exp={folder.name.split('-')[0]}"
+        ) from error
 
 
 def _read_trial(values: Mapping[str, Any]) -> TrialView:
     interval = values["interval"]
-    return TrialView(**{**values, "evaluations": tuple(values["evaluations"]), "interval": tuple(interval) if interval else None})
+    return TrialView(
+        **{
+            **values,
+            "evaluations": tuple(values["evaluations"]),
+            "interval": tuple(interval) if interval else None,
+        }
+    )
 
 
 def sweeps(competition: str) -> Sequence[Path]:

@@ -11,7 +11,7 @@ from common.core.errors import UserError
 from common.core.signals import Interrupted
 from common.runs import archive
 from common.sweep import gpus, version
-from common.sweep.storage import StorageDown
+from common.sweep.storage import StorageDownError
 from common.sweep.study import SCORED, Study
 from common.sweep.trial import RESUMED, How, Trial
 
@@ -153,10 +153,12 @@ class Loop:
                 code = trial.ended()
                 trial.read_metrics()
                 if code == 0 and trial.best is not None:
-                    self.study.finish(trial.claim.number, "COMPLETE", trial.best, minutes=minutes, starts=trial.starts)
+                    self.study.finish(
+                        trial.claim.number, "COMPLETE", trial.best, minutes=minutes, starts=trial.starts
+                    )
                 else:
                     self.study.release(trial.claim.number, minutes=minutes, starts=trial.starts)
-            except StorageDown:
+            except StorageDownError:
                 if patient:
                     raise
             self._drop(trial)
@@ -201,7 +203,7 @@ def _looked(loop: Loop) -> bool:
     """Return what `Loop.look` says; True while the storage is down for a short time."""
     try:
         more = loop.look()
-    except StorageDown as error:
+    except StorageDownError as error:
         if loop.down is None:
             loop.down = time.monotonic()
             log.warning("%s Its trials go on, and so does the sweep when it is back.", error)

@@ -36,7 +36,7 @@ _KEY = 7_305_226_411
 """Number of the database lock under which tables are created and trials are claimed."""
 
 
-class StorageDown(UserError):
+class StorageDownError(UserError):
     """The storage cannot be reached, now; it may be reachable later."""
 
 
@@ -105,7 +105,7 @@ def quiet_optuna() -> Any:
 def open_storage(url: str, folder: Path) -> Storage:
     """Return the storage at a URL of `storage_url`, or the journal file in the folder for "".
 
-    Raises UserError when a package is missing, StorageDown when the database cannot be reached.
+    Raises UserError when a package is missing, StorageDownError when the database cannot be reached.
     """
     quiet_optuna()
     return _database(url) if url else _journal(folder)
@@ -184,7 +184,7 @@ def _database(url: str) -> Storage:
 
 @contextlib.contextmanager
 def reachable(name: str, url: str = "") -> Iterator[None]:
-    """Raise StorageDown in place of what Optuna and SQLAlchemy raise when the storage cannot be used.
+    """Raise StorageDownError in place of what Optuna and SQLAlchemy raise when the storage cannot be used.
 
     `url`: whose password the message must not repeat.
     """
@@ -193,11 +193,11 @@ def reachable(name: str, url: str = "") -> Iterator[None]:
     except UserError:
         raise
     except OSError as error:
-        raise StorageDown(f"{name}: cannot be used ({error.strerror}); make it writable.") from error
+        raise StorageDownError(f"{name}: cannot be used ({error.strerror}); make it writable.") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("sqlalchemy", "psycopg", "optuna"):
             raise
-        raise StorageDown(
+        raise StorageDownError(
             f"storage={name}: cannot be used ({_cause(error, url)}). Check that the server runs and lets this user in, then run "
             "the same command again."
         ) from None  # the original repeats the URL

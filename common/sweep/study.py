@@ -41,6 +41,8 @@ class Study:
     name: str
     """What make calls it: the last part of its run folders' names."""
     worker: Worker
+    fixed: dict[str, Any] = field(default_factory=dict)
+    """Settings of every trial besides those of the sweep file."""
     optuna: Any = None
     id: int = -1
     ids: dict[int, int] = field(default_factory=dict)
@@ -64,7 +66,10 @@ class Study:
             if self.full_name not in names and not create:
                 return False
             self.optuna = optuna.create_study(
-                storage=self.storage.optuna, study_name=self.full_name, direction=direction, load_if_exists=True
+                storage=self.storage.optuna,
+                study_name=self.full_name,
+                direction=direction,
+                load_if_exists=True,
             )
             self.id = self.storage.optuna.get_study_id_from_name(self.full_name)
         return True
@@ -115,7 +120,7 @@ class Study:
         values = [one.value for one in trials if one.state.name in SCORED and one.value is not None]
         if target is None or not values:
             return False
-        return max(values) >= target if self.sweep.goal == "maximize" else min(values) <= target
+        return bool(max(values) >= target if self.sweep.goal == "maximize" else min(values) <= target)
 
     def _new(self, trials: Sequence[Any]) -> Claim | None:
         waiting = any(one.state.name == "WAITING" for one in trials)
@@ -146,9 +151,11 @@ class Study:
                 self.optuna.sampler = search.sampler(self.sweep, number)
                 _suggest_all(quiet_optuna().trial.Trial(self.optuna, self._id(number)), wanted)
                 trial = self._frozen(number)
-            settings = search.settings(self.sweep, trial.params)
+            settings = {**self.fixed, **search.settings(self.sweep, trial.params)}
         versions = self.attributes().get(RECIPE, [])
-        self._set(number, settings=settings, run=self.run(number), host=self.worker.host, version=len(versions))
+        self._set(
+            number, settings=settings, run=self.run(number), host=self.worker.host, version=len(versions)
+        )
         self._set(number, owner=self.worker.id)
         return Claim(number, settings, again)
 
@@ -176,7 +183,7 @@ class Study:
         """Return whether a running trial is still this worker's; one that was silent for too long loses its trials."""
         with reachable(self.storage.name):
             trial = self._frozen(number)
-        return trial.state.name == "RUNNING" and trial.user_attrs.get("owner") == self.worker.id
+        return bool(trial.state.name == "RUNNING" and trial.user_attrs.get("owner") == self.worker.id)
 
     def finish(self, number: int, state: str, value: float | None, **attributes: Any) -> bool:
         """Store how a trial of this worker ended: COMPLETE, PRUNED or FAIL; return False when it is no longer its own."""

@@ -37,7 +37,9 @@ def number(value: float | None) -> str:
 def short_names(names: Sequence[str]) -> dict[str, str]:
     """Return dotted name → its last part with hyphens, or the whole name where two settings share the last part."""
     last = [name.rpartition(".")[2] for name in names]
-    return {name: hyphens(end if last.count(end) == 1 else name) for name, end in zip(names, last, strict=True)}
+    return {
+        name: hyphens(end if last.count(end) == 1 else name) for name, end in zip(names, last, strict=True)
+    }
 
 
 def trial_table(view: SweepView, trials: Sequence[TrialView]) -> str:
@@ -57,9 +59,17 @@ def trial_table(view: SweepView, trials: Sequence[TrialView]) -> str:
 
 def summary(view: SweepView) -> str:
     """Return one line: how many trials are scored, run, failed, and the best value so far."""
-    scored, running, failed = view.count_of("complete", "pruned"), view.count_of("running"), view.count_of("failed")
+    scored, running, failed = (
+        view.count_of("complete", "pruned"),
+        view.count_of("running"),
+        view.count_of("failed"),
+    )
     whole = f"{scored} of {view.count}" if view.count else str(scored)
-    parts = [f"{whole} trials", f"{view.count_of('pruned')} of them stopped early"] if view.count_of("pruned") else [f"{whole} trials"]
+    parts = (
+        [f"{whole} trials", f"{view.count_of('pruned')} of them stopped early"]
+        if view.count_of("pruned")
+        else [f"{whole} trials"]
+    )
     parts += [f"{running} running"] if running else []
     parts += [f"{failed} failed"] if failed else []
     best = next((one for one in view.trials if one.number == view.best), None)
@@ -86,7 +96,11 @@ class Live:
     def update(self, view: SweepView) -> None:
         """Print a line for each trial that ended, and draw the table again on a terminal."""
         on_terminal = sys.stderr.isatty()
-        ended = [one for one in view.trials if one.state in ("complete", "pruned", "failed") and one.number not in self.told]
+        ended = [
+            one
+            for one in view.trials
+            if one.state in ("complete", "pruned", "failed") and one.number not in self.told
+        ]
         if ended and not on_terminal:
             for one in ended:
                 print(self._line(view, one), file=sys.stderr, flush=True)  # noqa: T201
@@ -96,7 +110,10 @@ class Live:
             self._draw(view)
 
     def _line(self, view: SweepView, one: TrialView) -> str:
-        chosen = " ".join(f"{short}={value_text(one.settings.get(name, '–'))}" for name, short in short_names(view.searched).items())
+        chosen = " ".join(
+            f"{short}={value_text(one.settings.get(name, '–'))}"
+            for name, short in short_names(view.searched).items()
+        )
         took = duration(60 * (one.minutes or 0.0))
         if one.state == "failed":
             return f"trial {one.number}: failed after {took} ({one.reason}); {chosen}"

@@ -26,7 +26,16 @@ RESUMED = 2
 """How often a trial that something else killed is resumed by one worker, before it counts as failed."""
 PATIENCE = 600.0
 """Seconds that a process gets to save its state after SIGTERM; then it is killed."""
-_PRIVATE = ("storage", VARIABLE, "PGPASSWORD", "PGPASSFILE", "WANDB_SWEEP_ID", "WANDB_RUN_ID", "KDS_GIVEN", "KDS_GOALS")
+_PRIVATE = (
+    "storage",
+    VARIABLE,
+    "PGPASSWORD",
+    "PGPASSFILE",
+    "WANDB_SWEEP_ID",
+    "WANDB_RUN_ID",
+    "KDS_GIVEN",
+    "KDS_GOALS",
+)
 """Environment variables that are not a trial's business."""
 
 

@@ -80,7 +80,9 @@ def _value(values: dict[str, Any], name: str) -> str:
     if name not in values:
         return "not there"
     value = values[name]
-    return brief(json.dumps(value, ensure_ascii=False).replace('"', "") if isinstance(value, dict) else value, 60)
+    return brief(
+        json.dumps(value, ensure_ascii=False).replace('"', "") if isinstance(value, dict) else value, 60
+    )
 
 
 def complete(study: Study, folder: Path) -> None:
@@ -88,7 +90,10 @@ def complete(study: Study, folder: Path) -> None:
     versions: list[dict[str, Any]] = study.attributes().get(RECIPE, [])
     code = read_record(folder).get("train", {}).get("code")
     if versions and code and not versions[-1].get("complete"):
-        study.note(RECIPE, [*versions[:-1], {**versions[-1], "code": {**versions[-1]["code"], **code}, "complete": True}])
+        study.note(
+            RECIPE,
+            [*versions[:-1], {**versions[-1], "code": {**versions[-1]["code"], **code}, "complete": True}],
+        )
 
 
 def mixed(study: Study) -> str:
@@ -98,5 +103,3 @@ def mixed(study: Study) -> str:
         return ""
     names = listed([str(one) for one in sorted(v for v in versions if v is not None)])
     return f"Its trials have {len(versions)} versions of the recipe ({names}), because stale=ok was given: their scores do not compare well."
-
-

@@ -41,7 +41,13 @@ class Worker:
         self.count += 1
         self.beaten = time.monotonic()
         start = process_start(os.getpid())
-        return {"host": self.host, "machine": this_machine(), "pid": os.getpid(), "start": start, "count": self.count}
+        return {
+            "host": self.host,
+            "machine": this_machine(),
+            "pid": os.getpid(),
+            "start": start,
+            "count": self.count,
+        }
 
     def is_dead(self, other: str, attributes: Mapping[str, Any]) -> bool:
         """Return whether a worker has certainly ended, or has been silent for too long, from the study's attributes.
@@ -55,7 +61,7 @@ class Worker:
             return True
         start = process_start(sign["pid"]) if sign["machine"] == this_machine() else None
         if sign["machine"] == this_machine() and sign["start"] is not None:
-            return start != sign["start"]
+            return bool(start != sign["start"])
         count, since = self.seen.get(other, (-1, 0.0))
         if count != sign["count"]:
             self.seen[other] = (sign["count"], time.monotonic())

@@ -48,7 +48,9 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
-        self.run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "-o", options, "start")
+        self.run(
+            "pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "-o", options, "start"
+        )
 
     def stop(self) -> None:
         """Stop it at once; its connections are lost."""
@@ -56,7 +58,9 @@ class Server:
 
 
 def _programs() -> Path | None:
-    found = [path for place in PLACES for path in sorted(Path("/").glob(place[1:])) if (path / "initdb").is_file()]
+    found = [
+        path for place in PLACES for path in sorted(Path("/").glob(place[1:])) if (path / "initdb").is_file()
+    ]
     on_path = shutil.which("initdb")
     return found[-1] if found else Path(on_path).resolve().parent if on_path else None
 
@@ -88,7 +92,15 @@ def server() -> Iterator[Server]:
         if os.geteuid() == 0:
             for path in (folder, password):
                 shutil.chown(path, _owner())
-        options = ["-U", found.user, "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync", "-E", "UTF8"]
+        options = [
+            "-U",
+            found.user,
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ]
         found.run("initdb", "-D", f"{folder}/data", *options)
         found.start()
         try:

@@ -100,10 +100,20 @@ def build(root: Path, sweep: str = SWEEP) -> Path:
 
 def start(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
     """Start `python -m common sweep exp001` as a worker in the repository."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "MAKE", "KDS_"))}
-    environment = {**own, "OMP_NUM_THREADS": "1", **variables, "KDS_ROOT": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "MAKE", "KDS_"))
+    }
+    environment = {
+        **own,
+        "OMP_NUM_THREADS": "1",
+        **variables,
+        "KDS_ROOT": str(root),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     command = [sys.executable, "-m", "common", "sweep", "exp001", *arguments]
-    return subprocess.Popen(command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def sweep(root: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
