@@ -17,6 +17,9 @@ class Target:
     """Settings that work; shown when one is missing."""
     argument: str = ""
     """Name of the setting that is the command's argument; "" when the command takes none."""
+    private: str = ""
+    """Names of the settings that may hold a password: the command reads them from KDS_ and the name in capitals, because
+    everyone on the machine can see the command lines of processes."""
     before: str = ""
     """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
     module: str = "common"
@@ -59,6 +62,10 @@ TARGETS: dict[str, Target] = {
         "comp from base",
     ),
     "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
+    "sweep": Target(
+        "count jobs gpus name from track stale comp", "exp", "exp=exp002 count=20", "exp", private="storage"
+    ),
+    "sweep-report": Target("name top from comp", "exp", "exp=exp002", "exp", private="storage"),
     "smoke": Target("", "", "exp=exp002", "exp"),
     "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
