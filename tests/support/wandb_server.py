@@ -185,7 +185,7 @@ class Server:
             given = {key: value for key, value in values.items() if value is not None}
             self.runs[name] = {**self.runs.get(name, {}), **given}
             return {"upsertBucket": {"bucket": bucket, "inserted": True}}
-        if operation == "Viewer":
+        if operation in ("Viewer", "GetDefaultEntity"):
             viewer = {
                 "id": "u",
                 "entity": "me",
