@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from common.core import terminal
 from common.core.config import hyphens
@@ -42,7 +42,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def trial_table(view: SweepView, trials: Sequence[TrialView]) -> str:
+def trial_table(view: SweepView, trials: Sequence[TrialView], stream: TextIO | None = None) -> str:
     """Return the trials as a table, in this order."""
     names = short_names(view.searched)
     head = ["trial", "state", view.metric, "evaluations", "minutes", *names.values(), "host"]
@@ -54,7 +54,7 @@ def trial_table(view: SweepView, trials: Sequence[TrialView]) -> str:
                  "–" if one.minutes is None else f"{one.minutes:.1f}",
                  *(value_text(one.settings.get(name, "–")) for name in names)]  # fmt: skip
         rows.append([*cells, one.host] if several else cells)
-    return text_table(rows, DROP, COLOURS)
+    return text_table(rows, DROP, COLOURS, stream)
 
 
 def summary(view: SweepView) -> str:
@@ -127,7 +127,7 @@ class Live:
         failed = [one for one in view.trials if one.state == "failed"]
         shown = [*running, *best, *failed][:room]
         head = f"{translated(self.title)}: {summary(view)}, {duration(time.monotonic() - self.began)}"
-        text = terminal.wrapped(head, sys.stderr) + "\n" + trial_table(view, shown)
+        text = terminal.wrapped(head, sys.stderr) + "\n" + trial_table(view, shown, sys.stderr)
         self.clear()
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
