@@ -28,7 +28,7 @@ def test_the_rows_are_in_the_order_of_the_file_and_the_same_for_the_same_seed() 
     assert ids(sampled_rows(ROWS, 5, 7)) == FIVE
 
 
-FIVE = ["dev_41", "dev_99", "dev_210", "dev_246", "dev_329"]
+FIVE = ["dev_137", "dev_140", "dev_260", "dev_295", "dev_389"]
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_file() -> None:
@@ -41,16 +41,17 @@ def test_each_length_occurs_as_often_as_in_all_rows() -> None:
     assert abs(fmean(len(row.dialogue) for row in ROWS[:60]) - whole) > 150
     for seed in range(50):
         lengths = [len(row.dialogue) for row in sampled_rows(ROWS, 60, seed)]
-        assert abs(fmean(lengths) - whole) < 1.5
-        assert [sum(low <= length < low + 100 for length in lengths) for low in (50, 150, 250, 350)] == [
-            15
-        ] * 4
+        assert abs(fmean(lengths) - whole) < 6
+        for low in (50, 150, 250, 350):
+            assert 12 <= sum(low <= length < low + 100 for length in lengths) <= 18
 
 
 def test_each_row_is_chosen_equally_often() -> None:
-    counts = Counter(name for seed in range(2000) for name in ids(sampled_rows(ROWS[:20], 5, seed)))
-    assert len(counts) == 20
-    assert all(400 < count < 600 for count in counts.values())
+    """Also when the parts cannot have equal sizes: 8 of 20 are parts of two and of three."""
+    for count in (5, 8):
+        counts = Counter(name for seed in range(2000) for name in ids(sampled_rows(ROWS[:20], count, seed)))
+        assert len(counts) == 20
+        assert all(0.85 < found / (2000 * count / 20) < 1.15 for found in counts.values())
 
 
 @given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 2**31 - 1))
