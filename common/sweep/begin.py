@@ -74,10 +74,16 @@ class Asked:
 
 
 def _file(asked: Asked) -> tuple[SweepFile, Any]:
-    """Return the sweep file and the recipe's settings. Raises UserError for a name that no run can have, too."""
+    """Return the sweep file and the recipe's settings. Raises UserError for any wrong word of the command line, too."""
     if not NAME.fullmatch(asked.name):
         raise UserError(
             f"name={brief(asked.name)}: wanted at most 40 lower-case letters, digits and dots, as in name=lr.2"
+        )
+    require_choice(asked.track)
+    storage_url(asked.storage)
+    if asked.source and not asked.source.is_file():
+        raise UserError(
+            f"from={shown(asked.source)}: not there; wanted a sweep file, such as experiments/exp002/sweep.yaml."
         )
     config = config_of(asked.experiment).Config()
     path = asked.source or sweep_path(asked.experiment)
@@ -121,7 +127,6 @@ def begin(asked: Asked) -> None:
     Raises UserError for whatever would make all trials fail, before anything is written.
     """
     sweep, config = _file(asked)
-    require_choice(asked.track)
     require_optuna()
     count = _count(asked, sweep)
     gpus = require_enough(asked.jobs, asked.gpus)
