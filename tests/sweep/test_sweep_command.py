@@ -156,6 +156,8 @@ def test_a_grid_ends_when_every_combination_has_a_score(root: Path) -> None:
 
 
 def test_make_runs_a_sweep_and_shows_its_report(root: Path) -> None:
+    trained = make(root, "exp=exp001", "train")  # with other settings than any trial; it is not in the way
+    assert trained.returncode == 0, trained.stderr
     done = make(root, "exp=exp001", "sweep", "count=5", "jobs=2", "storage=file")
     assert done.returncode == 0, done.stderr
     assert "Next: make exp=exp001 sweep-report" in done.stdout
