@@ -17,15 +17,15 @@ class Target:
     """Settings that work; shown when one is missing."""
     argument: str = ""
     """Name of the setting that is the command's argument; "" when the command takes none."""
-    private: str = ""
-    """Names of the settings that may hold a password: the command reads them from KDS_ and the name in capitals, because
-    everyone on the machine can see the command lines of processes."""
     before: str = ""
     """Names of the settings of `python -m common` itself, when the other options belong to the experiment."""
     module: str = "common"
     """The module that runs; another one gets no name of a target."""
     choices: str = ""
     """The values of the setting that must be given, when a few words say all of them."""
+    private: str = ""
+    """Names of the settings that may hold a password: the command reads them from KDS_ and the name in capitals, because
+    everyone on the machine can see the command lines of processes."""
 
 
 _STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")

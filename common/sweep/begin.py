@@ -24,7 +24,15 @@ from common.sweep.gpus import require_enough
 from common.sweep.report import SweepView
 from common.sweep.rescore import rescored
 from common.sweep.run import Loop, run
-from common.sweep.storage import FILE, Storage, open_storage, require_optuna, storage_url, sweep_folder
+from common.sweep.storage import (
+    FILE,
+    Storage,
+    open_storage,
+    reachable,
+    require_optuna,
+    storage_url,
+    sweep_folder,
+)
 from common.sweep.study import Study
 from common.sweep.sweep_file import SweepFile, read_sweep, sweep_path, trial_arguments
 from common.sweep.trial import How
@@ -74,10 +82,16 @@ class Asked:
 
 
 def _file(asked: Asked) -> tuple[SweepFile, Any]:
-    """Return the sweep file and the recipe's settings. Raises UserError for a name that no run can have, too."""
+    """Return the sweep file and the recipe's settings. Raises UserError for any wrong word of the command line, too."""
     if not NAME.fullmatch(asked.name):
         raise UserError(
             f"name={brief(asked.name)}: wanted at most 40 lower-case letters, digits and dots, as in name=lr.2"
+        )
+    require_choice(asked.track)
+    storage_url(asked.storage)
+    if asked.source and not asked.source.is_file():
+        raise UserError(
+            f"from={shown(asked.source)}: not there; wanted a sweep file, such as experiments/exp002/sweep.yaml."
         )
     config = config_of(asked.experiment).Config()
     path = asked.source or sweep_path(asked.experiment)
@@ -125,7 +139,6 @@ def begin(asked: Asked) -> None:
     Raises UserError for whatever would make all trials fail, before anything is written.
     """
     sweep, config = _file(asked)
-    require_choice(asked.track)
     if asked.track == "online":
         wandb_sweep.require_online()
     else:
@@ -134,7 +147,8 @@ def begin(asked: Asked) -> None:
     gpus = require_enough(asked.jobs, asked.gpus)
     fixed = _dev_rows(asked, sweep, config)
     middle = {**fixed, **{one.name: one.at(0.5) for one in sweep.parameters}}
-    words = ["--competition", asked.competition.name, "--track", asked.track, *trial_arguments(middle)]
+    words = ["--competition", asked.competition.name, "--run", f"{asked.experiment}-{asked.name}_check"]
+    words += ["--track", asked.track, *trial_arguments(middle)]
     require_startable(
         [Planned(f"a trial of {shown(sweep.path)}", "train", asked.experiment, words, gpus or 1)]
     )
@@ -143,7 +157,7 @@ def begin(asked: Asked) -> None:
         return
     study = _open(asked, sweep, create=True)
     study.fixed.update(fixed)
-    with study.storage.locked():
+    with reachable(study.storage.name), study.storage.locked():
         version.require_same(study, version.recipe(sweep, config, asked.competition), stale=asked.stale)
     how = How(sweep, asked.competition.name, asked.folder, asked.jobs, gpus, asked.track)
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -151,26 +165,28 @@ def begin(asked: Asked) -> None:
     written: list[SweepView] = []
 
     def show(loop: Loop) -> None:
-        if loop.down is not None:
+        if not live.due():
             return
         now = report.view(study, count)
         if not written or written[-1] != now:
             report.write(asked.folder, now)
             written[:] = [now]
-        live.update(now)
+        live.update(now, {one.claim.number: one.minutes for one in loop.trials})
 
-    live.forget(report.view(study, count))
+    live.begin(report.view(study, count), f"the output of each trial is in {shown(asked.folder)}")
     try:
-        run(study, how, count, show)
+        run(study, how, count, show, live.tell)
     finally:
         live.clear()
     final = _finished(asked, study, count)
+    live.update(final, {})
+    live.clear()
     _tell(asked, final)
 
 
 def _in_wandb(asked: Asked, sweep: SweepFile, fixed: dict[str, int], count: int, gpus: int) -> None:
     """Run the sweep in W&B, and print its trials."""
-    if asked.storage:
+    if storage_url(asked.storage):
         raise UserError("track=online: W&B itself stores the sweep; leave out storage=, or leave out track=.")
     if (asked.folder / MARKER).exists():
         raise UserError(

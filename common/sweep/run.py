@@ -1,6 +1,5 @@
 """Run a sweep as one of its workers: claim trials, follow them, and go on where this or another worker was killed."""
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from common.sweep.storage import StorageDownError
 from common.sweep.study import SCORED, Study
 from common.sweep.trial import RESUMED, How, Trial
 
-log = logging.getLogger(__name__)
 TICK = 0.2
 """Seconds between two looks at the trials."""
 ASK = 2.0
@@ -35,6 +33,8 @@ class Loop:
     count: int
     show: Callable[["Loop"], None]
     """Called after each look at the trials."""
+    tell: Callable[[str], None]
+    """Prints a line above what `show` draws."""
     trials: list[Trial] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Reasons of the trials that failed in a row."""
@@ -83,7 +83,7 @@ class Loop:
                 self._note(trial, f"sweep {self.study.name}: stopped early after evaluation {stopped}")
             self.failed.clear()
         elif killed and trial.starts <= RESUMED and signals.pending() is None:
-            log.warning("%s was killed from outside (exit code %d); it is resumed.", trial.run, code)
+            self.tell(f"{trial.run} was killed from outside (exit code {code}); it is resumed.")
             trial.settle()
             trial.start()
             return
@@ -101,7 +101,7 @@ class Loop:
 
     def _lose(self, trial: Trial) -> None:
         """Stop a trial that another worker has taken over, because this one was silent for too long."""
-        log.warning("%s: another worker has taken it over; it is stopped here.", trial.run)
+        self.tell(f"{trial.run}: another worker has taken it over; it is stopped here.")
         self._wait([trial])
         self._drop(trial)
 
@@ -170,19 +170,22 @@ class Loop:
             time.sleep(TICK)
 
 
-def run(study: Study, how: How, count: int, show: Callable[[Loop], None]) -> None:
+def run(
+    study: Study, how: How, count: int, show: Callable[[Loop], None], tell: Callable[[str], None]
+) -> None:
     """Run trials until `count` of the study are scored, then return; wait for those of other workers, too.
 
     Raises Interrupted after a signal, when every trial has saved its state; UserError when FAILURES trials in a row fail,
     no GPU is free, or the storage is down for OUTAGE seconds.
     """
-    loop = Loop(study, how, count, show)
+    loop = Loop(study, how, count, show, tell)
     with signals.noted():
         try:
             while signals.pending() is None:
                 if not _looked(loop):
                     break
-                show(loop)
+                if loop.down is None:
+                    show(loop)
                 time.sleep(TICK)
         except BaseException:
             loop.stop(patient=False)
@@ -191,7 +194,6 @@ def run(study: Study, how: How, count: int, show: Callable[[Loop], None]) -> Non
             loop.stop()
             done = sum(one.state.name in SCORED for one in study.trials())
             raise Interrupted(number, f"after {done} of {count} trials; each running one saved its state")
-    show(loop)
     if len(loop.failed) >= FAILURES:
         raise UserError(
             f"sweep {study.name}: {FAILURES} trials in a row failed, so it stops. The last one: {loop.failed[-1]} Fix the cause, "
@@ -206,12 +208,12 @@ def _looked(loop: Loop) -> bool:
     except StorageDownError as error:
         if loop.down is None:
             loop.down = time.monotonic()
-            log.warning("%s Its trials go on, and so does the sweep when it is back.", error)
+            loop.tell(f"{error} The trials go on, and so does the sweep when it is back.")
         if time.monotonic() - loop.down > OUTAGE or not loop.trials:
             raise
         time.sleep(ASK)
         return True
     if loop.down is not None:
-        log.info("the storage is back.")
+        loop.tell("the storage is back.")
     loop.down = None
     return more

@@ -65,12 +65,12 @@ class Study:
             names = [one.study_name for one in self.storage.optuna.get_all_studies()]
             if self.full_name not in names and not create:
                 return False
-            self.optuna = optuna.create_study(
-                storage=self.storage.optuna,
-                study_name=self.full_name,
-                direction=direction,
-                load_if_exists=True,
-            )
+            if self.full_name in names:
+                self.optuna = optuna.load_study(study_name=self.full_name, storage=self.storage.optuna)
+            else:
+                self.optuna = optuna.create_study(
+                    study_name=self.full_name, storage=self.storage.optuna, direction=direction
+                )
             self.id = self.storage.optuna.get_study_id_from_name(self.full_name)
         return True
 

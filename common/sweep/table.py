@@ -1,11 +1,11 @@
 """Show a sweep in the terminal: a table that is redrawn while it runs, one line for each trial in a pipe, and the result."""
 
-import shutil
+import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TextIO
 
 from common.core import terminal
 from common.core.config import hyphens
@@ -42,7 +42,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def trial_table(view: SweepView, trials: Sequence[TrialView]) -> str:
+def trial_table(view: SweepView, trials: Sequence[TrialView], stream: TextIO | None = None) -> str:
     """Return the trials as a table, in this order."""
     names = short_names(view.searched)
     head = ["trial", "state", view.metric, "evaluations", "minutes", *names.values(), "host"]
@@ -54,7 +54,7 @@ def trial_table(view: SweepView, trials: Sequence[TrialView]) -> str:
                  "–" if one.minutes is None else f"{one.minutes:.1f}",
                  *(value_text(one.settings.get(name, "–")) for name in names)]  # fmt: skip
         rows.append([*cells, one.host] if several else cells)
-    return text_table(rows, DROP, COLOURS)
+    return text_table(rows, DROP, COLOURS, stream)
 
 
 def summary(view: SweepView) -> str:
@@ -77,6 +77,10 @@ def summary(view: SweepView) -> str:
     return ", ".join(parts)
 
 
+def _ended(view: SweepView) -> list[TrialView]:
+    return [one for one in view.trials if one.state in ("complete", "pruned", "failed")]
+
+
 @dataclass
 class Live:
     """What the terminal shows while a sweep runs."""
@@ -89,25 +93,34 @@ class Live:
     told: set[int] = field(default_factory=set)
     """Trials that ended before, or whose line was printed."""
 
-    def forget(self, view: SweepView) -> None:
-        """Print no line for the trials that ended before this call."""
-        self.told = {one.number for one in view.trials if one.state in ("complete", "pruned", "failed")}
+    def begin(self, view: SweepView, where: str) -> None:
+        """Print a first line, and no line later for the trials that ended before."""
+        self.told = {one.number for one in _ended(view)}
+        self.tell(f"{self.title}: {summary(view)}; {where}")
 
-    def update(self, view: SweepView) -> None:
-        """Print a line for each trial that ended, and draw the table again on a terminal."""
-        on_terminal = sys.stderr.isatty()
-        ended = [
-            one
-            for one in view.trials
-            if one.state in ("complete", "pruned", "failed") and one.number not in self.told
-        ]
-        if ended and not on_terminal:
-            for one in ended:
-                print(self._line(view, one), file=sys.stderr, flush=True)  # noqa: T201
-        self.told |= {one.number for one in ended}
-        if on_terminal and time.monotonic() - self.drawn >= REDRAW:
-            self.drawn = time.monotonic()
-            self._draw(view)
+    def due(self) -> bool:
+        """Return whether it is time for the next `update`."""
+        return time.monotonic() - self.drawn >= REDRAW
+
+    def update(self, view: SweepView, minutes: Mapping[int, float]) -> None:
+        """Draw the table again on a terminal; elsewhere print a line for each trial that ended.
+
+        `minutes`: number of a trial that runs here → minutes so far.
+        """
+        self.drawn = time.monotonic()
+        if sys.stderr.isatty():
+            running = [replace(one, minutes=minutes.get(one.number, one.minutes)) for one in view.trials]
+            self._draw(replace(view, trials=tuple(running)))
+            return
+        for one in _ended(view):
+            if one.number not in self.told:
+                self.tell(self._line(view, one))
+                self.told.add(one.number)
+
+    def tell(self, text: str) -> None:
+        """Print a line above the table."""
+        self.clear()
+        print(terminal.fitted(text, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
 
     def _line(self, view: SweepView, one: TrialView) -> str:
         chosen = " ".join(
@@ -121,13 +134,13 @@ class Live:
         return f"trial {one.number}: {how}, {view.metric} {number(one.value)}, {took}; {chosen}"
 
     def _draw(self, view: SweepView) -> None:
-        room = max(3, shutil.get_terminal_size().lines - _KEPT)
+        room = max(3, os.get_terminal_size(sys.stderr.fileno()).lines - _KEPT)
         running = [one for one in view.trials if one.state == "running"]
         best = view.ranked()[: max(1, room - len(running))]
         failed = [one for one in view.trials if one.state == "failed"]
         shown = [*running, *best, *failed][:room]
         head = f"{translated(self.title)}: {summary(view)}, {duration(time.monotonic() - self.began)}"
-        text = terminal.wrapped(head, sys.stderr) + "\n" + trial_table(view, shown)
+        text = terminal.wrapped(head, sys.stderr) + "\n" + trial_table(view, shown, sys.stderr)
         self.clear()
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

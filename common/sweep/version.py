@@ -12,6 +12,7 @@ from common.core.provenance import code_hash
 from common.data.competition import Competition
 from common.runs.record import changed_code, read_record
 from common.runs.start import NEEDED
+from common.sweep.storage import reachable
 from common.sweep.study import RECIPE, Study
 from common.sweep.sweep_file import SweepFile
 
@@ -87,13 +88,19 @@ def _value(values: dict[str, Any], name: str) -> str:
 
 def complete(study: Study, folder: Path) -> None:
     """Add the code that a trial recorded to the study's recipe: only its process knows every file that it uses."""
-    versions: list[dict[str, Any]] = study.attributes().get(RECIPE, [])
+    if study.attributes().get(RECIPE, [{}])[-1].get("complete"):
+        return
     code = read_record(folder).get("train", {}).get("code")
-    if versions and code and not versions[-1].get("complete"):
-        study.note(
-            RECIPE,
-            [*versions[:-1], {**versions[-1], "code": {**versions[-1]["code"], **code}, "complete": True}],
-        )
+    with reachable(study.storage.name), study.storage.locked():
+        versions: list[dict[str, Any]] = study.attributes().get(RECIPE, [])
+        if versions and code:
+            study.note(
+                RECIPE,
+                [
+                    *versions[:-1],
+                    {**versions[-1], "code": {**versions[-1]["code"], **code}, "complete": True},
+                ],
+            )
 
 
 def mixed(study: Study) -> str:

@@ -21,6 +21,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from common.core.ranges import DevRows
+from common.generation.config import DecodingConfig
 from common.postprocess.rules import PostprocessConfig
 from common.training.config import TrainingConfig
 
@@ -36,7 +38,9 @@ class Config:
     seconds: Annotated[float, Ge(0), Le(100)] = 0.05
     """Seconds between two evaluations."""
     fail: bool = False
+    dev_rows: DevRows = 50
     training: TrainingConfig = TrainingConfig(epochs=4)
+    decoding: DecodingConfig = DecodingConfig()
     postprocess: PostprocessConfig = PostprocessConfig()
 '''
 TRAIN = '''"""exp001, train."""
@@ -55,7 +59,8 @@ from experiments.exp001.config import Config
 
 def train(run: Run[Config]) -> None:
     how, rate, evaluations = run.config, run.config.training.learning_rate, int(run.config.training.epochs)
-    run.split("train"), run.split("dev")
+    run.split("train")
+    run.split("dev")
     if how.fail:
         raise UserError("this setting cannot be trained; choose another one.")
     metrics = run.folder / "metrics.jsonl"
@@ -72,7 +77,7 @@ def train(run: Run[Config]) -> None:
             score = peak * number / evaluations
             line = {"step": number, "train_loss": 1 / number, "score": score, "rouge_sum": score, "distinct": 1.0}
             append_line(metrics, line)
-    verified_folder.save(run.folder / "best", lambda folder: write_json(folder / "m.json", [peak]))
+    verified_folder.save(run.folder / "best", lambda folder: write_json(folder / "m.json", [int(peak > 30), 1]))
     run.finish()
 
 
@@ -98,7 +103,9 @@ def build(root: Path, sweep: str = SWEEP) -> Path:
     return root
 
 
-def start(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+def start(
+    root: Path, *arguments: str, stderr: int = subprocess.PIPE, **variables: str
+) -> "subprocess.Popen[str]":
     """Start `python -m common sweep exp001` as a worker in the repository."""
     own = {
         name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "MAKE", "KDS_"))
@@ -112,7 +119,7 @@ def start(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[st
     }
     command = [sys.executable, "-m", "common", "sweep", "exp001", *arguments]
     return subprocess.Popen(
-        command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=stderr
     )
 
 
