@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/targets.py declares which settings each target takes; common/cli/make.py turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell dev
+SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell count storage top dev
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -76,6 +76,8 @@ predict: setup ## run=expNNN[-NAME] [from=FILE to=FILE] [text="DIALOGUE"] [comp=
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
 import-adapter: setup ## from=FOLDER base=OWNER/NAME|FOLDER as=expNNN-NAME [comp=NAME] [args="--max-source-tokens 2048"]: make a run of an adapter that was trained elsewhere
 augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args="--setting value"]: make new training rows (method=? lists the methods)
+sweep: setup ## exp=expNNN [count=N] [jobs=N] [gpus=N] [storage=postgresql://HOST/DB] [name=NAME] [from=FILE] [track=…] [stale=ok] [comp=NAME]: search for the best settings by experiments/expNNN/sweep.yaml
+sweep-report: setup ## exp=expNNN [name=NAME] [top=N] [from=FILE] [storage=…] [comp=NAME]: show the best trials of a sweep, which settings matter, and how far to trust the best one
 smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in minutes; of one in seconds
 new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
@@ -94,7 +96,7 @@ register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [dev=FILE|
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce:
+data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -127,5 +129,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
 endif

@@ -36,7 +36,8 @@ _ON, _OFF = ("1", "true", "yes"), ("0", "false", "no", "")
 
 def settings(target: str) -> list[str]:
     """Return the names of the settings that a target takes; the most important ones come first."""
-    return f"{TARGETS[target].argument} {TARGETS[target].takes} {TARGETS[target].before}".split()
+    known = TARGETS[target]
+    return f"{known.argument} {known.takes} {known.before} {known.private}".split()
 
 
 def words(target: str, given: Mapping[str, str]) -> list[str]:
@@ -221,6 +222,10 @@ def main() -> None:
         _require_target(sys.argv[1])
         if sys.argv[1] == "doctor":
             _require_environment()
+        for name in TARGETS[sys.argv[1]].private.split():
+            if value := given.get(name):
+                os.environ[f"KDS_{name.upper()}"] = value
+                del os.environ[name]
         command = words(sys.argv[1], {n: v for n, v in given.items() if n in settings(sys.argv[1])})
         if command[0] == "common":  # which accepts signals again once it can end with one line
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))

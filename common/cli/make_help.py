@@ -19,7 +19,17 @@ IN_A_PIPE = 100
 GROUPS = {
     "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
-    "list": ("list", "settings", "new", "predict", "merge", "import-adapter", "smoke"),
+    "list": (
+        "list",
+        "settings",
+        "new",
+        "sweep",
+        "sweep-report",
+        "predict",
+        "merge",
+        "import-adapter",
+        "smoke",
+    ),
     "runs": ("runs", "note", "archive", "restore", "export", "import"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "validate", "register", "demo"),
@@ -128,6 +138,15 @@ SETTINGS: dict[str, Setting] = {
     "shell": Setting(
         "shell that the script is for: bash or zsh; default: your shell", "shell=zsh", ("bash", "zsh")
     ),
+    "count": Setting(
+        "number of trials with a score to reach; default: run_cap of the sweep file", "count=20"
+    ),
+    "storage": Setting(
+        "where the study is: file, or a PostgreSQL database that several machines share; also KDS_STORAGE in the environment "
+        "or in .env",
+        "storage=postgresql://db.example.org/sweeps",
+    ),
+    "top": Setting("number of best trials whose dev summaries are decoded; default 5", "top=3"),
     "weights": Setting(
         "also export the best checkpoint, so that the run can be decoded elsewhere", "weights=1", _ON
     ),
@@ -140,6 +159,17 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("import", "from"): Setting("file that make export wrote", "from=exp002.zip"),
     ("import", "comp"): Setting("competition of the run, if it is not the active one", "comp=daily_talk"),
     ("new", "exp"): Setting("name of the new experiment: exp and three digits", "exp=exp015"),
+    ("sweep", "jobs"): Setting("number of trials at the same time; default 1", "jobs=2"),
+    ("sweep", "gpus"): Setting(
+        "number of GPUs for each trial; default: 1 where there are any; 0 reserves none", "gpus=1"
+    ),
+    ("sweep", "name"): Setting("name of the sweep, and of its runs; default: sweep", "name=lr"),
+    ("sweep", "from"): Setting("sweep file; default: sweep.yaml of the experiment", "from=wide.yaml"),
+    ("sweep", "stale"): Setting(
+        "stale=ok goes on with a sweep although code, data or settings changed since", "stale=ok", ("ok",)
+    ),
+    ("sweep-report", "name"): Setting("name of the sweep; default: sweep", "name=lr"),
+    ("sweep-report", "from"): Setting("sweep file; default: sweep.yaml of the experiment", "from=wide.yaml"),
     ("smoke", "exp"): Setting("the only experiment to run; default: all of them", "exp=exp002"),
     ("train", "run"): Setting("name of a variant, which gets its own folder", "run=exp002-wide"),
     ("infer", "run"): Setting("name of a variant, as it was trained", "run=exp002-wide"),

@@ -23,6 +23,9 @@ class Target:
     """The module that runs; another one gets no name of a target."""
     choices: str = ""
     """The values of the setting that must be given, when a few words say all of them."""
+    private: str = ""
+    """Names of the settings that may hold a password: the command reads them from KDS_ and the name in capitals, because
+    everyone on the machine can see the command lines of processes."""
 
 
 _STAGE = Target("comp run track restart smoke args", "exp", "exp=exp002", "exp", "gpus nodes")
@@ -59,6 +62,10 @@ TARGETS: dict[str, Target] = {
         "comp from base",
     ),
     "augment": Target("method comp n name restart args", "method", "method=turn_drop n=200", choices=_WAYS),
+    "sweep": Target(
+        "count jobs gpus name from track stale comp", "exp", "exp=exp002 count=20", "exp", private="storage"
+    ),
+    "sweep-report": Target("name top from comp", "exp", "exp=exp002", "exp", private="storage"),
     "smoke": Target("", "", "exp=exp002", "exp"),
     "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),

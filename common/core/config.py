@@ -35,8 +35,8 @@ def leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def _converted(text: str, hint: Any) -> Any:
-    """Return the text converted to the declared type. Raises ValueError when that is impossible."""
+def converted(text: str, hint: Any) -> Any:
+    """Return the text converted to the declared type, whatever its range. Raises ValueError when that is impossible."""
     kind, _ = parts(hint)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if is_union(kind):
@@ -45,14 +45,14 @@ def _converted(text: str, hint: Any) -> Any:
         *first, last = (a for a in arguments if a is not type(None))
         for choice in first:
             with suppress(ValueError):
-                return _converted(text, choice)
-        return _converted(text, last)
+                return converted(text, choice)
+        return converted(text, last)
     if origin is typing.Literal:
         if text.strip() not in arguments:
             raise ValueError(text)
         return text.strip()
     if origin is tuple:
-        return tuple(_converted(item, arguments[0]) for item in _items(text))
+        return tuple(converted(item, arguments[0]) for item in _items(text))
     if kind is bool:
         if text.strip().lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ValueError(text)
@@ -132,7 +132,7 @@ def override(
                 raise UserError(f"--{hyphens(name)}: no value; wanted --{hyphens(name)} VALUE.")
             text = queue.pop(0)
         try:
-            value = _converted(text, hint)
+            value = converted(text, hint)
         except ValueError:
             raise UserError(
                 f"--{hyphens(name)}: found {brief(text, _SHOWN)}, wanted {described(hint)}."

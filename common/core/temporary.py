@@ -57,12 +57,12 @@ def sweep(folder: Path) -> None:
 
 def _prefix(path: Path) -> str:
     stem = path.name.encode("utf-8", "replace")[:LONGEST_STEM].decode("utf-8", "ignore")
-    machine, pid = _machine(), os.getpid()
-    return f".{stem}.{machine}-{pid}-{_start(pid) or 0}-"
+    machine, pid = this_machine(), os.getpid()
+    return f".{stem}.{machine}-{pid}-{process_start(pid) or 0}-"
 
 
 @cache
-def _machine() -> str:
+def this_machine() -> str:
     """Return 8 digits for this boot of this machine and its process namespace; _UNKNOWN where there is no /proc."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
@@ -72,7 +72,7 @@ def _machine() -> str:
     return hashlib.sha256(f"{boot}{namespace}".encode()).hexdigest()[:8]
 
 
-def _start(pid: int) -> str | None:
+def process_start(pid: int) -> str | None:
     """Return when a process started, in clock ticks since boot: a later process may get the same id.
 
     "" for a process that has ended but is still listed; None when it is not visible.
@@ -85,7 +85,7 @@ def _start(pid: int) -> str | None:
 
 
 def _is_abandoned(entry: os.DirEntry[str], machine: str, pid: int, start: str) -> bool:
-    if machine != _machine() or machine == _UNKNOWN:
+    if machine != this_machine() or machine == _UNKNOWN:
         return time.time() - entry.stat(follow_symlinks=False).st_mtime > DAYS * 86400
     try:
         os.kill(pid, 0)
@@ -93,5 +93,5 @@ def _is_abandoned(entry: os.DirEntry[str], machine: str, pid: int, start: str) -
         return True
     except PermissionError:  # it runs under another user, so perhaps only its start is hidden
         return False
-    now = _start(pid)
+    now = process_start(pid)
     return now is not None and now != start

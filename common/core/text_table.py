@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TextIO
 
 from common.core import terminal
 from common.core.language import translated
@@ -14,25 +15,28 @@ _GAP = 2
 
 
 def text_table(
-    table: Sequence[Sequence[str]], drop: Sequence[str] = (), colours: Mapping[str, str] | None = None
+    table: Sequence[Sequence[str]],
+    drop: Sequence[str] = (),
+    colours: Mapping[str, str] | None = None,
+    stream: TextIO | None = None,
 ) -> str:
     """Return the rows as aligned text with the first row underlined; cells become printable, at most 200 characters.
 
     In a terminal no line is wider than it: headers are wrapped first; long texts end in "…"; then columns are left out
     and named below the table, those of `drop` first, in its order. In a pipe nothing is left out.
-    `colours`: cell → its colour, where the terminal shows colours.
+    `colours`: cell → its colour, where the terminal shows colours. `stream`: where the table goes; default: stdout.
     """
     hues = {translated(word): colour for word, colour in (colours or {}).items()}
     drop = [translated(name) for name in drop]
     rows = [[translated(cut(cell, 200)) for cell in row] for row in table]
-    columns = terminal.width()
+    columns = terminal.width(stream)
     kept, missing = _kept(rows, drop, columns)
     rows = [[row[i] for i in kept] for row in rows]
-    text = _rendered(rows, _widths(rows, columns), hues)
+    text = _rendered(rows, _widths(rows, columns), hues, terminal.coloured(stream))
     if not missing:
         return text
     note = f"not shown at {columns} columns: {', '.join(missing)} (| cat shows everything)"
-    return f"{text}\n{terminal.fitted(note)}"
+    return f"{text}\n{terminal.fitted(note, stream)}"
 
 
 def _natural(rows: Sequence[Sequence[str]]) -> tuple[list[int], list[int], list[int]]:
@@ -98,14 +102,15 @@ def _widths(rows: Sequence[Sequence[str]], columns: int | None) -> list[int]:
     return widths
 
 
-def _rendered(rows: Sequence[Sequence[str]], widths: Sequence[int], colours: Mapping[str, str]) -> str:
+def _rendered(
+    rows: Sequence[Sequence[str]], widths: Sequence[int], colours: Mapping[str, str], show: bool
+) -> str:
     from io import StringIO
 
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    show = terminal.coloured()
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for head, wide in zip(rows[0], widths, strict=True):
         table.add_column(

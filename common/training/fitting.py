@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core.files import sha256_texts
 from common.data.rows import Row
+from common.data.sampled_rows import sampled_rows
 from common.generation.decoder import end_tokens
 from common.generation.dev_scores import dev_evaluation
 from common.generation.inference import InferSettings, require_context
@@ -59,6 +60,12 @@ def fit(
     """
     config: TrainSettings = run.config
     own, dev = run.split("train").rows, run.split("dev").rows
+    scored = sampled_rows(dev, config.dev_rows, config.seed)
+    scored_hash = ""
+    if len(scored) < len(dev):
+        ids = [row.id for row in scored]
+        run.notes["dev_rows"] = {"seed": config.seed, "of": len(dev), "ids": ids}
+        scored_hash = f"-rows{sha256_texts(ids)}"
     require_ids(tokenizer)
     require_context(model.config, config)
     if source := getattr(model, "base_source", None):
@@ -80,7 +87,7 @@ def fit(
         partial(collate, pad=tokenizer.pad_token_id),
         dev_evaluation(
             run.competition,
-            dev[: config.dev_rows],
+            scored,
             tokenizer,
             config.lengths,
             template,
@@ -90,10 +97,11 @@ def fit(
         config.training,
         run.folder,
         seed=config.seed,
-        # Include the decoding settings, because scores of summaries that were decoded differently are not comparable.
+        # Include the decoding settings and the dev dialogues: scores of summaries that were decoded differently, or of others,
+        # are not comparable.
         fingerprint=f"{run.training_key}-{config.decoding.max_new_tokens}-{config.decoding.no_repeat_ngram}"
         f"{f'-penalty{config.decoding.repetition_penalty}' if config.decoding.repetition_penalty != 1 else ''}"
-        f"{'-merged' if config.decoding.merge is True else ''}{examples_hash}",
+        f"{'-merged' if config.decoding.merge is True else ''}{examples_hash}{scored_hash}",
         save_best=lambda best, folder, weights: save_model(best, tokenizer, folder, base, weights),
         loss=partial(loss, allowed_tokens=torch.as_tensor(allowed, device=device())) if allowed else loss,
         follow=run.tracker.follow,

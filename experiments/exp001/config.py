@@ -23,7 +23,7 @@ class Config:
     candidates: Annotated[int, Ge(1), Le(256)] = 4
     """Number of candidates for each dialogue, from the strategies with the best scores on train."""
     train_rows: Annotated[int, Ge(1), Le(1_000_000)] = 1000
-    """Number of training rows on which the strategies are compared."""
+    """Number of training rows, chosen by the seed, on which the strategies are compared."""
     postprocess: PostprocessConfig = PostprocessConfig()
 
 

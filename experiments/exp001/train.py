@@ -3,6 +3,7 @@
 from common.core import verified_folder
 from common.core.files import write_json
 from common.core.progress import brief_progress
+from common.data.sampled_rows import sampled_rows
 from common.runs import Run, main
 from common.runs.scoring import score
 from experiments.exp001.config import SMOKE, Config
@@ -11,7 +12,7 @@ from experiments.exp001.strategies import STRATEGIES, extract
 
 def train(run: Run[Config]) -> None:
     """Score every strategy with every number of turns on train; save the ranking as the checkpoint."""
-    rows = run.split("train").rows[: run.config.train_rows]
+    rows = sampled_rows(run.split("train").rows, run.config.train_rows, run.config.seed)
     references = {row.id: row.summaries for row in rows}
     found = []
     most = run.config.most_turns

@@ -22,7 +22,7 @@ class Config:
     seed: Seed = 7
     vocabulary: Vocabulary = 4000
     dev_rows: DevRows = 50
-    """Number of dev dialogues that are decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     topic: bool = False
     """Whether a line before each dialogue shows a guess of its topic; needs a train file with topics."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)

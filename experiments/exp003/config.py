@@ -20,7 +20,7 @@ class Config:
 
     seed: Seed = 3
     dev_rows: DevRows = 499
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")
     training: TrainingConfig = TrainingConfig(

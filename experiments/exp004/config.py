@@ -20,7 +20,7 @@ class Config:
 
     seed: Seed = 4
     dev_rows: DevRows = 200
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     language: Text = "ko_KR"
     """mBART's token of the language of dialogues and summaries."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)

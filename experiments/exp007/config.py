@@ -21,7 +21,7 @@ class Config:
 
     seed: Seed = 7
     dev_rows: DevRows = 100
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=1536)
     base: PretrainedConfig = PretrainedConfig(
         model="Qwen/Qwen2.5-7B-Instruct",

@@ -55,7 +55,7 @@ class Config:
 
     seed: Seed = 8
     dev_rows: DevRows = 499
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     mix: MixConfig = MixConfig()
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)
     base: PretrainedConfig = PretrainedConfig(model="digit82/kobart-summarization")

@@ -23,7 +23,7 @@ class Config:
 
     seed: Seed = 9
     dev_rows: DevRows = 499
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     r_drop: Annotated[float, Ge(0), Le(100)] = 1.0
     """Weight of the divergence between two passes with different dropout; 0 turns R-Drop off."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=768)

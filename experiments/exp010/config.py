@@ -25,7 +25,7 @@ class Config:
 
     seed: Seed = 10
     dev_rows: DevRows = 60
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     source_loss: Annotated[float, Ge(0), Le(100)] = 0.2
     """Weight of the dialogue's tokens in the loss, where a summary's tokens have weight 1; 0: the loss ignores them."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)

@@ -21,7 +21,7 @@ class Config:
     seed: Seed = 11
     vocabulary: Vocabulary = 4000
     dev_rows: DevRows = 50
-    """Number of dev dialogues that are decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=512)
     model: SmallModelConfig = SmallModelConfig(width=128, layers=2, feed_forward=512, dropout=0.0)
     training: TrainingConfig = TrainingConfig(epochs=5, tokens_per_batch=2048, learning_rate=2e-3)

@@ -25,7 +25,7 @@ class Config:
 
     seed: Seed = 12
     dev_rows: DevRows = 200
-    """Number of dev dialogues decoded at each evaluation; the GPUs share them."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation; the GPUs share them."""
     r_drop: Annotated[float, Ge(0), Le(100)] = 0.0
     """Weight of the divergence between two passes with different dropout; 0 turns R-Drop off."""
     source_loss: Annotated[float, Ge(0), Le(100)] = 0.0

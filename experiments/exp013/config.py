@@ -26,7 +26,7 @@ class Config:
 
     seed: Seed = 13
     dev_rows: DevRows = 200
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=640)
     base: PretrainedConfig = PretrainedConfig(attention="sdpa")
     """The model to continue; without --model, the merged exp010 of the same competition."""

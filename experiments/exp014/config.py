@@ -21,7 +21,7 @@ class Config:
 
     seed: Seed = 14
     dev_rows: DevRows = 200
-    """Number of dev dialogues decoded at each evaluation."""
+    """Number of dev dialogues, chosen by the seed, that are decoded at each evaluation."""
     lengths: LengthConfig = LengthConfig(max_source_tokens=2048)
     base: PretrainedConfig = PretrainedConfig(
         model="Qwen/Qwen3-14B",

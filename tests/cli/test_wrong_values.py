@@ -37,6 +37,9 @@ MORE = {
     "args": ("--no-such-setting=1", "'"),
     "split": ("train",),
     "q": (" ",),
+    "count": ("0", "-1", "many"),
+    "top": ("-1", "all"),
+    "storage": ("mysql://someone:hidden@db/sweeps", "postgresql://db"),
 }
 """Other wrong values of a variable. A variable that is not here is tried with NONSENSE alone."""
 PREDICTIONS = "outputs/talk/exp001/dev/predictions.csv"

@@ -1,4 +1,4 @@
-"""Whether a run is tracked is decided before it begins; sweeps ask for settings that exist, none of them a secret."""
+"""Whether a run is tracked is decided before it begins; no setting is a secret."""
 
 import json
 import shutil
@@ -9,15 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import yaml
 
 from common.core import config
-from common.core.config import override
 from common.core.errors import UserError
-from common.core.paths import RUN_NAME
 from common.runs import experiments, wandb_log
 from common.runs.wandb_log import Tracker
-from common.runs.wandb_mode import sweep_run
 from tests.support import REPOSITORY
 from tests.support.tracked import KEY, SECRET, environment, files, run
 
@@ -109,38 +105,6 @@ def test_what_to_do_without_a_key_is_a_setting_that_the_command_takes(tmp_path: 
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
     assert ended.stderr.startswith("error: mode=online: there is no W&B key; ")
     assert ended.stderr.endswith("or use mode=offline\n")
-
-
-SWEEPS = sorted((REPOSITORY / "experiments").glob("exp*/sweep.yaml"))
-
-
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.parent.name)
-def test_a_sweep_asks_for_settings_that_exist(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the agent would put on the command line is accepted; no number is a string to YAML (as 1e-6 is)."""
-    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
-
-    experiment = path.parent.name
-    sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert (sweep["method"], sweep["metric"]) == ("bayes", {"name": "rouge_sum", "goal": "maximize"})
-    settings = import_module(f"experiments.{experiment}.config").Config()
-    for end in ("min", "max"):
-        chosen = {
-            name: {"value": given[end] if end in given else given["values"][0 if end == "min" else -1]}
-            for name, given in sweep["parameters"].items()
-        }
-        assert all(isinstance(entry["value"], int | float) for entry in chosen.values())
-        words = create_sweep_command_args({"args": chosen})["args"]
-        assert words[0].startswith("--")
-        _, changed = override(settings, words)
-        assert len(changed) == len(chosen)
-    command = sweep["command"]
-    assert f"experiments.{experiment}.train" in command
-    assert command[-1] == "${args}"
-    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
-    monkeypatch.setenv("WANDB_RUN_ID", "K3jd9S2a")
-    name = sweep_run(experiment)
-    assert name == f"{experiment}-k3jd9s2a"
-    assert RUN_NAME.fullmatch(name)
 
 
 def test_no_experiment_has_a_secret_among_its_settings() -> None:

@@ -1,0 +1,219 @@
+"""Run a sweep as one of its workers: claim trials, follow them, and go on where this or another worker was killed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.core import signals
+from common.core.errors import UserError
+from common.core.signals import Interrupted
+from common.runs import archive
+from common.sweep import gpus, version
+from common.sweep.storage import StorageDownError
+from common.sweep.study import SCORED, Study
+from common.sweep.trial import RESUMED, How, Trial
+
+TICK = 0.2
+"""Seconds between two looks at the trials."""
+ASK = 2.0
+"""Seconds between two questions for a trial while others still run the last ones."""
+OUTAGE = 600.0
+"""Seconds for which the storage may be down before the trials are stopped; they can be resumed."""
+FAILURES = 3
+"""Number of failed trials in a row after which a sweep stops: the cause is then hardly the settings of one trial."""
+
+
+@dataclass
+class Loop:
+    """The state of one worker."""
+
+    study: Study
+    how: How
+    count: int
+    show: Callable[["Loop"], None]
+    """Called after each look at the trials."""
+    tell: Callable[[str], None]
+    """Prints a line above what `show` draws."""
+    trials: list[Trial] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """Reasons of the trials that failed in a row."""
+    asked: float = float("-inf")
+    """When a trial was last asked for in vain."""
+    elsewhere: int = 0
+    """Number of trials that other workers run."""
+    down: float | None = None
+    """Since when the storage cannot be reached."""
+
+    def look(self) -> bool:
+        """Look at every trial, begin others; return whether there is anything left to wait for."""
+        self.study.beat()
+        for trial in list(self.trials):
+            self._follow(trial)
+        return self._fill() or bool(self.trials) or self.elsewhere > 0
+
+    def _follow(self, trial: Trial) -> None:
+        """Report new evaluations of a trial, stop it early, and store how it ended."""
+        number, code = trial.claim.number, trial.ended()
+        if trial.read_metrics():
+            if not self.study.owns(number):
+                self._lose(trial)
+                return
+            self.study.report(number, trial.values)
+            if trial.folder.is_dir():
+                version.complete(self.study, trial.folder)
+            if not trial.pruned and self.study.should_stop(number, trial.values, trial.judged):
+                trial.pruned = True
+            trial.judged = len(trial.values)
+        if trial.pruned and code is None:
+            trial.stop()
+        if code is not None:
+            self._end(trial, code)
+
+    def _end(self, trial: Trial, code: int) -> None:
+        number, killed = trial.claim.number, code < 0 or code > 128
+        minutes = trial.minutes
+        about: dict[str, Any] = {"minutes": minutes, "starts": trial.starts}
+        if code == 0 and trial.best is not None:
+            self.study.finish(number, "COMPLETE", trial.best, **about)
+            self.failed.clear()
+        elif trial.pruned and killed:
+            stopped = len(trial.values)
+            if self.study.finish(number, "PRUNED", trial.best, pruned_at=stopped, **about):
+                self._note(trial, f"sweep {self.study.name}: stopped early after evaluation {stopped}")
+            self.failed.clear()
+        elif killed and trial.starts <= RESUMED and signals.pending() is None:
+            self.tell(f"{trial.run} was killed from outside (exit code {code}); it is resumed.")
+            trial.settle()
+            trial.start()
+            return
+        else:
+            reason = trial.reason(code) if code else f"training wrote no {self.how.sweep.metric}"
+            self.study.finish(number, "FAIL", None, reason=reason, **about)
+            self.failed.append(f"{trial.run}: {reason}")
+        trial.settle()
+        self._drop(trial)
+
+    def _note(self, trial: Trial, text: str) -> None:
+        """Write a note that make runs shows beside the run."""
+        if (trial.folder / "run.json").exists():
+            archive.note(self.how.competition, trial.run, text)
+
+    def _lose(self, trial: Trial) -> None:
+        """Stop a trial that another worker has taken over, because this one was silent for too long."""
+        self.tell(f"{trial.run}: another worker has taken it over; it is stopped here.")
+        self._wait([trial])
+        self._drop(trial)
+
+    def _drop(self, trial: Trial) -> None:
+        trial.lent.give_back()
+        self.trials.remove(trial)
+
+    def _fill(self) -> bool:
+        """Begin trials while there is room; return whether one was begun."""
+        begun = False
+        while len(self.trials) < self.how.jobs and len(self.failed) < FAILURES:
+            if time.monotonic() - self.asked < ASK:
+                return begun
+            lent = gpus.lend(self.how.gpus)
+            if lent is None:
+                if not self.trials and not begun:
+                    raise gpus.no_gpu_left(self.how.gpus)
+                self.asked = time.monotonic()
+                return begun
+            try:
+                claim = self.study.claim(self.count)
+            except BaseException:
+                lent.give_back()
+                raise
+            if claim is None:
+                lent.give_back()
+                self.asked = time.monotonic()
+                running = [one for one in self.study.trials() if one.state.name == "RUNNING"]
+                self.elsewhere = len(running) - len(self.trials)
+                return begun
+            before = self.study.trials()[claim.number].user_attrs
+            trial = Trial(self.how, claim, self.study.run(claim.number), lent)
+            trial.seconds = 60 * before.get("minutes", 0.0)
+            self.trials.append(trial)
+            trial.read_metrics()
+            trial.judged = len(trial.values)
+            trial.start()
+            begun = True
+        if len(self.failed) >= FAILURES:
+            self.elsewhere = 0
+        return begun
+
+    def stop(self, *, patient: bool = True) -> None:
+        """Ask all trials to save their state, wait until they have, and give them up for the next call."""
+        self._wait(self.trials)
+        for trial in list(self.trials):
+            minutes = trial.minutes
+            try:
+                code = trial.ended()
+                trial.read_metrics()
+                if code == 0 and trial.best is not None:
+                    self.study.finish(
+                        trial.claim.number, "COMPLETE", trial.best, minutes=minutes, starts=trial.starts
+                    )
+                else:
+                    self.study.release(trial.claim.number, minutes=minutes, starts=trial.starts)
+            except StorageDownError:
+                if patient:
+                    raise
+            self._drop(trial)
+
+    def _wait(self, trials: list[Trial]) -> None:
+        while any(trial.ended() is None for trial in trials):
+            for trial in trials:
+                trial.stop()
+            time.sleep(TICK)
+
+
+def run(
+    study: Study, how: How, count: int, show: Callable[[Loop], None], tell: Callable[[str], None]
+) -> None:
+    """Run trials until `count` of the study are scored, then return; wait for those of other workers, too.
+
+    Raises Interrupted after a signal, when every trial has saved its state; UserError when FAILURES trials in a row fail,
+    no GPU is free, or the storage is down for OUTAGE seconds.
+    """
+    loop = Loop(study, how, count, show, tell)
+    with signals.noted():
+        try:
+            while signals.pending() is None:
+                if not _looked(loop):
+                    break
+                if loop.down is None:
+                    show(loop)
+                time.sleep(TICK)
+        except BaseException:
+            loop.stop(patient=False)
+            raise
+        if number := signals.pending():
+            loop.stop()
+            done = sum(one.state.name in SCORED for one in study.trials())
+            raise Interrupted(number, f"after {done} of {count} trials; each running one saved its state")
+    if len(loop.failed) >= FAILURES:
+        raise UserError(
+            f"sweep {study.name}: {FAILURES} trials in a row failed, so it stops. The last one: {loop.failed[-1]} Fix the cause, "
+            "then run the same command again: it goes on."
+        )
+
+
+def _looked(loop: Loop) -> bool:
+    """Return what `Loop.look` says; True while the storage is down for a short time."""
+    try:
+        more = loop.look()
+    except StorageDownError as error:
+        if loop.down is None:
+            loop.down = time.monotonic()
+            loop.tell(f"{error} The trials go on, and so does the sweep when it is back.")
+        if time.monotonic() - loop.down > OUTAGE or not loop.trials:
+            raise
+        time.sleep(ASK)
+        return True
+    if loop.down is not None:
+        loop.tell("the storage is back.")
+    loop.down = None
+    return more
