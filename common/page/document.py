@@ -24,7 +24,17 @@ SCRIPTS = (
     "numbers.js",
     "table.js",
     "chart.js",
+    "rows.js",
+    "facts.js",
+    "paired.js",
+    "views/overview.js",
     "views/runs.js",
+    "views/progress.js",
+    "views/trust.js",
+    "views/cost.js",
+    "views/curves.js",
+    "views/shares.js",
+    "views/compare.js",
     "start.js",
 )
 """Files of assets/js in the order in which they run. A view is one file, and the views are offered in this order."""
