@@ -15,6 +15,8 @@ from common.runs.experiments import describe
 from common.runs.record import read_record
 from common.runs.results import HASH, ProfileScore, Result, hardware_text, read_result
 
+REASONS = 8
+"""Maximum number of reasons that a row has."""
 Gap = Callable[[str], None]
 """Takes a sentence about something that could not be read."""
 
@@ -84,7 +86,7 @@ def _row(
         data=_data(stages) or (result.data if result else {}),
         shares=_shares(folder, stages, gap),
         note=entry.note if entry else "",
-        reasons=entry.reasons if entry else [],
+        reasons=[both(reason) for reason in entry.reasons[:REASONS]] if entry else [],
     )
 
 
