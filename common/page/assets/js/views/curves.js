@@ -24,7 +24,7 @@
     all.map((run) => page.element("label", {}, page.element("input", {type: "checkbox", id: `curve-${run}`, checked: chosen.includes(run), disabled: !chosen.includes(run) && chosen.length >= MOST,
       onchange: (event) => {
         const now = event.target.checked ? [...chosen, run] : chosen.filter((one) => one !== run);
-        page.change({runs: now.join(",") || "none"}, true);
+        page.change({runs: page.join(now) || "none"}, true);
         page.redraw(`curve-${run}`);
       }}), page.foreign(run, 60))));
 

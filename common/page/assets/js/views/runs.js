@@ -67,7 +67,7 @@
 
   const choose = (row, on) => {
     const now = page.list(page.state().params, "runs").filter((id) => id !== row.id);
-    page.change({runs: (on ? [...now, row.id] : now).join(",")}, true);
+    page.change({runs: page.join(on ? [...now, row.id] : now)}, true);
     page.redraw(`choose-${row.kind}-${row.id}`);
   };
 
@@ -89,7 +89,7 @@
         chosen.length > 0 && page.element("button", {type: "button", id: "only", class: "quiet", "aria-pressed": String(Boolean(params.get("only"))),
           onclick: () => page.change({only: params.get("only") ? "" : "1"})}, params.get("only") ? page.text("All rows") : page.text("Only selected rows")),
         chosen.length > 0 && page.element("button", {type: "button", id: "clear", class: "quiet", onclick: () => page.change({runs: "", only: ""})}, page.text("Clear")),
-        page.element("button", {type: "button", id: "curves", disabled: !runs.length, onclick: () => page.go("curves", {runs: runs.join(",")})}, page.text("Curves of selected runs")),
+        page.element("button", {type: "button", id: "curves", disabled: !runs.length, onclick: () => page.go("curves", {runs: page.join(runs)})}, page.text("Curves of selected runs")),
         page.element("button", {type: "button", id: "compare", class: "strong", disabled: runs.length !== 2,
           title: page.text("Select two runs in the table to compare them"), onclick: () => page.go("compare", {a: runs[0], b: runs[1]})}, page.text("Compare two runs"))));
   };
