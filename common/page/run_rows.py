@@ -113,7 +113,7 @@ def _about(experiment: str, result: Result | None) -> tuple[Text, Text]:
     try:
         about = describe(experiment)
         return both(about.title), both(about.model)
-    except UserError:
+    except (UserError, OSError):
         return both(result.title if result else ""), both(result.model if result else "")
 
 
