@@ -72,7 +72,8 @@ TARGETS: dict[str, Target] = {
     "register": Target(
         "pred name comp public private note", "pred name", "pred=theirs.csv name=kobart-of-may public=45.1"
     ),
-    "leaderboard": Target("comp all"),
+    "leaderboard": Target("comp all html"),
+    "report": Target("run comp", "exp", "exp=exp002", "exp"),
     "upload": Target("id comp"),
     "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
     "pick": Target("id off comp"),
@@ -86,6 +87,18 @@ TARGETS: dict[str, Target] = {
     "completion": Target("shell"),
     "format": Target(),
 }
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off", "weights")
+SWITCHES = (
+    "restart",
+    "smoke",
+    "markdown",
+    "texts",
+    "fresh",
+    "force",
+    "stemmer",
+    "all",
+    "off",
+    "weights",
+    "html",
+)
 OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 """Setting → the option of `python -m common` that it becomes, where the two have different names."""

@@ -1,1 +1,1 @@
-"""Gather what the HTML page shows, and write the page: one file without a network."""
+"""Write one self-contained HTML page of a competition's runs, submissions and examples."""

@@ -1,0 +1,60 @@
+// A sortable table. Columns: {key, title, number, value(row) → what is sorted, cell(row) → what is shown, tip, first}.
+(() => {
+  "use strict";
+
+  const TALL = 24;  // rows from which the table scrolls inside its own box, so that its header stays
+
+  // Empty values come last, in either direction.
+  page.sorted = (rows, columns, sort) => {
+    const descending = sort.startsWith("-");
+    const column = columns.find((one) => one.key === sort.replace(/^-/, ""));
+    if (!column) return rows;
+    const collator = new Intl.Collator(page.language, {numeric: true});
+    const keyed = rows.map((row) => [column.value(row), row]);
+    const missing = (value) => value === null || value === undefined || value === "" || Number.isNaN(value);
+    const compare = ([a], [b]) => {
+      if (missing(a) || missing(b)) return missing(a) - missing(b);
+      const order = typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
+      return descending ? -order : order;
+    };
+    return keyed.sort(compare).map(([, row]) => row);
+  };
+
+  // options: {caption, columns, rows, sort, onSort(sort), selected(row), attributes(row), baseline}
+  page.table = (options) => {
+    const body = page.element("tbody");
+    const heads = options.columns.map((column) => head(column, options));
+    const table = page.element("table", {},
+      page.element("caption", {}, options.caption),
+      page.element("thead", {}, page.element("tr", {}, heads)), body);
+    for (const row of page.sorted(options.rows, options.columns, options.sort || "")) {
+      const chosen = options.selected ? options.selected(row) : null;
+      body.append(page.element("tr", {
+        class: row.baseline ? "baseline" : null, "data-row": options.key ? options.key(row) : null,
+        "data-selected": chosen === null ? null : String(chosen),
+      }, options.columns.map((column) => cell(column, row))));
+    }
+    return page.element("div", {
+      class: options.rows.length > TALL ? "scroll tall" : "scroll", tabindex: "0", role: "region", "aria-label": options.label || options.caption,
+    }, table);
+  };
+
+  const kind = (column) => [column.number && "number", column.first && "first", column.kind].filter(Boolean).join(" ") || null;
+
+  const head = (column, options) => {
+    const sorted = (options.sort || "").replace(/^-/, "") === column.key;
+    const down = sorted && options.sort.startsWith("-");
+    const attributes = {scope: "col", class: kind(column), title: column.tip, "data-column": column.key};
+    if (!options.onSort || !column.value) return page.element("th", attributes, column.title);
+    // The first click on numbers shows the largest first.
+    const next = sorted ? (down ? column.key : `-${column.key}`) : column.number ? `-${column.key}` : column.key;
+    return page.element("th", {...attributes, "aria-sort": sorted ? (down ? "descending" : "ascending") : "none"},
+      page.element("button", {type: "button", onclick: () => options.onSort(next)}, column.title,
+        page.element("span", {class: "arrow", "aria-hidden": "true"}, sorted ? (down ? " ↓" : " ↑") : "")));
+  };
+
+  const cell = (column, row) =>
+    column.first
+      ? page.element("th", {scope: "row", class: kind(column)}, column.cell(row))
+      : page.element("td", {class: kind(column)}, column.cell(row));
+})();

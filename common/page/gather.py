@@ -1,0 +1,41 @@
+"""Gather what the page of a competition shows."""
+
+from datetime import UTC, datetime
+
+from common.core.provenance import git_state
+from common.data.competition import Competition
+from common.page import submission_rows
+from common.page.content import Content
+from common.page.curves import curves
+from common.page.run_rows import run_rows
+from common.page.sentences import both
+from common.runs.score_text import digits, short
+
+
+def gather(competition: Competition, only: str = "") -> Content:
+    """Return the content of the page; of one run, with the submissions that it is a member of, when `only` names it."""
+    gaps: list[str] = []
+    rows = [row for row in run_rows(competition, gaps.append) if only in ("", row.name)]
+    entries = submission_rows.entries(competition, gaps.append)
+    submissions = submission_rows.submission_rows(entries)
+    profiles = dict.fromkeys([competition.dev_profile, competition.leaderboard_profile])
+    scores = [*(row.dev for row in rows), *(row.dev for row in submissions)]
+    profiles |= dict.fromkeys(name for dev in scores for name in dev)
+    return Content(
+        competition=competition.name,
+        title=competition.title,
+        language=competition.language,
+        only=only,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=git_state()["commit"] or "",
+        profiles=[{"name": name, "short": short(name), "digits": digits(name)} for name in profiles],
+        dev_profile=competition.dev_profile,
+        site_profile=competition.leaderboard_profile,
+        goals=list(competition.goals),
+        goals_profile="rouge101" if competition.goals_metric == "rouge_sum" else competition.goals_metric,
+        runs=rows,
+        submissions=[row for row in submissions if not only or only in row.members],
+        trust=submission_rows.trust(competition, entries) if not only else [],
+        curves=curves(competition.name, [row.name for row in rows], gaps.append),
+        gaps=[both(text) for text in dict.fromkeys(gaps)],
+    )
