@@ -16,7 +16,7 @@ from common.page.sentences import page_texts
 HERE = Path(__file__).parent
 LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 """Files of vendor/ in the order in which they run; vendor.json says where they come from."""
-STYLES = ("theme.css", "page.css", "table.css", "chart.css", "print.css")
+STYLES = ("theme.css", "page.css", "table.css", "chart.css", "examples.css", "print.css")
 SCRIPTS = (
     "page.js",
     "text.js",
@@ -24,7 +24,16 @@ SCRIPTS = (
     "numbers.js",
     "table.js",
     "chart.js",
+    "packed.js",
+    "tokens.js",
+    "examples/read.js",
+    "examples/choose.js",
+    "examples/texts.js",
+    "examples/tools.js",
+    "examples/list.js",
+    "examples/detail.js",
     "views/runs.js",
+    "views/examples.js",
     "start.js",
 )
 """Files of assets/js in the order in which they run. A view is one file, and the views are offered in this order."""

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.core.errors import UserError, first_line
+from common.core.errors import UserError
 from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse, tags
 from common.data.repairs import odd_tag
 from common.data.rows import Row, SplitName, read_references, read_split
 from common.page.example_runs import Written, written
+from common.page.sentences import both
 from common.page.token_marks import free_mark, marked, rule_of
 from common.rouge import METRICS, get_profile
 from common.runs.scoring import example_scores, profiles
@@ -30,6 +31,12 @@ INVENTED, MISSING, ODD, CUT = 1, 2, 4, 8
 than #Name#, and a text that stopped at the limit of tokens."""
 STEPS = 1000
 """Number of steps between 0 and the highest score of a metric."""
+
+
+Gap = Callable[[str, str], None]
+"""Takes the name of a blend and why it is left out."""
+Blends = Callable[[SplitName, Gap], Mapping[str, Mapping[str, str]]]
+"""Returns name → id → text of the blends of a split."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +52,13 @@ class Examples:
 def gather(
     competition: Competition,
     folders: Sequence[Path],
-    blends: Callable[[SplitName], Mapping[str, Mapping[str, str]]] = lambda split: {},
+    blends: Blends | None = None,
     room: int = ROOM,
 ) -> Examples:
     """Return the dialogues that have references, with what the runs in `folders` and the blends wrote for them.
 
     Those that come first get room first; a run that does not fit loses its candidates, or is left out, and `index["gaps"]`
-    says so, as it does of files that cannot be read. `blends`: split → name → id → text.
+    says so, as it does of files that cannot be read. `blends`: those of a split.
     """
     metrics = [_metric(competition, name) for name in profiles(competition)]
     index: dict[str, Any] = {
@@ -78,7 +85,7 @@ def gather(
             try:
                 content, means = _run(competition, one, rows, references)
             except UserError as error:
-                index["gaps"].append(_gap(split, one.name, "unreadable", first_line(error)))
+                index["gaps"].append(_gap(split, one.name, "unreadable", str(error)))
                 continue
             finally:
                 bar.update()
@@ -105,8 +112,13 @@ def packed(content: Any) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
 
 
-def _gap(split: str, run: str, why: str, message: str = "") -> dict[str, str]:
-    return {"split": split, "run": run, "why": why, **({"message": message} if message else {})}
+def _gap(split: str, run: str, why: str, message: str = "") -> dict[str, Any]:
+    return {
+        "split": split,
+        "run": run,
+        "why": why,
+        **({"message": both(message)} if message else {}),
+    }
 
 
 def _metric(competition: Competition, name: str) -> dict[str, Any]:
@@ -147,12 +159,13 @@ def _dialogues(
 def _everything(
     competition: Competition,
     folders: Sequence[Path],
-    blends: Callable[[SplitName], Mapping[str, Mapping[str, str]]],
+    blends: Blends | None,
     split: SplitName,
-    gaps: list[dict[str, str]],
+    gaps: list[dict[str, Any]],
 ) -> list[Written]:
     """Return what all runs and blends wrote for a split; a run whose files cannot be read becomes a gap."""
-    found = [Written(name, texts, blend=True) for name, texts in blends(split).items()]
+    blended = blends(split, lambda name, why: gaps.append(_gap(split, name, "blend", why))) if blends else {}
+    found = [Written(name, texts, blend=True) for name, texts in blended.items()]
     bar = brief_progress(len(folders), f"read {split} examples", "run")
     for folder in folders:
         try:
@@ -162,7 +175,7 @@ def _everything(
             else:
                 found.append(one)
         except UserError as error:
-            gaps.append(_gap(split, folder.name, "unreadable", first_line(error)))
+            gaps.append(_gap(split, folder.name, "unreadable", str(error)))
         bar.update()
     bar.close()
     return found

@@ -1,4 +1,4 @@
-"""Make a repository with many runs, without any model: dialogues of daily_talk, and summaries changed by chance."""
+"""Make a repository whose runs have texts, without any model: dialogues of daily_talk, and summaries changed by chance."""
 
 import csv
 import json

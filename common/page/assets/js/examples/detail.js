@@ -31,17 +31,17 @@
           page.element("option", {value, selected: value === settings.against}, text)))),
     page.element("label", {}, page.text("Differences"),
       page.element("select", {name: "marks", onchange: (event) => update({marks: event.target.value})},
-        [["", page.text("added words")], ["edits", page.text("added and missing words")], ["none", page.text("not marked")]].map(([value, text]) =>
+        [["", page.text("extra words")], ["edits", page.text("extra and missing words")], ["none", page.text("not marked")]].map(([value, text]) =>
           page.element("option", {value, selected: value === (settings.marks === "words" ? "" : settings.marks)}, text)))),
-    settings.marks !== "none" && page.element("p", {class: "key small soft"}, page.element("ins", {}, page.text("only here")), " ",
-      settings.marks === "edits" && page.element("del", {}, page.text("missing"))));
+    settings.marks !== "none" && page.element("p", {class: "key small soft"}, page.element("ins", {}, examples.sides(settings).added), " ",
+      settings.marks === "edits" && page.element("del", {}, examples.sides(settings).lost)));
 
   const references = (row, settings) => page.element("section", {class: "references"},
     page.element("h4", {}, row.references.length > 1 ? page.text("{count} references", {count: row.references.length}) : page.text("Reference")),
-    row.references.map((reference) => page.element("p", {class: "text"}, examples.marked(reference, null, row, settings.marks))));
+    row.references.map((reference) => page.element("p", {class: "text"}, examples.marked(reference, null, row, settings))));
 
   const candidate = (one, row, run, settings, other, best) => page.element("li", {class: best ? "best" : null},
-    examples.marked(one, other(one), row, settings.marks),
+    examples.marked(one, other(one), row, settings),
     page.element("span", {class: "small faint"}, " ", examples.index.metrics.map(({profile}, place) => {
       const metric = examples.metric(profile);
       return [place > 0 && " · ", metric.short, " ", examples.show(one.scores[place], metric)];
@@ -73,11 +73,11 @@
     return page.element("section", {class: "model", "data-run": run.name},
       page.element("header", {},
         page.element("h4", {}, page.foreign(run.name, 60), run.blend && [" ", page.element("span", {class: "tag"}, page.text("blend"))]),
-        page.element("p", {class: "figure"}, examples.show(steps, metric), " ", page.element("span", {class: "small faint"}, metric.title),
+        page.element("p", {class: "figure"}, page.element("span", {class: "hidden"}, metric.title, " "), examples.show(steps, metric),
           run !== first && [" ", page.element("span", {class: `small ${gain > 0 ? "good" : gain < 0 ? "bad" : "faint"}`},
             page.signed(examples.value(gain, metric), metric.digits))])),
       examples.faults(run, row).map((fault) => page.element("p", {class: "fault"}, page.element("span", {class: "tag bad"}, fault))),
-      page.element("p", {class: "text"}, examples.marked(text, against === run ? null : other(text), row, settings.marks)),
+      page.element("p", {class: "text"}, examples.marked(text, against === run ? null : other(text), row, settings)),
       candidates(run, row, settings, other));
   };
 
@@ -106,11 +106,12 @@
     return page.element("article", {class: "detail", "aria-labelledby": "example"},
       heading(row, place, found, link),
       page.element("div", {class: "detail-body"},
-        page.element("section", {class: "card"}, page.element("h4", {}, page.text("Dialogue")), examples.dialogue(row)),
+        page.element("section", {class: "card said-before", tabindex: "0", "aria-label": page.text("Dialogue")},
+          page.element("h4", {}, page.text("Dialogue")), examples.dialogue(row)),
         page.element("div", {class: "written"},
           page.element("div", {class: "card"}, references(row, settings)),
           choices(settings, update),
-          page.element("div", {class: "side-by-side"}, runs.map((run) => summary(run, row, settings, runs))),
-          page.element("div", {class: "card"}, scores(row, runs)))));
+          page.element("div", {class: "side-by-side"}, runs.map((run) => summary(run, row, settings, runs))))),
+      page.element("div", {class: "card"}, scores(row, runs)));
   };
 })();

@@ -19,12 +19,13 @@
 
   const line = (one, settings, runs, current, link) => {
     const {row} = one;
-    const faults = runs.some((run) => run.flags[row.place]);
+    const flags = runs.reduce((all, run) => all | run.flags[row.place], 0);
     return page.element("li", {},
       page.element("a", {href: link(row.id), "data-id": row.id, class: "example", "aria-current": row.id === current ? "true" : null},
         page.element("span", {class: "head"},
           page.element("span", {class: "name"}, page.foreign(row.id, 40)),
-          faults && page.element("span", {class: "tag warn", title: page.text("a tag error or a text that was cut off")}, page.text("check")),
+          flags & ~examples.FLAGS.cut ? page.element("span", {class: "tag warn"}, page.text("tags")) : null,
+          flags & examples.FLAGS.cut ? page.element("span", {class: "tag warn"}, page.text("cut off")) : null,
           page.element("span", {class: "faint"}, page.text("{turns} turns, {speakers} speakers", {turns: row.turns.length, speakers: row.speakers.length}))),
         row.topic && page.element("span", {class: "topic"}, page.element("bdi", {}, row.topic.slice(0, 80))),
         page.element("span", {class: "scores"}, runs.map((run) => page.element("span", {class: "of-run"},

@@ -46,12 +46,17 @@
 
   const tag = {added: "ins", lost: "del"};
 
+  // What the two marks mean.
+  examples.sides = ({against}) => against
+    ? {added: page.text("not in {run}", {run: against}), lost: page.text("only in {run}", {run: against})}
+    : {added: page.text("not in the reference"), lost: page.text("only in the reference")};
+
   // A summary with its differences from another text; without one, as it is.
-  examples.marked = (text, other, row, marks) => {
-    if (!other || marks === "none" || text.text.length > 4 * LONG || other.text.length > 4 * LONG)
+  examples.marked = (text, other, row, settings) => {
+    if (!other || settings.marks === "none" || text.text.length > 4 * LONG || other.text.length > 4 * LONG)
       return page.element("bdi", {class: "summary", dir: "auto"}, folded(text.text || page.text("(empty)"), (part) => examples.tagged(part, row)));
-    const names = {added: page.text("only here"), lost: page.text("missing")};
-    return page.element("bdi", {class: "summary", dir: "auto"}, page.difference(text.pieces, other.pieces, marks === "edits").map((run) =>
+    const names = examples.sides(settings);
+    return page.element("bdi", {class: "summary", dir: "auto"}, page.difference(text.pieces, other.pieces, settings.marks === "edits").map((run) =>
       run.kind === "same"
         ? examples.tagged(run.text, row)
         : page.element(tag[run.kind], {"data-said": `[${names[run.kind]}] `, title: names[run.kind]}, examples.tagged(run.text, row))));

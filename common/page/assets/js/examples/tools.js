@@ -65,46 +65,51 @@
         page.text("Swap the first two")));
   };
 
+  const counted = (settings) => examples.FILTERS.filter((name) => name !== "q" && settings.filters[name] !== "" && settings.filters[name] !== null).length;
+
   const filters = (settings, rows, update) => {
-    const {filters: now, metric} = settings, active = examples.FILTERS.filter((name) => now[name] !== "" && now[name] !== null && name !== "q").length;
+    const {filters: now, metric} = settings, whole = (changes) => update(changes, true);
     const counts = [...new Set(rows.map((row) => row.speakers.length))].sort((a, b) => a - b);
     const topics = [...new Set(rows.map((row) => row.topic).filter(Boolean))].sort((a, b) => a.localeCompare(b, page.language)).slice(0, 1000);
     const step = metric.top === 1 ? 0.01 : 1;
     const range = (label, low, high, more) => page.element("fieldset", {class: "range"}, page.element("legend", {}, label),
       input(low, "number", now[low], update, {...more, "aria-label": page.text("{what}, at least", {what: label}), placeholder: page.text("from")}),
       input(high, "number", now[high], update, {...more, "aria-label": page.text("{what}, at most", {what: label}), placeholder: page.text("to")}));
-    return page.element("details", {class: "filters", "data-part": "filters", open: active ? true : null},
-      page.element("summary", {}, page.element("span", {class: "label"}, page.text("Filters")), " ",
-        page.element("span", {class: "tag", id: "active-filters", hidden: !active || null}, page.text("{count} active", {count: active}))),
+    return page.element("details", {class: "filters", "data-part": "filters", open: counted(settings) ? true : null},
+      page.element("summary", {}, page.element("span", {class: "label"}, page.text("Metric and filters")), " ",
+        page.element("span", {class: "tag accent"}, metric.title), " ", page.element("span", {id: "active-filters"})),
       page.element("div", {class: "tools"},
+        field(page.text("Metric"), select("metric", examples.metrics().map((one) => [one.name, one.title]), metric.name, whole)),
+        settings.runs.length > 1 && field(page.text("Score of"), select("by",
+          [["", page.text("mean of the shown")], ...settings.runs.map((run) => [run, run])], settings.by, update)),
         range(page.text("Score ({metric})", {metric: metric.title}), "from", "to", {step, min: 0, max: metric.top}),
         range(page.text("Characters of the dialogue"), "shortest", "longest", {step: 10, min: 0}),
         field(page.text("Speakers"), select("speakers", [["", page.text("any number")], ...counts.map((count) => [String(count), String(count)])],
           now.speakers === null ? "" : String(now.speakers), update)),
-        field(page.text("Tags"), select("tags", [["", page.text("any")], ["any", page.text("any error")], ["invented", page.text("invented tag")],
-          ["missing", page.text("missing tag")], ["odd", page.text("tag in another form")]], now.tags, update)),
+        field(page.text("Tags"), select("tags", [["", page.text("with or without errors")], ["any", page.text("any error")],
+          ["invented", page.text("invented tag")], ["missing", page.text("missing tag")], ["odd", page.text("tag in another form")]], now.tags, update)),
         topics.length > 0 && field(page.text("Topic"), input("topic", "search", now.topic, update, {list: "topics"})),
         topics.length > 0 && page.element("datalist", {id: "topics"}, topics.map((topic) => page.element("option", {value: topic.slice(0, 200)}))),
+        examples.splits().length > 1 && field(page.text("Split"), select("split", examples.splits().map((name) => [name, name]), settings.split,
+          ({split}) => whole({split, id: ""}))),
         page.element("label", {class: "check"}, page.element("input", {type: "checkbox", name: "cut", checked: Boolean(now.cut),
           onchange: (event) => update({cut: event.target.checked ? "1" : ""})}), page.text("cut off only")),
         page.element("button", {type: "button", class: "quiet", onclick: () =>
-          update(Object.fromEntries(examples.FILTERS.map((name) => [name, ""])), true)}, page.text("Clear filters"))));
+          whole(Object.fromEntries(examples.FILTERS.map((name) => [name, ""])))}, page.text("Clear filters"))));
+  };
+
+  // Says how many filters hold, also while the choices themselves stay as they are.
+  examples.tellFilters = (settings) => {
+    const count = counted(settings), place = document.getElementById("active-filters");
+    if (place) page.append(page.clear(place), [count > 0 && page.element("span", {class: "tag warn"},
+      count === 1 ? page.text("1 filter") : page.text("{count} filters", {count}))]);
   };
 
   // update(changes, whole): `whole` when the choices themselves look different afterwards.
-  examples.tools = (settings, rows, update) => {
-    const metrics = examples.metrics().map((one) => [one.name, one.title]);
-    const whole = (changes) => update(changes, true);
-    const several = settings.runs.length > 1;
-    return page.element("div", {class: "card example-tools"},
-      models(settings, update),
-      page.element("div", {class: "tools"},
-        field(page.text("Search"), input("q", "search", settings.filters.q, update, {placeholder: page.text("words, an id, a topic")})),
-        field(page.text("Metric"), select("metric", metrics, settings.metric.name, whole)),
-        several && field(page.text("Score of"), select("by", [["", page.text("mean of the shown")], ...settings.runs.map((run) => [run, run])], settings.by, update)),
-        examples.splits().length > 1 && field(page.text("Split"), select("split", examples.splits().map((name) => [name, name]), settings.split,
-          ({split}) => update({split, id: ""}, true)))),
+  examples.tools = (settings, rows, update) => page.element("div", {class: "card example-tools"},
+    models(settings, update),
+    page.element("div", {class: "example-row"},
       selections(settings, update),
-      filters(settings, rows, update));
-  };
+      input("q", "search", settings.filters.q, update, {placeholder: page.text("Search words, ids, topics"), "aria-label": page.text("Search words, ids, topics")})),
+    filters(settings, rows, update));
 })();

@@ -10,12 +10,13 @@
     const kinds = {
       "no predictions": (runs) => page.text("Without predictions: {runs}", {runs}),
       unreadable: (runs) => page.text("Not readable: {runs}", {runs}),
+      blend: (runs) => page.text("Blends left out: {runs}", {runs}),
       candidates: (runs) => page.text("Without candidates, as this page has no room for them: {runs}", {runs}),
       room: (runs) => page.text("Left out, as this page has no room for them: {runs}", {runs}),
     };
     const lines = Object.entries(kinds).map(([why, text]) => {
       const found = examples.index.gaps.filter((gap) => gap.why === why);
-      const named = [...new Set(found.map((gap) => gap.message || `${gap.run} (${gap.split})`))];
+      const named = [...new Set(found.map((gap) => page.both(gap.message) || `${gap.run} (${gap.split})`))];
       return named.length && page.element("li", {}, page.foreign(text(named.join("; "))));
     });
     return lines.some(Boolean) && page.element("details", {class: "card gaps"},
@@ -31,7 +32,7 @@
     const tools = page.element("div"), list = page.element("div", {class: "list"}), detail = page.element("div", {class: "one"});
     page.append(root, [
       page.element("div", {}, page.element("h2", {}, page.text("Examples")), page.element("p", {class: "intro"}, page.text(
-        "Read what each model wrote for a dialogue. Marks show words that the reference does not have, by the tokens of the metric."))),
+        "What each model wrote for a dialogue. Marks show what a summary and the reference do not share, by the tokens of the metric."))),
       gaps(), tools, page.element("div", {class: "browser"}, list, detail)]);
     const view = {root, tools, list, detail, found: [], current: null};
     draw(view, params, true);
@@ -46,6 +47,7 @@
     const link = (id) => page.link("examples", {...Object.fromEntries(page.state().params), id});
     const update = (changes, again) => changed(view, changes, again);
     if (whole) page.append(page.clear(view.tools), [unknown(settings), examples.tools(settings, rows, update)]);
+    examples.tellFilters(settings);
     view.found = examples.chosen(rows, settings, runs);
     const row = rows.find((one) => one.id === settings.id) || (matchMedia(WIDE).matches && !settings.id && view.found[0]?.row) || null;
     view.current = row && row.id;
@@ -53,13 +55,22 @@
     const top = view.list.querySelector("ol")?.scrollTop || 0;
     page.append(page.clear(view.list), examples.list(view.found, rows.length, settings, runs, view.current, link, update));
     const listed = view.list.querySelector("ol");
-    if (listed) listed.scrollTop = top;
-    listed?.querySelector("[aria-current]")?.scrollIntoView({block: "nearest"});
+    if (listed) uncovered(listed, top);
     page.append(page.clear(view.detail), [row
       ? examples.detail(row, settings, runs, view.found, link, update)
       : settings.id && page.element("p", {class: "card empty"}, page.text("There is no dialogue {id} here.", {id: settings.id.slice(0, 60)}))]);
     for (const anchor of view.root.querySelectorAll("a[data-id]")) anchor.addEventListener("click", (event) => follow(view, event));
     view.root.dataset.ready = "true";
+  };
+
+  // The list keeps its place, and moves only as far as the current line needs; the page itself does not move.
+  const uncovered = (list, top) => {
+    list.scrollTop = top;
+    const line = list.querySelector("[aria-current]");
+    if (!line) return;
+    const [outer, inner] = [list.getBoundingClientRect(), line.getBoundingClientRect()];
+    if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
+    else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
   };
 
   const unknown = (settings) => settings.unknown.length > 0 && page.element("p", {class: "notice"},
