@@ -73,7 +73,7 @@ def gather(
         try:
             rows, references = _texts(competition, split)
         except UserError as error:
-            index["gaps"].append({"split": split, "why": "unreadable", "message": first_line(error)})
+            index["gaps"].append(_gap(split, split, "unreadable", str(error)))
             continue
         block = f"texts-{split}"
         blocks[block] = packed(_dialogues(competition, rows, references))
