@@ -36,14 +36,14 @@ class Browser:
         self.resize(DESKTOP)
 
     def open(self, page: Path, fragment: str = "", *, theme: Literal["light", "dark"] = "light") -> None:
-        """Load a file from the disk, with nothing stored from earlier pages, and wait until it has drawn a view."""
+        """Load a file from the disk, with nothing stored from earlier pages, as a new visitor would see it."""
         self._messages()
         self.emulate(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}]
         )
+        self.emulate("Storage.clearDataForOrigin", origin="file://", storageTypes="local_storage")
         self.driver.get("about:blank")  # another fragment alone would not load the page again
         self.driver.get(page.as_uri() + fragment)
-        self.run("try { localStorage.clear(); } catch (error) { /* a file may have no storage */ }")
 
     def go(self, fragment: str) -> None:
         """Follow a link to another view of the page that is open."""

@@ -92,7 +92,7 @@
       if (lost) {
         const words = b.slice(j, toB).filter((piece) => piece.key !== null || /\s/.test(piece.text));
         const text = words.map((piece) => piece.text).join("").trim();
-        if (text) add("lost", `${text} `);
+        if (text) add("lost", text), add("same", " ");
       }
       for (; i < toA; i += 1) add(a[i].key === null ? "same" : "added", a[i].text);
       j = toB;

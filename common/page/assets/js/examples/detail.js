@@ -105,13 +105,12 @@
     const place = found.findIndex((one) => one.row.id === row.id);
     return page.element("article", {class: "detail", "aria-labelledby": "example"},
       heading(row, place, found, link),
-      page.element("div", {class: "detail-body"},
+      page.element("div", {class: runs.length > 2 ? "detail-body many" : "detail-body"},
         page.element("section", {class: "card said-before", tabindex: "0", "aria-label": page.text("Dialogue")},
           page.element("h4", {}, page.text("Dialogue")), examples.dialogue(row)),
         page.element("div", {class: "written"},
-          page.element("div", {class: "card"}, references(row, settings)),
-          choices(settings, update),
-          page.element("div", {class: "side-by-side"}, runs.map((run) => summary(run, row, settings, runs))))),
+          page.element("div", {class: "card"}, references(row, settings)), choices(settings, update)),
+        page.element("div", {class: "side-by-side"}, runs.map((run) => summary(run, row, settings, runs)))),
       page.element("div", {class: "card"}, scores(row, runs)));
   };
 })();

@@ -23,7 +23,7 @@
     worst: () => page.text("Worst {count}", {count: examples.TOP}),
     disagreed: () => page.text("Most disagreed {count}", {count: examples.TOP}),
     improved: () => page.text("Most improved {count}", {count: examples.TOP}),
-    worsened: () => page.text("Most worsened {count}", {count: examples.TOP}),
+    worsened: () => page.text("Largest losses {count}", {count: examples.TOP}),
   };
 
   // What the selection means with the runs that are shown.
@@ -52,7 +52,7 @@
     const change = (runs) => update({runs: runs.join(","), by: "", against: ""}, true);
     return page.element("details", {class: "models", open: settings.open || null, "data-part": "models"},
       page.element("summary", {}, page.element("span", {class: "label"}, page.text("Models")), " ",
-        settings.runs.map((run) => page.element("span", {class: "tag accent"}, page.foreign(run, 40)))),
+        settings.runs.map((run) => [page.element("span", {class: "tag accent"}, page.foreign(run, 40)), " "])),
       page.element("fieldset", {class: "choices"},
         page.element("legend", {}, page.text("Shown side by side; scores are means on {split}", {split: settings.split})),
         [...settings.runs, ...others].map((run) => page.element("label", {},
