@@ -69,6 +69,8 @@ class RunRow:
     """Whether `settings` holds every setting."""
     changed: dict[str, Any]
     """Settings that differ from the experiment's recipe."""
+    data: dict[str, str]
+    """First digits of the sha256 of each data file, by path."""
     shares: Shares
     note: str
     reasons: list[str]
@@ -133,8 +135,10 @@ class Content:
     goals_profile: str
     runs: list[RunRow]
     submissions: list[SubmissionRow]
+    reference_characters: float | None
+    """Median length of the first dev reference of each dialogue; None when the data is not here."""
     trust: list[dict[str, Any]]
-    """`dev_and_site.as_json` of the public and the private leaderboard, with `pairs` of both scores."""
+    """`dev_and_site.as_json` of the public and the private leaderboard, with the warning in both languages."""
     curves: list[Curve]
     gaps: list[Text]
     """What could not be read, and what to do about it."""

@@ -1,9 +1,12 @@
 """Gather what the page of a competition shows."""
 
 from datetime import UTC, datetime
+from statistics import median
 
+from common.core.errors import UserError
 from common.core.provenance import git_state
 from common.data.competition import Competition
+from common.data.rows import read_references
 from common.page import submission_rows
 from common.page.content import Content
 from common.page.curves import curves
@@ -35,7 +38,17 @@ def gather(competition: Competition, only: str = "") -> Content:
         goals_profile="rouge101" if competition.goals_metric == "rouge_sum" else competition.goals_metric,
         runs=rows,
         submissions=[row for row in submissions if not only or only in row.members],
+        reference_characters=_reference_characters(competition),
         trust=submission_rows.trust(competition, entries) if not only else [],
         curves=curves(competition.name, [row.name for row in rows], gaps.append),
         gaps=[both(text) for text in dict.fromkeys(gaps)],
     )
+
+
+def _reference_characters(competition: Competition) -> float | None:
+    """Return the median length of dev's first references; None when the organisers' file is not here or damaged."""
+    try:
+        references = read_references(competition, "dev")
+    except UserError:
+        return None
+    return float(median(len(texts[0]) for texts in references.values())) if references else None

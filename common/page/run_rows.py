@@ -13,7 +13,7 @@ from common.page.sentences import both
 from common.runs.catalogue import RunEntry, catalogue
 from common.runs.experiments import describe
 from common.runs.record import read_record
-from common.runs.results import ProfileScore, Result, hardware_text, read_result
+from common.runs.results import HASH, ProfileScore, Result, hardware_text, read_result
 
 Gap = Callable[[str], None]
 """Takes a sentence about something that could not be read."""
@@ -81,6 +81,7 @@ def _row(
         settings=settings or (result.settings if result else {}),
         whole=bool(settings),
         changed=result.settings if result else entry.settings if entry else {},
+        data=_data(stages) or (result.data if result else {}),
         shares=_shares(folder, stages, gap),
         note=entry.note if entry else "",
         reasons=entry.reasons if entry else [],
@@ -100,7 +101,7 @@ def _about(experiment: str, result: Result | None) -> tuple[Text, Text]:
     try:
         about = describe(experiment)
         return both(about.title), both(about.model)
-    except UserError:
+    except (UserError, OSError):
         return both(result.title if result else ""), both(result.model if result else "")
 
 
@@ -132,6 +133,11 @@ def _money(stages: Mapping[str, Any]) -> float | None:
         return sum(float(note["cost"]) + float(note.get("lost_cost", 0)) for note in used) if used else None
     except (TypeError, ValueError):
         return None
+
+
+def _data(stages: Mapping[str, Any]) -> dict[str, str]:
+    found = {path: entry["sha256"] for stage in stages.values() for path, entry in stage["data"].items()}
+    return {path: sha[:HASH] for path, sha in sorted(found.items())}
 
 
 def _shares(folder: Path, stages: Mapping[str, Any], gap: Gap) -> Shares:

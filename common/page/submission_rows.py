@@ -7,6 +7,7 @@ from common.core.errors import UserError
 from common.data.competition import Competition
 from common.page.content import Score, SubmissionRow
 from common.page.run_rows import Gap
+from common.page.sentences import both
 from common.submission import dev_and_site, ledger
 
 
@@ -74,6 +75,13 @@ def _number(value: Any) -> float | None:
 
 
 def trust(competition: Competition, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return for the public and the private leaderboard how far dev predicts it; [] without a score of the site."""
+    """Return for the public and the private leaderboard how far dev predicts it; [] without a score of the site.
+
+    Each is `dev_and_site.as_json` with its warning in both languages.
+    """
     compared = [dev_and_site.dev_against_site(competition, found, kind) for kind in dev_and_site.KINDS]
-    return [dev_and_site.as_json(one) for one in compared if one.any]
+    return [
+        {**dev_and_site.as_json(one), "warning": both(one.warning) if one.warning else None}
+        for one in compared
+        if one.any
+    ]

@@ -3,6 +3,7 @@
   "use strict";
 
   const COLOURS = 8;
+  const WIDE = 1040;  // pixels from which two charts stand side by side
   page.colour = (index) => `var(--c${(index % COLOURS) + 1})`;
 
   page.svg = (name, attributes, ...children) => {
@@ -11,10 +12,13 @@
     return page.append(made, children);
   };
 
+  const plain = (about) => [about].flat(Infinity).filter((part) => typeof part === "string").join("");
+
   // plot: options of Plot.plot. Its style elements are dropped, as the page's own styles say the same.
-  page.plot = (plot, title, description) => {
-    const width = Math.min(1120, Math.max(320, document.getElementById("main").clientWidth - (window.innerWidth < 640 ? 66 : 98)));
-    const made = Plot.plot({width, height: Math.round(Math.min(460, Math.max(280, width * 0.42))), marginLeft: 52, marginRight: 24, ...plot,
+  page.plot = (plot, title, description, columns = 1) => {
+    const main = document.getElementById("main"), style = getComputedStyle(main), room = main.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const width = Math.max(280, (columns > 1 && room >= WIDE ? (room - 24) / 2 : room) - (window.innerWidth < 640 ? 34 : 50));
+    const made = Plot.plot({width, height: Math.round(Math.min(480, Math.max(280, width * 0.42))), marginLeft: 52, marginRight: 28, marginBottom: 48, ...plot, x: {labelOffset: 42, ...plot.x},
       style: {background: "none", color: "currentColor"}, ariaLabel: title, ariaDescription: description});
     for (const style of made.querySelectorAll("style")) style.remove();
     const svg = made.tagName === "svg" ? made : made.querySelector("svg");
@@ -23,18 +27,28 @@
   };
 
   // A figure: title, what it shows, the drawing, and its numbers as a table {columns, rows}.
-  page.chart = ({title, about, plot, legend, numbers}) =>
+  page.chart = ({title, about, plot, legend, numbers, columns}) =>
     page.element("figure", {class: "chart"},
       page.element("figcaption", {}, page.element("h3", {}, title), about && page.element("p", {}, about)),
       legend && page.legend(legend),
-      plot && page.plot(plot, title, about),
+      plot && page.plot(plot, title, plain(about), columns),
       numbers && page.element("details", {}, page.element("summary", {}, page.text("Show the numbers")),
-        page.table({caption: title, columns: numbers.columns, rows: numbers.rows})));
+        page.table({caption: numbers.caption || title, columns: numbers.columns, rows: numbers.rows})));
 
   // Entries: [{label, colour: 0…}]
   page.legend = (entries) => page.element("ul", {class: "legend"}, entries.map((entry) =>
     page.element("li", {}, page.svg("svg", {width: 10, height: 10, "aria-hidden": "true"},
-      page.svg("circle", {cx: 5, cy: 5, r: 5, class: `fill-${(entry.colour % COLOURS) + 1}`})), page.foreign(entry.label, 60))));
+      entry.symbol === "diamond"
+        ? page.svg("path", {d: "M5 0 10 5 5 10 0 5Z", class: `fill-${(entry.colour % COLOURS) + 1}`})
+        : page.svg("circle", {cx: 5, cy: 5, r: 4.5, class: `fill-${(entry.colour % COLOURS) + 1}`})), page.foreign(entry.label, 60))));
+
+  // Ticks of a time axis in the page's language: days, or hours where all is within two days.
+  page.timeTicks = (times) => {
+    const [first, last] = d3.extent(times), days = (last - first) / 86400000;
+    const options = days < 2 ? {hour: "2-digit", minute: "2-digit", hour12: false} : days < 700 ? {month: "short", day: "numeric"} : {year: "numeric", month: "short"};
+    const format = new Intl.DateTimeFormat(page.language, options);
+    return (time) => format.format(time);
+  };
 
   // A small drawing of a score with its interval and floor on a scale that all rows share.
   page.miniInterval = (found, [low, high]) => {

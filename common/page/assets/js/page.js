@@ -47,6 +47,18 @@ const page = {views: {}, order: []};
     return page.element("span", {}, shown, more);
   };
 
+  page.heading = (title, intro) => page.element("div", {}, page.element("h2", {}, title), intro && page.element("p", {class: "intro"}, intro));
+
+  page.empty = (text) => page.element("div", {class: "card empty"}, page.element("p", {}, text));
+
+  // A labelled control.
+  page.field = (label, control) => page.element("label", {}, page.element("span", {}, label), control);
+
+  // Options: [[value, text], …]. The control has this id, so that it keeps the focus when the view is drawn again.
+  page.select = (id, label, options, chosen, onChange) => page.field(label,
+    page.element("select", {id, onchange: (event) => onChange(event.target.value)},
+      options.map(([value, text]) => page.element("option", {value, selected: value === chosen}, text))));
+
   // Adds a view: {title: () => text, show(root, params)}; `shown` says whether there is anything to show.
   page.addView = (name, view) => {
     page.views[name] = view;

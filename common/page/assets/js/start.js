@@ -3,6 +3,7 @@
   "use strict";
 
   const main = document.getElementById("main");
+  let shownView = page.state().view;
 
   const frame = () => {
     const {view} = page.state();
@@ -16,7 +17,7 @@
       " · ", page.text("made {time}", {time: page.time(made)})]);
     const nav = page.clear(document.getElementById("views"));
     nav.setAttribute("aria-label", page.text("Views"));
-    page.append(nav, page.order.map((name) => page.element("a", {
+    page.append(nav, page.offered().map((name) => page.element("a", {
       href: page.link(name), "aria-current": name === view ? "page" : null, "data-view": name}, page.views[name].title())));
     page.append(page.clear(document.getElementById("switches")), [language(), theme()]);
     page.append(page.clear(document.getElementById("foot")), [page.text(
@@ -28,7 +29,6 @@
     return page.element("button", {type: "button", class: "quiet", id: "language", lang: other, onclick: () => {
       page.setLanguage(other);
       draw();
-      document.getElementById("language").focus();
     }}, other === "ko" ? "한국어" : "English");
   };
 
@@ -37,8 +37,7 @@
     const next = {auto: "light", light: "dark", dark: "auto"};
     return page.element("button", {type: "button", class: "quiet", id: "theme", onclick: () => {
       page.setTheme(next[page.theme]);
-      frame();
-      document.getElementById("theme").focus();
+      draw();
     }}, names[page.theme]);
   };
 
@@ -46,7 +45,11 @@
     page.element("strong", {}, page.text("Not everything could be read")),
     page.element("ul", {}, page.data.gaps.map((gap) => page.element("li", {}, page.foreign(page.both(gap))))));
 
-  const draw = () => {
+  // `focus`: id of the element that has the focus afterwards; else the one that has it now keeps it.
+  const draw = (focus) => {
+    const held = focus || document.activeElement?.id;
+    const scrolled = document.querySelector("main .scroll");
+    const from = scrolled ? [scrolled.scrollLeft, scrolled.scrollTop] : null;
     const {view, params} = page.state();
     frame();
     page.clear(main);
@@ -54,10 +57,12 @@
     document.title = `${shown.title()} · ${page.data.title}`;
     page.append(main, [gaps()]);
     shown.show(main, params);
+    const now = document.querySelector("main .scroll");
+    if (from && now && view === shownView) [now.scrollLeft, now.scrollTop] = from;
+    if (held) document.getElementById(held)?.focus({preventScroll: true});
   };
 
   page.redraw = draw;
-  let shownView = page.state().view;
   addEventListener("hashchange", () => {
     const {view} = page.state();
     draw();

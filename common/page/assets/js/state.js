@@ -2,10 +2,13 @@
 (() => {
   "use strict";
 
+  // Views that have something to show on this page, in the order of the navigation.
+  page.offered = () => page.order.filter((name) => !page.views[name].shown || page.views[name].shown());
+
   page.state = () => {
     const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
     const known = Object.hasOwn(page.views, path);
-    return {view: known ? path : page.order[0], params: new URLSearchParams(known ? query || "" : "")};
+    return {view: known ? path : page.offered()[0], params: new URLSearchParams(known ? query || "" : "")};
   };
 
   page.link = (view, params = {}) => {

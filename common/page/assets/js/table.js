@@ -20,7 +20,7 @@
     return keyed.sort(compare).map(([, row]) => row);
   };
 
-  // options: {caption, columns, rows, sort, onSort(sort), selected(row), attributes(row), baseline}
+  // options: {caption, label, columns, rows, sort, onSort(sort, id of the button), key(row), selected(row)}
   page.table = (options) => {
     const body = page.element("tbody");
     const heads = options.columns.map((column) => head(column, options));
@@ -35,7 +35,7 @@
       }, options.columns.map((column) => cell(column, row))));
     }
     return page.element("div", {
-      class: options.rows.length > TALL ? "scroll tall" : "scroll", tabindex: "0", role: "region", "aria-label": options.label || options.caption,
+      class: options.rows.length > TALL ? "scroll tall" : "scroll", tabindex: "0", role: "region", "aria-label": options.label || (typeof options.caption === "string" ? options.caption : null),
     }, table);
   };
 
@@ -49,7 +49,7 @@
     // The first click on numbers shows the largest first.
     const next = sorted ? (down ? column.key : `-${column.key}`) : column.number ? `-${column.key}` : column.key;
     return page.element("th", {...attributes, "aria-sort": sorted ? (down ? "descending" : "ascending") : "none"},
-      page.element("button", {type: "button", onclick: () => options.onSort(next)}, column.title,
+      page.element("button", {type: "button", id: `sort-${column.key}`, onclick: () => options.onSort(next, `sort-${column.key}`)}, column.title,
         page.element("span", {class: "arrow", "aria-hidden": "true"}, sorted ? (down ? " ↓" : " ↑") : "")));
   };
 
