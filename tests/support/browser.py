@@ -88,6 +88,12 @@ class Browser:
         """Return the first element that a CSS selector finds."""
         return self.driver.find_element("css selector", selector)
 
+    def click(self, selector: str) -> None:
+        """Bring the first element that a CSS selector finds into the middle of the window, and click on it."""
+        element = self.one(selector)
+        self.run("arguments[0].scrollIntoView({block: 'center'});", element)
+        element.click()
+
     def text(self) -> str:
         """Return the visible text of the page."""
         return str(self.run("return document.body ? document.body.innerText : '';"))

@@ -111,7 +111,7 @@ def _run(
         "config": {"seed": number, "postprocess.rules": [], "postprocess.repetition_words": 3,
                    "postprocess.max_characters": None, "postprocess.min_characters": 0},
         "data": {}, "runs": {}, "code": {}, "files": {}, "checkpoint": None, "processes": 1, "notes": {}, "sources": {},
-        "git": {"commit": None, "dirty": False}, "packages": {}, "hardware": {"cpu": "test"}, "minutes": number,
+        "git": {"commit": None, "dirty": False}, "packages": {}, "hardware": {"machine": "x86_64", "cores": 2, "threads": 1, "gpus": []}, "minutes": number,
         "started": f"2026-11-{1 + number % 28:02}T12:00:00+00:00",
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps({"train": stage, "infer": stage}), encoding="utf-8")

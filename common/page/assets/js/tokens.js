@@ -32,18 +32,30 @@
     if (!tags.length) return pieces;
     const made = [];
     let place = 0, next = 0;
-    for (const piece of pieces) {
+    for (const piece of pieces.flatMap(cut(tags))) {
       const end = place + piece.text.length;
       while (next < tags.length && tags[next][1] <= place) next += 1;
       const [from, to] = tags[next] || [Infinity, Infinity];
+      const last = made[made.length - 1];
       if (place > from && end <= to) {
-        const last = made[made.length - 1];
         last.text += piece.text;
         last.key = last.text;
       } else made.push({...piece});
       place = end;
     }
     return made;
+  };
+
+  // Cuts what is no token where a tag begins or ends: " #" is a space, and the start of a tag.
+  const cut = (tags) => {
+    const edges = tags.flat();
+    let place = 0, next = 0;
+    return (piece) => {
+      const start = place, end = place += piece.text.length, inside = [start];
+      for (; next < edges.length && edges[next] < end; next += 1) if (edges[next] > inside.at(-1)) inside.push(edges[next]);
+      if (piece.key !== null) return piece;
+      return inside.map((from, number) => ({text: piece.text.slice(from - start, (inside[number + 1] ?? end) - start), key: null}));
+    };
   };
 
   // Returns [i, j] of the equal tokens of a longest common subsequence, in ascending order.
@@ -89,6 +101,7 @@
     };
     let i = 0, j = 0;
     const upTo = (toA, toB) => {
+      for (; i < toA && a[i].key === null; i += 1) add("same", a[i].text);
       if (lost) {
         const words = b.slice(j, toB).filter((piece) => piece.key !== null || /\s/.test(piece.text));
         const text = words.map((piece) => piece.text).join("").trim();
