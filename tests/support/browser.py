@@ -38,8 +38,9 @@ class Browser:
     def open(self, page: Path, fragment: str = "", *, theme: Literal["light", "dark"] = "light") -> None:
         """Load a file from the disk, with nothing stored from earlier pages, as a new visitor would see it."""
         self._messages()
+        media = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}  # what moves is hard to hit
         self.emulate(
-            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}]
+            "Emulation.setEmulatedMedia", features=[{"name": name, "value": v} for name, v in media.items()]
         )
         self.emulate("Storage.clearDataForOrigin", origin="file://", storageTypes="local_storage")
         self.driver.get("about:blank")  # another fragment alone would not load the page again
