@@ -47,6 +47,8 @@ def uploads_left(chosen: Competition) -> str:
 def leaderboard_command(name: str | None, everything: bool, as_json: bool, html: bool) -> None:
     """Show every submission of a competition, and the members of the newest one."""
     chosen = load_competition(name or active_competition())
+    if html and as_json:
+        raise click.UsageError("--html and --json exclude each other.")
     if html:
         html_page(chosen)
         return

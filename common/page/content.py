@@ -73,8 +73,8 @@ class RunRow:
     """First digits of the sha256 of each data file, by path."""
     shares: Shares
     note: str
-    reasons: list[str]
-    """Why the run is stale, failed or broken."""
+    reasons: list[Text]
+    """Why the run is stale, failed or broken; the first ones."""
 
 
 @dataclass(frozen=True)

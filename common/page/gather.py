@@ -20,7 +20,8 @@ def gather(competition: Competition, only: str = "") -> Content:
     gaps: list[str] = []
     rows = [row for row in run_rows(competition, gaps.append) if only in ("", row.name)]
     entries = submission_rows.entries(competition, gaps.append)
-    submissions = submission_rows.submission_rows(entries)
+    submissions = submission_rows.submission_rows(entries, gaps.append)
+    shown = {row.id for row in submissions}
     profiles = dict.fromkeys([competition.dev_profile, competition.leaderboard_profile])
     scores = [*(row.dev for row in rows), *(row.dev for row in submissions)]
     profiles |= dict.fromkeys(name for dev in scores for name in dev)
@@ -39,7 +40,9 @@ def gather(competition: Competition, only: str = "") -> Content:
         runs=rows,
         submissions=[row for row in submissions if not only or only in row.members],
         reference_characters=_reference_characters(competition),
-        trust=submission_rows.trust(competition, entries) if not only else [],
+        trust=submission_rows.trust(competition, [entry for entry in entries if entry["id"] in shown])
+        if not only
+        else [],
         curves=curves(competition.name, [row.name for row in rows], gaps.append),
         gaps=[both(text) for text in dict.fromkeys(gaps)],
     )

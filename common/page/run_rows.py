@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from common.core.errors import UserError
-from common.core.files import read_json, root
+from common.core.errors import UserError, first_line
+from common.core.files import read_json, root, shown
 from common.core.paths import archived_folder, outputs
 from common.data.competition import Competition
 from common.page.content import RunRow, Score, Shares, Text
@@ -15,6 +15,8 @@ from common.runs.experiments import describe
 from common.runs.record import read_record
 from common.runs.results import HASH, ProfileScore, Result, hardware_text, read_result
 
+REASONS = 8
+"""Maximum number of reasons that a row has."""
 Gap = Callable[[str], None]
 """Takes a sentence about something that could not be read."""
 
@@ -26,8 +28,15 @@ def run_rows(competition: Competition, gap: Gap) -> list[RunRow]:
     """
     found = {entry.run: entry for entry in catalogue(competition) if entry.status != "smoke"}
     results = {result.run: result for result in _results(competition.name, gap)}
-    names = dict.fromkeys([*found, *results])
-    rows = [_row(competition, name, found.get(name), results.get(name), gap) for name in names]
+    rows = []
+    for name in dict.fromkeys([*found, *results]):
+        folder = folder_of(competition.name, name)
+        stages = _record(folder)
+        try:
+            rows.append(_row(competition, folder, stages, found.get(name), results.get(name), gap))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            gap(f"{shown(folder / 'run.json')}: holds other things than a run records ({first_line(error)}).")
+            rows.append(_row(competition, folder, {}, found.get(name), results.get(name), gap))
     return sorted(rows, key=lambda row: (row.started or "", row.name), reverse=True)
 
 
@@ -46,11 +55,14 @@ def _results(competition: str, gap: Gap) -> Iterator[Result]:
 
 
 def _row(
-    competition: Competition, name: str, entry: RunEntry | None, result: Result | None, gap: Gap
+    competition: Competition,
+    folder: Path,
+    stages: Mapping[str, Any],
+    entry: RunEntry | None,
+    result: Result | None,
+    gap: Gap,
 ) -> RunRow:
-    folder = folder_of(competition.name, name)
-    stages = _record(folder)
-    experiment = result.experiment if result else name.split("-")[0]
+    experiment = result.experiment if result else folder.name.split("-")[0]
     title, model = _about(experiment, result)
     hardware = _distinct(
         [hardware_text(stage["hardware"]) for stage in stages.values() if "hardware" in stage]
@@ -59,7 +71,7 @@ def _row(
     settings = {key: value for stage in stages.values() for key, value in stage["config"].items()}
     of_result = list(result.stages.values()) if result else []
     return RunRow(
-        name=name,
+        name=folder.name,
         experiment=experiment,
         title=title,
         model=model,
@@ -84,7 +96,7 @@ def _row(
         data=_data(stages) or (result.data if result else {}),
         shares=_shares(folder, stages, gap),
         note=entry.note if entry else "",
-        reasons=entry.reasons if entry else [],
+        reasons=[both(reason) for reason in entry.reasons[:REASONS]] if entry else [],
     )
 
 
@@ -149,7 +161,7 @@ def _shares(folder: Path, stages: Mapping[str, Any], gap: Gap) -> Shares:
         except UserError as error:
             gap(str(error))
         except (KeyError, TypeError):
-            gap(f"{path.relative_to(root())}: has no diagnostics; run infer again.")
+            gap(f"{shown(path)}: has no diagnostics; run infer again.")
     numbers = {name: _number(found, name) for name in ("distinct", "characters", "copied")}
     counts = {name: None if (n := _number(found, name)) is None else int(n) for name in ("rows", "missing")}
     return Shares(

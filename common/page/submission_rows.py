@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from common.core.errors import UserError
+from common.core.errors import UserError, first_line
+from common.core.messages import brief
 from common.data.competition import Competition
 from common.page.content import Score, SubmissionRow
 from common.page.run_rows import Gap
@@ -12,22 +13,36 @@ from common.submission import dev_and_site, ledger
 
 
 def entries(competition: Competition, gap: Gap) -> list[dict[str, Any]]:
-    """Return the ledger's submissions to a competition, oldest first; [] when the ledger is damaged, which `gap` is told."""
+    """Return the ledger's submissions to a competition, oldest first. `gap` is told which lines were left out as damaged."""
+    skipped: list[str] = []
     try:
-        return [entry for entry in ledger.entries() if entry["competition"] == competition.name]
+        found = ledger.entries(skipped)
     except UserError as error:
-        gap(str(error))
-        return []
+        skipped, found = [str(error)], []
+    for message in skipped:
+        gap(message)
+    return [entry for entry in found if entry["competition"] == competition.name]
 
 
-def submission_rows(found: Sequence[Mapping[str, Any]]) -> list[SubmissionRow]:
-    """Return a row for each submission, in the same order."""
-    return [_row(entry) for entry in found]
+def submission_rows(found: Sequence[Mapping[str, Any]], gap: Gap) -> list[SubmissionRow]:
+    """Return a row for each submission, in the same order. `gap` is told of an entry that holds other things than ours."""
+    rows = []
+    for entry in found:
+        try:
+            rows.append(_row(entry))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            gap(
+                f"{ledger.LEDGER}: submission {brief(entry['id'])} is damaged ({first_line(error)}); "
+                "restore its line from git, or remove it."
+            )
+    return rows
 
 
 def _row(entry: Mapping[str, Any]) -> SubmissionRow:
     verdict, board = entry.get("verdict", {}), entry.get("lb", {})
-    members = [ledger.member_name(member) for member in entry["members"]]
+    members = [str(ledger.member_name(member)) for member in entry["members"]]
+    if not all(isinstance(found, dict) for found in (verdict, board, entry["dev"].get("blend", {}))):
+        raise TypeError("scores are no table")
     gain = {key: _number(verdict.get(key)) for key in ("difference", "low", "high")}
     return SubmissionRow(
         id=entry["id"],

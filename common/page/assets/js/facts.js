@@ -46,7 +46,7 @@
     return page.fact(page.text("Does dev predict the leaderboard?"),
       found.kendall_tau_b === null ? page.none : page.signed(found.kendall_tau_b, 2),
       found.kendall_tau_b === null
-        ? page.text("{count} of {needed} submissions with both scores that a rank correlation needs", {count: found.submissions.length, needed: found.needed})
+        ? page.text("{count} with both scores so far; a rank correlation needs {needed} submissions.", {count: found.submissions.length, needed: found.needed})
         : page.text("rank correlation over {count} submissions", {count: found.submissions.length}),
       page.element("a", {href: page.link("trust")}, page.text("dev against the leaderboard")));
   };

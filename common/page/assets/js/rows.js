@@ -58,7 +58,7 @@
       made?.registered && tag("", page.text("made elsewhere")),
       made?.stale && tag("warn", page.text("stale members")),
       status && !["trained", "result"].includes(status) &&
-        tag(["broken", "failed"].includes(status) ? "bad" : "warn", page.statusText(status), row.run.reasons.slice(0, 3).join("\n")),
+        tag(["broken", "failed"].includes(status) ? "bad" : "warn", page.statusText(status), row.run.reasons.slice(0, 3).map(page.both).join("\n")),
     ];
   };
 

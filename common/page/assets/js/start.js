@@ -12,13 +12,14 @@
     document.getElementById("skip").textContent = page.text("Skip to the content");
     const {runs, submissions, made, only} = page.data;
     page.append(page.clear(document.getElementById("about")), [
-      only ? page.text("report on {run}", {run: only}) : page.text("{runs} runs, {submissions} submissions", {
+      only ? page.text("report on {run}", {run: only}) : page.text("runs: {runs}, submissions: {submissions}", {
         runs: page.number(runs.length), submissions: page.number(submissions.length)}),
       " · ", page.text("made {time}", {time: page.time(made)})]);
     const nav = page.clear(document.getElementById("views"));
     nav.setAttribute("aria-label", page.text("Views"));
     page.append(nav, page.offered().map((name) => page.element("a", {
       href: page.link(name), "aria-current": name === view ? "page" : null, "data-view": name}, page.views[name].title())));
+    nav.querySelector("[aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
     page.append(page.clear(document.getElementById("switches")), [language(), theme()]);
     page.append(page.clear(document.getElementById("foot")), [page.text(
       "Scores come from results/, run folders and the ledger. Times are those of this device. Intervals are 95 % bootstrap intervals.")]);

@@ -32,6 +32,16 @@
     else history.replaceState(null, "", to);
   };
 
-  // A list in a parameter: names hold no comma.
-  page.list = (params, name) => (params.get(name) || "").split(",").filter((one) => one);
+  // A list in a parameter, whatever its entries contain.
+  page.join = (entries) => entries.map(encodeURIComponent).join(",");
+
+  const decoded = (text) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  };
+
+  page.list = (params, name) => (params.get(name) || "").split(",").filter((one) => one).map(decoded);
 })();

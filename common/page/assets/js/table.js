@@ -3,6 +3,7 @@
   "use strict";
 
   const TALL = 24;  // rows from which the table scrolls inside its own box, so that its header stays
+  const STEP = 60;  // rows that are made at once; the next ones follow when they come near
 
   // Empty values come last, in either direction.
   page.sorted = (rows, columns, sort) => {
@@ -20,23 +21,43 @@
     return keyed.sort(compare).map(([, row]) => row);
   };
 
+  // A text column keeps the room of a few words, however many columns there are.
   // options: {caption, label, columns, rows, sort, onSort(sort, id of the button), key(row), selected(row)}
   page.table = (options) => {
     const body = page.element("tbody");
     const heads = options.columns.map((column) => head(column, options));
     const table = page.element("table", {},
-      page.element("caption", {}, options.caption),
+      page.element("caption", {}, page.element("span", {}, options.caption)),
       page.element("thead", {}, page.element("tr", {}, heads)), body);
-    for (const row of page.sorted(options.rows, options.columns, options.sort || "")) {
-      const chosen = options.selected ? options.selected(row) : null;
-      body.append(page.element("tr", {
-        class: row.baseline ? "baseline" : null, "data-row": options.key ? options.key(row) : null,
-        "data-selected": chosen === null ? null : String(chosen),
-      }, options.columns.map((column) => cell(column, row))));
-    }
-    return page.element("div", {
+    const box = page.element("div", {
       class: options.rows.length > TALL ? "scroll tall" : "scroll", tabindex: "0", role: "region", "aria-label": options.label || (typeof options.caption === "string" ? options.caption : null),
     }, table);
+    fill(box, body, page.sorted(options.rows, options.columns, options.sort || ""), options);
+    return box;
+  };
+
+  const line = (row, options) => page.element("tr", {
+    "data-row": options.key ? options.key(row) : null, "data-selected": options.selected ? String(options.selected(row)) : null,
+  }, options.columns.map((column) => cell(column, row)));
+
+  // Makes the first rows now and the others as the reader scrolls to them; all of them before the page is printed.
+  const fill = (box, body, rows, options) => {
+    let made = 0;
+    const more = (count) => {
+      body.append(...rows.slice(made, made + count).map((row) => line(row, options)));
+      made = Math.min(rows.length, made + count);
+    };
+    more(STEP);
+    if (made === rows.length) return;
+    body.parentElement.setAttribute("aria-rowcount", rows.length + 1);
+    const watch = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      watch.disconnect();
+      more(STEP);
+      if (made < rows.length) watch.observe(body.lastElementChild);
+    }, {root: box, rootMargin: "600px"});
+    watch.observe(body.lastElementChild);
+    addEventListener("beforeprint", () => more(rows.length), {once: true});
   };
 
   const kind = (column) => [column.number && "number", column.first && "first", column.kind].filter(Boolean).join(" ") || null;

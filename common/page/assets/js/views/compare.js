@@ -16,9 +16,9 @@
     return names.map((name) => ({name, a: left[name], b: right[name], changed: JSON.stringify(left[name]) !== JSON.stringify(right[name])}));
   };
 
-  const table = (caption, rows, a, b, plain = false) => page.table({
+  const table = (caption, rows, a, b, plain) => page.table({
     caption, columns: [
-      {key: "name", title: page.text("setting"), first: true, cell: (row) => plain ? page.foreign(row.name, 80) : page.element("code", {}, page.foreign(row.name, 80))},
+      {key: "name", title: plain ? page.text("item") : page.text("setting"), first: true, cell: (row) => plain ? page.foreign(row.name, 80) : page.element("code", {}, page.foreign(row.name, 80))},
       {key: "a", title: `A: ${a.name}`, cell: (row) => shown(row.a, row.changed)},
       {key: "b", title: `B: ${b.name}`, cell: (row) => shown(row.b, row.changed)},
     ], rows,
@@ -82,12 +82,12 @@
       const all = Boolean(params.get("all"));
       page.append(root, [
         page.element("div", {class: "tools"},
-          page.select("a", page.text("A, the earlier one"), options(rows), a.id, (id) => page.change({a: id, b: b.id})),
-          page.select("b", page.text("B, the later one"), options(rows), b.id, (id) => page.change({b: id, a: a.id})),
+          page.select("a", page.text("Run A, the starting point"), options(rows), a.id, (id) => page.change({a: id, b: b.id})),
+          page.select("b", page.text("Run B, the changed one"), options(rows), b.id, (id) => page.change({b: id, a: a.id})),
           page.element("button", {type: "button", id: "swap", onclick: () => page.change({a: b.id, b: a.id})}, page.text("Swap")),
           page.element("div", {class: "end"},
-            page.element("a", {class: "button", href: page.link("curves", {runs: `${a.id},${b.id}`})}, page.text("Their curves")),
-            page.views.examples && page.element("a", {class: "button", href: page.link("examples", {runs: `${a.id},${b.id}`})}, page.text("Their summaries")))),
+            page.element("a", {class: "button", href: page.link("curves", {runs: page.join([a.id, b.id])})}, page.text("Their curves")),
+            page.views.examples && page.element("a", {class: "button", href: page.link("examples", {runs: page.join([a.id, b.id])})}, page.text("Their summaries")))),
         scores(a.run, b.run),
         page.element("div", {class: "tools"}, page.element("button", {type: "button", id: "all", "aria-pressed": String(all), onclick: () => page.change({all: all ? "" : "1"})},
           all ? page.text("Show only the settings that differ") : page.text("Show all settings"))),

@@ -24,7 +24,7 @@
     all.map((run) => page.element("label", {}, page.element("input", {type: "checkbox", id: `curve-${run}`, checked: chosen.includes(run), disabled: !chosen.includes(run) && chosen.length >= MOST,
       onchange: (event) => {
         const now = event.target.checked ? [...chosen, run] : chosen.filter((one) => one !== run);
-        page.change({runs: now.join(",") || "none"}, true);
+        page.change({runs: page.join(now) || "none"}, true);
         page.redraw(`curve-${run}`);
       }}), page.foreign(run, 60))));
 
@@ -87,10 +87,10 @@
         page.element("div", {class: "card stack"}, picker(all, chosen), page.element("div", {class: "tools"},
           page.select("measure", page.text("Measure"), names.map((name) => [name, measureText(name)]), measure, (value) => page.change({measure: value})),
           page.select("axis", page.text("Horizontal axis"), [["", page.text("steps")], ["part", page.text("part of the training")]], relative ? "part" : "", (x) => page.change({x})))),
-        without.length > 0 && page.element("p", {class: "notice"}, page.text("No training is recorded of: {runs}.", {runs: without.join(", ")})),
+        without.length > 0 && page.element("p", {class: "notice"}, page.text("No training is recorded for: {runs}.", {runs: without.join(", ")})),
         chosen.length > 0
           ? [page.chart({title: measureText(measure), legend: chosen.map((label, colour) => ({label, colour})), plot: plot(chosen, measure, relative)}), table(chosen)]
-          : page.empty(page.text("Choose at least one run.")),
+          : page.empty(page.text("Select at least one run.")),
       ]);
     },
   });

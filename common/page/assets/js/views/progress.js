@@ -12,7 +12,9 @@
   };
 
   const plot = (found, records, profile, goals) => {
-    const ends = d3.extent(found, (point) => point.time), last = new Date(Math.max(ends[1], new Date(page.data.made)));
+    const ends = d3.extent(found, (point) => point.time);
+    // The line goes on a little, as the best score still stands.
+    const last = new Date(+ends[1] + Math.max(60000, (ends[1] - ends[0]) * 0.04));
     const line = [...records, {time: last, score: records.at(-1).score}];
     const floor = found.map((point) => point.row.dev[profile].floor).find((value) => value !== null);
     return {

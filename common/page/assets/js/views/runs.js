@@ -23,8 +23,8 @@
       {key: "name", title: page.text("name"), first: true, value: (row) => row.name, cell: (row) => name(row, chosen)},
       {key: "score", title: title("dev", page.profile(profile).short), number: true, value: (row) => score(row),
         cell: (row) => scoreCell(row.dev[profile], profile)},
-      {key: "range", title: title(page.text("interval"), page.text("and floor")), cell: (row) => row.dev[profile] ? page.miniInterval(row.dev[profile], scale) : ""},
-      {key: "over", title: title(page.text("over"), page.text("floor")), number: true, value: (row) => page.over(row.dev[profile]), cell: (row) => page.overText(row.dev[profile], profile)},
+      {key: "range", title: page.text("interval and floor"), kind: "narrow", cell: (row) => row.dev[profile] ? page.miniInterval(row.dev[profile], scale) : ""},
+      {key: "over", title: page.text("over floor"), number: true, value: (row) => page.over(row.dev[profile]), cell: (row) => page.overText(row.dev[profile], profile)},
       ...settings(chosen),
       ...others.map((one) => ({key: one.name, title: title("dev", one.short), number: true, value: (row) => score(row, one.name),
         tip: page.text("Below the score: its 95 % interval, and the difference from the floor"),
@@ -33,11 +33,10 @@
         value: (row) => row.test[site]?.score ?? null, cell: (row) => scoreCell(row.test[site], site)},
       ...[["public", page.text("public")], ["private", page.text("private")]].map(([board, text]) => some((row) => row.submission?.[board]) && {key: board, number: true,
         title: title(page.text("site"), text), value: (row) => row.submission?.[board] ?? null, cell: (row) => page.score(row.submission?.[board], site)}),
-      some((row) => row.minutes) && {key: "minutes", title: page.text("duration"), number: true, value: (row) => row.minutes, cell: (row) => page.minutes(row.minutes)},
+      some((row) => row.minutes) && {key: "minutes", title: page.text("duration, hardware"), value: (row) => row.minutes, cell: (row) => [
+        page.minutes(row.minutes), row.run?.hardware && page.element("span", {class: "under"}, page.foreign(row.run.hardware, 80))]},
       some((row) => row.run?.money) && {key: "money", title: page.text("API cost"), number: true, value: (row) => row.run?.money ?? null, cell: (row) => page.money(row.run?.money)},
-      {key: "time", title: page.text("time"), value: (row) => row.time, kind: "nowrap", cell: (row) => page.time(row.time)},
-      {key: "hardware", title: page.text("hardware, commit"), value: (row) => row.run?.hardware, cell: (row) => [
-        row.run?.hardware && page.element("span", {class: "small"}, page.foreign(row.run.hardware, 80)),
+      {key: "time", title: page.text("time, commit"), value: (row) => row.time, kind: "nowrap", cell: (row) => [page.time(row.time),
         page.element("code", {class: "under", title: row.source.dirty ? page.text("with uncommitted changes") : null}, page.commit(row.source))]},
     ].filter(Boolean);
   };
@@ -57,7 +56,7 @@
     const id = `choose-${row.kind}-${row.id}`;
     const changed = row.run ? Object.entries(row.run.changed).map(([key, value]) => `${key.split(".").pop()}=${page.value(value)}`).join(", ") : "";
     return page.element("div", {class: "pick"},
-      page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("choose {name}", {name: row.name}),
+      page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("select {name}", {name: row.name}),
         onchange: (event) => choose(row, event.target.checked)}),
       page.element("div", {},
         page.element("span", {class: "name"}, page.foreign(row.name, 60)), " ", page.tags(row),
@@ -68,7 +67,7 @@
 
   const choose = (row, on) => {
     const now = page.list(page.state().params, "runs").filter((id) => id !== row.id);
-    page.change({runs: (on ? [...now, row.id] : now).join(",")}, true);
+    page.change({runs: page.join(on ? [...now, row.id] : now)}, true);
     page.redraw(`choose-${row.kind}-${row.id}`);
   };
 
@@ -88,11 +87,11 @@
       page.select("profile", page.text("Metric"), page.data.profiles.map((one) => [one.name, one.short]), profile, (value) => page.change({profile: value})),
       page.element("div", {class: "end"},
         chosen.length > 0 && page.element("button", {type: "button", id: "only", class: "quiet", "aria-pressed": String(Boolean(params.get("only"))),
-          onclick: () => page.change({only: params.get("only") ? "" : "1"})}, params.get("only") ? page.text("Show all rows") : page.text("Show only the chosen")),
-        chosen.length > 0 && page.element("button", {type: "button", id: "clear", class: "quiet", onclick: () => page.change({runs: "", only: ""})}, page.text("Clear the choice")),
-        page.element("button", {type: "button", id: "curves", disabled: !runs.length, onclick: () => page.go("curves", {runs: runs.join(",")})}, page.text("Curves of the chosen")),
+          onclick: () => page.change({only: params.get("only") ? "" : "1"})}, params.get("only") ? page.text("All rows") : page.text("Only selected rows")),
+        chosen.length > 0 && page.element("button", {type: "button", id: "clear", class: "quiet", onclick: () => page.change({runs: "", only: ""})}, page.text("Clear")),
+        page.element("button", {type: "button", id: "curves", disabled: !runs.length, onclick: () => page.go("curves", {runs: page.join(runs)})}, page.text("Curves of selected runs")),
         page.element("button", {type: "button", id: "compare", class: "strong", disabled: runs.length !== 2,
-          title: page.text("Choose two runs in the table to compare them"), onclick: () => page.go("compare", {a: runs[0], b: runs[1]})}, page.text("Compare two"))));
+          title: page.text("Select two runs in the table to compare them"), onclick: () => page.go("compare", {a: runs[0], b: runs[1]})}, page.text("Compare two runs"))));
   };
 
   const table = (params, profile, chosen) => {
@@ -121,7 +120,7 @@
       const chosen = page.chosen(params);
       const place = page.element("div", {id: "runs-table"});
       const refresh = () => page.append(page.clear(place), [table(page.state().params, profile, chosen)]);
-      page.append(root, [page.heading(page.text("Runs"), page.text("Every experiment and submission. Choose rows to see the settings in which they differ.")),
+      page.append(root, [page.heading(page.text("Runs"), page.text("Every experiment and submission. Select rows to see the settings in which they differ.")),
         page.facts(profile), tools(params, profile, chosen, refresh), place]);
       refresh();
     },

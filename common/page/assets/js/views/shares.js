@@ -50,8 +50,8 @@
       const reference = page.data.reference_characters;
       page.append(root, [
         page.table({
-          caption: reference ? page.text("Dev predictions of {count} runs. References have {length} characters in the median: the mark in the bar of the length.", {count: page.number(rows.length), length: page.number(reference)})
-            : page.text("Dev predictions of {count} runs.", {count: page.number(rows.length)}),
+          caption: reference ? page.text("Dev predictions, runs: {count}. References have a median of {length} characters, which is the mark in the bars of the length.", {count: page.number(rows.length), length: page.number(reference)})
+            : page.text("Dev predictions, runs: {count}", {count: page.number(rows.length)}),
           columns: columns(rows), rows, sort: params.get("sort") || "-score", onSort: (sort, id) => { page.change({sort}, true); page.redraw(id); }, key: (row) => row.id,
         }),
         page.element("dl", {class: "meanings card"}, measures().map((one) => [page.element("dt", {}, one.title), page.element("dd", {}, one.unit)])),

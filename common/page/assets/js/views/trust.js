@@ -16,6 +16,7 @@
     if (tau === null) return [page.text("Not known yet"), page.text("All scores of one side are the same, so there is no order to compare.")];
     if (low === null) return [page.text("Too few to say"), page.text("An interval of the correlation needs 5 submissions.")];
     if (low > 0) return [page.text("Yes"), page.text("Dev orders the submissions as the site does: the whole interval of the correlation is above 0.")];
+    if (found.high < 0) return [page.text("No"), page.text("Dev orders the submissions against the site: look for an error in the scores or in the split.")];
     return [page.text("Not shown"), page.text("The interval of the correlation includes 0: small differences on dev say little about the site.")];
   };
 
