@@ -1,7 +1,7 @@
 """Read what a run wrote for the dialogues of a split: its predictions, and its candidates with the same post-processing."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,3 +60,13 @@ def written(competition: Competition, folder: Path, split: SplitName) -> Written
                     texts.setdefault(one.text, one)
             others[name] = list(texts.values())
     return Written(folder.name, predictions, others, frozenset(cut))
+
+
+def _rule(folder: Path, limit: int) -> Callable[[str], str]:
+    """Return the post-processing of a run. Raises UserError when its record does not say it."""
+    settings = read_record(folder).get("infer", {}).get("config", {})
+    if not isinstance(settings.get("postprocess.rules"), list):
+        raise UserError(
+            f"{shown(folder / 'run.json')}: no record of the rules of inference; infer {folder.name} again."
+        )
+    return apply_recorded(settings, limit)

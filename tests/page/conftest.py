@@ -1,5 +1,6 @@
 """Define the browser that the tests of the page share, and the pages that they look at; each is made once in a worker."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from common.data.competition_file import load_competition
 from common.page.build import write_page
-from tests.support import page_texts
+from tests.support import REPOSITORY, page_texts, page_world
 from tests.support.browser import DESKTOP, Browser, started
 
 
@@ -42,6 +43,18 @@ def talk_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def talk(talk_root: Path) -> Path:
     """The page of `talk_root`."""
     return talk_root / "outputs" / page_texts.COMPETITION / "page.html"
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything that it can show: 12 runs, 8 submissions, curves, and the texts of the first four runs."""
+    root = tmp_path_factory.mktemp("whole")
+    shutil.copytree(
+        REPOSITORY / "competitions" / page_world.COMPETITION, root / "competitions" / page_world.COMPETITION
+    )
+    for number, run in enumerate(page_world.write(root, 12, 8)[:4]):
+        page_texts.add_texts(root, page_world.COMPETITION, run.name, number)
+    return _write(root, page_world.COMPETITION)
 
 
 def _write(root: Path, competition: str) -> Path:

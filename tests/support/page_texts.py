@@ -125,3 +125,20 @@ def _csv(path: Path, rows: Sequence[Talk], *, answers: bool) -> None:
         writer.writerow(header)
         for row in rows:
             writer.writerow([row.id, row.dialogue, row.summary, row.topic][: len(header)])
+
+
+def add_texts(root: Path, competition: str, run: str, number: int) -> None:
+    """Give a run dev predictions: the first references, the more changed the higher the number; no candidates."""
+    path = root / "competitions" / competition / "data" / "dev.csv"
+    chance = random.Random(number)
+    with path.open(encoding="utf-8", newline="") as file:
+        texts = {row["fname"]: row["summary"] for row in csv.DictReader(file)}
+    words = sorted({word for text in texts.values() for word in text.split()})
+    folder = root / "outputs" / competition / run / "dev"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(("fname", "summary"))
+        writer.writerows(
+            (name, changed(text, 0.1 + 0.1 * number, words, chance)) for name, text in texts.items()
+        )

@@ -7,7 +7,7 @@
   const SHOWN = 2;  // runs that are shown when the address names none
   const splits = new Map(), runs = new Map();
 
-  const examples = page.examples = {index: page.data.examples || {splits: {}, metrics: [], gaps: [], tokens: "whitespace"}};
+  const examples = page.examples = {index: {splits: {}, metrics: [], gaps: [], tokens: "whitespace", ...page.data.examples}};
 
   examples.FLAGS = {invented: INVENTED, missing: MISSING, odd: ODD, cut: CUT};
 
@@ -39,6 +39,12 @@
   examples.runs = (split) => {
     const found = examples.index.splits[split].runs, {profile} = examples.index;
     return Object.keys(found).sort((a, b) => found[b].means[profile] - found[a].means[profile]);
+  };
+
+  // Whether all of these runs and blends have texts on the first split.
+  examples.has = (names) => {
+    const [split] = examples.splits();
+    return Boolean(split) && names.every((name) => Object.hasOwn(examples.index.splits[split].runs, name));
   };
 
   // The runs to begin with: the two best, the better one last, so that "improved" goes from the one to the other.

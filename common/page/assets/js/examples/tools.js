@@ -49,7 +49,7 @@
   const models = (settings, update) => {
     const all = examples.runs(settings.split), others = all.filter((run) => !settings.runs.includes(run));
     const toggled = (run, on) => (on ? [...settings.runs, run] : settings.runs.filter((one) => one !== run));
-    const change = (runs) => update({runs: runs.join(","), by: "", against: ""}, true);
+    const change = (runs) => update({runs: page.join(runs), by: "", against: ""}, true);
     return page.element("details", {class: "models", open: settings.open || null, "data-part": "models"},
       page.element("summary", {}, page.element("span", {class: "label"}, page.text("Models")), " ",
         settings.runs.map((run) => [page.element("span", {class: "tag accent"}, page.foreign(run, 40)), " "])),

@@ -25,25 +25,25 @@
 
   const show = (root, params) => {
     if (!examples.splits().some((split) => examples.runs(split).length)) {
-      page.append(root, [page.element("h2", {}, page.text("Examples")),
-        page.element("p", {class: "card empty"}, page.text("No run has predictions for dialogues with references yet.")), gaps()]);
+      page.append(root, [page.heading(page.text("Examples")),
+        page.empty(page.text("No run has predictions for dialogues with references yet.")), gaps()]);
       return;
     }
     const tools = page.element("div"), list = page.element("div", {class: "list"}), detail = page.element("div", {class: "one"});
-    page.append(root, [
-      page.element("div", {}, page.element("h2", {}, page.text("Examples")), page.element("p", {class: "intro"}, page.text(
-        "What each model wrote for a dialogue. Marks show what a summary and the reference do not share, by the tokens of the metric."))),
-      gaps(), tools, page.element("div", {class: "browser"}, list, detail)]);
-    const view = {root, tools, list, detail, found: [], current: null};
+    const box = page.element("div", {class: "examples"},
+      page.heading(page.text("Examples"), page.text(
+        "What each model wrote for a dialogue. Marks show what a summary and the reference do not share, by the tokens of the metric.")),
+      gaps(), tools, page.element("div", {class: "browser"}, list, detail));
+    root.append(box);
+    const view = {box, tools, list, detail, found: [], current: null};
     draw(view, params, true);
-    root.onkeydown = null;
     document.onkeydown = (event) => pressed(view, event);
   };
 
   const draw = async (view, params, whole) => {
     const mine = ++shown, settings = examples.settings(params);
     const [rows, ...runs] = await Promise.all([examples.split(settings.split), ...settings.runs.map((run) => examples.run(settings.split, run))]);
-    if (mine !== shown || !view.root.contains(view.list)) return;
+    if (mine !== shown || !view.box.isConnected) return;
     const link = (id) => page.link("examples", {...Object.fromEntries(page.state().params), id});
     const update = (changes, again) => changed(view, changes, again);
     if (whole) page.append(page.clear(view.tools), [unknown(settings), examples.tools(settings, rows, update)]);
@@ -51,7 +51,7 @@
     view.found = examples.chosen(rows, settings, runs);
     const row = rows.find((one) => one.id === settings.id) || (matchMedia(WIDE).matches && !settings.id && view.found[0]?.row) || null;
     view.current = row && row.id;
-    view.root.classList.toggle("opened", Boolean(settings.id));
+    view.box.classList.toggle("opened", Boolean(settings.id));
     const top = view.list.querySelector("ol")?.scrollTop || 0;
     page.append(page.clear(view.list), examples.list(view.found, rows.length, settings, runs, view.current, link, update));
     const listed = view.list.querySelector("ol");
@@ -59,8 +59,8 @@
     page.append(page.clear(view.detail), [row
       ? examples.detail(row, settings, runs, view.found, link, update)
       : settings.id && page.element("p", {class: "card empty"}, page.text("There is no dialogue {id} here.", {id: settings.id.slice(0, 60)}))]);
-    for (const anchor of view.root.querySelectorAll("a[data-id]")) anchor.addEventListener("click", (event) => follow(view, event));
-    view.root.dataset.ready = "true";
+    for (const anchor of view.box.querySelectorAll("a[data-id]")) anchor.addEventListener("click", (event) => follow(view, event));
+    view.box.dataset.ready = "true";
   };
 
   // The list keeps its place, and moves only as far as the current line needs; the page itself does not move.
@@ -104,7 +104,7 @@
 
   // J and K go to the next and the previous example, except where letters are typed.
   const pressed = (view, event) => {
-    if (!view.root.contains(view.list) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!view.box.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(input|select|textarea)$/i.test(event.target.tagName) && event.target.type !== "checkbox" && event.target.type !== "radio") return;
     const step = {j: 1, k: -1, J: 1, K: -1, ㅓ: 1, ㅏ: -1}[event.key];
     if (!step) return;
