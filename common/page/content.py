@@ -142,3 +142,5 @@ class Content:
     curves: list[Curve]
     gaps: list[Text]
     """What could not be read, and what to do about it."""
+    examples: dict[str, Any] = field(default_factory=dict)
+    """`Examples.index`: which texts the blocks of the page hold, and what is left out; {} without any."""

@@ -16,7 +16,7 @@ from common.page.sentences import page_texts
 HERE = Path(__file__).parent
 LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 """Files of vendor/ in the order in which they run; vendor.json says where they come from."""
-STYLES = ("theme.css", "page.css", "table.css", "chart.css", "print.css")
+STYLES = ("theme.css", "page.css", "table.css", "chart.css", "examples.css", "print.css")
 SCRIPTS = (
     "page.js",
     "text.js",
@@ -27,14 +27,23 @@ SCRIPTS = (
     "rows.js",
     "facts.js",
     "paired.js",
+    "packed.js",
+    "tokens.js",
+    "examples/read.js",
+    "examples/choose.js",
+    "examples/texts.js",
+    "examples/tools.js",
+    "examples/list.js",
+    "examples/detail.js",
     "views/overview.js",
     "views/runs.js",
+    "views/examples.js",
+    "views/compare.js",
     "views/progress.js",
     "views/trust.js",
     "views/cost.js",
     "views/curves.js",
     "views/shares.js",
-    "views/compare.js",
     "start.js",
 )
 """Files of assets/js in the order in which they run. A view is one file, and the views are offered in this order."""

@@ -23,6 +23,12 @@
     for (const style of made.querySelectorAll("style")) style.remove();
     const svg = made.tagName === "svg" ? made : made.querySelector("svg");
     svg.setAttribute("role", "img");
+    // The drawing is one image with one description; a group inside it may have no name of its own.
+    for (const part of svg.querySelectorAll("[aria-label], [aria-description]")) {
+      if (part.hasAttribute("aria-label")) part.dataset.mark = part.getAttribute("aria-label");
+      part.removeAttribute("aria-label");
+      part.removeAttribute("aria-description");
+    }
     return made;
   };
 

@@ -26,6 +26,8 @@
       [page.score(first.dev[profile].score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.id})}, page.foreign(first.name, 40))],
       gain && gain.low !== null && member && [page.text("{difference} over its best member {run}", {difference: page.signed(gain.score, digits), run: member}),
         page.element("span", {class: "faint"}, ` (${page.signed(gain.low, digits)} … ${page.signed(gain.high, digits)}: ${page.verdict(gain.low, gain.high)})`)],
+      member && page.examples.has([member, first.name]) && page.element("a", {href: page.link("examples",
+        {runs: page.join([member, first.name]), show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: member})),
       score !== null && page.text("public leaderboard: {score}", {score: page.score(score, page.data.site_profile)}));
   };
 

@@ -90,6 +90,8 @@
           onclick: () => page.change({only: params.get("only") ? "" : "1"})}, params.get("only") ? page.text("All rows") : page.text("Only selected rows")),
         chosen.length > 0 && page.element("button", {type: "button", id: "clear", class: "quiet", onclick: () => page.change({runs: "", only: ""})}, page.text("Clear")),
         page.element("button", {type: "button", id: "curves", disabled: !runs.length, onclick: () => page.go("curves", {runs: page.join(runs)})}, page.text("Curves of selected runs")),
+        page.element("button", {type: "button", id: "examples", disabled: !runs.length || !page.examples.has(runs),
+          onclick: () => page.go("examples", {runs: page.join(runs)})}, page.text("Examples of selected runs")),
         page.element("button", {type: "button", id: "compare", class: "strong", disabled: runs.length !== 2,
           title: page.text("Select two runs in the table to compare them"), onclick: () => page.go("compare", {a: runs[0], b: runs[1]})}, page.text("Compare two runs"))));
   };
