@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/targets.py declares which settings each target takes; common/cli/make.py turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell count storage top dev
+SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell html count storage top dev
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -87,7 +87,8 @@ compare: setup ## a=RUN|FILE b=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [st
 submit: setup ## [blend=NAME] [comp=NAME] [missing=train [jobs=2]] [stale=ok] [force=1] [note=TEXT] [all=1]: submissions/NAME.toml → validated CSV + ledger entry
 blend-report: setup ## [blend=NAME] [comp=NAME] [args="--candidates 4"]: compare the ways of blending on dev, with confidence intervals
 postprocess: setup ## run=expNNN[-NAME] [comp=NAME] [all=1]: measure the effect of each rule and of a fitted length on dev
-leaderboard: setup ## [comp=NAME] [all=1]: show every submission with its dev, local test and leaderboard scores and the goals it meets
+leaderboard: setup ## [comp=NAME] [all=1] [html=1]: show every submission with its dev, local test and leaderboard scores and the goals it meets
+report: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME]: write an HTML page about one run: scores, settings, curves, examples
 upload: setup ## [id=ID] [comp=NAME]: upload a submission to the site by its API (Kaggle), once, and record its scores
 lb: setup ## id=ID [public=SCORE] [private=SCORE] [uploaded=today] [comp=NAME]: record an upload, and the scores that the site shows for it
 pick: setup ## [id=ID] [off=1] [comp=NAME]: mark a final pick; without id, list the picks and recommend some by dev
@@ -96,7 +97,7 @@ register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [dev=FILE|
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce:
+data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -129,5 +130,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
 endif

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from common.cli.options import ALL, AS_JSON, COMPETITION
+from common.cli.page import html_page
 from common.core import terminal
 from common.core.errors import UserError
 from common.core.messages import duration
@@ -43,9 +44,15 @@ def uploads_left(chosen: Competition) -> str:
 @COMPETITION
 @ALL
 @AS_JSON
-def leaderboard_command(name: str | None, everything: bool, as_json: bool) -> None:
+@click.option("--html", is_flag=True, help="Write a page of all runs and submissions for a browser instead.")
+def leaderboard_command(name: str | None, everything: bool, as_json: bool, html: bool) -> None:
     """Show every submission of a competition, and the members of the newest one."""
     chosen = load_competition(name or active_competition())
+    if html and as_json:
+        raise click.UsageError("--html and --json exclude each other.")
+    if html:
+        html_page(chosen)
+        return
     found = one_for_each_csv(e for e in ledger.entries() if e["competition"] == chosen.name)
     compared = [dev_and_site.dev_against_site(chosen, found, kind) for kind in dev_and_site.KINDS]
     if as_json:

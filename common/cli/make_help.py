@@ -32,7 +32,7 @@ GROUPS = {
     ),
     "runs": ("runs", "note", "archive", "restore", "export", "import"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
-    "leaderboard": ("upload", "pick", "leaderboard", "reproduce", "validate", "register", "demo"),
+    "leaderboard": ("upload", "pick", "leaderboard", "report", "reproduce", "validate", "register", "demo"),
     "check": (
         "help",
         "completion",
@@ -150,6 +150,7 @@ SETTINGS: dict[str, Setting] = {
     "weights": Setting(
         "also export the best checkpoint, so that the run can be decoded elsewhere", "weights=1", _ON
     ),
+    "html": Setting("write a page for a browser with all runs and submissions", "html=1", _ON),
     "off": Setting("take the mark of the final pick back", "off=1", _ON),
 }
 OF_TARGET: dict[tuple[str, str], Setting] = {
@@ -208,6 +209,7 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("validate", "pred"): Setting("CSV in the form of a submission", "pred=submissions/first.csv"),
     ("register", "pred"): Setting("CSV in the form of a submission, made elsewhere", "pred=theirs.csv"),
     ("register", "name"): Setting("name of the submission in the leaderboard", "name=kobart-of-may"),
+    ("report", "run"): Setting("name of a variant; default: the experiment itself", "run=exp002-wide"),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }
 """Settings that mean something else for one target."""

@@ -1,4 +1,7 @@
-"""Update the Korean catalogue from the source (`make messages`) and list what lacks a translation; needs Babel (extra dev)."""
+"""Update the Korean catalogues from the source (`make messages`) and list what lacks a translation; needs Babel (extra dev).
+
+kds.po has the messages of the terminal, page.po the texts of the HTML page.
+"""
 
 import sys
 from pathlib import Path
@@ -8,6 +11,7 @@ from common.augment import settings as augmentation
 from common.core.documented import first_sentence, groups
 from common.core.extraction import OF_LIBRARIES, OF_TABLES, escaped, extract, extract_makefile
 from common.core.translation import CATALOGUE
+from common.page.sentences import PAGE_CATALOGUE
 from common.runs.experiments import experiments
 from common.runs.start import config_of
 
@@ -30,6 +34,19 @@ def sources(root: Path) -> dict[str, list[str]]:
     return found
 
 
+def page_sources(root: Path) -> dict[str, list[str]]:
+    """Return text → places (file:line) of all texts that the scripts of the HTML page show: page.text("…", {…})."""
+    from babel.messages.extract import extract_from_file
+
+    found: dict[str, list[str]] = {}
+    for path in sorted((root / "common" / "page" / "assets" / "js").rglob("*.js")):
+        place = path.relative_to(root).as_posix()
+        for line, message, _, _ in extract_from_file("javascript", path, keywords={"page.text": None}):
+            assert isinstance(message, str)
+            found.setdefault(message, []).append(f"{place}:{line}")
+    return found
+
+
 def _described_settings() -> list[str]:
     """Return what `make settings` says about groups and settings, of every experiment and every method of augmentation."""
     configs = [
@@ -44,10 +61,11 @@ def _described_settings() -> list[str]:
     return [escaped(text) for text in dict.fromkeys(texts) if text]
 
 
-def update(root: Path, path: Path = CATALOGUE, more: dict[str, str] | None = None) -> list[str]:
-    """Write the catalogue again with the messages of the source, and return those that lack a translation.
+def update(found: dict[str, list[str]], path: Path, more: dict[str, str] | None = None) -> list[str]:
+    """Write a catalogue again with the messages that were found, and return those that lack a translation.
 
-    Translations are kept, and those of messages that are gone stay at the end as obsolete. `more`: new translations.
+    `found`: message → places. Translations are kept, and those of messages that are gone stay at the end as obsolete.
+    `more`: new translations.
     """
     from babel.messages.catalog import Catalog
     from babel.messages.pofile import read_po, write_po
@@ -58,7 +76,6 @@ def update(root: Path, path: Path = CATALOGUE, more: dict[str, str] | None = Non
     known = {str(entry.id): str(entry.string) for entry in [*old, *old.obsolete.values()] if entry.id} | (
         more or {}
     )
-    found = sources(root)
     for message, places in sorted(found.items(), key=lambda each: (each[1][0].partition(":")[0], each[0])):
         files = sorted({place.partition(":")[0] for place in places})
         new.add(message, known.get(message, ""), locations=[(file, 0) for file in files])
@@ -74,11 +91,17 @@ def update(root: Path, path: Path = CATALOGUE, more: dict[str, str] | None = Non
 
 
 def main() -> None:
-    """Update the catalogue; exit with 1 and list the messages without a translation when there are any."""
-    missing = update(Path(__file__).resolve().parents[2])
-    sys.stdout.writelines(f"{message}\n" for message in missing)
-    if missing:
-        sys.exit(f"{len(missing)} messages lack their Korean: fill in their msgstr in {CATALOGUE}.")
+    """Update the catalogues; exit with 1 and list the messages without a translation when there are any."""
+    root = Path(__file__).resolve().parents[2]
+    missing = {
+        path: update(found, path)
+        for path, found in ((CATALOGUE, sources(root)), (PAGE_CATALOGUE, page_sources(root)))
+    }
+    sys.stdout.writelines(f"{message}\n" for messages in missing.values() for message in messages)
+    for path, messages in missing.items():
+        if messages:
+            sys.stderr.write(f"{len(messages)} messages lack their Korean: fill in their msgstr in {path}.\n")
+    sys.exit(1 if any(missing.values()) else 0)
 
 
 if __name__ == "__main__":

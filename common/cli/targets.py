@@ -81,7 +81,8 @@ TARGETS: dict[str, Target] = {
         "pred name",
         "pred=theirs.csv name=kobart-of-may public=45.1",
     ),
-    "leaderboard": Target("comp all"),
+    "leaderboard": Target("comp all html"),
+    "report": Target("run comp", "exp", "exp=exp002", "exp"),
     "upload": Target("id comp"),
     "lb": Target("id public private uploaded comp", "id", "id=ID public=71.5"),
     "pick": Target("id off comp"),
@@ -95,6 +96,18 @@ TARGETS: dict[str, Target] = {
     "completion": Target("shell"),
     "format": Target(),
 }
-SWITCHES = ("restart", "smoke", "markdown", "texts", "fresh", "force", "stemmer", "all", "off", "weights")
+SWITCHES = (
+    "restart",
+    "smoke",
+    "markdown",
+    "texts",
+    "fresh",
+    "force",
+    "stemmer",
+    "all",
+    "off",
+    "weights",
+    "html",
+)
 OPTIONS = {"comp": "competition", "pred": "predictions", "n": "parents", "q": "query", "lib": "library"}
 """Setting → the option of `python -m common` that it becomes, where the two have different names."""

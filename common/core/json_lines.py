@@ -46,19 +46,25 @@ def append_line(path: Path, value: Any) -> None:
         ) from error
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path, skipped: list[str] | None = None) -> list[dict[str, Any]]:
     """Return the lines of a JSON Lines file, [] when it is missing; a torn last line is skipped.
 
     A last line that is whole counts even without its newline. Raises UserError when the file cannot be read, has a merge
-    conflict, another line is not a JSON object, or the file holds something else.
+    conflict, another line is not a JSON object, or the file holds something else. With a list as `skipped`, a line that is
+    no JSON object is left out, and its message is appended to the list.
     """
+    return [value for _, value in numbered_lines(path, skipped)]
+
+
+def numbered_lines(path: Path, skipped: list[str] | None = None) -> list[tuple[int, dict[str, Any]]]:
+    """Return the lines as `read_lines` does, each with its number in the file, from 1."""
     try:
         content = read_regular(path)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise unreadable(path, error) from error
-    if conflict := conflict_line(content):
+    if skipped is None and (conflict := conflict_line(content)):
         raise UserError(
             f"{shown(path)}:{conflict}: a merge conflict of git; remove the lines that begin with <<<<<<<, =======, ||||||| or "
             ">>>>>>>, and keep the lines of both sides."
@@ -70,10 +76,14 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             if not isinstance(value, dict):
                 raise ValueError("it is no object")
         except ValueError as error:
-            raise UserError(
+            damaged = UserError(
                 f"{shown(path)}:{number}: not valid JSON ({first_line(error)}); remove that line."
-            ) from error
-        values.append(value)
+            )
+            if skipped is None:
+                raise damaged from error
+            skipped.append(str(damaged))
+            continue
+        values.append((number, value))
     return values
 
 

@@ -72,6 +72,24 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
     return Blended(_texts(dev_pool, on_dev), _texts(test_pool, on_test), choice, repeated)
 
 
+def blend_on_dev(recipe: Recipe, competition: Competition, dev: Members) -> Texts:
+    """Return the texts that `blend` chooses for dev, without the members' test candidates.
+
+    Raises UserError as `blend` does.
+    """
+    recipe, dev, _ = without_copies(recipe, dev)
+    recipe = recipe.only(dev)
+    if recipe.learns:
+        known = measured(dev, competition, "dev", recipe)
+        bar = brief_progress(FOLDS, f"learn {recipe.method}", "fit")
+        chosen = out_of_fold(known, CHOICE_METHODS[recipe.method], step=bar.update)
+        bar.close()
+        return _texts(known.pool, chosen)
+    found = pooled(dev, competition, recipe)
+    chosen, _ = _choose_by_weights(recipe, found)
+    return _texts(found, chosen)
+
+
 def pooled(members: Members, competition: Competition, recipe: Recipe) -> Pool:
     """Return the members' candidates and, if the recipe asks for them, texts recombined from them.
 

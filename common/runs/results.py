@@ -128,16 +128,21 @@ def _by_profile(report: "ScoreReport") -> dict[str, ProfileScore]:
     return found
 
 
-def _stage(entry: Mapping[str, Any]) -> Stage:
-    hardware, git = entry["hardware"], entry["git"]
+def hardware_text(hardware: Mapping[str, Any]) -> str:
+    """Return the recorded hardware of a stage as "2 × NVIDIA A100" or "x86_64, 8 cores, 4 threads"."""
     gpus = [f"{hardware['gpus'].count(name)} × {name}" for name in dict.fromkeys(hardware["gpus"])]
     processor = f"{hardware['machine']}, {hardware['cores']} cores"
     if threads := hardware.get("threads"):
         processor += f", {threads} {'thread' if threads == 1 else 'threads'}"
+    return ", ".join(gpus) or processor
+
+
+def _stage(entry: Mapping[str, Any]) -> Stage:
+    git = entry["git"]
     return Stage(
         entry["minutes"],
         entry.get("processes", 1),
-        ", ".join(gpus) or processor,
+        hardware_text(entry["hardware"]),
         git["commit"],
         git["dirty"],
         dict(entry["packages"]),
@@ -156,10 +161,11 @@ def read_results(competition: str | None = None) -> list[Result]:
 
     Raises UserError naming the first file that is broken.
     """
-    return [_read(path) for path in sorted((root() / "results").glob(f"{competition or '*'}/*.json"))]
+    return [read_result(path) for path in sorted((root() / "results").glob(f"{competition or '*'}/*.json"))]
 
 
-def _read(path: Path) -> Result:
+def read_result(path: Path) -> Result:
+    """Return the result in a file. Raises UserError naming the file when it is broken."""
     try:
         result: Result = _decoded(Result, parse_json(read_regular(path)), "")
         datetime.fromisoformat(result.date)

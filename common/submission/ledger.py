@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from common.core.errors import UserError
 from common.core.files import atomic_path, read_regular, root, shown
-from common.core.json_lines import append_line, read_lines, whole_lines
+from common.core.json_lines import append_line, numbered_lines, whole_lines
 from common.core.messages import brief, printable
 from common.submission.ledger_order import Finding, findings, ordered
 from common.submission.same_csv import joined
@@ -102,34 +102,43 @@ def free_id(csv_sha256: str, known: Sequence[dict[str, Any]]) -> str:
     return next(name for n in range(2, len(taken) + 3) if (name := f"{csv_sha256}-{n}") not in taken)
 
 
-def lines() -> list[dict[str, Any]]:
+def lines(skipped: list[str] | None = None) -> list[dict[str, Any]]:
     """Return all lines, oldest first, each of them a submission or something said about one.
 
     Raises UserError as `lines_in_file` does.
     """
-    return ordered(lines_in_file())
+    return ordered(lines_in_file(skipped))
 
 
-def lines_in_file() -> list[dict[str, Any]]:
-    """Return all lines in the order of the file. Raises UserError when one is neither a submission nor about one."""
-    found = read_lines(root() / LEDGER)
-    for number, line in enumerate(found, 1):
+def lines_in_file(skipped: list[str] | None = None) -> list[dict[str, Any]]:
+    """Return all lines in the order of the file. Raises UserError when one is neither a submission nor about one.
+
+    With a list as `skipped`, such a line is left out, and its message is appended to the list.
+    """
+    found = []
+    for number, line in numbered_lines(root() / LEDGER, skipped):
         if fault := _fault(line):
-            raise UserError(f"{LEDGER}:{number}: {fault}; restore that line from git, or remove it.")
+            message = f"{LEDGER}:{number}: {fault}; restore that line from git, or remove it."
+            if skipped is None:
+                raise UserError(message)
+            skipped.append(message)
+            continue
+        found.append(line)
     return found
 
 
-def entries() -> list[dict[str, Any]]:
+def entries(skipped: list[str] | None = None) -> list[dict[str, Any]]:
     """Return the submissions, oldest first, with what later lines say about them.
 
     These are `lb` = {"public": …, "private": …}, `uploaded` = a list of days (YYYY-MM-DD), `site` = {"ref": …, "status": …},
     `pick`, `note` and, of a registered CSV, what belongs to `dev`; a submission about which nothing was said has no such key. A score holds for every entry with the same CSV, everything else for the
     entries with that id.
-    A line that occurs twice, as after a merge of two branches, counts once. Raises UserError as `lines` does.
+    A line that occurs twice, as after a merge of two branches, counts once. Raises UserError as `lines` does; `skipped` as
+    there.
     """
     submissions: dict[str, dict[str, Any]] = {}
     about = []  # a merge may put these before their submission, and a clock that is wrong too
-    for line in lines():
+    for line in lines(skipped):
         if later(line) is None:
             submissions.setdefault(json.dumps(line, sort_keys=True), line)
         else:

@@ -1,0 +1,74 @@
+// Runs and submissions as rows of one kind, and the settings in which runs differ.
+(() => {
+  "use strict";
+
+  const rowOfRun = (run) => ({
+    kind: "run", id: run.name, name: run.name, about: () => page.both(run.title), time: run.started, dev: run.dev, test: run.test,
+    minutes: Object.keys(run.minutes).length ? page.sum(Object.values(run.minutes)) : null, run, source: run,
+    text: [run.name, run.title.en, run.title.ko, run.model.en, run.model.ko, run.status, run.note, run.hardware, run.commit,
+      Object.entries(run.changed).map(([name, value]) => `${name}=${page.value(value)}`).join(" ")].join(" ").toLowerCase(),
+  });
+
+  const rowOfSubmission = (made) => ({
+    kind: "submission", id: made.id, name: made.recipe, about: () => `${made.method}: ${made.members.join(", ")}`, time: made.time,
+    dev: made.dev, test: made.test, minutes: null, submission: made, source: made,
+    text: [made.id, made.recipe, made.method, made.members.join(" "), made.note, made.commit].join(" ").toLowerCase(),
+  });
+
+  const rows = [...page.data.runs.map(rowOfRun), ...page.data.submissions.map(rowOfSubmission)];
+  const byId = new Map(rows.map((row) => [row.id, row]));
+
+  page.rows = () => rows;
+  page.row = (id) => byId.get(id);
+  page.runNamed = (name) => page.data.runs.find((run) => run.name === name);
+
+  // In descending order of the score.
+  page.ranked = (candidates, profile) =>
+    candidates.filter((row) => row.dev[profile]).sort((a, b) => b.dev[profile].score - a.dev[profile].score);
+
+  page.chosen = (params) => page.list(params, "runs").filter((id) => byId.has(id));
+
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+  // Names of the settings that are not the same in all of these runs, sorted.
+  page.differing = (runs) => {
+    const names = [...new Set(runs.flatMap((run) => Object.keys(run.settings)))].sort();
+    return names.filter((name) => runs.some((run) => !same(run.settings[name], runs[0].settings[name])));
+  };
+
+  // A setting's name, shortened to its last part where that names no other setting of these.
+  page.settingName = (name, names) => {
+    const last = name.split(".").pop();
+    return names.filter((other) => other.split(".").pop() === last).length > 1 ? name : last;
+  };
+
+  page.statusText = (status) => ({
+    trained: page.text("trained"), imported: page.text("imported"), stale: page.text("stale"), running: page.text("running"),
+    interrupted: page.text("interrupted"), failed: page.text("failed"), archived: page.text("archived"), broken: page.text("broken"),
+    result: page.text("only the result"),
+  })[status] || status;
+
+  // Small words beside a name: what kind of row it is, and what is wrong with it.
+  page.tags = (row) => {
+    const tag = (kind, text, tip) => page.element("span", {class: `tag ${kind}`, title: tip}, text);
+    const status = row.run?.status, made = row.submission;
+    return [
+      made && tag("accent", page.text("submission")),
+      made?.pick && tag("good", page.text("final pick")),
+      made?.registered && tag("", page.text("made elsewhere")),
+      made?.stale && tag("warn", page.text("stale members")),
+      status && !["trained", "result"].includes(status) &&
+        tag(["broken", "failed"].includes(status) ? "bad" : "warn", page.statusText(status), row.run.reasons.slice(0, 3).map(page.both).join("\n")),
+    ];
+  };
+
+  page.overText = (found, profile) => {
+    const over = page.over(found);
+    return over === null ? page.none
+      : page.element("span", {class: over > 0 ? "good" : "bad"}, page.signed(over, page.profile(profile).digits));
+  };
+
+  // A difference with its interval, and in words what the interval says.
+  page.verdict = (low, high) =>
+    low > 0 ? page.text("better") : high < 0 ? page.text("worse") : page.text("may be chance");
+})();

@@ -1,0 +1,98 @@
+// Two runs side by side: which is better, and what was changed.
+(() => {
+  "use strict";
+
+  const options = (rows) => rows.map((row) => [row.id, row.name]);
+
+  // Everything in which two runs can differ besides their settings.
+  const circumstances = (run) => ({
+    [page.text("experiment")]: run.experiment, [page.text("model")]: page.both(run.model), [page.text("commit")]: page.commit(run), [page.text("hardware")]: run.hardware,
+    [page.text("duration")]: page.minutes(Object.keys(run.minutes).length ? page.sum(Object.values(run.minutes)) : null),
+    ...Object.fromEntries(Object.entries(run.data).map(([path, hash]) => [path, hash])),
+  });
+
+  const pairs = (left, right) => {
+    const names = [...new Set([...Object.keys(left), ...Object.keys(right)])];
+    return names.map((name) => ({name, a: left[name], b: right[name], changed: JSON.stringify(left[name]) !== JSON.stringify(right[name])}));
+  };
+
+  const table = (caption, rows, a, b, plain) => page.table({
+    caption, columns: [
+      {key: "name", title: plain ? page.text("item") : page.text("setting"), first: true, cell: (row) => plain ? page.foreign(row.name, 80) : page.element("code", {}, page.foreign(row.name, 80))},
+      {key: "a", title: `A: ${a.name}`, cell: (row) => shown(row.a, row.changed)},
+      {key: "b", title: `B: ${b.name}`, cell: (row) => shown(row.b, row.changed)},
+    ], rows,
+  });
+
+  const shown = (value, changed) => page.element("span", {class: changed ? "changed" : null}, page.foreign(page.value(value), 200));
+
+  const scores = (a, b) => {
+    const profiles = page.data.profiles.filter((one) => a.dev[one.name] && b.dev[one.name]);
+    const place = page.element("div", {});
+    const draw = (found) => page.append(page.clear(place), [page.table({
+      caption: found ? page.text("B − A on dev, with a 95 % interval by a paired bootstrap over the dialogues") : page.text("B − A on dev; an interval needs the predictions of both runs on this page"),
+      columns: [
+        {key: "profile", title: page.text("metric"), first: true, cell: (one) => one.short},
+        {key: "a", title: `A: ${a.name}`, number: true, cell: (one) => page.score(a.dev[one.name].score, one.name)},
+        {key: "b", title: `B: ${b.name}`, number: true, cell: (one) => page.score(b.dev[one.name].score, one.name)},
+        {key: "difference", title: page.text("difference"), number: true, cell: (one) => difference(a, b, one)},
+        found && {key: "interval", title: page.text("95 % interval"), number: true, cell: (one) => found[one.name] ? `${page.signed(found[one.name].low, one.digits)} … ${page.signed(found[one.name].high, one.digits)}` : page.none},
+        found && {key: "verdict", title: page.text("B is"), cell: (one) => found[one.name] ? verdict(found[one.name]) : page.none},
+        found && {key: "dialogues", title: page.text("dialogues won, lost, equal"), number: true, cell: (one) => found[one.name] ? [found[one.name].won, found[one.name].lost, found[one.name].same].map((n) => page.number(n)).join(" · ") : page.none},
+      ].filter(Boolean), rows: profiles,
+    })]);
+    draw(null);
+    if (page.hasPairs(a.name, b.name)) page.differences(a.name, b.name).then(draw);
+    return place;
+  };
+
+  const difference = (a, b, {name, digits}) => {
+    const value = b.dev[name].score - a.dev[name].score;
+    return page.element("strong", {class: value > 0 ? "good" : value < 0 ? "bad" : null}, page.signed(value, digits));
+  };
+
+  const verdict = ({low, high}) => page.element("span", {class: `tag ${low > 0 ? "good" : high < 0 ? "bad" : "warn"}`}, page.verdict(low, high));
+
+  const changed = (a, b, all) => {
+    const settings = pairs(a.settings, b.settings).sort((x, y) => x.name.localeCompare(y.name)), differing = settings.filter((row) => row.changed);
+    const around = pairs(circumstances(a), circumstances(b)).filter((row) => row.changed);
+    const partial = !a.whole || !b.whole;
+    return [
+      partial && page.element("p", {class: "notice"}, page.text("Of a run whose folder is not on this machine, only the settings are known that differ from its experiment.")),
+      differing.length || all
+        ? table(page.text("{changed} of {all} settings differ", {changed: page.number(differing.length), all: page.number(settings.length)}), all ? settings : differing, a, b)
+        : page.element("p", {class: "card"}, page.text("All {all} settings are the same.", {all: page.number(settings.length)})),
+      around.length > 0 && table(page.text("What else differs"), around, a, b, true),
+    ];
+  };
+
+  page.addView("compare", {
+    title: () => page.text("Compare"),
+    shown: () => !page.data.only,
+    show: (root, params) => {
+      const rows = page.rows().filter((row) => row.run);
+      root.append(page.heading(page.text("Compare two runs"), page.text("What was changed between A and B, and what it did to the score.")));
+      if (rows.length < 2) {
+        root.append(page.empty(page.text("A comparison needs two runs.")));
+        return;
+      }
+      const ranked = page.ranked(rows, page.data.dev_profile), usual = [...ranked, ...rows.filter((row) => !ranked.includes(row))];
+      const find = (id, other) => rows.find((row) => row.id === id) || other;
+      const b = find(params.get("b"), usual[0]), a = find(params.get("a"), usual.find((row) => row !== b));
+      const all = Boolean(params.get("all"));
+      page.append(root, [
+        page.element("div", {class: "tools"},
+          page.select("a", page.text("Run A, the starting point"), options(rows), a.id, (id) => page.change({a: id, b: b.id})),
+          page.select("b", page.text("Run B, the changed one"), options(rows), b.id, (id) => page.change({b: id, a: a.id})),
+          page.element("button", {type: "button", id: "swap", onclick: () => page.change({a: b.id, b: a.id})}, page.text("Swap")),
+          page.element("div", {class: "end"},
+            page.element("a", {class: "button", href: page.link("curves", {runs: page.join([a.id, b.id])})}, page.text("Their curves")),
+            page.views.examples && page.element("a", {class: "button", href: page.link("examples", {runs: page.join([a.id, b.id])})}, page.text("Their summaries")))),
+        scores(a.run, b.run),
+        page.element("div", {class: "tools"}, page.element("button", {type: "button", id: "all", "aria-pressed": String(all), onclick: () => page.change({all: all ? "" : "1"})},
+          all ? page.text("Show only the settings that differ") : page.text("Show all settings"))),
+        changed(a.run, b.run, all),
+      ]);
+    },
+  });
+})();

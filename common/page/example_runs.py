@@ -1,0 +1,72 @@
+"""Read what a run wrote for the dialogues of a split: its predictions, and its candidates with the same post-processing."""
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from common.core.errors import UserError
+from common.core.files import shown
+from common.data.competition import Competition
+from common.data.rows import SplitName, read_predictions
+from common.postprocess.rules import apply_recorded
+from common.runs import candidates
+from common.runs.candidates import Candidate
+from common.runs.record import read_record
+
+
+@dataclass(frozen=True)
+class Written:
+    """The texts of one run or blend for one split."""
+
+    name: str
+    predictions: Mapping[str, str]
+    """By id, in NFC as they are submitted."""
+    candidates: Mapping[str, Sequence[Candidate]] = field(default_factory=dict)
+    """By id: the other texts that the model proposed, best first; {} when there are none."""
+    cut: frozenset[str] = frozenset()
+    """Ids of the predictions that stopped at the limit of tokens."""
+    blend: bool = False
+
+
+def written(competition: Competition, folder: Path, split: SplitName) -> Written | None:
+    """Return what a run wrote for a split; None when it has no predictions there.
+
+    Raises UserError when a file of it is damaged.
+    """
+    path = folder / split / "predictions.csv"
+    if not path.exists():
+        return None
+    predictions = {
+        name: unicodedata.normalize("NFC", text) for name, text in read_predictions(path, competition).items()
+    }
+    proposed = candidates.read(folder / split / "candidates.jsonl")
+    others: dict[str, list[Candidate]] = {}
+    cut = set()
+    if proposed:
+        infer = read_record(folder).get("infer")
+        if infer is None:
+            raise UserError(
+                f"{shown(folder / 'run.json')}: no record of inference; infer {folder.name} again."
+            )
+        rule = apply_recorded(infer["config"], competition.submission.max_characters)
+        for name, group in proposed.items():
+            chosen = predictions.get(name, "")
+            texts: dict[str, Candidate] = {}
+            for one in (replace(one, text=rule(one.text)) for one in group):
+                if one.text == chosen and one.cut:
+                    cut.add(name)
+                if one.text.strip() and one.text != chosen:
+                    texts.setdefault(one.text, one)
+            others[name] = list(texts.values())
+    return Written(folder.name, predictions, others, frozenset(cut))
+
+
+def _rule(folder: Path, limit: int) -> Callable[[str], str]:
+    """Return the post-processing of a run. Raises UserError when its record does not say it."""
+    settings = read_record(folder).get("infer", {}).get("config", {})
+    if not isinstance(settings.get("postprocess.rules"), list):
+        raise UserError(
+            f"{shown(folder / 'run.json')}: no record of the rules of inference; infer {folder.name} again."
+        )
+    return apply_recorded(settings, limit)
