@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from common.generation import vllm
+from common.core import vllm_release
 from common.generation.ctranslate2 import INSTALL
 from common.models import offline_gemma
 from tests.support import REPOSITORY
@@ -63,7 +63,7 @@ def test_vllm_has_a_set_of_its_own() -> None:
     assert {"numba==0.65.0", "transformers<5.20.0,>=5.16.1"} <= set(unmet(needs, pinned("constraints.txt")))
 
 
-@pytest.mark.parametrize("command", [INSTALL, offline_gemma.INSTALL, vllm.INSTALL])
+@pytest.mark.parametrize("command", [INSTALL, offline_gemma.INSTALL, vllm_release.INSTALL])
 def test_install_commands_name_a_constraints_file_that_covers_their_extras(command: str) -> None:
     found = re.search(r"pip install -c (\S+) -e '\.\[([\w,-]+)\]'", command)
     assert found is not None, command
