@@ -183,7 +183,8 @@ def _predict(
         _follow_first(run, work)
     else:
         try:
-            with locked_run(run.folder):
+            advice = "wait for it to end: it summarizes the same dialogues with the same run."
+            with locked_run(run.folder, advice):
                 texts = predicting.predict(run, ids, asked, work)
         except Interrupted as stop:
             stop.advice = how_to_go_on(run, restart=False)
