@@ -46,6 +46,6 @@ def run_folder(competition: str, run: str) -> Path:
     if not RUN_NAME.fullmatch(run):
         raise UserError(
             f"run {brief(run)}: wanted an experiment or a variant of one, as in exp002 or exp002-seed2, "
-            "with at most 80 characters after the hyphen."
+            "with at most 80 characters after the hyphen, each a small letter, a digit, _ or ."
         )
     return outputs(competition) / run

@@ -181,6 +181,7 @@ def _predict(
         _dry_run(run, estimate)
     elif distributed.rank():
         _follow_first(run, work)
+        distributed.wait()
     else:
         try:
             advice = "wait for it to end: it summarizes the same dialogues with the same run."

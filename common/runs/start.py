@@ -69,7 +69,8 @@ def run_name(experiment: str, asked: str | None) -> str:
     name = (sweep_run(experiment) or experiment) if asked is None else asked
     if not RUN_NAME.fullmatch(name) or not name.startswith(experiment):
         raise UserError(
-            f"run={brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen."
+            f"run={brief(name)}: wanted {experiment} or {experiment}-something, with at most 80 characters after the hyphen, "
+            "each a small letter, a digit, _ or ."
         )
     return name
 
