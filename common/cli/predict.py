@@ -18,8 +18,10 @@ from common.runs.experiments import require_experiment
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("run")
 @COMPETITION
-@click.option("--from", "source", type=user_path, help="CSV or JSON Lines file with the dialogues.")
-@click.option("--to", "target", type=user_path, help="CSV or JSON Lines file to write.")
+@click.option(
+    "--from", "source", type=user_path, metavar="FILE", help="CSV or JSON Lines file with the dialogues."
+)
+@click.option("--to", "target", type=user_path, metavar="FILE", help="CSV or JSON Lines file to write.")
 @click.option(
     "--text", help=r"One dialogue instead of a file, with \n between turns; its summary is printed."
 )
@@ -62,7 +64,7 @@ def predict(
         raise UserError(
             "all=1 needs a .jsonl file, which has a place for candidates; use from=FILE to=FILE.jsonl."
         )
-    asked = Asked(str(source.resolve()) if source else "", text or "", str(target or ""), force, everything)
+    asked = Asked(str(source.absolute()) if source else "", text or "", str(target or ""), force, everything)
     options = [f"--competition={competition.name}", f"--run={run}", asked.option(), *arguments]
     check_start("infer", experiment, options, processes=gpus, alone=True)
     if target:
@@ -94,7 +96,7 @@ def _target(source: Path, target: Path | None, run: Path, everything: bool) -> P
             )
     if everything and target.suffix != ".jsonl":
         raise UserError("all=1 needs to=FILE.jsonl, which has a place for candidates.")
-    require_new_file(target, "to=")
+    require_new_file(target, "to")
     require_other_file(source, target)
     target = target.resolve()
     if run.resolve() in target.parents:

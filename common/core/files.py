@@ -103,13 +103,21 @@ def user_path(text: str) -> Path:
 
 
 def require_new_file(path: Path, name: str) -> None:
-    """Raise UserError when no file can be written at a path that a user gave for a result: a folder, or in none.
+    """Raise UserError when no file can be written at a path that a user gave for a result.
 
-    `name`: the setting that gave the path.
+    A command asks this before its work. `name`: the setting that gave the path.
     """
-    if path.is_dir():
-        raise UserError(f"{name}: {shown(path)} is a folder; wanted the path of a file to write.")
-    if not path.parent.is_dir():
+    try:
+        kind, around = kind_of(path), kind_of(path.parent)
+        if kind in ("", "file") and around == "folder":
+            temporary_file(path).unlink()  # permissions do not tell of a disk that is full or read-only
+    except OSError as error:
+        raise UserError(
+            f"{name}: {shown(path)} cannot be written ({error.strerror}); write to another file."
+        ) from error
+    if kind not in ("", "file"):
+        raise UserError(f"{name}: {shown(path)} is a {kind}; wanted the path of a file to write.")
+    if around != "folder":
         raise UserError(f"{name}: {shown(path.parent)} is no folder; make it, or write to another one.")
 
 

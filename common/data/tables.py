@@ -106,7 +106,10 @@ def _found(line: str, separator: str, wanted: Sequence[str]) -> int:
 def _require_no_array(text: str, source: FileOrigin) -> None:
     if re.match(r"\s*\[\s*[{\[\]]", text):
         path = Path(source.label)
-        name, new = shlex.quote(path.name), shlex.quote(f"{path.stem}.jsonl")
+        name, new = (
+            shlex.quote(path.name),
+            shlex.quote(path.stem + (".lines.jsonl" if path.suffix == ".jsonl" else ".jsonl")),
+        )
         problem = "is one JSON array; wanted one object on each line"
         raise source.error(1, problem, f"Convert it (jq -c '.[]' {name} > {new})")
 

@@ -137,8 +137,10 @@ def _path(value: Any, name: str, split: str, where: str) -> str:
         inside = not (
             path.is_absolute() or PureWindowsPath(value).is_absolute() or value.startswith("~")
         ) and (root() / path).resolve().is_relative_to(root())
-    except (OSError, RuntimeError):  # a loop of links, a name that no file can have
-        inside = False
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{what} is a loop of links, or a name that no file can have; copy the file itself."
+        ) from error
     if not inside:
         raise UserError(
             f"{what} is outside the repository, and recipes are shared by git; copy the file to {PLACE} and write that path, "

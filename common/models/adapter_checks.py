@@ -6,15 +6,16 @@ from typing import Any
 
 import torch
 from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedTokenizerFast
 
 from common.core.errors import UserError, first_line
-from common.core.files import shown
+from common.core.files import read_regular, shown, unreadable
 from common.core.messages import brief, listed
 from common.models.adapters import grow_embeddings
 from common.models.architecture import architecture
 from common.models.config import PretrainedConfig
-from common.models.foreign_adapter import CONFIG, TASKS, ForeignAdapter
+from common.models.foreign_adapter import CONFIG, TASKS, WEIGHTS, ForeignAdapter
 from common.models.pretrained import pretrained_tokenizer
 from common.models.skeleton import without_weights
 
@@ -35,8 +36,8 @@ def tokenizer_of(
             f"{shown(folder / TOKENIZER)}: cannot be loaded ({first_line(error)}); copy it again."
         ) from error
     before, where = bases.chat_template, "adapter" if own and tokenizer.chat_template else "base"
-    if not own and (folder / TEMPLATE).is_file():
-        tokenizer.chat_template, where = (folder / TEMPLATE).read_text(encoding="utf-8"), "adapter"
+    if not own and (template := _template(folder / TEMPLATE)):
+        tokenizer.chat_template, where = template, "adapter"
     if not tokenizer.chat_template:
         tokenizer.chat_template = before
     return tokenizer, {
@@ -44,6 +45,27 @@ def tokenizer_of(
         "chat_template": where,
         "same_chat_template": tokenizer.chat_template == before,
     }
+
+
+def _template(path: Path) -> str:
+    """Return the text of a chat template; "" when there is none."""
+    try:
+        return read_regular(path).decode("utf-8") if path.exists() else ""
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{shown(path)}: is not UTF-8 text; copy it again.") from error
+
+
+def require_finite(adapter: ForeignAdapter) -> None:
+    """Raise UserError when a weight is NaN or infinite, as after a training that diverged."""
+    with safe_open(adapter.folder / WEIGHTS, framework="pt") as weights:
+        for name in adapter.shapes:
+            if not weights.get_tensor(name).isfinite().all():
+                raise UserError(
+                    f"{shown(adapter.folder / WEIGHTS)}: {brief(name, 100)} has a NaN or an infinite number, as after a training "
+                    "that diverged; use an earlier checkpoint."
+                )
 
 
 def expected_tensors(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import kind_of, open_regular, read_json, shown
+from common.core.files import kind_of, open_regular, read_json, shown, unreadable
 from common.core.messages import brief, listed
 from common.models.hub import is_local
 from common.models.weight_files import header_of
@@ -16,8 +16,18 @@ CONFIG, WEIGHTS, PICKLED = "adapter_config.json", "adapter_model.safetensors", "
 TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}
 """Architecture of the base → PEFT's name of the task."""
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
-_CHANGE_BASE = ("pissa", "olora", "corda", "loftq")
+_CHANGE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+_TYPES = ("F64", "F32", "F16", "BF16")
+_DEFAULTS = {"r": 8, "lora_alpha": 8, "lora_dropout": 0.0}  # PEFT's
+_NUMBERS = (
+    ("r", "a whole number from 1 to 4,096"),
+    ("lora_alpha", "a number above 0 and at most 65,536"),
+    ("lora_dropout", "a number of at least 0 and below 1"),
+)
 _RENAMED = re.compile(r"(-unsloth)?(-bnb)?-4bit$|-(awq|gptq|int4|int8|gptq-int4|gptq-int8)$")
+_EMBEDDINGS = re.compile(
+    r"(^|\.)(embed_tokens|lm_head|wte|shared|embed_in|embed_out)(\.base_layer)?\.weight$"
+)
 _TOWER = re.compile(
     r"(^|[._])(visual|vision|vision_tower|vision_model|audio_tower|multi_modal_projector)([._]|$)"
 )
@@ -97,10 +107,13 @@ def _require_lora(folder: Path, config: dict[str, Any]) -> None:
             f"{where}: task_type is {brief(config['task_type'])}, wanted {' or '.join(TASKS.values())}; this adapter does "
             "not write text."
         )
-    rank = config.get("r")
-    if not isinstance(rank, int) or rank < 1:
+    for name, wanted in _NUMBERS:
+        value = config.get(name, _DEFAULTS[name])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _fits(name, value):
+            raise UserError(f"{where}: {name} is {brief(value)}, wanted {wanted}; copy the file again.")
+    if config.get("alora_invocation_tokens"):
         raise UserError(
-            f"{where}: r is {brief(rank)}, wanted the rank, a whole number from 1; copy the file again."
+            f"{where}: alora_invocation_tokens is set, so the adapter works only after these tokens; such adapters cannot be used here."
         )
     begun = config.get("init_lora_weights")
     if isinstance(begun, str) and begun.lower().startswith(_CHANGE_BASE):
@@ -108,6 +121,12 @@ def _require_lora(folder: Path, config: dict[str, Any]) -> None:
             f"{where}: init_lora_weights is {brief(begun)}, which changed the weights of the base, so the adapter does not "
             "fit the plain base. Save it again with path_initial_model_for_weight_conversion, as PEFT's documentation says."
         )
+
+
+def _fits(name: str, value: float) -> bool:
+    if name == "r":
+        return isinstance(value, int) and 1 <= value <= 4096
+    return 0 < value <= 65536 if name == "lora_alpha" else 0 <= value < 1
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -125,14 +144,22 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         with open_regular(path) as file:
             header, begin = header_of(file, path.name)
             shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+            types = {str(entry["dtype"]): name for name, entry in header.items()}
             end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
             size = path.stat().st_size
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{shown(path)}: not a safetensors file ({type(error).__name__}); copy it again."
         ) from error
     if size != begin + end:
         raise UserError(f"{shown(path)}: has {size:,} bytes, wanted {begin + end:,}; copy it again.")
+    if other := sorted(set(types) - set(_TYPES)):
+        raise UserError(
+            f"{shown(path)}: {brief(types[other[0]], 100)} has the type {brief(other[0], 20)}, wanted {', '.join(_TYPES)}; save the "
+            "adapter again without quantization."
+        )
     if not any(".lora_" in name for name in shapes):
         raise UserError(
             f"{shown(path)}: has no LoRA weights among its {len(shapes)} tensors; wanted names with .lora_A."
@@ -175,11 +202,7 @@ def require_fitting(adapter: ForeignAdapter, wanted: dict[str, tuple[int, ...]],
     path = shown(adapter.folder / WEIGHTS)
     other = f"base={brief(base)} is not the model that it was trained on"
     for name, shape in adapter.shapes.items():
-        if (
-            ".lora_" not in name
-            and name not in wanted
-            and re.search(r"(embed_tokens|lm_head|wte)\.weight$", name)
-        ):
+        if ".lora_" not in name and name not in wanted and _EMBEDDINGS.search(name):
             raise UserError(
                 f"{path}: holds the whole embeddings ({brief(name, 100)}), which are no part of an adapter. Save it again with "
                 "save_embedding_layers=False if no token was added; otherwise merge it where it was trained."

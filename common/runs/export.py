@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import atomic_path, parse_json, read_json, read_regular, root, shown
+from common.core.files import atomic_path, open_regular, parse_json, read_json, read_regular, root, shown
 from common.core.messages import listed
 from common.core.paths import archived_folder, run_folder
 from common.core.progress import brief_progress
@@ -191,7 +191,7 @@ def _require_not_foreign_file(target: Path) -> None:
 def is_export(path: Path) -> bool:
     """Return whether a file looks like one that make export wrote."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
             return archive.namelist()[:1] == [HEADER]
     except (OSError, zipfile.BadZipFile, ValueError):
         return False

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from common.core.errors import UserError, first_line
-from common.core.files import kind_of, parse_json, shown
+from common.core.files import kind_of, open_regular, parse_json, shown, unreadable
 from common.core.messages import brief, cut, listed, quoted, size_text
 from common.core.paths import RUN_NAME
 from common.data.competition import Competition
@@ -77,12 +77,10 @@ def opened_export(competition: Competition, source: Path) -> Iterator[ExportedFi
             f"from={label}: {f'is a {kind}' if kind else 'not there'}; wanted a file of make export."
         )
     try:
-        opened = zipfile.ZipFile(source)
-    except (OSError, *_BROKEN) as error:
-        raise UserError(
-            f"{label}: no file of make export, or only a part of one ({first_line(error)}); get the file again."
-        ) from error
-    with opened:
+        handle = open_regular(source)
+    except OSError as error:
+        raise unreadable(source, error) from error
+    with handle, _opened(label, handle) as opened:
         members = _members(label, opened, source.stat().st_size)
         header = _header(label, opened)
         if header["competition"] != competition.name:
@@ -110,6 +108,15 @@ def opened_export(competition: Competition, source: Path) -> Iterator[ExportedFi
                 f"{label}: says weights={header['weights']}, and its files do not; get the file again."
             )
         yield ExportedFile(label, opened, header["run"], header["weights"], files)
+
+
+def _opened(label: str, handle: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(handle)
+    except (OSError, *_BROKEN) as error:
+        raise UserError(
+            f"{label}: no file of make export, or only a part of one ({first_line(error)}); get the file again."
+        ) from error
 
 
 def _members(label: str, archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:

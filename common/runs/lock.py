@@ -14,11 +14,13 @@ from common.runs.undo import contents
 
 
 @contextlib.contextmanager
-def locked_run(folder: Path) -> Iterator[None]:
+def locked_run(
+    folder: Path, advice: str = "wait for it to end, or give this run another name with run=."
+) -> Iterator[None]:
     """Hold the folder's lock inside this context; create the folder first if necessary.
 
     When the code inside fails or is interrupted, a new lock is removed, and a new folder in which nothing was made.
-    Raises UserError when another process holds the lock or the folder cannot be written.
+    Raises UserError, which ends in `advice`, when another process holds the lock; and when the folder cannot be written.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     first = not Path(lock.lock_file).exists()
@@ -27,9 +29,7 @@ def locked_run(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
     except Timeout as error:
-        raise UserError(
-            f"{shown(folder)} is in use by another process; wait for it to end, or give this run another name with run=."
-        ) from error
+        raise UserError(f"{shown(folder)} is in use by another process; {advice}") from error
     except OSError as error:
         raise UserError(
             f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."

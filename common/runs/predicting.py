@@ -65,7 +65,7 @@ def _renamed(competition: Competition, given: Split) -> tuple[Row, ...]:
 def predict(run: Run[C], ids: Sequence[str], asked: Asked, work: Callable[[Run[C]], None]) -> list[str]:
     """Let infer predict the given rows, write the file that was asked for, and return the summaries in the rows' order.
 
-    Only the first process of several calls it; the others do `work` alone. The run's folder is locked and, at the end, removed.
+    Only the first process of several calls it; the others do `work` alone, and then wait. The run's folder is locked and, at the end, removed.
     `ids`: the rows' own ids. Raises UserError when the file exists by now or cannot be written.
     """
     trained = run.folder.parents[1] / run.folder.name.rpartition("-")[0]
@@ -74,6 +74,7 @@ def predict(run: Run[C], ids: Sequence[str], asked: Asked, work: Callable[[Run[C
         link.symlink_to(trained / "best")
     distributed.gather([True])
     work(run)
+    distributed.wait()  # the others may still use the folder, which is removed below
     assert run.given is not None
     found = read_predictions(run.folder / "test" / "predictions.csv", run.competition)
     texts = [found[row.id] for row in run.given.rows]

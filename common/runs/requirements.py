@@ -169,7 +169,15 @@ def _require_kernels(kernels: str) -> None:
 
 
 def _require_gpus(start: Start, engine: str, sharded: int) -> None:
-    """Raise UserError when more processes or shards are wanted than there are GPUs; processes also run on CPUs."""
+    """Raise UserError when more processes or shards are wanted than there are GPUs, or a second process cannot help.
+
+    Processes also run on CPUs.
+    """
+    if start.processes > 1 and not hasattr(start.settings, "decoding"):
+        raise UserError(
+            f"gpus={start.processes}: this experiment has no model that processes could share, and each would do the whole work "
+            "again; leave gpus= out."
+        )
     count = gpus.gpu_count()
     if count and start.processes > count:
         raise UserError(

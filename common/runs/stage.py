@@ -182,9 +182,11 @@ def _predict(
         _dry_run(run, estimate)
     elif distributed.rank():
         _follow_first(run, work)
+        distributed.wait()
     else:
         try:
-            with locked_run(run.folder):
+            advice = "wait for it to end: it summarizes the same dialogues with the same run."
+            with locked_run(run.folder, advice):
                 texts = predicting.predict(run, ids, asked, work)
         except Interrupted as stop:
             stop.advice = how_to_go_on(run, restart=False)

@@ -104,6 +104,7 @@ def import_adapter(
         made.notes[MADE_ELSEWHERE] = {
             "files": files,
             "base": adapter.base if _is_hub_like(adapter.base) else Path(adapter.base).name,
+            "alpha": adapter.config.get("lora_alpha", 8),
             "assumed": assumed,
             **notes,
         }
@@ -157,11 +158,12 @@ def _known_settings(
     config = adapter.config
     found: dict[str, Any] = {
         "base.model": base,
-        "lora.rank": config["r"],
+        "lora.rank": config.get("r", 8),
         "lora.targets": ",".join(adapter.layers),
     }
-    if isinstance(config.get("lora_alpha"), int):
-        found["lora.alpha"] = config["lora_alpha"]
+    alpha = config.get("lora_alpha")
+    if isinstance(alpha, int) or (isinstance(alpha, float) and alpha.is_integer()):
+        found["lora.alpha"] = int(alpha)
     if isinstance(config.get("lora_dropout"), int | float):
         found["lora.dropout"] = config["lora_dropout"]
     if adapter.quantized:
@@ -200,9 +202,15 @@ def _write_best(adapter: ForeignAdapter, smoke_model: str, run: Run[Any]) -> dic
         rows, wanted = adapter_checks.expected_tensors(adapter, source.folder, config.base, tokenizer)
     adapter_checks.require_vocabulary(adapter, tokenizer, bases, rows)
     require_fitting(adapter, wanted, config.base.model)
+    adapter_checks.require_finite(adapter)
     if hasattr(config, "prompt"):
         from common import prompts
 
+        if not tokenizer.chat_template:
+            raise UserError(
+                f"from={shown(adapter.folder)}: neither the adapter nor its base has a chat template. Copy the template of its "
+                f"training there as {adapter_checks.TEMPLATE}, or, for a training without one, import it as a run of exp010."
+            )
         chat.render(tokenizer, prompts.prompt(config=config.prompt))
     changed = {
         "base_model_name_or_path": config.base.model, "task_type": TASKS[kind], "inference_mode": True,
@@ -228,7 +236,7 @@ def summary(run: Run[Any], took: float) -> str:
     lora = run.config.lora
     same = "the same as the base's" if about["same_chat_template"] else "another one than the base's"
     lines = [
-        f"{shown(run.folder / 'best')}: the adapter fits {run.config.base.model}: rank {lora.rank}, alpha {lora.alpha}, layers "
+        f"{shown(run.folder / 'best')}: the adapter fits {run.config.base.model}: rank {lora.rank}, alpha {about['alpha']}, layers "
         f"{', '.join(lora.targets)}; checked in {duration(took)}.",
         f"tokenizer: {about['tokenizer']}'s; chat template: {about['chat_template']}'s, {same}.",
     ]

@@ -114,6 +114,7 @@ def test_the_command_for_another_separator_works(
     [
         ("p.csv", '{"fname": "test_0", "summary": "가"}\n' * 99, (":1: is JSON Lines; wanted a CSV", "p.jsonl")),
         ("p.csv", '[{"fname": "test_0"}]', (":1: is one JSON array", "jq -c '.[]' p.csv > p.jsonl")),
+        ("p.jsonl", '[{"fname": "test_0"}]', (":1: is one JSON array", "jq -c '.[]' p.jsonl > p.lines.jsonl")),
         ("p.jsonl", '[\n {"fname": "test_0"}]', (":1: is one JSON array",)),
         ("p.jsonl", HEADER + ROW, (":1: is a CSV; wanted JSON Lines", "p.csv")),
         ("p.csv", HEADER + "test_0," + "가" * 140_000, (":2: starts a record with a cell of over 131,072 characters",)),

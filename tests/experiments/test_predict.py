@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,33 +106,49 @@ def test_one_text_is_printed(copy: Path) -> None:
     assert "loading libraries" in ended.stderr
 
 
-def test_a_killed_prediction_goes_on(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from common.generation import hf
+def kept(copy: Path) -> int:
+    return sum(
+        path.read_bytes().count(b"\n")
+        for path in copy.glob("outputs/daily_talk/predicted/exp002-*/test/candidates.*.jsonl")
+    )
 
-    rows = [[f"n{i}", row.dialogue] for i, row in enumerate(tiny.rows(6, "new", seed=9))]
-    source, target = rows_file(tmp_path / "new.csv", rows), tmp_path / "to.csv"
-    options = [f"--from={source}", f"--to={target}"]
-    changed = ["--tokens-at-once=60"]
-    calls = []
-    real = hf.decode
 
-    def dying(*args: object, **named: object) -> object:
-        calls.append(1)
-        if len(calls) == 3:
-            raise RuntimeError("killed")
-        return real(*args, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(hf, "decode", dying)
-    with pytest.raises(RuntimeError, match="killed"):
-        tiny.call(copy, "common", "predict", COMPETITION, *options, "--", "exp002", *changed)
-    assert not target.exists()
-    (part,) = copy.glob("outputs/daily_talk/predicted/exp002-*/test/candidates.0.jsonl")
-    kept = len(part.read_text(encoding="utf-8").splitlines())
-    assert kept > 0
-    code, output = tiny.call(copy, "common", "predict", COMPETITION, *options, "--", "exp002", *changed)
+@pytest.mark.slow
+def test_a_killed_prediction_resumes_to_the_same_bytes(copy: Path, tmp_path: Path) -> None:
+    rows = [[f"n{i}", row.dialogue] for i, row in enumerate(tiny.rows(60, "new", seed=9))]
+    source, whole, target = rows_file(tmp_path / "new.csv", rows), tmp_path / "whole.csv", tmp_path / "to.csv"
+    command = ["common", "predict", COMPETITION, f"--from={source}"]
+    settings = ["--", "exp002", "--tokens-at-once=200"]
+    code, output = tiny.call(copy, *command, f"--to={whole}", *settings)
     assert code == 0, output
-    assert len(target.read_text(encoding="utf-8").splitlines()) == 7
-    assert not part.exists()
+    process = tiny.start(copy, *command, f"--to={target}", *settings)
+    while kept(copy) < 5:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    code, output = tiny.call(copy, *command, f"--to={tmp_path}/second.csv", *settings)
+    assert (
+        code == 1
+        and "is in use by another process; wait for it to end: it summarizes the same dialogues" in output
+    )
+    process.kill()
+    process.communicate()
+    assert kept(copy) >= 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "whole.csv"]
+    code, output = tiny.call(copy, *command, f"--to={target}", *settings)
+    assert code == 0, output
+    assert target.read_bytes() == whole.read_bytes()
+    assert not list((copy / "outputs/daily_talk/predicted").iterdir())
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_same_bytes_and_leave_nothing(copy: Path, tmp_path: Path) -> None:
+    target = tmp_path / "to.csv"
+    words = ["--gpus=2", "--from=competitions/daily_talk/data/test.csv", f"--to={target}", "--", "exp002"]
+    code, output = tiny.run(copy, "common", "predict", COMPETITION, *words)
+    assert code == 0, output
+    own = copy / "outputs" / "daily_talk" / "exp002" / "test" / "predictions.csv"
+    assert target.read_bytes() == own.read_bytes()
+    assert not [*(copy / "outputs" / "daily_talk" / "predicted").iterdir()]
 
 
 def one_line(copy: Path, run: str, options: Sequence[str], part: str) -> None:
@@ -160,12 +178,22 @@ def test_wrong_options_are_refused_in_one_line(copy: Path, tmp_path: Path) -> No
     source = rows_file(tmp_path / "new.csv", [["n0", tiny.rows(1)[0].dialogue]])
     old = rows_file(tmp_path / "old.csv", [])
     before = old.read_bytes()
+    loop, pipe = tmp_path / "loop.csv", tmp_path / "pipe.csv"
+    loop.symlink_to(loop)
+    os.mkfifo(pipe)
     run_file = copy / "outputs" / "daily_talk" / "exp001" / "more.csv"
     for options, part in (
         ([f"--from={source}"], "to= is missing"),
         ([f"--from={source}", f"--to={source}"], "is the file that from= names"),
         ([f"--from={source}", f"--to={tmp_path}/no/to.csv"], "is no folder"),
         ([f"--from={source}", f"--to={tmp_path}/to.txt"], "ends in .csv or .jsonl"),
+        ([f"--from={loop}", f"--to={tmp_path}/to.csv"], "Too many levels of symbolic links"),
+        ([f"--from={source}", f"--to={loop}"], "Too many levels of symbolic links"),
+        ([f"--from={source}", f"--to={tmp_path}/{'a' * 300}.csv"], "File name too long"),
+        ([f"--from={pipe}", f"--to={tmp_path}/to.csv"], "it is a named pipe, wanted a file"),
+        ([f"--from={source}", f"--to={pipe}", "--force"], "is a named pipe; wanted the path of a file"),
+        ([f"--from={source}", "--to=/proc/to.csv"], "cannot be written"),
+        (["--gpus=2", f"--text={HELLO}"], "gpus=2: this experiment has no model"),
         ([f"--from={source}", f"--to={old}"], "already exists"),
         ([f"--from={source}", f"--to={run_file}"], "own folder"),
         ([f"--from={source}", f"--to={tmp_path}/to.csv", "--all"], "all=1 needs"),

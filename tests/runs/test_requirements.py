@@ -364,6 +364,15 @@ def test_more_gpus_than_there_are(
         require_start(begin)
 
 
+def test_processes_that_share_no_model_are_refused(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them would ask the API for everything, and pay."""
+    monkeypatch.setattr(requirements.gpus, "gpu_count", lambda: 0)
+    nothing = dataclass(frozen=True)(type("Nothing", (), {}))()
+    require_start(replace(start, settings=nothing))
+    with pytest.raises(UserError, match="gpus=2: this experiment has no model that processes could share"):
+        require_start(replace(start, settings=nothing, processes=2))
+
+
 def test_a_package_that_a_setting_needs_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "find_spec", lambda _: None)
     nf4 = replace(Full(), base=replace(Full().base, model="tiny:bart", quantization="nf4"))

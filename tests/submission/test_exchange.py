@@ -1,6 +1,7 @@
 """A run goes to another machine in one file: whole, verified, without anything private, and blended there as here."""
 
 import json
+import os
 import shutil
 import stat
 import zipfile
@@ -366,6 +367,9 @@ def test_what_cannot_be_exported(repository: Path, tmp_path: Path) -> None:
 
     (tmp_path / "mine.txt").write_text("mine")
     says("exists and is no exported run", target=tmp_path / "mine.txt")
+    os.mkfifo(tmp_path / "pipe.zip")  # opening it would wait for ever
+    says("exists and is no exported run", target=tmp_path / "pipe.zip")
+    (tmp_path / "pipe.zip").unlink()
     says("exp009: not there", run="exp009")
     (repository / "outputs/talk/exp001/dev/predictions.csv").write_text("changed")
     says("dev/predictions.csv: is gone or has changed")

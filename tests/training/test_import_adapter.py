@@ -1,6 +1,7 @@
 """`make import-adapter`: an adapter of plain PEFT becomes a run that writes what plain PEFT writes, or is refused in one line."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def adapter(base: Path, folder: Path, *, tokenizer: bool = False, **settings: An
     peft = get_peft_model(model, LoraConfig(**chosen))
     with torch.no_grad():
         for name, parameter in peft.named_parameters():
-            if "lora_" in name:
+            if "lora_" in name or "modules_to_save" in name:
                 parameter.add_(torch.randn_like(parameter) * 0.2)
     peft.save_pretrained(folder)
     if tokenizer:
@@ -100,6 +101,8 @@ def plainly_written(base: Path, source: Path, dialogues: list[str]) -> list[str]
             {"target_modules": r".*self_attn\.(q|k|v|o)_proj", "use_rslora": True, "use_dora": True},
         ),
         ("unsloth", False, {"target_modules": ["q_proj", "down_proj"], "rank_pattern": {"down_proj": 2}}),
+        ("saved", False, {"modules_to_save": ["embed_tokens", "lm_head"], "lora_alpha": 8.5}),
+        ("parameters", False, {"target_modules": [], "target_parameters": ["mlp.down_proj.weight"]}),
     ],
 )
 def test_an_imported_adapter_writes_what_plain_peft_writes(
@@ -109,6 +112,7 @@ def test_an_imported_adapter_writes_what_plain_peft_writes(
     run = f"exp012-{name}"
     code, output = imported(copy, source, base, run, *SETTINGS)
     assert code == 0, output
+    assert f"alpha {settings.get('lora_alpha', 16)}, layers" in output
     assert (
         "--max-source-tokens 2048" in output
         and "--quantization" not in output.split("assumed:")[1].split(".")[0]
@@ -194,7 +198,19 @@ WRONG = {
     "other task": (lambda s, b: changed(s, task_type="SEQ_2_SEQ_LM"), "wanted CAUSAL_LM"),
     "pissa": (lambda s, b: changed(s, init_lora_weights="pissa_niter_4"), "changed the weights of the base"),
     "rank": (lambda s, b: changed(s, r=8), "has the shape [4, 64], wanted [8, 64]"),
-    "no rank": (lambda s, b: changed(s, r=None), "wanted the rank"),
+    "no rank": (lambda s, b: changed(s, r=None), "r is None, wanted a whole number from 1"),
+    "alpha": (lambda s, b: changed(s, lora_alpha=float("nan")), "lora_alpha is nan, wanted a number above 0"),
+    "dropout": (lambda s, b: changed(s, lora_dropout="x"), "lora_dropout is 'x', wanted a number"),
+    "aLoRA": (lambda s, b: changed(s, alora_invocation_tokens=[5]), "alora_invocation_tokens is set"),
+    "not a number": (
+        lambda s, b: rewritten(s, lambda t: t.update({LAYER: t[LAYER] * float("nan")})), "has a NaN or an infinite number",
+    ),
+    "8 bits": (lambda s, b: rewritten(s, lambda t: t.update({LAYER: t[LAYER].to(torch.int8)})), "has the type 'I8'"),
+    "template": (lambda s, b: (s / "chat_template.jinja").write_bytes(b"\xff"), "chat_template.jinja: is not UTF-8 text"),
+    "pipe": (
+        lambda s, b: ((s / "adapter_model.safetensors").unlink(), os.mkfifo(s / "adapter_model.safetensors")),
+        "it is a named pipe, wanted a file",
+    ),
     "layers": (lambda s, b: changed(s, target_modules=["q_proj"]), "which this base does not have"),
     "no such layer": (lambda s, b: changed(s, target_modules=["c_attn"]), "PEFT cannot put this adapter on"),
     "missing tensor": (lambda s, b: rewritten(s, lambda t: t.pop(LAYER)), "lacks 1 tensors"),
@@ -204,6 +220,10 @@ WRONG = {
     ),
     "embeddings": (
         lambda s, b: rewritten(s, lambda t: t.update({"base_model.model.model.embed_tokens.weight": torch.ones(2, 2)})),
+        "whole embeddings",
+    ),
+    "embeddings of LoRA": (
+        lambda s, b: rewritten(s, lambda t: t.update({"base_model.model.lm_head.base_layer.weight": torch.ones(2, 2)})),
         "whole embeddings",
     ),
     "truncated": (
@@ -248,3 +268,46 @@ def test_another_base_run_or_setting_is_refused(copy: Path, base: Path, tmp_path
     assert code == 0, output
     config = read_record(copy / "outputs" / "daily_talk" / "exp014-bnb")["train"]["config"]
     assert (config["base.quantization"], config["lora.rank"], config["base.gpu_memory"]) == ("nf4", 4, 0)
+
+
+def test_a_missing_chat_template_is_asked_for_by_name(copy: Path, base: Path, tmp_path: Path) -> None:
+    plain = shutil.copytree(base, tmp_path / "plain")
+    template = load_tokenizer(base).chat_template
+    for name in ("chat_template.jinja", "tokenizer_config.json"):
+        (plain / name).unlink(missing_ok=True)
+    config = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config.pop("chat_template", None)
+    (plain / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    source = adapter(base, tmp_path / "adapter")
+    code, output = imported(copy, source, plain, "exp012-asked", *SETTINGS)
+    assert code == 1 and "neither the adapter nor its base has a chat template" in output, output
+    assert not (copy / "outputs" / "daily_talk" / "exp012-asked").exists()
+    (source / "chat_template.jinja").write_text(str(template), encoding="utf-8")
+    code, output = imported(copy, source, plain, "exp012-asked", *SETTINGS)
+    assert code == 0 and "chat template: adapter's, another one than the base's" in output, output
+
+
+def test_files_that_trainers_leave_beside_an_adapter_do_not_matter(
+    copy: Path, base: Path, tmp_path: Path
+) -> None:
+    """TRL and LLaMA-Factory write into one folder the adapter, its tokenizer, logs, and checkpoints that hold adapters too."""
+    source = adapter(base, tmp_path / "out", tokenizer=True)
+    adapter(base, source / "checkpoint-10")
+    for name in ("README.md", "training_args.bin", "trainer_log.jsonl", "all_results.json", "optimizer.pt"):
+        (source / name).write_text("x", encoding="utf-8")
+    # As Unsloth writes it, and a newer PEFT.
+    changed(
+        source,
+        auto_mapping={"base_model_class": "X", "unsloth_fixed": True},
+        peft_version="99.0",
+        key_of_99={},
+    )
+    code, output = imported(copy, source, base, "exp012-trainers", *SETTINGS)
+    assert code == 0, output
+    names = {path.name for path in (copy / "outputs/daily_talk/exp012-trainers/best").iterdir()}
+    assert not names & {"training_args.bin", "checkpoint-10", "README.md"}
+    shutil.rmtree(source / "checkpoint-10")
+    (tmp_path / "outer").mkdir()
+    source.rename(tmp_path / "outer" / "checkpoint-20")
+    code, output = imported(copy, tmp_path / "outer", base, "exp012-outer", *SETTINGS)
+    assert code == 1 and 'Its folders "checkpoint-20" have one' in output, output
