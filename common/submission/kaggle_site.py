@@ -5,6 +5,7 @@
 
 import contextlib
 import io
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -164,6 +165,9 @@ def connect(competition: str) -> Kaggle:
         raise UserError(
             f"kaggle: the access token cannot be read ({type(error).__name__}); write it again."
         ) from None
+    logging.getLogger("urllib3.connectionpool").setLevel(
+        logging.ERROR
+    )  # each retry of the client is a warning
     secrets = kaggle_key.secrets(token)
     kaggle_key.require_key(token)
 
