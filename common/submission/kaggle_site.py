@@ -5,6 +5,7 @@
 
 import contextlib
 import io
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -23,7 +24,9 @@ INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[kaggle]'"
 ENDPOINT = "KAGGLE_API_ENDPOINT"
 """Environment variable with another address of the API than Kaggle's own, for a proxy or a test."""
 _KEYS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
-_ANSWER_SECONDS, _UPLOAD_SECONDS = 60.0, 900.0
+_ANSWER_SECONDS = 60.0
+_SLOWEST = 50_000
+"""Bytes a second of the slowest upload that is waited for. Without a network the client itself tries again for over an hour."""
 _PAGE = 200
 """Number of the newest submissions among which an earlier upload is looked for."""
 T = TypeVar("T")
@@ -63,7 +66,7 @@ class Kaggle:
         def work() -> Any:
             return self.api.competition_submit(str(path), description, self.competition, quiet=True)
 
-        answer = self._asked(work, _UPLOAD_SECONDS)
+        answer = self._asked(work, _ANSWER_SECONDS + path.stat().st_size / _SLOWEST)
         ref = getattr(answer, "ref", None)
         if ref:
             return str(ref)
@@ -162,6 +165,9 @@ def connect(competition: str) -> Kaggle:
         raise UserError(
             f"kaggle: the access token cannot be read ({type(error).__name__}); write it again."
         ) from None
+    logging.getLogger("urllib3.connectionpool").setLevel(
+        logging.ERROR
+    )  # each retry of the client is a warning
     secrets = kaggle_key.secrets(token)
     kaggle_key.require_key(token)
 

@@ -64,8 +64,9 @@ def _file(by_recipe: dict[Path, Member], split: SplitName) -> str:
             f"{cut(member.name)}: {shown(recipe)} gives this member no {split} predictions; add {split} = to it there, or name "
             "another split with split=."
         )
-    if len(set(files.values())) > 1:
-        told = ", ".join(f"{file} ({shown(path)})" for path, file in files.items())
+    different = {file: path for path, file in reversed(files.items())}
+    if len(different) > 1:
+        told = ", ".join(f"{file} ({shown(path)})" for file, path in reversed(different.items()))
         raise UserError(
             f"{cut(member.name)}: recipes name different files for the {split} predictions of this member: {told}; name one of "
             "these files instead."

@@ -15,7 +15,8 @@ from common.data.text_files import FileOrigin, read_bytes
 from common.ensemble.recipe_members import require_name
 from common.runs.score_text import number, short
 from common.submission import csv_file, ledger
-from common.submission.registered_dev import GivenDev, on_split, read_dev
+from common.submission.dev_scores import on_split
+from common.submission.registered_dev import GivenDev, read_dev
 
 FOLDER = "submissions/registered"
 """Folder of the copies of registered CSVs, by their id in the ledger. Git does not ignore it."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,9 @@ from common.core.errors import UserError
 from common.core.files import shown, user_path
 from common.core.messages import brief, quoted
 from common.data.competition import Competition
-from common.data.rows import SplitName, read_references
 from common.data.text_files import FileOrigin, read_bytes
 from common.ensemble.recipe_members import SUFFIXES
-from common.runs import scoring
+from common.submission.dev_scores import interval_on_dev, on_split
 
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?|[-+]?(nan|inf(inity)?)", re.IGNORECASE)
 
@@ -60,8 +58,7 @@ def read_dev(text: str, competition: Competition, name: str) -> GivenDev:
         raise UserError(
             f"dev={brief(text)}: wanted a score from 0 to 100, or a .csv or .jsonl file with predictions for the dev rows."
         )
-    from common.submission.member_files import MOST_BYTES, read_file
-    from common.submission.submit import interval_on_dev  # with numpy, which a CSV alone does not need
+    from common.submission.member_files import MOST_BYTES, read_file  # which a number does not need
 
     found = read_file(path, competition, "dev", f"submission {quoted(name)}")
     texts = {key: group[0].text for key, group in found.items()}
@@ -81,14 +78,3 @@ def _stated(text: str) -> float:
             f"dev={brief(text)}: wanted a score from 0 to 100 in the site's metric, or a file with dev predictions."
         )
     return value
-
-
-def on_split(competition: Competition, split: SplitName, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the scores of texts and of the floor by profile, in the form of a submission's entry."""
-    references = read_references(competition, split)
-    scores = {
-        profile: scoring.score(texts, references, profile, competition.leaderboard_references).headline
-        for profile in scoring.profiles(competition)
-    }
-    floors = scoring.floors(competition, split)
-    return {"blend": scores, "floor": {p: max(f.constant, f.lead) for p, f in floors.items()}}

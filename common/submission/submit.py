@@ -24,12 +24,13 @@ from common.data.competition_file import comp_setting
 from common.data.rows import SplitName, read_references
 from common.ensemble.blend import blend
 from common.ensemble.recipe import Recipe
-from common.rouge import bootstrap_interval, paired_bootstrap
+from common.rouge import paired_bootstrap
 from common.rouge import verdict as of_interval
 from common.runs import scoring
 from common.runs.scoring import example_scores, score
 from common.submission import csv_file, ledger, member_files
 from common.submission.candidates import PredictionsByRun, member_candidates, predictions_of
+from common.submission.dev_scores import interval_on_dev
 from common.submission.leaks import require_clean
 from common.submission.members import require_fresh
 from common.submission.reproduce import SPLITS, recorded_inputs
@@ -187,18 +188,6 @@ def verdict(
         "high": interval.high,
         "supported": interval.low > 0 or dict(blended) == predictions[best],
     }
-
-
-def interval_on_dev(competition: Competition, blended: Mapping[str, str]) -> dict[str, Any]:
-    """Return the ends of the 95 % bootstrap interval of the blend's dev score, in the scale of the dev profile."""
-    found = example_scores(
-        blended,
-        read_references(competition, "dev"),
-        competition.dev_profile,
-        competition.leaderboard_references,
-    )
-    interval = bootstrap_interval(found.per_example[found.headline_key])
-    return {"profile": competition.dev_profile, "low": interval.low, "high": interval.high}
 
 
 def doubt(judged: Mapping[str, Any]) -> str:

@@ -4,12 +4,16 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.data.competition import Competition
+from common.data.rows import SplitName
+from common.ensemble.pool import pool
+from common.submission.candidates import member_candidates
 from tests.support import foreign
 from tests.support.commands import Ended, failed, started
-from tests.support.foreign import EIGHT, RUNS, THEIRS, of_files, of_runs, recipe, renamed
+from tests.support.foreign import EIGHT, RUNS, THEIRS, of_files, of_runs, recipe
 
 LEDGER = "submissions/ledger.jsonl"
 
@@ -52,30 +56,20 @@ def test_score_and_compare_take_a_member_of_a_recipe_and_its_file(root: Path) ->
     )
 
 
-@pytest.mark.slow
-def test_scored_candidates_give_the_report_and_the_choices_of_the_runs(root: Path, talk: Competition) -> None:
-    """Files of other code: several texts a dialogue with a mean log-probability, one member with a single text."""
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_scored_candidates_of_other_code_are_the_candidates_of_the_runs(
+    root: Path, talk: Competition, suffix: str
+) -> None:
+    """A file with mean log-probabilities gives the pool of the run, to the last digit; every method works on this pool."""
     foreign.export_scored(root, talk)
-    printed, made = [], []
-    places = (0, EIGHT, 5)
-    theirs_listed = [of_files()[0], of_files(suffix="csv")[EIGHT], of_files()[5]]
-    for name, listed in (("ours", [of_runs()[place] for place in places]), ("files", theirs_listed)):
-        (root / LEDGER).unlink(missing_ok=True)
-        recipe(root, name, listed, "auto", "candidates = 8")
-        for command in (["blend-report"], ["submit", "--force", "--stale=ok", "--json"]):
-            ended = started(root, sys.executable, "-m", "common", *command, "--blend", name, COLUMNS="300")
-            assert ended.returncode == 0, ended
-            if command[0] == "blend-report":
-                text = ended.stdout.partition("Measured in")[0]
-                for run, own in zip(RUNS, THEIRS, strict=True):
-                    text = text.replace(run, own)
-                printed.append([line.split() for line in text.splitlines() if "──" not in line])
-            else:
-                made.append(json.loads(ended.stdout))
-        assert (root / f"submissions/{name}.csv").is_file()
-    assert printed[0] == printed[1]
-    assert (root / "submissions/ours.csv").read_bytes() == (root / "submissions/files.csv").read_bytes()
-    ours, theirs = made
-    assert theirs["choice"] == ours["choice"]
-    assert [theirs[key] for key in ("dev", "test")] == [renamed(ours[key]) for key in ("dev", "test")]
-    assert theirs["interval"] == ours["interval"]
+    places = range(len(RUNS)) if suffix == "jsonl" else [EIGHT]  # a column needs a score in every row
+    ours = recipe(root, "ours", [of_runs()[place] for place in places], "auto")
+    files = recipe(root, "files", [of_files(suffix=suffix)[place] for place in places], "auto")
+    splits: tuple[SplitName, ...] = ("dev", "test")
+    for split in splits:
+        wanted, found = (pool(member_candidates(asked, talk, split)) for asked in (ours, files))
+        assert found.ids == wanted.ids and found.texts == wanted.texts
+        assert np.array_equal(found.logprob, wanted.logprob, equal_nan=True)
+        assert np.array_equal(found.place, wanted.place)
+        assert np.isfinite(found.logprob[:, found.of(THEIRS[EIGHT])]).all()
+        assert max(map(len, found.texts)) >= 8

@@ -120,14 +120,14 @@ def export_scored(root: Path, talk: Competition) -> None:
     for split in splits:
         found = member_candidates(mine, talk, split)
         for run, name in zip(RUNS, THEIRS, strict=True):
-            several = any(one.logprob is not None for group in found[run].values() for one in group)
+            several = all(one.logprob is not None for group in found[run].values() for one in group)
             rows, lines = [["candidate", "fname", "summary", *(["score"] if several else [])]], []
             for key, group in found[run].items():
-                means = [(one.logprob or 0.0) / (one.tokens or 1) for one in group]
+                means = [None if one.logprob is None else one.logprob / max(1, one.tokens) for one in group]
                 texts = []
                 for place, (one, mean) in enumerate(zip(group, means, strict=True), 1):
                     rows.append([str(place), key, one.text, *([repr(mean)] if several else [])])
-                    texts.append({"text": one.text, **({"score": mean} if several else {})})
+                    texts.append({"text": one.text, **({} if mean is None else {"score": mean})})
                 lines.append(json.dumps({"fname": key, "candidates": texts}, ensure_ascii=False))
             path = root / "theirs" / f"{name}-{split}.jsonl"
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
