@@ -263,7 +263,7 @@ def set_start_token(model: PreTrainedModel) -> None:
     if not config.is_encoder_decoder or getattr(config, "decoder_start_token_id", None) is not None:
         return
     start = getattr(getattr(config, "decoder", None), "bos_token_id", None)
-    start = config.bos_token_id if start is None else start
+    start = getattr(config, "bos_token_id", None) if start is None else start
     if start is None:
         raise UserError(
             f"{shown(Path(config.name_or_path) / 'config.json')}: no decoder_start_token_id and no bos_token_id, so "
