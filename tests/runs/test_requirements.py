@@ -15,6 +15,7 @@ import pytest
 
 from common.core.errors import UserError
 from common.data.competition_file import load_competition
+from common.models.config import PretrainedConfig
 from common.runs import requirements
 from common.runs.requirements import Start, require_room, require_start
 from experiments.exp002.config import Config as Small
@@ -387,7 +388,7 @@ def test_a_base_that_has_moved_is_said_and_a_link_to_it_will_do(
     base = {"config": {"model": name}, "source": {"model": name, "commit": commit}}
     (tmp_path / "base.json").write_text(json.dumps(base), encoding="utf-8")
     if not moved:
-        assert requirements.recorded_weights(tmp_path) == requirements.PretrainedConfig(name, revision=commit)
+        assert requirements.recorded_weights(tmp_path) == PretrainedConfig(name, revision=commit)
         return
     link = f"ln -s NEW_FOLDER {shlex.quote(name)}"
     with pytest.raises(
