@@ -23,7 +23,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -72,18 +73,22 @@ class Worker:
 
     def next(self, seconds: float) -> dict[str, Any] | None:
         """Return the next line; None when none comes in time, or the process has ended."""
-        try:
+        with contextlib.suppress(queue.Empty, ValueError):  # ValueError: it was killed while it wrote
             line = self.lines.get(timeout=max(0.0, seconds))
-        except queue.Empty:
-            return None
-        found: dict[str, Any] | None = json.loads(line) if line else None
-        return found
+            found: dict[str, Any] | None = json.loads(line) if line else None
+            return found
+        return None
 
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def measure(self, name: str, most: float) -> dict[str, Any]:
-        """Run a section for at most so many seconds and return its line, without its name."""
+    def measure(
+        self, name: str, most: float, note: Callable[[dict[str, Any]], None] = lambda _: None
+    ) -> dict[str, Any]:
+        """Run a section for at most so many seconds and return its line, without its name.
+
+        `note` gets the line so far after each case, so that it survives when this process is killed.
+        """
         began, cases = time.monotonic(), dict[str, Any]()
         line: dict[str, Any] = {"status": "done", "seconds": 0.0, "cases": cases}
         assert self.process.stdin is not None
@@ -105,6 +110,7 @@ class Worker:
                     line["status"] = "done in part"
                 return line
             cases[found["case"]] = found["found"]
+            note(line | {"status": "stopped", "why": "the run ended in this section"})
 
     def end(self) -> int:
         """Stop the process and return its exit code, which is negative for a signal."""
@@ -116,13 +122,18 @@ class Worker:
 
 
 def run(options: argparse.Namespace, results: Path) -> list[dict[str, Any]]:
-    """Run the sections while there is time, write their lines to `results` after each, and return them.
+    """Run the sections while there is time, write their lines to `results` after each case, and return them.
 
-    The lines of an earlier run stay until the first section has ended.
+    The lines of an earlier run stay until the first case has been measured.
     """
     deadline = time.monotonic() + 60 * options.minutes
     lines: list[dict[str, Any]] = []
     worker: Worker | None = None
+
+    def write(name: str, line: dict[str, Any]) -> None:
+        every = [*lines, {"section": name, **line, "tiny": options.tiny}]
+        write_text(results, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in every))
+
     with results.with_name("log.txt").open("w", encoding="utf-8") as log:
         try:
             for name in options.only:
@@ -134,13 +145,13 @@ def run(options: argparse.Namespace, results: Path) -> list[dict[str, Any]]:
                         if not lines:
                             require_usable(worker, options, results)
                     most = PATIENCE if options.tiny else min(section.most, deadline - time.monotonic())
-                    line = worker.measure(name, most)
+                    line = worker.measure(name, most, partial(write, name))
                     if line["status"] in ("failed", "stopped"):
                         worker.process.kill()
                         worker.end()
+                write(name, line)
                 lines.append({"section": name, **line, "tiny": options.tiny})
                 print(json.dumps(lines[-1], ensure_ascii=False), flush=True)
-                write_text(results, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in lines))
         finally:
             if worker is not None:
                 worker.process.kill()

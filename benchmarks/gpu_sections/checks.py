@@ -162,12 +162,15 @@ class _StoppedError(Exception):
 
 
 def _resume(examples: Any, tokens: Any) -> dict[str, Any]:
-    """Train in one go twice, and once with an end after the second epoch and a resume; compare the weights."""
+    """Train in one go twice, and once with an end after the second epoch and a resume; compare the weights.
+
+    Two trainings on a GPU differ where sums have no fixed order; a resume may differ by as much, whose size is chance.
+    """
     whole, again = (_weights(examples, tokens, stops=False) for _ in range(2))
     resumed = _weights(examples, tokens, stops=True)
     repeat_gap, resume_gap = _gap(whole, again), _gap(whole, resumed)
     return {"repeat_gap": repeat_gap, "resume_gap": resume_gap, "bit_equal": bool(torch.equal(whole, resumed)),
-            "same": resume_gap <= max(repeat_gap, 1e-6)}  # fmt: skip
+            "same": resume_gap <= max(3 * repeat_gap, 1e-6)}  # fmt: skip
 
 
 def _weights(examples: Any, tokens: Any, *, stops: bool) -> torch.Tensor:

@@ -25,6 +25,10 @@ def _without_middle(line: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, at most 200 characters; its type when it has no message."""
-    text = next((line.strip() for line in str(error)[:10_000].splitlines() if line.strip()), "")
+    """Return the first line of an error's message, at most 200 characters; its type when it has no message.
+
+    A first line that only announces the next one, as it ends with a colon, is joined with it.
+    """
+    lines = [line.strip() for line in str(error)[:10_000].splitlines() if line.strip()]
+    text = " ".join(lines[: 2 if lines[0].endswith(":") else 1]) if lines else ""
     return cut(text, 200) if text else type(error).__name__

@@ -1,12 +1,14 @@
 """Score greedy summaries of dev dialogues while a model trains."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from common.core import distributed
+from common.core.memory import advise_when_out_of_memory
 from common.core.progress import BatchProgress, batches_shown
 from common.core.signals import Interrupted
 from common.data.competition import Competition
@@ -72,7 +74,8 @@ def dev_evaluation(
                 # Processes that share a sharded model must call it equally often: one with no batch left repeats the first.
                 group = groups[mine if mine < len(groups) else 0]
                 names = [list(inputs)[index] for index in group]
-                found = decoder([inputs[name] for name in names], config, 0)
+                with _advice(decoder):
+                    found = decoder([inputs[name] for name in names], config, 0)
                 state.advance(sum(cost[index] for index in group), len(group))
                 if mine < len(groups):
                     texts += [
@@ -86,3 +89,13 @@ def dev_evaluation(
         return {"score": result.headline, "rouge_sum": rouge_sum, "distinct": distinct}
 
     return evaluate
+
+
+def _advice(decoder: Halving) -> AbstractContextManager[None]:
+    """Return a context that says what helps when one dialogue alone does not fit; smaller batches do not."""
+    if decoder.shared:
+        return nullcontext()
+    return advise_when_out_of_memory(
+        "one dev dialogue alone does not fit beside the training. Free memory and run the same command: it resumes from "
+        "the last checkpoint. Or train again with restart=1 and a lower --max-source-tokens or --max-new-tokens."
+    )

@@ -10,6 +10,7 @@ from tokenizers import AddedToken
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.pytorch_utils import Conv1D
+from transformers.utils import logging
 
 from common.core.errors import UserError, first_line
 from common.models.config import LoRAConfig
@@ -88,8 +89,13 @@ def grow_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) 
     before = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) <= before:
         return
-    # Without weights (on the meta device) there is no mean.
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=model.device.type != "meta")
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it tells how the new rows begin; `add_tags` and the adapter's file set them
+    try:
+        # Without weights (on the meta device) there is no mean.
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=model.device.type != "meta")
+    finally:
+        logging.set_verbosity(verbosity)
     main = [layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())]
     for module in model.modules():
         # Gemma 4 has more embeddings, one for each layer. Their new rows are random and not saved with an adapter.

@@ -10,6 +10,7 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
+from common.core.errors import UserError
 from common.tokenization.batches import IGNORE, TARGETS, target_places
 
 
@@ -33,12 +34,19 @@ def target_logits(
     Only target positions go through the output layer, which skips padding and prompts.
     `allowed_tokens`: the allowed token ids in ascending order, which must include every target; None allows all. The vocabulary
     then consists only of these, and the targets returned are indices into it.
-    Raises ValueError when a target is not allowed.
+    Raises ValueError when a target is not allowed, and UserError for a model that predicts more than the next token.
     """
     inner = getattr(model, "module", model)  # the model itself, without the wrapper for several processes
     inputs, places = _inputs(inner, batch), target_places(batch)
 
+    read = inputs.get("decoder_input_ids", inputs["input_ids"])
+
     def only_targets(_: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        if arguments[0].shape[:-1] != read.shape:
+            raise UserError(
+                f"{type(inner).__name__} computes more than the next token of each token (ProphetNet predicts several), so "
+                "its loss cannot be computed here; choose another --model."
+            )
         return (arguments[0].flatten(0, 1).index_select(0, places).unsqueeze(0),)
 
     with limited_vocabulary(inner, allowed_tokens) as select:

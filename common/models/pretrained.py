@@ -19,7 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from common.core import distributed
 from common.core.distributed import first_alone
-from common.core.errors import UserError
+from common.core.errors import UserError, first_line
 from common.core.files import read_json, sha256_file, shown
 from common.core.memory import advise_when_out_of_memory
 from common.core.progress import waiting
@@ -33,6 +33,7 @@ from common.models.skeleton import (
     refuse_other_shapes,
     require_all_weights,
     require_embeddings,
+    require_known_ids,
     require_settings,
     without_weights,
 )
@@ -130,6 +131,7 @@ def require_supported(
     loader, dtype = _loader(folder), _dtype(config, frozen)
     model, attention = require_settings(folder, loader, config, _attention(config.attention, dtype))
     require_embeddings(model, tokenizer, folder)
+    require_known_ids(model, folder)
     return loader, dtype, attention
 
 
@@ -172,16 +174,23 @@ def locate(config: PretrainedConfig, kind: Architecture | None = None) -> ModelS
 def pretrained_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load the tokenizer of a pretrained model; without a padding token, it pads with its unknown or end token.
 
-    A tokenizer without an end token gets the one that config.json names (KoGPT2). Raises UserError when that has none either.
+    A tokenizer without an end token gets the one that config.json names (KoGPT2). Raises UserError when that has none either,
+    and when the tokenizer cannot be read.
     """
     # AutoTokenizer goes by the model type: with a BART config it loads a Korean tokenizer as an English one, which
     # silently drops all Hangul. It is only needed without a tokenizer.json, to convert sentencepiece.
     converted = (folder / "tokenizer.json").exists()
-    tokenizer = (
-        load_tokenizer(folder)
-        if converted
-        else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    )
+    try:
+        tokenizer = (
+            load_tokenizer(folder)
+            if converted
+            else AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        )
+    except Exception as error:  # its libraries raise many types for files that they cannot read
+        raise UserError(
+            f"{shown(folder)}: transformers cannot read the tokenizer ({first_line(error)}). Copy its files again, or "
+            "choose another --model."
+        ) from error
     if tokenizer.eos_token is None and (folder / "config.json").is_file():
         config = read_json(folder / "config.json")
         end = config.get("eos_token_id", config.get("text_config", {}).get("eos_token_id"))
@@ -254,7 +263,7 @@ def set_start_token(model: PreTrainedModel) -> None:
     if not config.is_encoder_decoder or getattr(config, "decoder_start_token_id", None) is not None:
         return
     start = getattr(getattr(config, "decoder", None), "bos_token_id", None)
-    start = config.bos_token_id if start is None else start
+    start = getattr(config, "bos_token_id", None) if start is None else start
     if start is None:
         raise UserError(
             f"{shown(Path(config.name_or_path) / 'config.json')}: no decoder_start_token_id and no bos_token_id, so "

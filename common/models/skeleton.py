@@ -27,7 +27,9 @@ def require_settings(
     """
     try:
         model = without_weights(loader, folder, attention)
-    except (ImportError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a model's layers raise many types for values that do not suit each other
         if attention is None:
             raise UserError(
                 f"{shown(folder / 'config.json')}: transformers cannot build the model ({first_line(error)}). Fix it, or "
@@ -52,8 +54,14 @@ def without_weights(
         model: PreTrainedModel = loader.from_config(
             config, dtype=dtype, attn_implementation=attention, trust_remote_code=False
         )
-    if (folder / GENERATION_CONFIG_NAME).exists():
-        model.generation_config = GenerationConfig.from_pretrained(folder)
+    if (path := folder / GENERATION_CONFIG_NAME).exists():
+        try:
+            model.generation_config = GenerationConfig.from_pretrained(folder)
+        except Exception as error:  # it checks its values, and raises many types
+            raise UserError(
+                f"{shown(path)}: transformers cannot read it ({first_line(error)}). Fix it, delete it, or choose another "
+                "--model."
+            ) from error
     return model.eval()
 
 
@@ -93,6 +101,30 @@ def require_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFas
                 f"{brief(token)} has id {number}). Copy tokenizer and weights from the same model, or enlarge the "
                 "embeddings with resize_token_embeddings and save the model again."
             )
+
+
+def require_known_ids(model: PreTrainedModel, folder: Path) -> None:
+    """Raise UserError when the model's files name a start or end token of a summary that the model does not have.
+
+    On a GPU such an id ends the process inside a kernel, without a word about the cause.
+    """
+    generation, output = model.generation_config, model.get_output_embeddings()
+    count = model.config.get_text_config(decoder=True).vocab_size if output is None else len(output.weight)
+    file = GENERATION_CONFIG_NAME if (folder / GENERATION_CONFIG_NAME).exists() else "config.json"
+    named = [(file, "eos_token_id", generation.eos_token_id)]
+    if model.config.is_encoder_decoder:
+        start = getattr(model.config, "decoder_start_token_id", None)
+        named += [
+            ("config.json", "decoder_start_token_id", start),
+            (file, "forced_bos_token_id", generation.forced_bos_token_id),
+        ]
+    for where, name, value in named:
+        for number in value if isinstance(value, list) else [value]:
+            if number is not None and not (isinstance(number, int) and 0 <= number < count):
+                raise UserError(
+                    f"{shown(folder / where)}: {name} is {brief(number)}; wanted the id of a token, from 0 to {count - 1}. "
+                    "Correct it, or choose another --model."
+                )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Everything is judged without torch, in a fraction of a second, before anything i
 
 import dataclasses
 import os
+import shlex
 import shutil
 import sys
 from importlib.util import find_spec
@@ -15,12 +16,12 @@ from typing import Any
 from common.core import gpus
 from common.core.errors import UserError
 from common.core.files import existing_parent, read_json, shown
-from common.core.messages import size_text
+from common.core.messages import brief, size_text
 from common.core.paths import cache_folder
 from common.core.vllm_release import require_vllm
 from common.data.competition import Competition
 from common.models import hub
-from common.models.config import LoRAConfig, PretrainedConfig, SmallModelConfig
+from common.models.config import PREFIX, LoRAConfig, PretrainedConfig, SmallModelConfig
 from common.models.hardware import require_bfloat16, require_memory
 from common.models.known import require_findable, require_language, weights_bytes
 from common.models.offline_gemma import BYTES
@@ -86,7 +87,10 @@ def _bases(start: Start) -> list[PretrainedConfig]:
 
 
 def recorded_weights(best: Path) -> PretrainedConfig | None:
-    """Return the pretrained weights that a checkpoint was trained on; None when it holds all weights itself."""
+    """Return the pretrained weights that a checkpoint was trained on; None when it holds all weights itself.
+
+    Raises UserError when they were a local folder that is no longer there.
+    """
     path = best / BASE
     if not path.is_file():
         return None
@@ -96,6 +100,13 @@ def recorded_weights(best: Path) -> PretrainedConfig | None:
         commit = saved["source"]["commit"]
     except (TypeError, KeyError):  # the checkpoint is damaged, which is found later
         return None
+    if commit is None and not (
+        base.model.startswith(PREFIX) or base.model in hub.OFFLINE or hub.is_local(base.model)
+    ):
+        raise UserError(
+            f"{shown(best)} holds adapters for the model in {brief(base.model)}, and there is no such folder now. Move the "
+            f"model back, or link to its new place: ln -s NEW_FOLDER {shlex.quote(base.model)}"
+        )
     revision = (
         None if hub.is_local(base.model) else commit or base.revision
     )  # as `models.storage.recorded_base`

@@ -45,22 +45,30 @@ def seq2seq_template(tokenizer: PreTrainedTokenizerFast, language: str | None = 
             raise unknown_language(language, tokenizer.name_or_path)
         language_id = tokenizer.convert_tokens_to_ids(language)
         return InputTemplate((language_id,), (tokenizer.eos_token_id,), (language_id,))
+    before, after = _around_a_text(tokenizer)
+    if before or after:
+        return InputTemplate(before, after)
+    begin = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+    return InputTemplate(begin, (tokenizer.eos_token_id,))
+
+
+def _around_a_text(tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the token ids that the tokenizer adds before and after a text."""
     bare = tokenizer.encode("가", add_special_tokens=False)
     full = tokenizer.encode("가")
     for start in range(len(full) - len(bare) + 1):
-        if full[start : start + len(bare)] == bare and len(full) > len(bare):
-            return InputTemplate(tuple(full[:start]), tuple(full[start + len(bare) :]))
-    begin = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
-    return InputTemplate(begin, (tokenizer.eos_token_id,))
+        if full[start : start + len(bare)] == bare:
+            return tuple(full[:start]), tuple(full[start + len(bare) :])
+    return (), ()
 
 
 def text_template(tokenizer: PreTrainedTokenizerFast, prefix: str, suffix: str) -> InputTemplate:
     """Return a causal model's input template from the texts before and after the dialogue.
 
-    It begins with the start token if the tokenizer adds one. The two texts are encoded separately from the dialogue,
+    It begins with the start token if the tokenizer adds one; an end token that it adds is left out. The two texts are encoded separately from the dialogue,
     whose tokens therefore do not depend on them.
     """
-    start = tokenizer.encode("", add_special_tokens=True)[:1]
+    start, _ = _around_a_text(tokenizer)
     ids = [tokenizer.encode(text, add_special_tokens=False) for text in (prefix, suffix)]
     return InputTemplate((*start, *ids[0]), tuple(ids[1]))
 

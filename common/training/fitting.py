@@ -1,6 +1,7 @@
 """Train an experiment's model on its rows and record the result."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -74,7 +75,9 @@ def fit(
     examples_hash = ""
     if examples is None:
         chosen = own if rows is None else rows
-        examples, run.notes["train_cuts"] = training_examples(chosen, tokenizer, config.lengths, template)
+        examples, run.notes["train_cuts"] = training_examples(
+            chosen, tokenizer, config.lengths, _with_forced_start(template, model)
+        )
     else:
         examples_hash = sha256_texts(map(str, examples))
     allowed = sorted(_allowed_tokens(model, tokenizer, vocabulary_texts, examples))
@@ -107,6 +110,23 @@ def fit(
         follow=run.tracker.follow,
     )
     run.finish(result=result)
+
+
+def _with_forced_start(
+    template: InputTemplate | TemplateOf, model: PreTrainedModel
+) -> InputTemplate | TemplateOf:
+    """Return the template with the token that decoding forces a summary to begin with (BART's <s>), unless it has one.
+
+    A model that never saw it in training would continue from a token that it does not know there.
+    """
+    start = model.generation_config.forced_bos_token_id
+    if start is None or not model.config.is_encoder_decoder:
+        return template
+
+    def forced(one: InputTemplate) -> InputTemplate:
+        return one if one.target_prefix else replace(one, target_prefix=(start,))
+
+    return forced(template) if isinstance(template, InputTemplate) else lambda row: forced(template(row))
 
 
 def _note_origin(run: Run[Any], base: str) -> None:

@@ -38,6 +38,16 @@ def test_long_text_is_cut_and_says_so() -> None:
     assert listed(map(str, range(10**9)), 2) == '"0", "1", …'
 
 
+def test_a_line_that_announces_the_cause_comes_with_it() -> None:
+    assert (
+        first_line(ValueError("field 'width':\n  expected int, got str\nmore"))
+        == "field 'width': expected int, got str"
+    )
+    assert first_line(ValueError("no file\nmore")) == "no file"
+    assert first_line(ValueError("nothing follows:")) == "nothing follows:"
+    assert first_line(ValueError("\n \n")) == "ValueError"
+
+
 @given(st.text(st.characters(), max_size=200))
 def test_any_text_becomes_one_printable_line(text: str) -> None:
     for shown in (cut(text), quoted(text, 40), brief(text), first_line(ValueError(text))):

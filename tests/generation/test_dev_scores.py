@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from transformers import PreTrainedModel
 
+from common.core.errors import UserError
 from common.data.competition_file import load_competition
 from common.generation import hf
 from common.generation.config import DecodingConfig
@@ -62,3 +64,28 @@ def test_the_dev_evaluation_scores_greedy_summaries(
             "distinct": len(set(texts.values())) / 6,
         }
         assert 0 < expected <= 100
+
+
+def test_a_dev_dialogue_that_does_not_fit_alone_gets_advice_that_helps(
+    taught_models: dict[str, PreTrainedModel],
+) -> None:
+    def run_out(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model = taught_models["bart"]
+    evaluate = dev_evaluation(
+        load_competition("daily_talk"),
+        tiny.rows(3, "dev"),
+        WORDS,
+        LengthConfig(120),
+        TEMPLATES["bart"],
+        GREEDY,
+    )
+    hook = model.register_forward_pre_hook(run_out)
+    try:
+        with pytest.raises(
+            UserError, match=r"^out of memory; one dev dialogue alone does not fit .*resumes from"
+        ):
+            evaluate(model)
+    finally:
+        hook.remove()

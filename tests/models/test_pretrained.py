@@ -12,7 +12,15 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    EncoderDecoderConfig,
+    EncoderDecoderModel,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from common.core import distributed
 from common.core.errors import UserError
@@ -339,3 +347,30 @@ def test_only_the_first_process_gets_weights_to_shard(monkeypatch: pytest.Monkey
     assert all(parameter.is_meta for parameter in empty.parameters())
     assert not any(parameter.is_meta for parameter in whole.parameters())
     assert described(empty) == described(whole)
+
+
+@pytest.mark.parametrize("start", [None, 7])
+def test_a_pair_of_encoder_and_decoder_needs_a_start_token(tmp_path: Path, start: int | None) -> None:
+    """Two BERTs (kykim/bertshared-kor-base): their common config has no bos_token_id at all."""
+    words = tiny.tokenizer()
+    part = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    config = EncoderDecoderConfig.from_encoder_decoder_configs(part, part)
+    config.decoder_start_token_id, config.pad_token_id = start, words.pad_token_id
+    model = EncoderDecoderModel(config)
+    model.generation_config = GenerationConfig(decoder_start_token_id=start)
+    model.save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    base = PretrainedConfig(model=str(tmp_path), dtype="float32")
+    if start is None:
+        with pytest.raises(UserError, match=r"config\.json: no decoder_start_token_id and no bos_token_id"):
+            load_pretrained(base, "seq2seq", frozen=False)
+        return
+    loaded, _ = load_pretrained(base, "seq2seq", frozen=False)
+    greedy = decode(loaded.eval(), words, SOURCES, GREEDY)
+    assert all(1 <= found.tokens <= GREEDY.max_new_tokens for (found,) in greedy)

@@ -114,3 +114,61 @@ def test_fully_trained_causal_models_decode_in_bf16_on_gpus(
 ) -> None:
     monkeypatch.setattr("common.models.storage.computes_in_bf16", lambda: computes)
     assert decoding_dtype(torch.device(device), causal=causal) == expected
+
+
+def edited(path: Path, **values: object) -> None:
+    """Change values of a JSON file."""
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(content | values), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"pad_token_id": 32000}, "transformers cannot build the model (Padding_idx must be within"),
+        ({"hidden_act": "swishh"}, "transformers cannot build the model ('swishh')"),
+        ({"hidden_size": -64}, "transformers cannot build the model (Trying to create tensor with negative"),
+        ({"num_attention_heads": 3, "head_dim": None}, "The hidden size (64) is not a multiple of the number of"),
+        ({"hidden_size": "64"}, "Field 'hidden_size' expected int, got str"),
+    ],
+)  # fmt: skip
+def test_a_config_that_makes_no_model_is_one_line_with_the_cause(
+    llama: Path, values: dict[str, object], part: str
+) -> None:
+    edited(llama / "config.json", **values)
+    found = refusal(llama)
+    assert "llama/config.json: " in found and part in found
+
+
+@pytest.mark.parametrize("content", ["", '{"eos', "[1]"])
+def test_a_generation_config_that_cannot_be_read_is_one_line(llama: Path, content: str) -> None:
+    (llama / "generation_config.json").write_text(content, encoding="utf-8")
+    assert "llama/generation_config.json: transformers cannot read it (" in refusal(llama)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "name", "value"),
+    [
+        ("llama", "generation_config.json", "eos_token_id", 99999),
+        ("llama", "generation_config.json", "eos_token_id", [2, 400]),
+        ("llama", "generation_config.json", "eos_token_id", "</s>"),
+        ("bart", "generation_config.json", "forced_bos_token_id", -1),
+        ("bart", "config.json", "decoder_start_token_id", 4000),
+    ],
+)
+def test_start_and_end_tokens_that_the_model_lacks_are_refused(
+    tmp_path: Path, kind: str, file: str, name: str, value: object
+) -> None:
+    folder = written(kind, tmp_path / kind)
+    edited(folder / file, **{name: value})
+    wrong = value[-1] if isinstance(value, list) else value
+    assert f"{kind}/{file}: {name} is {wrong!r}; wanted the id of a token, from 0 to 399." in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("tokenizer.json", '{"version": "1.0"}'), ("tokenizer.json", "{"), ("tokenizer_config.json", "[]")],
+)
+def test_a_tokenizer_that_cannot_be_read_is_one_line(llama: Path, file: str, content: str) -> None:
+    (llama / file).write_text(content, encoding="utf-8")
+    assert "llama: transformers cannot read the tokenizer (" in refusal(llama)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,24 @@ def test_a_section_that_hangs_or_fails_costs_no_other(tmp_path: Path) -> None:
         done = worker.measure("environment", 60)
         assert done["status"] == "done" and done["cases"]["machine"]["torch"]
         worker.process.kill()
+
+
+@pytest.mark.slow
+def test_cases_that_were_measured_survive_the_end_of_the_run(tmp_path: Path) -> None:
+    """A machine that is lent for some minutes ends the run without asking."""
+    results = tmp_path / "results.jsonl"
+    command = [sys.executable, str(REPOSITORY / "benchmarks/gpu.py"), "--tiny", "--only", "sameness"]
+    process = subprocess.Popen([*command, "--results", str(results)], stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 300
+    while not results.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    (line,) = map(json.loads, results.read_text("utf-8").splitlines())
+    assert (line["section"], line["status"], line["tiny"]) == ("sameness", "stopped", True)
+    assert next(iter(line["cases"].values()))["same"]
+    assert gpu.read(results) == [line]
+    assert "## `sameness`" in page.text([*measured()[:1], {**line, "tiny": False}])
 
 
 @pytest.mark.slow

@@ -3,7 +3,10 @@
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +18,7 @@ from common.core import vllm_release
 from common.core.config import override
 from common.core.errors import UserError
 from common.data.competition_file import load_competition
+from common.models.config import PretrainedConfig
 from common.runs import requirements
 from common.runs.requirements import Start, require_room, require_start
 from experiments.exp002.config import Config as Small
@@ -416,3 +420,29 @@ def test_vllm_that_is_not_installed_is_one_line(
     require_start(replace(start, settings=settings))  # only infer uses it
     with pytest.raises(UserError, match=r"^--engine vllm: the package vllm is not installed in .*venv-vllm"):
         require_start(replace(start, settings=settings, stage="infer"))
+
+
+@pytest.mark.parametrize(
+    ("name", "commit", "moved"),
+    [("old place/model", None, True), ("owner/name", "c0ffee", False), ("owner/name", None, True), ("tiny:bart", None, False)],
+)  # fmt: skip
+def test_a_base_that_has_moved_is_said_and_a_link_to_it_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, commit: str | None, moved: bool
+) -> None:
+    """A model of the hub has a commit; one without was a folder when the adapters were trained."""
+    monkeypatch.chdir(tmp_path)
+    base = {"config": {"model": name}, "source": {"model": name, "commit": commit}}
+    (tmp_path / "base.json").write_text(json.dumps(base), encoding="utf-8")
+    if not moved:
+        assert requirements.recorded_weights(tmp_path) == PretrainedConfig(name, revision=commit)
+        return
+    link = f"ln -s NEW_FOLDER {shlex.quote(name)}"
+    with pytest.raises(
+        UserError, match=f"adapters for the model in '{name}', and there is no .*{re.escape(link)}$"
+    ):
+        requirements.recorded_weights(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    Path(name).parent.mkdir()
+    subprocess.run(link.replace("NEW_FOLDER", str(tmp_path / "elsewhere")), shell=True, check=True)
+    found = requirements.recorded_weights(tmp_path)
+    assert found is not None and found.model == name

@@ -45,3 +45,8 @@ def test_text_frames_begin_as_the_tokenizer_begins() -> None:
     template = text_template(words, "요약해:", "답:")
     assert template.prefix[0] == words.bos_token_id
     assert words.bos_token_id not in (*template.prefix[1:], *template.suffix)
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", words.eos_token_id)]
+    )
+    template = text_template(words, "요약해:", "답:")  # an end before the text would be no start
+    assert words.eos_token_id not in (*template.prefix, *template.suffix)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pytest
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
@@ -36,6 +37,23 @@ def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: 
     assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
     assert fitting._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
+
+
+def test_training_sees_the_token_that_decoding_forces_a_summary_to_begin_with(copy: Path) -> None:
+    """BART's checkpoints force <s>; without it in training, a summary would continue from a place never trained."""
+    forced = copy.parent / "forced"
+    model, tokenizer = load_pretrained(PretrainedConfig(model="tiny:bart"), frozen=False)
+    model.generation_config.forced_bos_token_id = tokenizer.bos_token_id
+    model.save_pretrained(forced)
+    tokenizer.save_pretrained(forced)
+    code, output = tiny.call(
+        copy, "experiments.exp003.train", "--competition=daily_talk", f"--model={forced}", "--dev-rows=2",
+        "--epochs=1", "--max-source-tokens=200", "--max-new-tokens=8", "--candidates=1", "--beams=1", "--samples=0",
+    )  # fmt: skip
+    assert code == 0, output
+    cached = list((copy / ".cache" / "tokenized").iterdir())
+    targets = [target for folder in cached for target in datasets.load_from_disk(folder)["target"]]
+    assert len(targets) == 24 and {target[0] for target in targets} == {tokenizer.bos_token_id}
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:

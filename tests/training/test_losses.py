@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, ProphetNetConfig, ProphetNetForConditionalGeneration
 
+from common.core.errors import UserError
 from common.models.logits import target_logits
 from common.tokenization.batches import IGNORE, collate_causal, collate_seq2seq
 from common.training.losses import cross_entropy, r_drop
@@ -277,3 +278,16 @@ def test_r_drop_draws_the_passes_together() -> None:
 def test_labels_of_a_batch_count_only_targets() -> None:
     model = tiny.loud("qwen2")
     assert int((batch_of(model)["labels"] != IGNORE).sum()) == sum(len(target) for _, target in PAIRS)
+
+
+def test_a_model_that_predicts_several_tokens_at_once_is_refused() -> None:
+    """ProphetNet's output layer gets its states once for each of the next tokens."""
+    config = ProphetNetConfig(
+        vocab_size=50, hidden_size=32, encoder_ffn_dim=32, decoder_ffn_dim=32, num_encoder_layers=1, num_decoder_layers=1,
+        num_encoder_attention_heads=2, num_decoder_attention_heads=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    model = ProphetNetForConditionalGeneration(config)
+    with pytest.raises(
+        UserError, match=r"^ProphetNetForConditionalGeneration computes more than .* another --model\.$"
+    ):
+        target_logits(model, batch_of(model))
