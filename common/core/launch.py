@@ -22,7 +22,7 @@ def become(module: str, *arguments: str) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "common.core.launch", module, *arguments])
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Make Linux send SIGTERM to this process when torchrun or a sweep, which started it, is killed."""
     parent = os.environ.pop(WITH_PARENT, "")  # not for processes that this one starts
     if (parent or "TORCHELASTIC_RUN_ID" in os.environ) and sys.platform == "linux":
@@ -34,6 +34,6 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     signals.leave_at_once()
     grow_memory(sys.argv[2:])
-    _end_with_parent()
+    end_with_parent()
     quiet_libraries()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

@@ -31,6 +31,14 @@ SAMPLES = 30  # number of dev dialogues in the table
 INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0  # longest delay at the start and at the end without a network
 SECRET = re.compile(r"(^|[._])(token|secret|password|credentials?|(api_?)?key)$")
 
+SWEPT = ("rouge_sum", "score", "distinct", "train_loss")
+"""What a sweep can search by: training writes it to metrics.jsonl at each evaluation."""
+
+
+def _in_sweep() -> bool:
+    """Return whether an agent of a W&B sweep started this process."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
 
 def public(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings without the texts whose name marks them as secrets."""
@@ -62,10 +70,9 @@ class Tracker:
         with self._guarded():
             if kind is None:
                 self._emit()
-                if (
-                    "rouge_sum" in self._best
-                ):  # sweeps read the summary, so it holds the best checkpoint's value, not the last one
-                    self._run.summary["rouge_sum"] = self._best["rouge_sum"]
+                # Sweeps read the summary, so it holds the best checkpoint's values, not the last ones.
+                kept = SWEPT if _in_sweep() else ("rouge_sum",)
+                self._run.summary.update({name: self._best[name] for name in kept if name in self._best})
             run, self._run = self._run, None
             run.finish(exit_code=0 if kind is None else 1)
 
@@ -114,6 +121,8 @@ class Tracker:
         if row and row["step"] >= self._run.starting_step:
             names = {"score": self._score_key} if "score" in row else {}
             values = {names.get(name, name): value for name, value in row.items()}
+            if "score" in row and _in_sweep():
+                values["score"] = row["score"]  # the name in the sweep file
             self._run.log(values, step=row["step"])
 
     @property
@@ -138,7 +147,7 @@ class Tracker:
         path, about = self.folder / "wandb.json", _about(self.folder)
         known = read_json(path) if path.exists() else {"id": secrets.token_hex(4)}
         # In a sweep wandb gets the id and the project from the agent.
-        sweep = bool(os.environ.get("WANDB_SWEEP_ID"))
+        sweep = _in_sweep()
         if not sweep:
             write_json(path, known)
         if self.mode == "offline":  # each record is complete, and `wandb sync` needs only the newest

@@ -19,7 +19,7 @@ from common.data.rows import read_split
 from common.runs.planned import Planned, require_startable
 from common.runs.start import config_of
 from common.runs.wandb_mode import require_choice
-from common.sweep import report, report_text, table, version
+from common.sweep import report, report_text, table, version, wandb_sweep
 from common.sweep.gpus import require_enough
 from common.sweep.report import SweepView
 from common.sweep.rescore import rescored
@@ -101,6 +101,10 @@ def _file(asked: Asked) -> tuple[SweepFile, Any]:
 def _open(asked: Asked, sweep: SweepFile, *, create: bool) -> Study:
     """Return the study. Raises UserError when it is elsewhere than the last call said, or there is none."""
     url = storage_url(asked.storage)
+    if (asked.folder / wandb_sweep.MARKER).exists():
+        raise UserError(
+            f"{asked.title} is in W&B; go on with track=online and look at it there, or begin another one with name=."
+        )
     marker = asked.folder / MARKER
     before = read_json(marker)["storage"] if marker.exists() else None
     again = f"make {asked.make_settings} sweep"
@@ -135,7 +139,10 @@ def begin(asked: Asked) -> None:
     Raises UserError for whatever would make all trials fail, before anything is written.
     """
     sweep, config = _file(asked)
-    require_optuna()
+    if asked.track == "online":
+        wandb_sweep.require_online()
+    else:
+        require_optuna()
     count = _count(asked, sweep)
     gpus = require_enough(asked.jobs, asked.gpus)
     fixed = _dev_rows(asked, sweep, config)
@@ -145,6 +152,9 @@ def begin(asked: Asked) -> None:
     require_startable(
         [Planned(f"a trial of {shown(sweep.path)}", "train", asked.experiment, words, gpus or 1)]
     )
+    if asked.track == "online":
+        _in_wandb(asked, sweep, fixed, count, gpus)
+        return
     study = _open(asked, sweep, create=True)
     study.fixed.update(fixed)
     with reachable(study.storage.name), study.storage.locked():
@@ -172,6 +182,27 @@ def begin(asked: Asked) -> None:
     live.update(final, {})
     live.clear()
     _tell(asked, final)
+
+
+def _in_wandb(asked: Asked, sweep: SweepFile, fixed: dict[str, int], count: int, gpus: int) -> None:
+    """Run the sweep in W&B, and print its trials."""
+    if asked.storage and storage_url(asked.storage):
+        raise UserError("track=online: W&B itself stores the sweep; leave out storage=, or leave out track=.")
+    if (asked.folder / MARKER).exists():
+        raise UserError(
+            f"{asked.title} was begun without W&B; go on without track=online, or begin another one with name=."
+        )
+    config = wandb_sweep.for_wandb(sweep, asked.competition.name, fixed, gpus)
+    again = f"make {asked.make_settings} sweep name=NAME track=online"
+    registered = wandb_sweep.register(sweep, config, asked.folder, again)
+    terminal.say(f"{asked.title} in W&B: {registered.url or registered.path}")
+    found = wandb_sweep.run_agents(sweep, registered, asked.folder, jobs=asked.jobs, each=gpus, count=count)
+    terminal.say(f"{len(wandb_sweep.scored(found))} trials are scored, the best first:")
+    click.echo(wandb_sweep.trial_table(sweep, found))
+    terminal.say(
+        f"Next: look at {registered.url or registered.path}, or run more trials: make {asked.make_settings} sweep count={count + 10} "
+        f"track=online. On another machine, for each GPU: WANDB_DIR=outputs .venv/bin/wandb agent {registered.path}"
+    )
 
 
 def _dev_rows(asked: Asked, sweep: SweepFile, config: Any) -> dict[str, int]:

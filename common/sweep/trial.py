@@ -26,7 +26,7 @@ RESUMED = 2
 """How often a trial that something else killed is resumed by one worker, before it counts as failed."""
 PATIENCE = 600.0
 """Seconds that a process gets to save its state after SIGTERM; then it is killed."""
-_PRIVATE = (
+PRIVATE = (
     "storage",
     VARIABLE,
     "PGPASSWORD",
@@ -103,7 +103,7 @@ class Trial:
         words = [stage, *options, *trial_arguments(self.claim.settings)]
         if how.gpus > 1:
             words = ["common.core.torchrun", f"--nproc-per-node={how.gpus}", "--standalone", "-m", "--", "common.core.launch", *words]  # fmt: skip
-        environment = {name: value for name, value in os.environ.items() if name not in _PRIVATE}
+        environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
         environment |= {"PYTHONUNBUFFERED": "1", WITH_PARENT: str(os.getpid())}
         if how.jobs > 1:
             environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // how.jobs)))
