@@ -11,7 +11,7 @@ COMMON := $(VENV)/bin/python -m common
 # common/cli/targets.py declares which settings each target takes; common/cli/make.py turns them into a command line. Only the command line
 # of make sets them: a variable of the environment never counts. They reach that file as environment variables and are
 # never inserted into a recipe; the literal value is used, so that make does not expand a $(shell …) in it.
-SETTINGS := exp comp from to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell html count storage top dev
+SETTINGS := exp comp from from-trial to weights base as pred a b split id public private run args restart smoke missing stale jobs blend gpus nodes track folder mode texts q lib fresh method n name force markdown stemmer all text per-example note uploaded off shell html count storage top dev
 override KDS_GIVEN := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(variable)))),$(variable)))
 override KDS_GOALS := $(value MAKECMDGOALS)
 $(foreach setting,$(filter $(SETTINGS),$(KDS_GIVEN)),$(eval override $(setting) := $$(value $(setting))))
@@ -79,7 +79,7 @@ augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args
 sweep: setup ## exp=expNNN [count=N] [jobs=N] [gpus=N] [storage=postgresql://HOST/DB] [name=NAME] [from=FILE] [track=…] [stale=ok] [comp=NAME]: search for the best settings by experiments/expNNN/sweep.yaml
 sweep-report: setup ## exp=expNNN [name=NAME] [top=N] [from=FILE] [storage=…] [comp=NAME]: show the best trials of a sweep, which settings matter, and how far to trust the best one
 smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in minutes; of one in seconds
-new: setup ## exp=expNNN from=expNNN: create an experiment as a copy of another
+new: setup ## exp=expNNN from=expNNN|from-trial=expNNN-NAME [comp=NAME]: create an experiment as a copy of another, or with the settings of a trial
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
 score: setup ## pred=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1] [per-example=FILE]: score predictions and compare them with the floor

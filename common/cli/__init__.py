@@ -8,6 +8,7 @@ from common.cli.doctor import doctor
 from common.cli.elsewhere import register, validate
 from common.cli.experiments import infer, list_experiments
 from common.cli.ledger import lb, leaderboard_command, pick, reproduce_command
+from common.cli.new import new
 from common.cli.page import report
 from common.cli.postprocess import postprocess
 from common.cli.predict import predict
@@ -28,7 +29,7 @@ def commands() -> None:
 
 
 for command in (
-    doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, predict, experiments.new,
+    doctor, data.data, data.use, leaks_command, stats, list_experiments, settings, experiments.train, infer, predict, new,
     experiments.smoke, experiments.merge, experiments.import_adapter, score,
     compare, submit, validate, register, upload, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, report,
     postprocess, experiments.track, data.docs, data.augment, runs.runs_command, runs.note, runs.archive, runs.restore, exchange.export,

@@ -162,11 +162,11 @@ def _values(target: str, name: str, given: Mapping[str, str], known: Known) -> I
         yield from _ids(known.root, given.get("comp", ""))
     elif name == "method":
         yield from _methods(known.code)
-    elif name in ("run", "pred", "a", "b", "folder"):
+    elif name in ("run", "from-trial", "pred", "a", "b", "folder"):
         for folder in _runs(known.root, given.get("comp", "*"), archived=target == "restore"):
             if name == "folder":
                 yield folder.relative_to(known.root).as_posix()
-            elif folder.name.startswith(given.get("exp", "")):
+            elif name == "from-trial" or folder.name.startswith(given.get("exp", "")):
                 yield folder.name
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -18,10 +17,9 @@ from common.core import terminal
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
 from common.core.launch import become
-from common.core.messages import brief, duration, quoted
-from common.core.paths import EXPERIMENT, outputs
+from common.core.messages import duration, quoted
+from common.core.paths import outputs
 from common.core.progress import waiting
-from common.core.temporary import temporary_folder
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, load_competition
 from common.runs import experiments, score_text, settings_text, wandb_log
@@ -207,36 +205,6 @@ def smoke(names: tuple[str, ...]) -> None:
             f"{name}: train and infer run, with tiny settings, in {duration(time.monotonic() - started)} "
             f"({shown(outputs('daily_talk', smoke=True) / name)})"
         )
-
-
-@click.command()
-@click.argument("name", metavar="NEW")
-@click.option("--from", "source", required=True, help="The experiment to copy.")
-def new(name: str, source: str) -> None:
-    """Create an experiment as a copy of another."""
-    require_experiment(source)
-    if not EXPERIMENT.fullmatch(name):
-        raise UserError(f"experiment {brief(name)}: wanted exp and three digits, as in exp015.")
-    folder = root() / "experiments" / name
-    if folder.exists():
-        raise UserError(f"{shown(folder)} already exists; choose another number.")
-    try:
-        staging = temporary_folder(folder)
-        try:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(folder.with_name(source), staging, ignore=ignored, dirs_exist_ok=True)
-            for path in [*staging.rglob("*.py"), *staging.rglob("*.md")]:
-                path.write_text(path.read_text(encoding="utf-8").replace(source, name), encoding="utf-8")
-            staging.rename(folder)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        raise UserError(
-            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable or free some space."
-        ) from error
-    terminal.say(
-        f"{shown(folder)} is a copy of {source}. Next: change its config.py and README.md, then: make smoke exp={name}"
-    )
 
 
 @click.command()

@@ -106,6 +106,7 @@ SETTINGS: dict[str, Setting] = {
     "split": Setting("rows to score: dev or test; default dev", "split=test", ("dev", "test")),
     "all": Setting("show every metric, not only the one that the competition is judged by", "all=1", _ON),
     "stemmer": Setting("compute the google profile on Porter stems", "stemmer=1", _ON),
+    "from-trial": Setting("run whose settings become defaults; instead of from=", "from-trial=exp002-lr_007"),
     "per-example": Setting("also write the scores of each row to this CSV file", "per-example=rows.csv"),
     "markdown": Setting("print the table as Markdown", "markdown=1", _ON),
     "text": Setting("text of the note; an empty text removes the note", "text=improving"),
@@ -161,9 +162,7 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("import", "comp"): Setting("competition of the run, if it is not the active one", "comp=daily_talk"),
     ("new", "exp"): Setting("name of the new experiment: exp and three digits", "exp=exp015"),
     ("sweep", "jobs"): Setting("number of trials at the same time; default 1", "jobs=2"),
-    ("sweep", "gpus"): Setting(
-        "number of GPUs for each trial; default: 1 where there are any; 0 reserves none", "gpus=1"
-    ),
+    ("sweep", "gpus"): Setting("GPUs for each trial; default: 1 if there are any; 0: reserve none", "gpus=1"),
     ("sweep", "name"): Setting("name of the sweep, and of its runs; default: sweep", "name=lr"),
     ("sweep", "from"): Setting("sweep file; default: sweep.yaml of the experiment", "from=wide.yaml"),
     ("sweep", "stale"): Setting(

@@ -67,7 +67,7 @@ TARGETS: dict[str, Target] = {
     ),
     "sweep-report": Target("name top from comp", "exp", "exp=exp002", "exp", private="storage"),
     "smoke": Target("", "", "exp=exp002", "exp"),
-    "new": Target("from", "exp from", "exp=exp015 from=exp002", "exp"),
+    "new": Target("from from-trial comp", "exp", "exp=exp015 from=exp002", "exp"),
     "track": Target("mode texts", "folder", "folder=outputs/daily_talk/exp002", "folder"),
     "docs": Target("q lib fresh", "q", 'q="Qwen2.5 generation config"'),
     "score": Target("pred split comp all stemmer per-example", "pred", "pred=exp002 split=dev"),

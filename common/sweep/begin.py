@@ -186,7 +186,7 @@ def begin(asked: Asked) -> None:
 
 def _in_wandb(asked: Asked, sweep: SweepFile, fixed: dict[str, int], count: int, gpus: int) -> None:
     """Run the sweep in W&B, and print its trials."""
-    if storage_url(asked.storage):
+    if asked.storage and storage_url(asked.storage):
         raise UserError("track=online: W&B itself stores the sweep; leave out storage=, or leave out track=.")
     if (asked.folder / MARKER).exists():
         raise UserError(
