@@ -4,7 +4,7 @@
 
   page.fact = (label, figure, ...details) => page.element("div", {class: "card fact"},
     page.element("div", {class: "label"}, label), page.element("div", {class: "figure"}, figure),
-    details.filter(Boolean).map((detail) => page.element("div", {class: "detail"}, detail)));
+    details.filter(Boolean).map((detail) => page.element("div", {class: "fact-detail"}, detail)));
 
   // How sure the lead of one run over another is: by the dialogues of both where the page has them, else by their intervals.
   const sureness = (first, second, profile) => {
