@@ -10,7 +10,7 @@
   const sureness = (first, second, profile) => {
     const a = second.dev[profile], b = first.dev[profile], {digits} = page.profile(profile);
     const place = page.element("span", {class: "faint"}, b.low === null || a.high === null ? ""
-      : b.low > a.high ? `; ${page.text("the intervals do not overlap")}` : `; ${page.text("the intervals overlap")}`);
+      : ["; ", b.low > a.high ? page.text("the intervals do not overlap") : page.text("the intervals overlap")]);
     if (page.hasPairs(second.name, first.name))
       page.differences(second.name, first.name).then(({[profile]: found}) => found && page.append(page.clear(place), [
         ` (${page.signed(found.low, digits)} … ${page.signed(found.high, digits)}: ${page.verdict(found.low, found.high)})`]));
@@ -23,7 +23,7 @@
     const found = first.dev[profile], digits = page.profile(profile).digits;
     return page.fact(page.text("Best run on dev, {profile}", {profile: page.profile(profile).short}),
       [page.score(found.score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.name})}, page.foreign(first.name, 40))],
-      second && [page.text("{difference} over {run}", {difference: page.signed(found.score - second.dev[profile].score, digits), run: second.name}), sureness(first, second, profile)],
+      second && [page.text("{difference} over {run}", {difference: page.signed(found.score - second.dev[profile].score, digits), run: page.short(second.name)}), sureness(first, second, profile)],
       found.floor !== null && page.text("{difference} over the floor", {difference: page.signed(found.score - found.floor, digits)}));
   };
 
@@ -33,10 +33,10 @@
     const {gain, best_member: member, public: score} = first.submission, digits = page.profile(page.data.dev_profile).digits;
     return page.fact(page.text("Best submission on dev"),
       [page.score(first.dev[profile].score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.id})}, page.foreign(first.name, 40))],
-      profile === page.data.dev_profile && gain && gain.low !== null && member && [page.text("{difference} over its best member {run}", {difference: page.signed(gain.score, digits), run: member}),
+      profile === page.data.dev_profile && gain && gain.low !== null && member && [page.text("{difference} over its best member {run}", {difference: page.signed(gain.score, digits), run: page.short(member)}),
         page.element("span", {class: "faint"}, ` (${page.signed(gain.low, digits)} … ${page.signed(gain.high, digits)}: ${page.verdict(gain.low, gain.high)})`)],
       member && page.examples.has([member, first.name]) && page.element("a", {href: page.link("examples",
-        {runs: page.join([member, first.name]), show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: member})),
+        {runs: page.join([member, first.name]), show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: page.short(member)})),
       score !== null && page.text("public leaderboard: {score}", {score: page.score(score, page.data.site_profile)}));
   };
 
@@ -47,7 +47,7 @@
     const next = page.data.goals.find((goal) => goal > reached);
     return page.fact(page.text("Goals, dev {profile}", {profile: page.profile(profile).short}),
       page.data.goals.map((goal) => [page.element("span", {class: goal <= reached ? "good" : "faint"}, page.number(goal), goal <= reached ? " ✓" : ""), " "]),
-      page.text("best so far: {score} ({run})", {score: page.score(reached, profile), run: first.name}),
+      page.text("best so far: {score} ({run})", {score: page.score(reached, profile), run: page.short(first.name)}),
       next !== undefined && page.text("{difference} to go to {goal}", {difference: page.number(next - reached, digits), goal: page.number(next)}));
   };
 

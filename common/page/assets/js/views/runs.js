@@ -56,7 +56,7 @@
     const id = `choose-${row.kind}-${row.id}`;
     const changed = row.run ? Object.entries(row.run.changed).map(([key, value]) => `${key.split(".").pop()}=${page.value(value)}`).join(", ") : "";
     return page.element("div", {class: "pick"},
-      page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("select {name}", {name: row.name}),
+      page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("select {name}", {name: page.short(row.name)}),
         onchange: (event) => choose(row, event.target.checked)}),
       page.element("div", {},
         page.element("span", {class: "name"}, page.foreign(row.name, 60)), " ", page.tags(row),
