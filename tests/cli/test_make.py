@@ -129,7 +129,7 @@ def test_what_a_target_does_not_take_is_refused(repository: Path) -> None:
         ): "there is no setting rnu=. Did you mean run=? It takes exp= comp=",
         ("submit", "compp=talk"): "Did you mean comp=?",
         ("train", "exp=exp001", "restrat=1"): "Did you mean restart=?",
-        ("leaderboard", "run=exp001"): "make leaderboard: takes no run=. It takes comp= all=.",
+        ("leaderboard", "run=exp001"): "make leaderboard: takes no run=. It takes comp= all= html=.",
         ("setup", "k=3"): "make setup: there is no setting k=. It takes no settings.",
         ("help", "comp=talk"): "make help: takes no comp=. It takes no settings.",
         ("foo=$(shell touch PWNED)", "list"): "there is no setting foo=",

@@ -38,7 +38,10 @@ class Browser:
     def open(self, page: Path, fragment: str = "", *, theme: Literal["light", "dark"] = "light") -> None:
         """Load a file from the disk, with nothing stored from earlier pages, as a new visitor would see it."""
         self._messages()
-        media = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}  # what moves is hard to hit
+        media = {
+            "prefers-color-scheme": theme,
+            "prefers-reduced-motion": "reduce",
+        }  # what moves is hard to hit
         self.emulate(
             "Emulation.setEmulatedMedia", features=[{"name": name, "value": v} for name, v in media.items()]
         )
