@@ -10,13 +10,13 @@ from common.core.messages import brief, listed
 from common.core.paths import outputs, run_folder
 from common.core.progress import waiting
 from common.data.competition import Competition
-from common.data.competition_file import comp_setting
 from common.page import examples
 from common.page.blended import blend_texts
 from common.page.content import Content
 from common.page.document import document
 from common.page.gather import gather
 from common.page.run_rows import folder_of
+from common.runs.record import make_settings
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _write(competition: Competition, path: Path, only: str = "") -> Written:
             known = listed(row.name for row in gather(competition).runs) or "none"
             raise UserError(
                 f"{brief(only)} is no run of {competition.name} (runs: {known}); make it with: "
-                f"make exp={only.split('-')[0]} train{comp_setting(competition.name)}"
+                f"make exp={only.split('-')[0]} train{make_settings(only, competition.name)}"
             )
     folders = [folder_of(competition.name, name) for name in _best_first(content)]
     blends = None if only else partial(blend_texts, competition)

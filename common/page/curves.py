@@ -1,13 +1,12 @@
 """Read training curves for the page from the runs' metrics.jsonl."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from common.core.errors import UserError
 from common.core.json_lines import read_lines
 from common.page.content import Curve
+from common.page.finite import finite
 from common.page.run_rows import Gap, folder_of
 
 MOST_POINTS = 300
@@ -29,9 +28,9 @@ def curve_of(run: str, folder: Path, gap: Gap) -> Curve:
         lines = []
     series: dict[str, list[list[float]]] = {}
     for line in lines:
-        step = _number(line, "step")
+        step = finite(line.get("step"))
         for name in line if step is not None else ():
-            value = _number(line, name)
+            value = finite(line[name])
             if name != "step" and value is not None and step is not None:
                 series.setdefault(name, []).append([step, value])
     return Curve(run, {name: thinned(points) for name, points in series.items()}, None)
@@ -56,9 +55,3 @@ def thinned(points: list[list[float]], most: int = MOST_POINTS) -> list[list[flo
         ordered = [ordered[0], *kept, ordered[-1]]
         ordered = [point for i, point in enumerate(ordered) if not i or point != ordered[i - 1]]
     return [[step, float(f"{value:.6g}")] for step, value in ordered]
-
-
-def _number(line: Mapping[str, Any], name: str) -> float | None:
-    value = line.get(name)
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if fits else None

@@ -26,17 +26,11 @@ class Written:
     """By id: the other texts that the model proposed, best first; {} when there are none."""
     cut: frozenset[str] = frozenset()
     """Ids of the predictions that stopped at the limit of tokens."""
-    blend: bool = False
 
 
-def written(competition: Competition, folder: Path, split: SplitName) -> Written | None:
-    """Return what a run wrote for a split; None when it has no predictions there.
-
-    Raises UserError when a file of it is damaged.
-    """
+def written(competition: Competition, folder: Path, split: SplitName) -> Written:
+    """Return what a run wrote for a split. Raises UserError when its predictions are missing or a file is damaged."""
     path = folder / split / "predictions.csv"
-    if not path.exists():
-        return None
     predictions = {
         name: unicodedata.normalize("NFC", text) for name, text in read_predictions(path, competition).items()
     }

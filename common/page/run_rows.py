@@ -9,6 +9,7 @@ from common.core.files import read_json, root, shown
 from common.core.paths import archived_folder, outputs
 from common.data.competition import Competition
 from common.page.content import RunRow, Score, Shares, Text
+from common.page.finite import finite
 from common.page.sentences import both
 from common.runs.catalogue import RunEntry, catalogue
 from common.runs.experiments import describe
@@ -141,10 +142,11 @@ def _money(stages: Mapping[str, Any]) -> float | None:
         for name, note in stage["notes"].items()
         if name.startswith("llm_") and isinstance(note, dict) and "cost" in note
     ]
-    try:
-        return sum(float(note["cost"]) + float(note.get("lost_cost", 0)) for note in used) if used else None
-    except (TypeError, ValueError):
-        return None
+    return (
+        sum((finite(note["cost"]) or 0) + (finite(note.get("lost_cost")) or 0) for note in used)
+        if used
+        else None
+    )
 
 
 def _data(stages: Mapping[str, Any]) -> dict[str, str]:
@@ -174,8 +176,7 @@ def _shares(folder: Path, stages: Mapping[str, Any], gap: Gap) -> Shares:
 
 
 def _number(found: Any, name: str) -> float | None:
-    value = found.get(name) if isinstance(found, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return finite(found.get(name)) if isinstance(found, dict) else None
 
 
 def _share(stage: Mapping[str, Any], at: tuple[str, ...], part: str, whole: str) -> float | None:

@@ -7,6 +7,7 @@ from common.core.errors import UserError, first_line
 from common.core.messages import brief
 from common.data.competition import Competition
 from common.page.content import Score, SubmissionRow
+from common.page.finite import finite
 from common.page.run_rows import Gap
 from common.page.sentences import both
 from common.submission import dev_and_site, ledger
@@ -43,7 +44,7 @@ def _row(entry: Mapping[str, Any]) -> SubmissionRow:
     members = [str(ledger.member_name(member)) for member in entry["members"]]
     if not all(isinstance(found, dict) for found in (verdict, board, entry["dev"].get("blend", {}))):
         raise TypeError("scores are no table")
-    gain = {key: _number(verdict.get(key)) for key in ("difference", "low", "high")}
+    gain = {key: finite(verdict.get(key)) for key in ("difference", "low", "high")}
     return SubmissionRow(
         id=entry["id"],
         time=entry["time"],
@@ -53,8 +54,8 @@ def _row(entry: Mapping[str, Any]) -> SubmissionRow:
         dev=_scores(entry["dev"], entry.get("interval", {})),
         test=_scores(entry.get("test", {}), {}),
         member_scores={name: _numbers(entry["dev"].get(name, {})) for name in members},
-        public=_number(board.get("public")),
-        private=_number(board.get("private")),
+        public=finite(board.get("public")),
+        private=finite(board.get("private")),
         commit=entry["git"].get("commit"),
         dirty=bool(entry["git"].get("dirty")),
         stale=bool(entry["stale"]),
@@ -71,7 +72,7 @@ def _row(entry: Mapping[str, Any]) -> SubmissionRow:
 def _scores(split: Mapping[str, Any], interval: Mapping[str, Any]) -> dict[str, Score]:
     """Return the blend's scores by profile, each with its floor, and the interval where it was measured."""
     floors = _numbers(split.get("floor", {}))
-    ends = (_number(interval.get("low")), _number(interval.get("high")))
+    ends = (finite(interval.get("low")), finite(interval.get("high")))
     return {
         profile: Score(
             score, *(ends if interval.get("profile") == profile else (None, None)), floors.get(profile)
@@ -82,11 +83,7 @@ def _scores(split: Mapping[str, Any], interval: Mapping[str, Any]) -> dict[str, 
 
 def _numbers(found: Any) -> dict[str, float]:
     pairs = found.items() if isinstance(found, dict) else ()
-    return {name: number for name, value in pairs if (number := _number(value)) is not None}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return {name: number for name, value in pairs if (number := finite(value)) is not None}
 
 
 def trust(competition: Competition, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,6 +22,9 @@ CLOSING = (
                       r"machine: make import from=exp002\.zip"),
     (("import", "--from=outputs/talk/exported/exp002.zip", "--as=exp002-b"),
      r"outputs/talk/exp002-b: 7 files imported and verified in \d+ s\. Next: make score pred=exp002-b"),
+    (("leaderboard", "--html"), r"outputs/talk/page\.html: \d+ runs, \d+ submissions, .*, written in \d+ s\. Next: open the file "
+                                r"in a browser; it needs no network\."),
+    (("report", "exp002"), r"outputs/talk/report-exp002\.html: exp002, .*, written in \d+ s\. Next: open the file in a browser"),
     (("new", "exp015", "--from=exp001"), r"experiments/exp015 is a copy of exp001\. Next: change its config\.py and "
                                          r"README\.md, then: make smoke exp=exp015"),
 )  # fmt: skip

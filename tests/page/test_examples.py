@@ -10,7 +10,10 @@ import pytest
 from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references
-from common.page.examples import CUT, INVENTED, MISSING, ODD, Examples, gather
+from common.page import examples
+from common.page.example_blocks import CUT, INVENTED, MISSING, ODD, Block, block_of
+from common.page.example_runs import Written
+from common.page.examples import Examples, gather
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.runs.scoring import example_scores
@@ -195,3 +198,29 @@ def test_predictions_with_a_quote_and_a_comma(tmp_path: Path, monkeypatch: pytes
     assert block["predictions"][0].replace(block["mark"], "") == text
     with (tmp_path / "outputs/talk/exp001/dev/predictions.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file))[1][1] == text
+
+
+def test_blocks_are_kept_until_something_changes(
+    competition: Competition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(competition: Competition, one: Written, *rest: Any) -> Block:
+        made.append(one.name)
+        return block_of(competition, one, *rest)
+
+    monkeypatch.setattr(examples, "block_of", counted)
+    first = gather(competition, _folders(tmp_path))
+    assert made == ["exp001", "exp002"]
+    assert gather(competition, _folders(tmp_path)) == first
+    assert made == ["exp001", "exp002"]
+    for path in (tmp_path / ".cache" / "page").iterdir():
+        path.write_text(path.read_text(encoding="utf-8").replace("H4s", "H4x", 1), encoding="utf-8")
+    assert gather(competition, _folders(tmp_path)) == first  # a damaged file is made again
+    assert made == ["exp001", "exp002"] * 2
+    path = tmp_path / "outputs/talk/exp002/dev/predictions.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("#Person1#", "#Person2#", 1), encoding="utf-8")
+    again = gather(competition, _folders(tmp_path))
+    assert made == ["exp001", "exp002"] * 2 + ["exp002"]
+    assert again.blocks["texts-dev-0"] == first.blocks["texts-dev-0"]
+    assert again.blocks["texts-dev-1"] != first.blocks["texts-dev-1"]

@@ -9,6 +9,7 @@ import pytest
 from common.data.competition_file import load_competition
 from common.page.content import Content
 from common.page.curves import MOST_POINTS, thinned
+from common.page.finite import finite
 from common.page.gather import gather
 from common.runs.results import read_results
 from tests.support import REPOSITORY, page_world
@@ -215,6 +216,15 @@ def test_thinning_keeps_the_ends_and_every_peak() -> None:
     assert [1234.0, -99.0] in kept
     assert kept == sorted(kept)
     assert thinned(points[:5]) == points[:5]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, True, "7", None, [], {}])
+def test_what_is_no_number_is_none(value: object) -> None:
+    assert finite(value) is None
+
+
+def test_a_number_is_one() -> None:
+    assert [finite(value) for value in (0, -1.5, 10**300)] == [0.0, -1.5, 1e300]
 
 
 def test_numbers_that_are_none_are_left_out_of_a_curve(world: Path) -> None:

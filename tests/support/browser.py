@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AXE = REPOSITORY / "tests" / "page" / "vendor" / "axe.min.js"
 DESKTOP, PHONE = (1280, 900), (390, 844)
 """Width and height in CSS pixels."""
-WAIT = 20.0
+WAIT = 15.0
 """Seconds to wait for the page at most; a busy machine is slow, and a right page is seldom near it."""
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

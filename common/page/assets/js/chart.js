@@ -18,7 +18,7 @@
   page.plot = (plot, title, description, columns = 1) => {
     const main = document.getElementById("main"), style = getComputedStyle(main), room = main.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const width = Math.max(280, (columns > 1 && room >= WIDE ? (room - 24) / 2 : room) - (window.innerWidth < 640 ? 34 : 50));
-    const made = Plot.plot({width, height: Math.round(Math.min(480, Math.max(280, width * (columns > 1 ? 0.6 : 0.42)))), marginLeft: 52, marginRight: 28, marginBottom: 48, ...plot, x: {labelOffset: 42, ...plot.x},
+    const made = Plot.plot({width, height: Math.round(Math.min(480, Math.max(280, width * (columns > 1 ? 0.6 : 0.42)))), marginLeft: 52, marginRight: 28, marginBottom: 48, ...plot, marks: plot.marks.filter(Boolean), x: {labelOffset: 42, ...plot.x},
       style: {background: "none", color: "currentColor"}, ariaLabel: title, ariaDescription: description});
     for (const style of made.querySelectorAll("style")) style.remove();
     const svg = made.tagName === "svg" ? made : made.querySelector("svg");

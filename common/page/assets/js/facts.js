@@ -4,17 +4,26 @@
 
   page.fact = (label, figure, ...details) => page.element("div", {class: "card fact"},
     page.element("div", {class: "label"}, label), page.element("div", {class: "figure"}, figure),
-    details.filter(Boolean).map((detail) => page.element("div", {class: "detail"}, detail)));
+    details.filter(Boolean).map((detail) => page.element("div", {class: "fact-detail"}, detail)));
+
+  // How sure the lead of one run over another is: by the dialogues of both where the page has them, else by their intervals.
+  const sureness = (first, second, profile) => {
+    const a = second.dev[profile], b = first.dev[profile], {digits} = page.profile(profile);
+    const place = page.element("span", {class: "faint"}, b.low === null || a.high === null ? ""
+      : ["; ", b.low > a.high ? page.text("the intervals do not overlap") : page.text("the intervals overlap")]);
+    if (page.hasPairs(second.name, first.name))
+      page.differences(second.name, first.name).then(({[profile]: found}) => found && page.append(page.clear(place), [
+        ` (${page.signed(found.low, digits)} … ${page.signed(found.high, digits)}: ${page.verdict(found.low, found.high)})`]));
+    return place;
+  };
 
   const best = (profile) => {
     const [first, second] = page.ranked(page.rows().filter((row) => row.run), profile);
     if (!first) return null;
     const found = first.dev[profile], digits = page.profile(profile).digits;
-    const apart = second && found.low !== null && second.dev[profile].high !== null
-      ? found.low > second.dev[profile].high ? page.text("the intervals do not overlap") : page.text("the intervals overlap") : "";
     return page.fact(page.text("Best run on dev, {profile}", {profile: page.profile(profile).short}),
       [page.score(found.score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.name})}, page.foreign(first.name, 40))],
-      second && [page.text("{difference} over {run}", {difference: page.signed(found.score - second.dev[profile].score, digits), run: second.name}), apart && `; ${apart}`],
+      second && [page.text("{difference} over {run}", {difference: page.signed(found.score - second.dev[profile].score, digits), run: page.short(second.name)}), sureness(first, second, profile)],
       found.floor !== null && page.text("{difference} over the floor", {difference: page.signed(found.score - found.floor, digits)}));
   };
 
@@ -24,10 +33,10 @@
     const {gain, best_member: member, public: score} = first.submission, digits = page.profile(page.data.dev_profile).digits;
     return page.fact(page.text("Best submission on dev"),
       [page.score(first.dev[profile].score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.id})}, page.foreign(first.name, 40))],
-      gain && gain.low !== null && member && [page.text("{difference} over its best member {run}", {difference: page.signed(gain.score, digits), run: member}),
+      profile === page.data.dev_profile && gain && gain.low !== null && member && [page.text("{difference} over its best member {run}", {difference: page.signed(gain.score, digits), run: page.short(member)}),
         page.element("span", {class: "faint"}, ` (${page.signed(gain.low, digits)} … ${page.signed(gain.high, digits)}: ${page.verdict(gain.low, gain.high)})`)],
       member && page.examples.has([member, first.name]) && page.element("a", {href: page.link("examples",
-        {runs: page.join([member, first.name]), show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: member})),
+        {runs: page.join([member, first.name]), show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: page.short(member)})),
       score !== null && page.text("public leaderboard: {score}", {score: page.score(score, page.data.site_profile)}));
   };
 
@@ -38,7 +47,7 @@
     const next = page.data.goals.find((goal) => goal > reached);
     return page.fact(page.text("Goals, dev {profile}", {profile: page.profile(profile).short}),
       page.data.goals.map((goal) => [page.element("span", {class: goal <= reached ? "good" : "faint"}, page.number(goal), goal <= reached ? " ✓" : ""), " "]),
-      page.text("best so far: {score} ({run})", {score: page.score(reached, profile), run: first.name}),
+      page.text("best so far: {score} ({run})", {score: page.score(reached, profile), run: page.short(first.name)}),
       next !== undefined && page.text("{difference} to go to {goal}", {difference: page.number(next - reached, digits), goal: page.number(next)}));
   };
 

@@ -34,6 +34,9 @@ const page = {views: {}, order: []};
     return parent;
   };
 
+  // The beginning of a text of others, for sentences.
+  page.short = (text, most = 60) => (String(text).length > most ? `${String(text).slice(0, most - 1)}…` : String(text));
+
   // Text of others: its direction cannot spread to its surroundings, and a long one is folded.
   const LONG = 400;
   page.foreign = (text, most = LONG) => {

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const RESAMPLES = 2000;
+  const RESAMPLES = 10000;  // as many as make compare
 
   // A small generator (mulberry32), so that the same page always shows the same interval.
   const random = (seed) => () => {

@@ -22,7 +22,8 @@
     nav.querySelector("[aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
     page.append(page.clear(document.getElementById("switches")), [language(), theme()]);
     page.append(page.clear(document.getElementById("foot")), [page.text(
-      "Scores come from results/, run folders and the ledger. Times are those of this device. Intervals are 95 % bootstrap intervals.")]);
+      "Scores come from results/, run folders and the ledger. Times are those of this device. Intervals are 95 % bootstrap intervals."),
+      Object.keys(page.data.examples?.splits || {}).length > 0 && page.element("p", {}, page.text("This file contains dialogues and summaries of the competition: share it only where the competition's rules allow it."))]);
   };
 
   const language = () => {
@@ -49,6 +50,7 @@
   // `focus`: id of the element that has the focus afterwards; else the one that has it now keeps it.
   const draw = (focus) => {
     const held = focus || document.activeElement?.id;
+    const height = scrollY;
     const scrolled = document.querySelector("main .scroll");
     const from = scrolled ? [scrolled.scrollLeft, scrolled.scrollTop] : null;
     const {view, params} = page.state();
@@ -57,9 +59,15 @@
     const shown = page.views[view];
     document.title = `${shown.title()} · ${page.data.title}`;
     page.append(main, [gaps()]);
-    shown.show(main, params);
+    try {
+      shown.show(main, params);
+    } catch (error) {  // the other views still work
+      console.error(error);
+      page.append(main, [page.element("p", {class: "notice", role: "alert"}, page.text("This view cannot be drawn: {reason}", {reason: page.short(error, 200)}))]);
+    }
     const now = document.querySelector("main .scroll");
     if (from && now && view === shownView) [now.scrollLeft, now.scrollTop] = from;
+    if (view === shownView) scrollTo({top: height, behavior: "instant"});
     if (held) document.getElementById(held)?.focus({preventScroll: true});
   };
 
@@ -72,6 +80,16 @@
       main.focus({preventScroll: true});
     }
     shownView = view;
+  });
+
+  // Charts have the width that the window had when they were drawn.
+  let width = innerWidth, waiting = 0;
+  addEventListener("resize", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (innerWidth !== width && document.querySelector("main figure.chart")) draw();
+      width = innerWidth;
+    }, 200);
   });
   draw();
 })();

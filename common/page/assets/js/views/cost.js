@@ -36,7 +36,7 @@
   });
 
   const priceFields = (params, named) => page.element("div", {class: "tools"}, named.map((name, index) =>
-    page.field(page.text("US dollars for an hour of {hardware}", {hardware: name.length > 60 ? name.slice(0, 59) + "…" : name}),
+    page.field(page.text("US dollars for an hour of {hardware}", {hardware: page.short(name)}),
       page.element("input", {type: "number", id: `price${index}`, min: 0, step: "any", inputmode: "decimal", value: params.get(`price${index}`) || "",
         onchange: (event) => page.change({[`price${index}`]: event.target.value})}))));
 

@@ -39,7 +39,7 @@
         Plot.line(points, {x: "x", y: "value", z: "run", stroke: (d) => page.colour(d.index), strokeWidth: 1.75}),
         points.length < 60 * chosen.length && Plot.dot(points, {x: "x", y: "value", r: 2, fill: (d) => page.colour(d.index)}),
         Plot.dot(tops, {x: "x", y: "value", r: 5, fill: (d) => page.colour(d.index), stroke: "var(--paper)"}),
-        Plot.tip(points, Plot.pointer({x: "x", y: "value", fill: "var(--paper)", title: (d) => `${d.run}\n${page.text("step")} ${page.number(d.step)}\n${page.number(d.value, 4)}`})),
+        Plot.tip(points, Plot.pointer({x: "x", y: "value", fill: "var(--paper)", title: (d) => [page.short(d.run), `${page.text("step")} ${page.number(d.step)}`, page.number(d.value, 4)].join("\n")})),
       ],
     };
   };

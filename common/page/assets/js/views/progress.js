@@ -27,14 +27,14 @@
         Plot.line(line, {x: "time", y: "score", curve: "step-after", stroke: "var(--accent)", strokeWidth: 2}),
         Plot.dot(found, {x: "time", y: "score", r: 4, fill: (d) => d.row.kind === "run" ? "var(--c1)" : "var(--c2)", stroke: "var(--paper)",
           symbol: (d) => d.row.kind === "run" ? "circle" : "diamond"}),
-        Plot.tip(found, Plot.pointer({x: "time", y: "score", fill: "var(--paper)", title: (d) => `${d.row.name}\n${page.score(d.score, profile)}\n${page.time(d.row.time)}`})),
+        Plot.tip(found, Plot.pointer({x: "time", y: "score", fill: "var(--paper)", title: (d) => `${page.short(d.row.name)}\n${page.score(d.score, profile)}\n${page.time(d.row.time)}`})),
       ],
     };
   };
 
   const sentence = (records, profile, goals) => {
     const best = records.at(-1), next = goals.find((goal) => goal > best.score);
-    return [page.text("Best so far: {score} by {run}, {time}.", {score: page.score(best.score, profile), run: best.row.name, time: page.time(best.row.time)}), " ",
+    return [page.text("Best so far: {score} by {run}, {time}.", {score: page.score(best.score, profile), run: page.short(best.row.name), time: page.time(best.row.time)}), " ",
       next === undefined ? goals.length > 0 && page.text("Every goal is reached.") : page.text("{difference} to go to the next goal, {goal}.", {
         difference: page.number(next - best.score, page.profile(profile).digits), goal: page.number(next)})];
   };

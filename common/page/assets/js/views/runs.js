@@ -56,12 +56,12 @@
     const id = `choose-${row.kind}-${row.id}`;
     const changed = row.run ? Object.entries(row.run.changed).map(([key, value]) => `${key.split(".").pop()}=${page.value(value)}`).join(", ") : "";
     return page.element("div", {class: "pick"},
-      page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("select {name}", {name: row.name}),
+      page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("select {name}", {name: page.short(row.name)}),
         onchange: (event) => choose(row, event.target.checked)}),
       page.element("div", {},
         page.element("span", {class: "name"}, page.foreign(row.name, 60)), " ", page.tags(row),
         page.element("span", {class: "under"}, page.foreign(row.about(), 120)),
-        changed && page.element("span", {class: "under code"}, page.foreign(changed, 120)),
+        changed && page.element("span", {class: "under"}, page.foreign(changed, 120)),
         row.source.note && page.element("span", {class: "under note"}, page.foreign(row.source.note, 120))));
   };
 

@@ -43,8 +43,8 @@
         Plot.line(diagonal(0), {x: "x", y: "y", stroke: "var(--strong-line)", strokeDasharray: "3 3", clip: true}),
         drop !== undefined && Plot.line(diagonal(drop), {x: "x", y: "y", stroke: "var(--accent)", strokeWidth: 1.5, clip: true}),
         Plot.dot(shown, {x: "dev", y: "site", r: 5, fill: "var(--accent)", stroke: "var(--paper)"}),
-        Plot.text(named(shown, drop), {x: "dev", y: "site", text: (d) => cut(d.made.recipe), dy: -11, fill: "var(--soft)"}),
-        Plot.tip(shown, Plot.pointer({x: "dev", y: "site", fill: "var(--paper)", title: (d) => `${d.made.recipe}\ndev ${page.score(d.dev, found.profile)}\n${boardName(found.site)} ${page.score(d.site, found.profile)}`})),
+        Plot.text(named(shown, drop), {x: "dev", y: "site", text: (d) => page.short(d.made.recipe, 16), dy: -11, fill: "var(--soft)"}),
+        Plot.tip(shown, Plot.pointer({x: "dev", y: "site", fill: "var(--paper)", title: (d) => `${page.short(d.made.recipe)}\ndev ${page.score(d.dev, found.profile)}\n${boardName(found.site)} ${page.score(d.site, found.profile)}`})),
       ],
     };
   };
@@ -53,8 +53,6 @@
 
   const named = (shown, drop) => shown.length <= NAMED || drop === undefined ? shown
     : [...shown].sort((a, b) => Math.abs(b.drop - drop) - Math.abs(a.drop - drop)).slice(0, 3);
-
-  const cut = (text) => (text.length > 16 ? text.slice(0, 15) + "…" : text);
 
   const board = (found) => {
     const shown = pairs(found), digits = page.profile(found.profile).digits;
