@@ -106,6 +106,20 @@ def test_a_sweep_whose_only_worker_was_killed_goes_on_with_the_same_command(root
     assert sweeping.steps(sweeping.run_folder(root, 1)) == [1, 2, 3, 4]
 
 
+def test_what_a_trial_wrote_after_its_worker_died_is_not_lost(root: Path) -> None:
+    slower(root, 0.4)
+    worker = sweeping.start(root, "--count", "1")
+    sweeping.wait_for(began(root, 0))
+    worker.send_signal(signal.SIGSTOP)
+    record = sweeping.run_folder(root, 0) / "run.json"
+    sweeping.wait_for(lambda: '"finished"' in record.read_text(encoding="utf-8"))
+    worker.send_signal(signal.SIGKILL)
+    worker.communicate()
+    assert sweeping.sweep(root, "--count", "1").returncode == 0
+    require_whole(root, 1)
+    assert len(read_lines(sweeping.run_folder(root, 0) / "starts.jsonl")) == 1  # it was trained once
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_trials_and_the_same_command_goes_on(root: Path, number: signal.Signals) -> None:
     slower(root, 0.6)
