@@ -60,8 +60,7 @@ class Loop:
                 self._lose(trial)
                 return
             self.study.report(number, trial.values)
-            if trial.folder.is_dir():
-                version.complete(self.study, trial.folder)
+            trial.checked = trial.checked or version.require_own_code(self.study, trial.folder)
             if not trial.pruned and self.study.should_stop(number, trial.values, trial.judged):
                 trial.pruned = True
             trial.judged = len(trial.values)

@@ -75,7 +75,8 @@ class Trial:
     """Number of evaluations after which it was decided that it goes on."""
     size: int = -1
     """Bytes of metrics.jsonl when it was last read."""
-    error: str = ""
+    checked: bool = False
+    """Whether its code was compared with the study's recipe."""
 
     @property
     def folder(self) -> Path:

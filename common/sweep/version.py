@@ -7,7 +7,7 @@ from typing import Any
 from common.core.config import plain
 from common.core.errors import UserError
 from common.core.files import root, sha256_file
-from common.core.messages import brief, listed
+from common.core.messages import brief
 from common.core.provenance import code_hash
 from common.data.competition import Competition
 from common.runs.record import changed_code, read_record
@@ -86,21 +86,29 @@ def _value(values: dict[str, Any], name: str) -> str:
     )
 
 
-def complete(study: Study, folder: Path) -> None:
-    """Add the code that a trial recorded to the study's recipe: only its process knows every file that it uses."""
-    if study.attributes().get(RECIPE, [{}])[-1].get("complete"):
-        return
-    code = read_record(folder).get("train", {}).get("code")
+def require_own_code(study: Study, folder: Path) -> bool:
+    """Compare the code that a trial recorded with the study's recipe; return whether it has recorded it yet.
+
+    The first trial completes the recipe: only its process knows every file that it uses. Raises UserError when the code was
+    changed while the sweep runs.
+    """
+    code: dict[str, str] = read_record(folder).get("train", {}).get("code", {})
+    if not code:
+        return False
     with reachable(study.storage.name), study.storage.locked():
         versions: list[dict[str, Any]] = study.attributes().get(RECIPE, [])
-        if versions and code:
-            study.note(
-                RECIPE,
-                [
-                    *versions[:-1],
-                    {**versions[-1], "code": {**versions[-1]["code"], **code}, "complete": True},
-                ],
-            )
+        last = versions[-1] if versions else {"code": {}}
+        if not last.get("complete"):
+            complete = {**last, "code": {**last["code"], **code}, "complete": True}
+            study.note(RECIPE, [*versions[:-1], complete])
+            return True
+    changed = sorted(name for name in code if code[name] != last["code"].get(name, code[name]))
+    if changed:
+        raise UserError(
+            f"code {', '.join(changed[:_NAMED])} was changed while the sweep of {study.sweep.experiment} runs, so it stops: its "
+            "trials would not compare. Restore the code, or begin another sweep with name=."
+        )
+    return True
 
 
 def mixed(study: Study) -> str:
@@ -108,5 +116,5 @@ def mixed(study: Study) -> str:
     versions = {one.user_attrs.get("version") for one in study.trials()}
     if len(versions) < 2:
         return ""
-    names = listed([str(one) for one in sorted(v for v in versions if v is not None)])
+    names = ", ".join(str(one) for one in sorted(v for v in versions if v is not None))
     return f"Its trials have {len(versions)} versions of the recipe ({names}), because stale=ok was given: their scores do not compare well."

@@ -76,7 +76,7 @@ def test_a_process_that_got_the_same_number_later_is_another_one(tmp_path: Path)
 
 def test_files_of_another_machine_stay_for_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(temporary, "_machine", lambda: "12345678")
+        patch.setattr(temporary, "this_machine", lambda: "12345678")
         file, folder = temporary_file(tmp_path / "a"), temporary_folder(tmp_path / "b")
     sweep(tmp_path)
     assert file.exists() and folder.exists()

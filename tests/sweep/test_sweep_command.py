@@ -110,6 +110,25 @@ def test_a_study_of_another_recipe_is_named_and_refused_unless_told(root: Path) 
     assert sweeping.sweep(root, "--count", "3").returncode == 0  # the new recipe is now its own
 
 
+def test_code_that_changes_while_a_sweep_runs_stops_it(root: Path) -> None:
+    write_sweep(root, sweeping.SWEEP + "  seconds: {value: 0.3}\n")
+    train = root / "experiments" / "exp001" / "train.py"
+    text = train.read_text(encoding="utf-8")
+    worker = sweeping.start(root, "--count", "3")
+    sweeping.wait_for(lambda: len(read_lines(sweeping.run_folder(root, 0) / "metrics.jsonl")) > 1)
+    train.write_text(text.replace("peak = 50", "peak = 60"), encoding="utf-8")
+    _, err = worker.communicate(timeout=100)
+    assert worker.returncode == 1, err
+    assert err.count("error: ") == 1
+    assert "code experiments/exp001/train.py was changed while the sweep of exp001 runs, so it stops" in err
+    train.write_text(text, encoding="utf-8")
+    assert sweeping.sweep(root, "--count", "3").returncode == 0
+    for one in sweeping.reported(root)["trials"]:
+        settings = one["settings"]
+        peak = 50 - 100 * abs(settings["training.learning_rate"] - 0.3) - abs(settings["width"] - 20)
+        assert one["value"] == pytest.approx(max(peak, peak / 4))
+
+
 def test_each_trial_gets_a_gpu_of_its_own(root: Path) -> None:
     write_sweep(root, sweeping.SWEEP + "  seconds: {value: 0.4}\n")
     done = sweeping.sweep(root, "--count", "4", "--jobs", "2", CUDA_VISIBLE_DEVICES="5,7")
