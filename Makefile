@@ -79,7 +79,7 @@ augment: setup ## method=NAME [comp=NAME] [n=ROWS] [name=NAME] [restart=1] [args
 sweep: setup ## exp=expNNN [count=N] [jobs=N] [gpus=N] [storage=postgresql://HOST/DB] [name=NAME] [from=FILE] [track=…] [stale=ok] [comp=NAME]: search for the best settings by experiments/expNNN/sweep.yaml
 sweep-report: setup ## exp=expNNN [name=NAME] [top=N] [from=FILE] [storage=…] [comp=NAME]: show the best trials of a sweep, which settings matter, and how far to trust the best one
 smoke: setup ## [exp=expNNN]: run train and infer of every experiment with tiny settings, in minutes; of one in seconds
-new: setup ## exp=expNNN from=expNNN|from-trial=expNNN-NAME [comp=NAME]: create an experiment as a copy of another, or with the settings of a trial
+new: setup ## exp=expNNN [from=expNNN] [from-trial=expNNN-NAME] [comp=NAME]: create an experiment as a copy of another, or with the settings of a trial
 track: setup ## folder=outputs/COMP/RUN [mode=offline] [texts=1]: show a run folder in W&B
 docs: setup ## q="QUESTION" [lib=/OWNER/NAME] [fresh=1]: show the newest documentation of a library or model from Context7
 score: setup ## pred=RUN|FILE [split=dev|test] [comp=NAME] [all=1] [stemmer=1] [per-example=FILE]: score predictions and compare them with the floor

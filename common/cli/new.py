@@ -32,7 +32,8 @@ def new(experiment: str, source: str | None, trial: str | None, name: str | None
         raise UserError("from= and from-trial= cannot be combined: leave one of them out.")
     if source is None and trial is None:
         raise UserError(
-            "from= is missing; wanted the experiment to copy (from=exp002), or a trial (from-trial=exp002-sweep_007)."
+            "from= is missing; wanted the experiment to copy, as in make new exp=exp015 from=exp002, or a trial: "
+            "from-trial=exp002-sweep_007"
         )
     if source is not None and name is not None:
         raise UserError(

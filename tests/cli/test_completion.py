@@ -49,7 +49,7 @@ def completed(place: Path, line: str, *breaks: str) -> list[str]:
         ("make trai", ["train"]),
         ("make e", ["exp=", "export"]),
         ("make exp=exp001 inf", ["infer"]),
-        ("make new ", ["exp=", "from="]),
+        ("make new ", ["comp=", "exp=", "from-trial=", "from="]),
         ("make use ", ["comp="]),
         ("make score split=dev s", ["stemmer="]),
         ("make help blend", ["blend-report"]),

@@ -208,7 +208,7 @@ def test_make_new_writes_a_trial_as_an_experiment_that_trains(
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["exp015"], "error: from= is missing; wanted the experiment to copy (from=exp002), or a trial"),
+        (["exp015"], "error: from= is missing; wanted the experiment to copy, as in make new exp=exp015 from=exp002, or a trial"),
         (["exp015", "--from=exp001", "--from-trial=exp001-sweep_003"], "error: from= and from-trial= cannot be combined"),
         (["exp015", "--from=exp001", "--competition=talk"], "error: comp= chooses the competition of a trial"),
         (["exp015", "--from-trial=best"], "error: from-trial='best': wanted the name of a run, as in exp012-sweep_007."),

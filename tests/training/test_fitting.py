@@ -2,16 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
 from common.core.errors import UserError
+from common.data.competition_file import load_competition
+from common.data.rows import read_split
+from common.data.sampled_rows import sampled_rows
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.generation.inference import require_context
 from common.models.config import PretrainedConfig
 from common.models.pretrained import load_pretrained
+from common.runs.record import read_record
 from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
 from common.tokenization.layout import text_template
@@ -36,6 +41,41 @@ def test_the_loss_is_over_the_texts_given_and_all_that_training_reads(tmp_path: 
     assert found == {token for ids in every for token in ids}
     assert made.eos_token_id in found and len(found) < len(made)
     assert fitting._allowed_tokens(model, made, [], examples) == set()  # no texts: the whole vocabulary
+
+
+def test_training_is_scored_on_the_dev_rows_that_the_seed_chooses(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on the first ones; run.json says which."""
+    scored: list[list[str]] = []
+    given = fitting.dev_evaluation
+
+    def seen(competition: Any, rows: Any, *others: Any) -> Any:
+        scored.append([row.id for row in rows])
+        return given(competition, rows, *others)
+
+    monkeypatch.setattr(fitting, "dev_evaluation", seen)
+    words = [
+        *tiny.SETTINGS,
+        "--epochs=0.5",
+        "--max-new-tokens=4",
+        "--beams=1",
+        "--candidates=1",
+        "--samples=0",
+    ]
+    monkeypatch.setenv("KDS_ROOT", str(copy))
+    dev = read_split(load_competition("daily_talk"), "dev").rows
+    for seed, count in ((7, 2), (11, 2), (7, 4)):
+        run = f"exp002-seed{seed}.{count}"
+        code, output = tiny.call(
+            copy, "experiments.exp002.train", *words, f"--run={run}", f"--seed={seed}", f"--dev-rows={count}"
+        )
+        assert code == 0, output
+        wanted = [row.id for row in sampled_rows(dev, count, seed)]
+        assert scored[-1] == wanted
+        notes = read_record(copy / "outputs" / "daily_talk" / run)["train"]["notes"]
+        assert notes.get("dev_rows") == ({"seed": seed, "of": 4, "ids": wanted} if count < 4 else None)
+    assert scored[0] != scored[1] and len(dev) == 4 == len(scored[2])
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
