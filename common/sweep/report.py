@@ -141,7 +141,7 @@ def _trial(study: Study, trial: Any) -> TrialView:
         run=about.get("run", study.run(trial.number)),
         state=STATES.get(trial.state.name, "running"),
         settings=dict(about.get("settings", {})),
-        value=better(values) if values else None,
+        value=trial.value if trial.state.is_finished() else better(values) if values else None,
         evaluations=values,
         minutes=about.get("minutes"),
         pruned_at=about.get("pruned_at"),

@@ -51,7 +51,7 @@ RIGHT = {
 ELSEWHERE = {
     "import-adapter": {"from": "experiments", "base": "tiny:qwen2", "as": "exp001-theirs"},
     "predict": {"text": "#Person1#: hello"},
-    "new": {"exp": "exp015", "from": "exp001"},
+    "new": {"exp": "exp015", "from-trial": "exp001"},
     "data": {"from": "competitions/talk/data"},
     "register": {"name": "theirs", "pred": "theirs.csv"},
     "import": {"from": "exported.zip"},
@@ -66,6 +66,7 @@ BESIDE = {
     "pick": "id",
     "augment": "method",
     "settings": "exp",
+    "new": "from-trial",
 }
 """A variable that a target wants in addition to those it needs, so that only the wrong value is to blame."""
 NO_REQUEST = {("docs", "q"), ("docs", "lib"), ("docs", "fresh"), ("faults", "args")}

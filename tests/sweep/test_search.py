@@ -17,6 +17,7 @@ from common.sweep.storage import open_storage, storage_url
 from common.sweep.study import Study
 from common.sweep.sweep_file import Hyperband, SweepFile
 from common.sweep.workers import PREFIX, Worker
+from tests.support import postgres
 
 RATE = Parameter("training.learning_rate", "log_uniform_values", low=1e-5, high=1e-2)
 WIDTH = Parameter("width", "categorical", values=(8, 16, 20))
@@ -187,19 +188,34 @@ def test_the_trial_of_a_dead_worker_belongs_to_whoever_claims_it_first(
     assert [one.value for one in third.trials()] == [1.0]
 
 
-def test_a_trial_whose_worker_was_killed_while_it_chose_is_completed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
-    first = study(tmp_path / "sweep", sweep())
-    first.optuna.ask(
-        {"width": search.distributions(first.sweep)["width"]}
-    )  # killed before the second setting
-    claim = study(tmp_path / "sweep", sweep()).claim(1)
+def require_completed(first: Study, second: Study) -> None:
+    """Check that the second worker chooses what the first one, killed in the middle of its choice, did not get to."""
+    first.optuna.ask({"width": search.distributions(first.sweep)["width"]})
+    claim = second.claim(1)
     assert claim is not None
     assert claim.number == 0
     assert set(claim.settings) == {"training.learning_rate", "width", "seed"}
     assert 1e-5 <= claim.settings["training.learning_rate"] <= 1e-2
+
+
+def test_a_trial_whose_worker_was_killed_while_it_chose_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    require_completed(study(tmp_path / "sweep", sweep()), study(tmp_path / "sweep", sweep()))
+
+
+@pytest.mark.slow
+def test_the_same_in_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    with postgres.server() as database:
+        both = [
+            Study(open_storage(storage_url(database.url), tmp_path), sweep(), "talk", "sweep", Worker())
+            for _ in "ab"
+        ]
+        for one in both:
+            assert one.open()
+        require_completed(*both)
 
 
 @pytest.mark.parametrize(

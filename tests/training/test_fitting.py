@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
 from transformers import BartConfig, PreTrainedConfig, Qwen2Config, T5Config
 
 from common.core.errors import UserError
+from common.data.competition_file import load_competition
+from common.data.rows import read_split
+from common.data.sampled_rows import sampled_rows
 from common.generation.config import DecodingConfig
 from common.generation.hf import decode
 from common.generation.inference import require_context
 from common.models.config import PretrainedConfig
 from common.models.pretrained import load_pretrained
+from common.runs.record import read_record
 from common.tokenization.config import LengthConfig
 from common.tokenization.examples import training_examples
 from common.tokenization.layout import text_template
@@ -54,6 +59,41 @@ def test_training_sees_the_token_that_decoding_forces_a_summary_to_begin_with(co
     cached = list((copy / ".cache" / "tokenized").iterdir())
     targets = [target for folder in cached for target in datasets.load_from_disk(folder)["target"]]
     assert len(targets) == 24 and {target[0] for target in targets} == {tokenizer.bos_token_id}
+
+
+def test_training_is_scored_on_the_dev_rows_that_the_seed_chooses(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on the first ones; run.json says which."""
+    scored: list[list[str]] = []
+    given = fitting.dev_evaluation
+
+    def seen(competition: Any, rows: Any, *others: Any) -> Any:
+        scored.append([row.id for row in rows])
+        return given(competition, rows, *others)
+
+    monkeypatch.setattr(fitting, "dev_evaluation", seen)
+    words = [
+        *tiny.SETTINGS,
+        "--epochs=0.5",
+        "--max-new-tokens=4",
+        "--beams=1",
+        "--candidates=1",
+        "--samples=0",
+    ]
+    monkeypatch.setenv("KDS_ROOT", str(copy))
+    dev = read_split(load_competition("daily_talk"), "dev").rows
+    for seed, count in ((7, 2), (11, 2), (7, 4)):
+        run = f"exp002-seed{seed}.{count}"
+        code, output = tiny.call(
+            copy, "experiments.exp002.train", *words, f"--run={run}", f"--seed={seed}", f"--dev-rows={count}"
+        )
+        assert code == 0, output
+        wanted = [row.id for row in sampled_rows(dev, count, seed)]
+        assert scored[-1] == wanted
+        notes = read_record(copy / "outputs" / "daily_talk" / run)["train"]["notes"]
+        assert notes.get("dev_rows") == ({"seed": seed, "of": 4, "ids": wanted} if count < 4 else None)
+    assert scored[0] != scored[1] and len(dev) == 4 == len(scored[2])
 
 
 def test_what_the_model_cannot_read_is_refused_before_training(copy: Path) -> None:
