@@ -113,6 +113,7 @@ def test_a_hostile_text_is_shown_as_it_is(browser: Browser, page: Path, name: st
     _nothing_happened(browser)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marks", ["", "edits"])
 def test_marks_of_hostile_texts(browser: Browser, page: Path, marks: str) -> None:
     for number in range(len(HOSTILE)):
@@ -134,6 +135,7 @@ def test_a_cell_of_100_000_characters_is_folded(browser: Browser, page: Path) ->
     assert browser.overflow() == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone(browser: Browser, page: Path) -> None:
     browser.resize(PHONE)
     for number in range(len(HOSTILE)):

@@ -33,6 +33,7 @@ def test_it_has_every_view_and_opens_with_a_score(browser: Browser, whole: Path)
     assert browser.one("#views [aria-current]").text in browser.driver.title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_view_can_be_read_by_everybody(
