@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -13,7 +14,7 @@ from common.rouge import corpus
 from common.runs.scoring import example_scores
 from tests.support import page_texts
 from tests.support.browser import DESKTOP, PHONE, Browser
-from tests.support.page_texts import talks
+from tests.support.page_texts import Talk, talks
 
 Scores = Callable[[str], dict[str, float]]
 
@@ -348,3 +349,36 @@ def test_texts_that_cannot_be_read_are_a_message(browser: Browser, talk: Path, t
     assert "cannot be read here" in browser.text()
     browser.go("#/runs")
     browser.wait("document.querySelector('#runs-table')")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("marks", ["", "edits"])
+def test_everything_opened_can_be_read_by_everybody(
+    browser: Browser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    theme: Literal["light", "dark"],
+    marks: str,
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    everybody = [f"#Person{number}#" for number in range(1, 8)]
+    talk = Talk(
+        "dev_0",
+        "\n".join(f"{person}: 저는 {person}입니다. #SSN# 번호도 있어요." for person in everybody),
+        " ".join(f"{person}이 인사한다." for person in everybody),
+        "인사",
+    )
+    written = " ".join(f"{person}과 #Person9#가 떠난다." for person in reversed(everybody))
+    page_texts.build(tmp_path, 3, [talk], texts={("exp002", "dev_0"): written})
+    path = write_page(load_competition("talk")).path
+    browser.open(
+        path, f"#/examples?runs=exp001,exp002,exp003&id=dev_0&marks={marks}&speakers=7&tags=any", theme=theme
+    )
+    browser.wait("document.querySelectorAll('.model').length === 3")
+    browser.run("for (const one of document.querySelectorAll('details')) one.open = true;")
+    browser.wait("document.querySelectorAll('.candidates li').length > 10")
+    assert browser.violations() == []
+    browser.resize(PHONE)
+    assert browser.violations() == []
+    assert browser.overflow() == 0
