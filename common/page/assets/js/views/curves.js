@@ -39,7 +39,7 @@
         Plot.line(points, {x: "x", y: "value", z: "run", stroke: (d) => page.colour(d.index), strokeWidth: 1.75}),
         points.length < 60 * chosen.length && Plot.dot(points, {x: "x", y: "value", r: 2, fill: (d) => page.colour(d.index)}),
         Plot.dot(tops, {x: "x", y: "value", r: 5, fill: (d) => page.colour(d.index), stroke: "var(--paper)"}),
-        Plot.tip(points, Plot.pointer({x: "x", y: "value", fill: "var(--paper)", title: (d) => `${d.run}\n${page.text("step")} ${page.number(d.step)}\n${page.number(d.value, 4)}`})),
+        Plot.tip(points, Plot.pointer({x: "x", y: "value", fill: "var(--paper)", title: (d) => [page.short(d.run), `${page.text("step")} ${page.number(d.step)}`, page.number(d.value, 4)].join("\n")})),
       ],
     };
   };
@@ -89,7 +89,7 @@
           page.select("axis", page.text("Horizontal axis"), [["", page.text("steps")], ["part", page.text("part of the training")]], relative ? "part" : "", (x) => page.change({x})))),
         without.length > 0 && page.element("p", {class: "notice"}, page.text("No training is recorded for: {runs}.", {runs: without.join(", ")})),
         chosen.length > 0
-          ? [page.chart({title: measureText(measure), legend: chosen.map((label, colour) => ({label, colour})), plot: plot(chosen, measure, relative)}), table(chosen)]
+          ? [!chosen.some((run) => curveOf.get(run).series[measure]) ? page.empty(page.text("None of the selected runs has recorded this measure.")) : page.chart({title: measureText(measure), legend: chosen.map((label, colour) => ({label, colour})), plot: plot(chosen, measure, relative)}), table(chosen)]
           : page.empty(page.text("Select at least one run.")),
       ]);
     },
