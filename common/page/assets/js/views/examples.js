@@ -68,7 +68,7 @@
 
   const unreadable = (view, error) => {
     page.append(page.clear(view.list), [page.element("p", {class: "notice"}, page.text(
-      "The examples of this page cannot be read here: {reason}. Open it in a browser of 2023 or later, or write it again.", {reason: error.message}))]);
+      "The examples of this page cannot be read here: {reason}. Open it in a browser of 2024 or later, or write it again.", {reason: error.message}))]);
     return [];
   };
 
