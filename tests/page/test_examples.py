@@ -11,9 +11,11 @@ from common.data.competition import Competition
 from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references
 from common.page import examples
+from common.page.document import document
 from common.page.example_blocks import CUT, INVENTED, MISSING, ODD, Block, block_of
 from common.page.example_runs import Written
-from common.page.examples import Examples, gather
+from common.page.examples import ROOM, Examples, gather
+from common.page.gather import gather as gather_content
 from common.runs import candidates
 from common.runs.candidates import Candidate
 from common.runs.scoring import example_scores
@@ -224,3 +226,20 @@ def test_blocks_are_kept_until_something_changes(
     assert made == ["exp001", "exp002"] * 2 + ["exp002"]
     assert again.blocks["texts-dev-0"] == first.blocks["texts-dev-0"]
     assert again.blocks["texts-dev-1"] != first.blocks["texts-dev-1"]
+
+
+@pytest.mark.slow
+def test_20_runs_with_499_dialogues_and_8_candidates_stay_below_8_megabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    # Of runs that are changed by chance, the later ones compress worst; three are enough to know twenty.
+    folders = page_texts.build(tmp_path, 20, page_texts.talks(499))[-3:]
+    competition = load_competition("talk")
+    found = gather(competition, folders)
+    assert found.index["gaps"] == []
+    without = len(document(gather_content(competition), {}).encode())
+    largest = max(len(block) for name, block in found.blocks.items() if name != "texts-dev")
+    texts = len(found.blocks["texts-dev"]) + 20 * largest
+    assert texts < ROOM
+    assert without + ROOM < 8_000_000

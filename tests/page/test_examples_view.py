@@ -382,3 +382,13 @@ def test_everything_opened_can_be_read_by_everybody(
     browser.resize(PHONE)
     assert browser.violations() == []
     assert browser.overflow() == 0
+
+
+def test_a_browser_without_its_own_base64(browser: Browser, talk: Path) -> None:
+    script = browser.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete Uint8Array.fromBase64;"}
+    )
+    _open(browser, talk)
+    assert browser.run("return Uint8Array.fromBase64 === undefined;")
+    assert len(_listed(browser)) == 12
+    browser.emulate("Page.removeScriptToEvaluateOnNewDocument", **script)
