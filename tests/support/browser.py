@@ -110,7 +110,9 @@ class Browser:
 
     def errors(self) -> list[str]:
         """Return the console's errors and warnings of the security policy since the page was opened."""
-        self.run("return new Promise((done) => setTimeout(done, 30));")  # a message comes after what causes it
+        self.run(
+            "return new Promise((done) => setTimeout(done, 30));"
+        )  # a message comes after what causes it
         return [
             entry["message"]
             for entry in self._messages()
