@@ -73,7 +73,12 @@ OF_TABLES = (
     "{} or more names separated by commas, each {}", "names separated by commas, each {}", "general",
     "negligible", "small", "medium", "large", "smoke", "running ({})", "interrupted ({})", "failed ({})", "turns", "speakers", "dialogues", "estimate", "tokenizer", "set", "rows",
     "near-copies", "picked", "reason", "kept", "in", "out", "any", "{}: with − without",
-    "after step {} of {}", "4-bit weights work on {}", "checkpoint saved", "and {} references have no prediction, first {}",
+    "trial", "state", "complete", "pruned", "waiting", "evaluations", "{} (stopped)", "host", "gap", "hint",
+    '{}: key {} is {}; wanted "{}", because {} {} is better. Edit that file.',
+    '{}: key {} is {}; wanted "values: [...]", because {} is {}. Edit that file.',
+    "one of rouge_sum, score, distinct, train_loss, which training records at each evaluation",
+    "{}: {} runs, {} submissions, {}, written in {}. Next: open the file in a browser; it needs no network.",
+    "after {} of {} trials", "each running one saved its state", "after step {} of {}", "4-bit weights work on {}", "checkpoint saved", "and {} references have no prediction, first {}",
 )  # fmt: skip
 """Headers and cells of tables, and words that messages contain, which cannot be told from names in the source."""
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")

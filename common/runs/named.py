@@ -34,10 +34,8 @@ def predictions_path(text: str, competition: str, split: SplitName, members: Seq
         is_file = True  # reading it says what is wrong
     if is_file or not RUN_NAME.fullmatch(text):
         if not is_file and not kind_of(path) and "/" not in text and not path.suffix:
-            raise UserError(
-                f"{cut(text)}: not there, and neither the name of a recipe's member nor of a run: {wanted_run(text)}."
-                f"{did_you_mean(text, [*_runs(outputs(competition)), *members])}"
-            )
+            problem = f"{cut(text)}: not there, and neither the name of a recipe's member nor of a run: {wanted_run(text)}"
+            raise UserError(f"{problem}.{did_you_mean(text, [*_runs(outputs(competition)), *members])}")
         return path
     folder, archived = run_folder(competition, text), archived_folder(competition, text)
     if not folder.is_dir() and archived.is_dir():

@@ -279,8 +279,9 @@ def _require_inside(table: TomlTable, parameter: Parameter, hint: Any, keys: Map
         if not fits(hint, value):
             key = keys[end]
             found = brief(table.value[key], 40) if key in table.value else "missing"
-            also = "" if value == table.value.get(key) else f", which gives {cut(f'{value:g}', 40)}"
-            raise table.wrong(key, f"{found}{also}", wanted)
+            if value != table.value.get(key):
+                found = f"{found}, which gives {cut(f'{value:g}', 40)}"
+            raise table.wrong(key, found, wanted)
     step = parameter.q or 1
     multiple = next(
         (one.multiple_of for _, some in numbers(hint) for one in some if isinstance(one, MultipleOf)), None

@@ -64,12 +64,8 @@ def summary(view: SweepView) -> str:
         view.count_of("running"),
         view.count_of("failed"),
     )
-    whole = f"{scored} of {view.count}" if view.count else str(scored)
-    parts = (
-        [f"{whole} trials", f"{view.count_of('pruned')} of them stopped early"]
-        if view.count_of("pruned")
-        else [f"{whole} trials"]
-    )
+    parts = [f"{scored} of {view.count} trials" if view.count else f"{scored} trials"]
+    parts += [f"{view.count_of('pruned')} of them stopped early"] if view.count_of("pruned") else []
     parts += [f"{running} running"] if running else []
     parts += [f"{failed} failed"] if failed else []
     best = next((one for one in view.trials if one.number == view.best), None)
