@@ -150,7 +150,9 @@ def test_a_sweep_is_registered_run_by_two_agents_and_continued(tmp_path: Path) -
             )
             assert read_record(folders[run])["train"]["status"] == "finished"
             assert server.summary[run]["score"] == pytest.approx(lines[-1]["score"])
-            assert [row["score"] for row in server.rows(run)] == pytest.approx([line["score"] for line in lines])
+            assert [row["score"] for row in server.rows(run)] == pytest.approx(
+                [line["score"] for line in lines]
+            )
         assert len(read_lines(folders["Trial001"] / "metrics.jsonl")) < 4
         assert server.state("Trial001") == "killed"
         best = max(server.summary[run]["rouge_sum"] for run in folders if run != "Trial001")
