@@ -37,7 +37,7 @@ class TrialView:
     settings: dict[str, Any]
     """Dotted name → value, constants included."""
     value: float | None
-    """Best value of the metric at any evaluation so far."""
+    """The metric of the checkpoint that the trial keeps; of a running trial the best value so far."""
     evaluations: tuple[float, ...]
     """The metric at each evaluation."""
     minutes: float | None
@@ -141,7 +141,7 @@ def _trial(study: Study, trial: Any) -> TrialView:
         run=about.get("run", study.run(trial.number)),
         state=STATES.get(trial.state.name, "running"),
         settings=dict(about.get("settings", {})),
-        value=better(values) if values else None,
+        value=trial.value if trial.state.is_finished() else better(values) if values else None,
         evaluations=values,
         minutes=about.get("minutes"),
         pruned_at=about.get("pruned_at"),

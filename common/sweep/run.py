@@ -135,7 +135,8 @@ class Loop:
             trial = Trial(self.how, claim, self.study.run(claim.number), lent)
             trial.seconds = 60 * before.get("minutes", 0.0)
             self.trials.append(trial)
-            trial.read_metrics()
+            if trial.read_metrics():  # what the worker that began it did not get to report
+                self.study.report(claim.number, trial.values)
             trial.judged = len(trial.values)
             trial.start()
             begun = True

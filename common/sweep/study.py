@@ -149,6 +149,7 @@ class Study:
             wanted = search.distributions(self.sweep)
             if set(trial.params) != set(wanted):
                 self.optuna.sampler = search.sampler(self.sweep, number)
+                self.optuna.get_trials(deepcopy=False)  # Optuna's cache must know the trial
                 _suggest_all(quiet_optuna().trial.Trial(self.optuna, self._id(number)), wanted)
                 trial = self._frozen(number)
             settings = {**self.fixed, **search.settings(self.sweep, trial.params)}

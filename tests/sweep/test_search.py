@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from common.core.errors import UserError
+from common.core.json_lines import append_line
 from common.sweep import report, report_text, search, storage, table, workers
+from common.sweep.gpus import Lent
 from common.sweep.parameter import Parameter
 from common.sweep.report import SweepView, TrialView
 from common.sweep.rescore import Decoded, chosen, flattery
 from common.sweep.storage import open_storage, storage_url
-from common.sweep.study import Study
+from common.sweep.study import Claim, Study
 from common.sweep.sweep_file import Hyperband, SweepFile
+from common.sweep.trial import How, Trial
 from common.sweep.workers import PREFIX, Worker
+from tests.support import postgres
 
 RATE = Parameter("training.learning_rate", "log_uniform_values", low=1e-5, high=1e-2)
 WIDTH = Parameter("width", "categorical", values=(8, 16, 20))
@@ -187,19 +191,34 @@ def test_the_trial_of_a_dead_worker_belongs_to_whoever_claims_it_first(
     assert [one.value for one in third.trials()] == [1.0]
 
 
-def test_a_trial_whose_worker_was_killed_while_it_chose_is_completed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
-    first = study(tmp_path / "sweep", sweep())
-    first.optuna.ask(
-        {"width": search.distributions(first.sweep)["width"]}
-    )  # killed before the second setting
-    claim = study(tmp_path / "sweep", sweep()).claim(1)
+def require_completed(first: Study, second: Study) -> None:
+    """Check that the second worker chooses what the first one, killed in the middle of its choice, did not get to."""
+    first.optuna.ask({"width": search.distributions(first.sweep)["width"]})
+    claim = second.claim(1)
     assert claim is not None
     assert claim.number == 0
     assert set(claim.settings) == {"training.learning_rate", "width", "seed"}
     assert 1e-5 <= claim.settings["training.learning_rate"] <= 1e-2
+
+
+def test_a_trial_whose_worker_was_killed_while_it_chose_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    require_completed(study(tmp_path / "sweep", sweep()), study(tmp_path / "sweep", sweep()))
+
+
+@pytest.mark.slow
+def test_the_same_in_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    with postgres.server() as database:
+        both = [
+            Study(open_storage(storage_url(database.url), tmp_path), sweep(), "talk", "sweep", Worker())
+            for _ in "ab"
+        ]
+        for one in both:
+            assert one.open()
+        require_completed(*both)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +314,26 @@ def test_a_winner_by_chance_flatters_itself_and_a_good_one_does_not() -> None:
     assert honest.low < 0 < honest.high
     assert flattery({0: lucky}, 0) is None
     assert flattery({0: replace(lucky, unseen=~seen & seen), 1: rows[1]}, 0) is None
+
+
+def test_a_trial_counts_with_the_checkpoint_that_it_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    how = How(sweep(), "talk", tmp_path, 1, 0, "off")
+    trial = Trial(how, Claim(0, {}, again=False), "exp001-sweep_000", Lent((), ()))
+    assert not trial.read_metrics()
+    metrics = trial.folder / "metrics.jsonl"
+    for step, score, rouge in ((1, 10.0, 22.0), (2, 12.0, 20.0), (3, 12.0, 30.0)):
+        append_line(metrics, {"step": step, "loss": 1.0})
+        append_line(metrics, {"step": step, "train_loss": 1.0, "score": score, "rouge_sum": rouge})
+    assert trial.read_metrics()
+    assert (trial.values, trial.best) == ([22.0, 20.0, 30.0], 20.0)
+    assert not trial.read_metrics()
+    with metrics.open("ab") as file:
+        file.write(b'{"step": 4, "score": 13')  # it is being written
+    assert not trial.read_metrics()
+    assert trial.best == 20.0
 
 
 def test_trials_from_the_middle_are_a_control() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,38 @@ def test_a_sweep_whose_only_worker_was_killed_goes_on_with_the_same_command(root
     assert done.returncode == 0, done.stderr
     require_whole(root, 3)
     assert sweeping.steps(sweeping.run_folder(root, 1)) == [1, 2, 3, 4]
+
+
+def test_workers_that_are_killed_again_and_again_lose_and_double_nothing(root: Path) -> None:
+    slower(root, 0.1)
+    chance = random.Random(1)
+    asked = ("--count", "8", "--jobs", "2", "--beat", "1")
+    both = [sweeping.start(root, *asked) for _ in range(2)]
+    for _ in range(6):
+        time.sleep(chance.uniform(1, 6))
+        place = chance.randrange(2)
+        if both[place].poll() is None:
+            both[place].kill()
+            both[place].communicate()
+            both[place] = sweeping.start(root, *asked)
+    for worker in both:
+        _, err = worker.communicate(timeout=200)
+        assert worker.returncode == 0, err
+    require_whole(root, 8)
+
+
+def test_what_a_trial_wrote_after_its_worker_died_is_not_lost(root: Path) -> None:
+    slower(root, 0.4)
+    worker = sweeping.start(root, "--count", "1")
+    sweeping.wait_for(began(root, 0))
+    worker.send_signal(signal.SIGSTOP)
+    record = sweeping.run_folder(root, 0) / "run.json"
+    sweeping.wait_for(lambda: '"finished"' in record.read_text(encoding="utf-8"))
+    worker.send_signal(signal.SIGKILL)
+    worker.communicate()
+    assert sweeping.sweep(root, "--count", "1").returncode == 0
+    require_whole(root, 1)
+    assert len(read_lines(sweeping.run_folder(root, 0) / "starts.jsonl")) == 1  # it was trained once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
