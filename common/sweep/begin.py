@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from common.sweep.run import Loop, run
 from common.sweep.storage import (
     FILE,
     Storage,
+    StorageDownError,
     open_storage,
     reachable,
     require_optuna,
@@ -177,11 +179,12 @@ def begin(asked: Asked) -> None:
     try:
         run(study, how, count, show, live.tell)
     finally:
+        with suppress(StorageDownError):  # the error on its way says it
+            last = report.view(study, count)
+            report.write(asked.folder, last)
+            live.update(last, {})
         live.clear()
-    final = _finished(asked, study, count)
-    live.update(final, {})
-    live.clear()
-    _tell(asked, final)
+    _tell(asked, _finished(asked, study, count))
 
 
 def _in_wandb(asked: Asked, sweep: SweepFile, fixed: dict[str, int], count: int, gpus: int) -> None:

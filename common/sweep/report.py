@@ -37,7 +37,7 @@ class TrialView:
     settings: dict[str, Any]
     """Dotted name → value, constants included."""
     value: float | None
-    """Best value of the metric at any evaluation so far."""
+    """The metric of the checkpoint that the trial keeps; of a running trial the best value so far."""
     evaluations: tuple[float, ...]
     """The metric at each evaluation."""
     minutes: float | None

@@ -14,7 +14,7 @@ def trials(view: SweepView, top: int) -> str:
     names = short_names(view.searched)
     decoded = any(one.score is not None for one in view.trials)
     scores = ["all of dev", "95 % interval", "seen rows", "unseen rows"] if decoded else []
-    rows = [["trial", "state", f"best {view.metric}", *scores, "minutes", *names.values()]]
+    rows = [["trial", "state", view.metric, *scores, "minutes", *names.values()]]
     ranked = view.ranked()
     for one in ranked[:top] + [one for one in ranked[top:] if one.score is not None]:
         rows.append([str(one.number), one.state, number(one.value), *(_scores(one) if decoded else []),

@@ -71,6 +71,8 @@ class Trial:
     """Whether it was stopped because other trials do better."""
     values: list[float] = field(default_factory=list)
     """The metric at each evaluation so far."""
+    scores: list[float] = field(default_factory=list)
+    """The score at each evaluation, by which training chooses the checkpoint that it keeps; [] when it has none."""
     judged: int = 0
     """Number of evaluations after which it was decided that it goes on."""
     size: int = -1
@@ -126,14 +128,19 @@ class Trial:
             return False
         if size == self.size:
             return False
-        by_step: dict[Any, float] = {}
-        with suppress(UserError):  # it is being written
-            for line in read_lines(path):
-                value = line.get(self.how.sweep.metric)
-                if isinstance(value, int | float) and value == value:
-                    by_step[line.get("step", len(by_step))] = float(value)
-            self.size = size
-        values = list(by_step.values())
+        by_step: dict[Any, tuple[float, Any]] = {}
+        try:
+            lines = read_lines(path)
+        except UserError:  # it is being written
+            return False
+        for line in lines:
+            value = line.get(self.how.sweep.metric)
+            if isinstance(value, int | float) and value == value:
+                by_step[line.get("step", len(by_step))] = (float(value), line.get("score"))
+        self.size = size
+        values = [value for value, _ in by_step.values()]
+        scores = [score for _, score in by_step.values() if isinstance(score, int | float)]
+        self.scores = scores if len(scores) == len(values) else []
         new = values != self.values
         self.values = values
         return new
@@ -161,9 +168,14 @@ class Trial:
 
     @property
     def best(self) -> float | None:
-        """The best value of the metric so far; None before the first evaluation."""
+        """The metric of the checkpoint that training keeps so far; None before the first evaluation.
+
+        Another checkpoint, which is gone, may have had a better value.
+        """
         if not self.values:
             return None
+        if self.scores:
+            return self.values[self.scores.index(max(self.scores))]
         return max(self.values) if self.how.sweep.goal == "maximize" else min(self.values)
 
     def reason(self, code: int) -> str:

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from common.core.errors import UserError
+from common.core.json_lines import append_line
 from common.sweep import report, report_text, search, storage, table, workers
+from common.sweep.gpus import Lent
 from common.sweep.parameter import Parameter
 from common.sweep.report import SweepView, TrialView
 from common.sweep.rescore import Decoded, chosen, flattery
 from common.sweep.storage import open_storage, storage_url
-from common.sweep.study import Study
+from common.sweep.study import Claim, Study
 from common.sweep.sweep_file import Hyperband, SweepFile
+from common.sweep.trial import How, Trial
 from common.sweep.workers import PREFIX, Worker
 from tests.support import postgres
 
@@ -311,6 +314,26 @@ def test_a_winner_by_chance_flatters_itself_and_a_good_one_does_not() -> None:
     assert honest.low < 0 < honest.high
     assert flattery({0: lucky}, 0) is None
     assert flattery({0: replace(lucky, unseen=~seen & seen), 1: rows[1]}, 0) is None
+
+
+def test_a_trial_counts_with_the_checkpoint_that_it_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    how = How(sweep(), "talk", tmp_path, 1, 0, "off")
+    trial = Trial(how, Claim(0, {}, again=False), "exp001-sweep_000", Lent((), ()))
+    assert not trial.read_metrics()
+    metrics = trial.folder / "metrics.jsonl"
+    for step, score, rouge in ((1, 10.0, 22.0), (2, 12.0, 20.0), (3, 12.0, 30.0)):
+        append_line(metrics, {"step": step, "loss": 1.0})
+        append_line(metrics, {"step": step, "train_loss": 1.0, "score": score, "rouge_sum": rouge})
+    assert trial.read_metrics()
+    assert (trial.values, trial.best) == ([22.0, 20.0, 30.0], 20.0)
+    assert not trial.read_metrics()
+    with metrics.open("ab") as file:
+        file.write(b'{"step": 4, "score": 13')  # it is being written
+    assert not trial.read_metrics()
+    assert trial.best == 20.0
 
 
 def test_trials_from_the_middle_are_a_control() -> None:
