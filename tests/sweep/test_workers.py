@@ -270,7 +270,7 @@ def test_a_sweep_survives_a_restart_of_the_database(root: Path) -> None:
         database.start()
         _, err = worker.communicate(timeout=200)
         assert worker.returncode == 0, err
-        assert err.count("Its trials go on") == 1
+        assert err.count("The trials go on") == 1
     require_whole(root, 2)
 
 
