@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from annotated_types import Ge, Gt, Le, MultipleOf
+from annotated_types import Ge, Le, MultipleOf
 
 from common.core.config import converted, leaves, shortest
 from common.core.errors import UserError
@@ -32,9 +32,11 @@ _SHAPES = {"normal": ("mu", "sigma"), "log_normal": ("mu", "sigma"), "beta": ("a
 _GREEDY = ("decoding.max_new_tokens", "decoding.no_repeat_ngram", "decoding.repetition_penalty")
 """Settings of decoding that training's evaluation uses; it decodes greedily."""
 _MOST_VALUES = 1000
-_Number = Annotated[float, Ge(-1e300), Le(1e300)]
-_Positive = Annotated[float, Gt(0), Le(1e300)]
-_Spread = Annotated[float, Ge(0), Le(1e300)]
+_MOST = 1e12  # no setting can be larger, and quotients stay finite
+_Number = Annotated[float, Ge(-_MOST), Le(_MOST)]
+_Spread = Annotated[float, Ge(0), Le(_MOST)]
+_Step = Annotated[float, Ge(1 / _MOST), Le(_MOST)]
+_Shape = Annotated[float, Ge(0.001), Le(1_000_000)]
 
 
 def read_parameters(
@@ -210,7 +212,7 @@ def _number(table: TomlTable, name: str, hint: Any, kind: Distribution) -> Param
         raise table.wrong(
             key, brief(table.value[key], 40), f'"values: [...]", because {name} is {described(hint)}'
         )
-    step = table.number("q", _Positive, 1) if kind.startswith("q_") else None
+    step = table.number("q", _Step, 1) if kind.startswith("q_") else None
     if kinds == {int} and kind != "int_uniform" and not isinstance(step, int):
         key = (
             "distribution"
@@ -225,7 +227,7 @@ def _number(table: TomlTable, name: str, hint: Any, kind: Distribution) -> Param
         )  # fmt: skip
     shape = kind.removeprefix("q_")
     if names := _SHAPES.get(shape):
-        ranges = {"mu": (_Number, 0.0), "sigma": (_Spread, 1.0), "a": (_Positive, 1.0), "b": (_Positive, 1.0)}
+        ranges = {"mu": (_Number, 0.0), "sigma": (_Spread, 1.0), "a": (_Shape, 1.0), "b": (_Shape, 1.0)}
         parameter = Parameter(name, kind, q=step, **{key: table.number(key, *ranges[key]) for key in names})
         ends = dict.fromkeys(("low", "high"), names[0])
     else:
@@ -259,6 +261,8 @@ def _bounds(table: TomlTable, kind: Distribution) -> tuple[float, float]:
         value = table.take(key, int if whole else (int, float), wanted)
         if (exponents and abs(value) > 690) or ("log" in kind and not exponents and value <= 0):
             raise table.wrong(key, brief(value, 40), wanted)
+        if abs(value) > _MOST:
+            raise table.wrong(key, brief(value, 40), f"{wanted}, at most {_MOST:g}")
         found.append(value)
     low, high = found
     if low >= high:

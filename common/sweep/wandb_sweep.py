@@ -81,7 +81,8 @@ def for_wandb(sweep: SweepFile, competition: str, fixed: Mapping[str, Any], each
     module = ["common.core.launch", f"experiments.{sweep.experiment}.train"]
     if each > 1:
         module = ["common.core.torchrun", f"--nproc-per-node={each}", "--standalone", "-m", "--", *module]
-    command = [".venv/bin/python", "-m", *module, f"--competition={competition}", "--track=online", "${args}"]
+    python = ".venv/bin/python" if (root() / ".venv" / "bin" / "python").exists() else "python"
+    command = [python, "-m", *module, f"--competition={competition}", "--track=online", "${args}"]
     parameters = {name: {"value": value} for name, value in fixed.items()}
     parameters |= {one.name: one.for_wandb() for one in sweep.parameters}
     metric: dict[str, Any] = {"name": sweep.metric, "goal": sweep.goal}
@@ -262,6 +263,7 @@ def _agent(
         "PYTHONUNBUFFERED": "1",
         WITH_PARENT: str(os.getpid()),
     }
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     if jobs > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     if lent.names:

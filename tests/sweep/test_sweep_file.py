@@ -134,6 +134,8 @@ def test_a_likely_value_is_chosen_more_often(tmp_path: Path) -> None:
         ("learning_rate: {distribution: log_uniform, min: 1e-5, max: 1e-4}", 'min" is 1e-05, which gives 1.00001; wanted a number above 0 and at most 1'),
         ("learning_rate: {min: '1e-5', max: 1e-4}", "'1e-5' (str); wanted a number."),
         ("learning_rate: {min: 1e-5, max: 1e999}", 'max" is inf; wanted a number.'),
+        ("learning_rate: {distribution: q_uniform, min: 0.1, max: 1e300, q: 1e-300}", "wanted a number"),
+        ("learning_rate: {min: 0.1, max: 1e300}", 'max" is 1e+300; wanted a number, at most 1e+12.'),
         ("learning_rate: {min: 1_0, max: 1}", "'1_0' (str); wanted a number."),
         ("dropout: {distribution: normal}", 'key "parameters.dropout.mu" is missing, which gives -3.71902; wanted a number of at least 0 and below 1'),
         ("adapter: {min: 0, max: 1}", 'wanted "values: [...]", because adapter is true or false.'),

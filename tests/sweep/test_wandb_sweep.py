@@ -253,3 +253,28 @@ def test_a_file_that_wandb_would_take_is_judged_by_us_first(tmp_path: Path) -> N
     config: Any = import_module("experiments.exp002.config").Config()
     with pytest.raises(UserError, match=r'learning_rate.min" is 0; wanted a number above 0'):
         read_sweep(path, "exp002", config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "words", "part"),
+    [
+        ("", ["--track=online", "--storage=postgresql://db/sweeps"], "error: track=online: W&B itself stores the sweep; leave out storage="),
+        ("sweep.json", ["--track=online"], "error: sweep of exp001 was begun without W&B; go on without track=online, or begin another one"),
+        ("wandb.json", [], "error: sweep of exp001 is in W&B; go on with track=online and look at it there, or begin another one"),
+    ],
+)  # fmt: skip
+def test_a_sweep_stays_where_it_was_begun(tmp_path: Path, file: str, words: list[str], part: str) -> None:
+    root = build(tmp_path / "home" / "repository")
+    if file:
+        own_folder(root).mkdir(parents=True)
+        (own_folder(root) / file).write_text('{"storage": "file"}', encoding="utf-8")
+    with wandb_server.serve() as server:
+        given = environment(root, WANDB_BASE_URL=server.url, KDS_ROOT=str(root), PYTHONPATH=str(REPOSITORY))
+        done = subprocess.run(
+            [sys.executable, "-m", "common", "sweep", "exp001", "--count=2", *words],
+            cwd=root, env=given, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert server.sweeps == {}
+    assert done.returncode == 1 and done.stderr.startswith(part), done.stderr
+    assert done.stderr.count("\n") == 1
