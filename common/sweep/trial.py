@@ -35,6 +35,9 @@ PRIVATE = (
     "WANDB_RUN_ID",
     "KDS_GIVEN",
     "KDS_GOALS",
+    "MAKEFLAGS",
+    "MAKEOVERRIDES",
+    "MFLAGS",
 )
 """Environment variables that are not a trial's business."""
 
