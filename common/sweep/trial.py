@@ -150,7 +150,7 @@ class Trial:
 
     def stop(self) -> None:
         """Ask the process to save its state and end; kill it when it was asked long ago."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or not self.runs:
             return
         if self.stopping is None:
             self.stopping = time.monotonic()
@@ -158,6 +158,11 @@ class Trial:
         elif time.monotonic() - self.stopping > PATIENCE:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.poll() is None
 
     def ended(self) -> int | None:
         """Return the exit code of the process, negative or above 128 for a signal; None while it runs."""
