@@ -63,7 +63,8 @@ class Loop:
                 return
             self.study.report(number, trial.values)
             trial.checked = trial.checked or version.require_own_code(self.study, trial.folder)
-            if not trial.pruned and self.study.should_stop(number, trial.values, trial.judged):
+            unfinished = len(trial.values) < trial.expected
+            if unfinished and not trial.pruned and self.study.should_stop(number, trial.values, trial.judged):
                 trial.pruned = True
             trial.judged = len(trial.values)
         if trial.pruned and code is None:

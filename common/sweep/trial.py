@@ -1,11 +1,13 @@
 """Run one trial: an ordinary training in a process of its own, followed by its metrics and stopped politely."""
 
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +55,8 @@ class How:
     jobs: int
     gpus: int
     track: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted name → value of the experiment's settings without those of the sweep."""
 
 
 @dataclass
@@ -173,6 +177,13 @@ class Trial:
         self.seconds += time.monotonic() - self.began
         self.process = None
         self.stopping = None
+
+    @property
+    def expected(self) -> float:
+        """Number of evaluations of the whole training: one that ends anyway is not stopped early."""
+        settings = {**self.how.recipe, **self.claim.settings}
+        epochs, every = settings.get("training.epochs"), settings.get("training.evaluate_every")
+        return max(1, round(epochs / every)) if epochs and every else math.inf
 
     @property
     def best(self) -> float | None:

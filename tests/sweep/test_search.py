@@ -322,6 +322,9 @@ def test_a_trial_counts_with_the_checkpoint_that_it_keeps(
     monkeypatch.setenv("KDS_ROOT", str(tmp_path))
     how = How(sweep(), "talk", tmp_path, 1, 0, "off")
     trial = Trial(how, Claim(0, {}, again=False), "exp001-sweep_000", Lent((), ()))
+    assert trial.expected == float("inf")
+    whole = {"training.epochs": 0.9, "training.evaluate_every": 0.15}
+    assert replace(trial, how=replace(how, recipe=whole)).expected == 6
     assert not trial.read_metrics()
     metrics = trial.folder / "metrics.jsonl"
     for step, score, rouge in ((1, 10.0, 22.0), (2, 12.0, 20.0), (3, 12.0, 30.0)):
