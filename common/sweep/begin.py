@@ -161,7 +161,7 @@ def begin(asked: Asked) -> None:
     study.fixed.update(fixed)
     with reachable(study.storage.name), study.storage.locked():
         version.require_same(study, version.recipe(sweep, config, asked.competition), stale=asked.stale)
-    how = How(sweep, asked.competition.name, asked.folder, asked.jobs, gpus, asked.track)
+    how = How(sweep, asked.competition.name, asked.folder, asked.jobs, gpus, asked.track, plain(config))
     asked.folder.mkdir(parents=True, exist_ok=True)
     live = table.Live(asked.title)
     written: list[SweepView] = []

@@ -30,6 +30,7 @@ from common.runs.asked import Asked
 from common.runs.record import read_record
 from common.runs.scoring import example_scores
 from common.sweep.report import Flattery, SweepView, TrialView
+from common.sweep.trial import PRIVATE
 from common.sweep.unseen import unseen_rows
 
 GREEDY = {"decoding.candidates": 1, "decoding.beams": 1, "decoding.samples": 0, "decoding.temperature": 0.0}
@@ -127,7 +128,8 @@ def _decoded(
 
 
 def _run(command: Sequence[str]) -> None:
-    with subprocess.Popen(command, cwd=root(), env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True,
+    own = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    with subprocess.Popen(command, cwd=root(), env={**own, "PYTHONUNBUFFERED": "1"}, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:  # fmt: skip
         try:
             said, _ = process.communicate()

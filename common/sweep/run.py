@@ -53,7 +53,9 @@ class Loop:
         return self._fill() or bool(self.trials) or self.elsewhere > 0
 
     def _follow(self, trial: Trial) -> None:
-        """Report new evaluations of a trial, stop it early, and store how it ended."""
+        """Start a trial, report its new evaluations, stop it early, and store how it ended."""
+        if trial.process is None:
+            self._start(trial)
         number, code = trial.claim.number, trial.ended()
         if trial.read_metrics():
             if not self.study.owns(number):
@@ -61,7 +63,8 @@ class Loop:
                 return
             self.study.report(number, trial.values)
             trial.checked = trial.checked or version.require_own_code(self.study, trial.folder)
-            if not trial.pruned and self.study.should_stop(number, trial.values, trial.judged):
+            unfinished = len(trial.values) < trial.expected
+            if unfinished and not trial.pruned and self.study.should_stop(number, trial.values, trial.judged):
                 trial.pruned = True
             trial.judged = len(trial.values)
         if trial.pruned and code is None:
@@ -69,8 +72,19 @@ class Loop:
         if code is not None:
             self._end(trial, code)
 
+    def _start(self, trial: Trial) -> None:
+        """Start a trial, or resume one that another worker began, and report what that one did not get to."""
+        before = self.study.trials()[trial.claim.number].user_attrs
+        trial.seconds = 60 * before.get("minutes", 0.0)
+        if trial.read_metrics() or trial.values:
+            self.study.report(trial.claim.number, trial.values)
+        trial.judged = max(0, len(trial.values) - 1)  # the worker may have died before it judged the last one
+        trial.start()
+
     def _end(self, trial: Trial, code: int) -> None:
         number, killed = trial.claim.number, code < 0 or code > 128
+        if killed and not trial.pruned and signals.pending() is not None:
+            return  # whoever ends the sweep may end its processes too; `stop` gives the trial up
         minutes = trial.minutes
         about: dict[str, Any] = {"minutes": minutes, "starts": trial.starts}
         if code == 0 and trial.best is not None:
@@ -79,9 +93,9 @@ class Loop:
         elif trial.pruned and killed:
             stopped = len(trial.values)
             if self.study.finish(number, "PRUNED", trial.best, pruned_at=stopped, **about):
-                self._note(trial, f"sweep {self.study.name}: stopped early after evaluation {stopped}")
+                self._note(trial, f"{self.study.title}: stopped early after evaluation {stopped}")
             self.failed.clear()
-        elif killed and trial.starts <= RESUMED and signals.pending() is None:
+        elif killed and trial.starts <= RESUMED:
             self.tell(f"{trial.run} was killed from outside (exit code {code}); it is resumed.")
             trial.settle()
             trial.start()
@@ -121,7 +135,7 @@ class Loop:
                 self.asked = time.monotonic()
                 return begun
             try:
-                claim = self.study.claim(self.count)
+                claim = self.study.claim(self.count, {one.claim.number for one in self.trials})
             except BaseException:
                 lent.give_back()
                 raise
@@ -131,15 +145,10 @@ class Loop:
                 running = [one for one in self.study.trials() if one.state.name == "RUNNING"]
                 self.elsewhere = len(running) - len(self.trials)
                 return begun
-            before = self.study.trials()[claim.number].user_attrs
             trial = Trial(self.how, claim, self.study.run(claim.number), lent)
-            trial.seconds = 60 * before.get("minutes", 0.0)
             self.trials.append(trial)
-            if trial.read_metrics():  # what the worker that began it did not get to report
-                self.study.report(claim.number, trial.values)
-            trial.judged = len(trial.values)
-            trial.start()
             begun = True
+            self._start(trial)
         if len(self.failed) >= FAILURES:
             self.elsewhere = 0
         return begun
@@ -148,23 +157,24 @@ class Loop:
         """Ask all trials to save their state, wait until they have, and give them up for the next call."""
         self._wait(self.trials)
         for trial in list(self.trials):
-            minutes = trial.minutes
+            number, code = trial.claim.number, trial.ended()
+            about = {"minutes": trial.minutes, "starts": trial.starts}
             try:
-                code = trial.ended()
-                trial.read_metrics()
+                if trial.read_metrics():
+                    self.study.report(number, trial.values)
                 if code == 0 and trial.best is not None:
-                    self.study.finish(
-                        trial.claim.number, "COMPLETE", trial.best, minutes=minutes, starts=trial.starts
-                    )
+                    self.study.finish(number, "COMPLETE", trial.best, **about)
+                elif trial.pruned:
+                    self.study.finish(number, "PRUNED", trial.best, pruned_at=len(trial.values), **about)
                 else:
-                    self.study.release(trial.claim.number, minutes=minutes, starts=trial.starts)
+                    self.study.release(number, **about)
             except StorageDownError:
                 if patient:
                     raise
             self._drop(trial)
 
     def _wait(self, trials: list[Trial]) -> None:
-        while any(trial.ended() is None for trial in trials):
+        while any(trial.runs for trial in trials):
             for trial in trials:
                 trial.stop()
             time.sleep(TICK)
@@ -196,7 +206,7 @@ def run(
             raise Interrupted(number, f"after {done} of {count} trials; each running one saved its state")
     if len(loop.failed) >= FAILURES:
         raise UserError(
-            f"sweep {study.name}: {FAILURES} trials in a row failed, so it stops. The last one: {loop.failed[-1]} Fix the cause, "
+            f"{study.title}: {FAILURES} trials in a row failed, so it stops. The last one: {loop.failed[-1]} Fix the cause, "
             "then run the same command again: it goes on."
         )
 

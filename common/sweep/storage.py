@@ -30,6 +30,13 @@ JOURNAL = "journal.jsonl"
 _INSTALL = "install it with: .venv/bin/pip install -c constraints.txt -e '.[sweep]'"
 _SECONDS = 10
 """Longest wait for a connection to the database."""
+_KEEPALIVE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Options of a connection, so that it ends when the network does, instead of waiting for ever."""
 _LONGEST_LOCK = 60
 """Longest wait, in seconds, for another worker that holds the study's lock."""
 _KEY = 7_305_226_411
@@ -162,7 +169,7 @@ def _database(url: str) -> Storage:
     from sqlalchemy import create_engine, text
     from sqlalchemy.pool import NullPool
 
-    options = {"connect_timeout": _SECONDS, "application_name": "sweep"}
+    options = {"connect_timeout": _SECONDS, "application_name": "sweep", **_KEEPALIVE}
     # A connection of its own for each lock: the server frees the lock when the process that holds it is killed.
     engine = create_engine(url, poolclass=NullPool, connect_args=options, isolation_level="AUTOCOMMIT")
 

@@ -4,7 +4,7 @@ What belongs together happens under the storage's lock, which the system frees w
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,11 @@ class Study:
         """The name in the storage, which may hold studies of several competitions and experiments."""
         return f"{self.competition}/{self.sweep.experiment}-{self.name}"
 
+    @property
+    def title(self) -> str:
+        """What messages call the sweep."""
+        return title(self.sweep.experiment, self.name)
+
     def run(self, number: int) -> str:
         """Return the name of a trial's run: exp002-NAME_007."""
         return f"{self.sweep.experiment}-{self.name}_{number:03}"
@@ -94,15 +99,19 @@ class Study:
         if self.worker.due():
             self.note(PREFIX + self.worker.id, self.worker.sign())
 
-    def claim(self, count: int) -> Claim | None:
-        """Return a trial of a dead worker, else a new one while fewer than `count` are scored or running, else None."""
+    def claim(self, count: int, known: Collection[int] = ()) -> Claim | None:
+        """Return a trial of a dead worker, else a new one while fewer than `count` are scored or running, else None.
+
+        `known`: this worker's own trials. Another one that it owns was claimed while the storage went down.
+        """
         self.beat()
         with reachable(self.storage.name), self.storage.locked():
             trials, attributes = self.trials(), self.attributes()
             running = [one for one in trials if one.state.name == "RUNNING"]
             for trial in running:
                 owner = trial.user_attrs.get("owner", "")
-                free = not owner or self.worker.is_dead(owner, attributes)
+                forgotten = owner == self.worker.id and trial.number not in known
+                free = not owner or forgotten or self.worker.is_dead(owner, attributes)
                 if free and not self._in_use(trial):
                     return self._own(trial, again="settings" in trial.user_attrs)
             scored = sum(one.state.name in SCORED for one in trials)
@@ -202,6 +211,11 @@ class Study:
         with reachable(self.storage.name), self.storage.locked():
             if self.owns(number):
                 self._set(number, **attributes, owner="")
+
+
+def title(experiment: str, name: str) -> str:
+    """Return what messages call a sweep; "sweep" is the name of one that was given none."""
+    return f"sweep of {experiment}" if name == "sweep" else f"sweep {name} of {experiment}"
 
 
 def evaluations(trial: Any) -> list[float]:

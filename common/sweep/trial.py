@@ -1,11 +1,13 @@
 """Run one trial: an ordinary training in a process of its own, followed by its metrics and stopped politely."""
 
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +37,9 @@ PRIVATE = (
     "WANDB_RUN_ID",
     "KDS_GIVEN",
     "KDS_GOALS",
+    "MAKEFLAGS",
+    "MAKEOVERRIDES",
+    "MFLAGS",
 )
 """Environment variables that are not a trial's business."""
 
@@ -50,6 +55,8 @@ class How:
     jobs: int
     gpus: int
     track: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted name → value of the experiment's settings without those of the sweep."""
 
 
 @dataclass
@@ -147,7 +154,7 @@ class Trial:
 
     def stop(self) -> None:
         """Ask the process to save its state and end; kill it when it was asked long ago."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or not self.runs:
             return
         if self.stopping is None:
             self.stopping = time.monotonic()
@@ -155,6 +162,11 @@ class Trial:
         elif time.monotonic() - self.stopping > PATIENCE:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.poll() is None
 
     def ended(self) -> int | None:
         """Return the exit code of the process, negative or above 128 for a signal; None while it runs."""
@@ -165,6 +177,13 @@ class Trial:
         self.seconds += time.monotonic() - self.began
         self.process = None
         self.stopping = None
+
+    @property
+    def expected(self) -> float:
+        """Number of evaluations of the whole training: one that ends anyway is not stopped early."""
+        settings = {**self.how.recipe, **self.claim.settings}
+        epochs, every = settings.get("training.epochs"), settings.get("training.evaluate_every")
+        return max(1, round(epochs / every)) if epochs and every else math.inf
 
     @property
     def best(self) -> float | None:

@@ -57,7 +57,7 @@ def require_same(study: Study, now: dict[str, Any], *, stale: bool) -> None:
         return
     more = f"; and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
     raise UserError(
-        f"sweep {study.name} of {study.sweep.experiment} was begun with another recipe: {'; '.join(changed[:_NAMED])}{more}. "
+        f"{study.title} was begun with another recipe: {'; '.join(changed[:_NAMED])}{more}. "
         "Scores before and after do not compare: begin another one with name=, or go on with this one: stale=ok."
     )
 
@@ -105,7 +105,7 @@ def require_own_code(study: Study, folder: Path) -> bool:
     changed = sorted(name for name in code if code[name] != last["code"].get(name, code[name]))
     if changed:
         raise UserError(
-            f"code {', '.join(changed[:_NAMED])} was changed while the sweep of {study.sweep.experiment} runs, so it stops: its "
+            f"code {', '.join(changed[:_NAMED])} was changed while the {study.title} runs, so it stops: its "
             "trials would not compare. Restore the code, or begin another sweep with name=."
         )
     return True

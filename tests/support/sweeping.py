@@ -64,7 +64,8 @@ def train(run: Run[Config]) -> None:
     if how.fail:
         raise UserError("this setting cannot be trained; choose another one.")
     metrics = run.folder / "metrics.jsonl"
-    append_line(run.folder / "starts.jsonl", {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "names": sorted(os.environ)})
+    storage = [name for name, value in os.environ.items() if "postgresql:" in value]
+    append_line(run.folder / "starts.jsonl", {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "storage": storage})
     (run.folder / "checkpoints" / "step-0").mkdir(parents=True, exist_ok=True)
     peak = 50 - 100 * abs(rate - 0.3) - abs(how.width - 20)
     with signals.noted():

@@ -56,7 +56,7 @@ def test_every_distribution_gives_values_inside_it(
     parameter: Parameter, low: float, high: float, tmp_path: Path
 ) -> None:
     made = study(tmp_path, sweep(parameter, method="random"))
-    values = [claim.settings["a"] for _ in range(30) if (claim := made.claim(30))]
+    values = [claim.settings["a"] for _ in range(30) if (claim := made.claim(30, range(99)))]
     assert len(values) == 30
     assert all(low <= value <= high for value in values)
     assert len(set(values)) > 1
@@ -81,7 +81,7 @@ def test_the_choice_depends_on_the_trials_before_and_on_nothing_else(tmp_path: P
     first, second = (study(tmp_path / name, sweep()) for name in "ab")
     for made in (first, second):
         for number in range(10):
-            claim = made.claim(20)
+            claim = made.claim(20, range(99))
             assert claim is not None
             made.finish(number, "COMPLETE", -abs(claim.settings["training.learning_rate"] - 1e-3))
     assert report.view(first, None).trials == report.view(second, None).trials
@@ -91,7 +91,7 @@ def test_the_choice_depends_on_the_trials_before_and_on_nothing_else(tmp_path: P
 def test_bayes_looks_where_trials_were_good(tmp_path: Path) -> None:
     made = study(tmp_path, sweep(Parameter("x", "uniform", low=0.0, high=1.0)))
     for number in range(30):
-        claim = made.claim(30)
+        claim = made.claim(30, range(99))
         assert claim is not None
         made.finish(number, "COMPLETE", -abs(claim.settings["x"] - 0.3))
     late = [one.settings["x"] for one in report.view(made, None).trials][15:]
@@ -100,22 +100,22 @@ def test_bayes_looks_where_trials_were_good(tmp_path: Path) -> None:
 
 def test_a_sweep_ends_at_its_target(tmp_path: Path) -> None:
     made = study(tmp_path, sweep(target=40.0))
-    assert made.claim(9)
+    assert made.claim(9, range(99))
     made.finish(0, "COMPLETE", 39.0)
-    assert made.claim(9)
+    assert made.claim(9, range(99))
     made.finish(1, "COMPLETE", 40.5)
-    assert made.claim(9) is None
+    assert made.claim(9, range(99)) is None
 
 
 def test_failed_trials_do_not_count(tmp_path: Path) -> None:
     made = study(tmp_path, sweep())
-    assert made.claim(1)
-    assert made.claim(1) is None
+    assert made.claim(1, range(99))
+    assert made.claim(1, range(99)) is None
     assert made.finish(0, "FAIL", None, reason="it is too large")
-    assert made.claim(1)
+    assert made.claim(1, range(99))
     assert made.finish(1, "PRUNED", 3.0)
     assert not made.finish(1, "COMPLETE", 4.0)  # it has ended already
-    assert made.claim(1) is None
+    assert made.claim(1, range(99)) is None
     assert [one.state for one in report.view(made, None).trials] == ["failed", "pruned"]
 
 
@@ -176,15 +176,15 @@ def test_the_trial_of_a_dead_worker_belongs_to_whoever_claims_it_first(
 ) -> None:
     monkeypatch.setenv("KDS_ROOT", str(tmp_path))
     first, second, third = (study(tmp_path / "sweep", sweep()) for _ in range(3))
-    claim = first.claim(1)
+    claim = first.claim(1, range(99))
     assert claim is not None
-    assert second.claim(1) is None
+    assert second.claim(1, range(99)) is None
     for other in (second, third):
         monkeypatch.setattr(other.worker, "is_dead", lambda owner, attributes: owner == first.worker.id)
-    taken = second.claim(1)
+    taken = second.claim(1, range(99))
     assert taken is not None
     assert (taken.number, taken.settings, taken.again) == (0, claim.settings, True)
-    assert third.claim(1) is None
+    assert third.claim(1, range(99)) is None
     assert not first.owns(0)
     assert not first.finish(0, "COMPLETE", 99.0)
     assert second.finish(0, "COMPLETE", 1.0)
@@ -194,7 +194,7 @@ def test_the_trial_of_a_dead_worker_belongs_to_whoever_claims_it_first(
 def require_completed(first: Study, second: Study) -> None:
     """Check that the second worker chooses what the first one, killed in the middle of its choice, did not get to."""
     first.optuna.ask({"width": search.distributions(first.sweep)["width"]})
-    claim = second.claim(1)
+    claim = second.claim(1, range(99))
     assert claim is not None
     assert claim.number == 0
     assert set(claim.settings) == {"training.learning_rate", "width", "seed"}
@@ -286,7 +286,7 @@ def test_the_setting_that_matters_is_found(tmp_path: Path) -> None:
         sweep(Parameter("x", "uniform", low=0.0, high=1.0), Parameter("y", "uniform"), method="random"),
     )
     for number in range(24):
-        claim = made.claim(24)
+        claim = made.claim(24, range(99))
         assert claim is not None
         made.finish(number, "COMPLETE", 10 * claim.settings["x"] + 0.1 * claim.settings["y"])
         if number == 2:
@@ -322,6 +322,9 @@ def test_a_trial_counts_with_the_checkpoint_that_it_keeps(
     monkeypatch.setenv("KDS_ROOT", str(tmp_path))
     how = How(sweep(), "talk", tmp_path, 1, 0, "off")
     trial = Trial(how, Claim(0, {}, again=False), "exp001-sweep_000", Lent((), ()))
+    assert trial.expected == float("inf")
+    whole = {"training.epochs": 0.9, "training.evaluate_every": 0.15}
+    assert replace(trial, how=replace(how, recipe=whole)).expected == 6
     assert not trial.read_metrics()
     metrics = trial.folder / "metrics.jsonl"
     for step, score, rouge in ((1, 10.0, 22.0), (2, 12.0, 20.0), (3, 12.0, 30.0)):

@@ -14,7 +14,7 @@ import pytest
 from common.core.json_lines import read_lines
 from common.sweep import gpus
 from tests.faults.outcome import message_fault
-from tests.support import sweeping
+from tests.support import postgres, sweeping
 from tests.support.commands import failed, files, make, started
 from tests.support.terminals import shown_on
 
@@ -197,6 +197,24 @@ def test_make_runs_a_sweep_and_shows_its_report(root: Path) -> None:
     assert sum(one["score"] is not None for one in found["trials"]) == 4  # one of them as a control
     plain = started(root, sys.executable, "-m", "common", "sweep-report", "exp001", "--top", "0", "--json")
     assert json.loads(plain.stdout)["trials"][0]["number"] == 0
+
+
+def test_a_password_that_make_gets_is_neither_shown_nor_handed_on(root: Path) -> None:
+    with postgres.server() as database:
+        done = make(root, "exp=exp001", "sweep", "count=1", f"storage={database.url}")
+        assert done.returncode == 0, done.stderr
+        report = make(root, "exp=exp001", "sweep-report", "top=0", f"storage={database.url}")
+        assert report.returncode == 0, report.stderr
+        wrong = database.url.replace(database.password, "hunter22")
+        failed(
+            make(root, "exp=exp001", "sweep", "count=2", f"storage={wrong}"),
+            "password authentication failed",
+            code=2,
+        )
+    said = done.stdout + done.stderr + report.stdout + report.stderr
+    assert database.password not in said + wrong
+    assert database.password.encode() not in b"".join(files(root).values())
+    assert read_lines(sweeping.run_folder(root, 0) / "starts.jsonl")[0]["storage"] == []
 
 
 def test_there_is_nothing_to_report_before_a_sweep(root: Path) -> None:

@@ -256,8 +256,7 @@ def test_two_clones_share_a_study_in_postgresql_and_one_takes_over_from_the_othe
     everything = b"".join(content for place in (root, other) for content in files(place).values())
     said = "".join([out, err, *told, done.stdout, done.stderr, refused.stderr]).encode()
     assert database.password.encode() not in everything + said
-    names = read_lines(sweeping.run_folder(root, min(there)) / "starts.jsonl")[0]["names"]
-    assert "KDS_STORAGE" not in names
+    assert read_lines(sweeping.run_folder(root, min(there)) / "starts.jsonl")[0]["storage"] == []
 
 
 def test_a_sweep_survives_a_restart_of_the_database(root: Path) -> None:
@@ -270,7 +269,7 @@ def test_a_sweep_survives_a_restart_of_the_database(root: Path) -> None:
         database.start()
         _, err = worker.communicate(timeout=200)
         assert worker.returncode == 0, err
-        assert err.count("Its trials go on") == 1
+        assert err.count("The trials go on") == 1
     require_whole(root, 2)
 
 
