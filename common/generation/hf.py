@@ -6,16 +6,18 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch.distributed.fsdp import FSDPModule
-from transformers import NoRepeatNGramLogitsProcessor, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from common.generation import fixed_steps, stepping
+from common.generation import fixed_steps, steppers, stepping
 from common.generation.attention import decoding_attention
 from common.generation.batch_size import tokens_at_once
+from common.generation.beam_search import search
 from common.generation.by_generate import by_generate
 from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
 from common.generation.halving import Halving
 from common.generation.kv_cache import unknown_cache
+from common.generation.rules import Rules, forced, unknown_rules
 from common.generation.sampling import Numbers, greedy, sampler
 from common.generation.stepping import Generated
 from common.runs.candidates import Candidate
@@ -51,8 +53,8 @@ def decode(
 ) -> list[list[Candidate]]:
     """Return the candidates of each source (token ids), best first, decoded as one batch.
 
-    Greedy decoding and sampling sum log-probabilities on the way. Beam search needs another forward pass for them;
-    `logprobs=False` skips it and leaves them at 0.
+    Log-probabilities are summed on the way, except where transformers' `generate` searches with beams: there they need
+    another forward pass, which `logprobs=False` skips; it leaves them at 0.
     `allowed_tokens`: the allowed token ids; empty allows all. Greedy decoding and sampling by a causal model then generate only
     these and the tokens of the batch's sources; beam search and encoder-decoders ignore `allowed_tokens`.
     `seed`: what samples depend on besides their source; None: the state of torch's random number generator.
@@ -64,21 +66,33 @@ def decode(
     if can_step(model, config):
         stepped: list[list[Candidate]] = _by_stepping(model, tokenizer, sources, config, allowed_tokens, seed)
         return stepped
-    causal = not model.config.is_encoder_decoder
-    ids, mask = (_left_padded if causal else _right_padded)(sources, tokenizer.pad_token_id)
-    ids, mask = ids.to(model.device), mask.to(model.device)
+    ids, mask = _padded(model, tokenizer, sources)
     return by_generate(model, tokenizer, sources, ids, mask, config, seed, logprobs)
 
 
+def _padded(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, sources: Sequence[Sequence[int]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    side = _right_padded if model.config.is_encoder_decoder else _left_padded
+    ids, mask = side(sources, tokenizer.pad_token_id)
+    return ids.to(model.device), mask.to(model.device)
+
+
 def can_step(model: PreTrainedModel, config: DecodingConfig) -> bool:
-    """Return whether `stepping` can decode: not with beam search, an encoder-decoder, a sharded model or an unknown cache.
+    """Return whether our own loops can decode: not a sharded model, one with an unknown cache, or unknown rules.
 
     All processes must call a sharded model equally often, which only transformers' `generate` ensures.
     """
-    searched = config.temperature == 0 and config.beams > 1
-    if model.config.is_encoder_decoder or searched or isinstance(model, FSDPModule):
+    if isinstance(model, FSDPModule) or unknown_cache(model):
         return False
-    return not unknown_cache(model)
+    encodes = model.config.is_encoder_decoder
+    if encodes and model.config.model_type not in steppers.KNOWN:
+        return False
+    return not ((encodes or _searches(config)) and unknown_rules(model.generation_config))
+
+
+def _searches(config: DecodingConfig) -> bool:
+    return config.temperature == 0 and config.beams > 1
 
 
 @torch.inference_mode()
@@ -91,34 +105,35 @@ def _by_stepping(
     seed: int,
     samples: int = 0,
 ) -> list[list[Candidate]]:
-    """Return the candidates of each source, decoded with `stepping`.
+    """Return the candidates of each source, decoded with `stepping` or `beam_search`.
 
     `allowed`: the allowed token ids, to which those of the sources are added; empty allows all.
     `samples`: when not 0, one greedy candidate and this many samples, for which the source is read only once.
     """
-    temperature = config.samples_temperature if samples else config.temperature
-    ids, mask = _left_padded(sources, tokenizer.pad_token_id)
+    ids, mask = _padded(model, tokenizer, sources)
     ends = end_tokens(model.generation_config, tokenizer)
-    copies = config.candidates + samples
-    numbers = Numbers(seed, sources, copies, model.device)
+    rules = _rules(model, config)
     if config.compiled:
         fixed_steps.require_fixed(model, allowed)
-    found = stepping.generate(
-        model,
-        ids.to(model.device),
-        mask.to(model.device),
-        copies=copies,
-        longest=config.max_new_tokens,
-        ends=ends,
-        choose=sampler(temperature, config.top_p, numbers) if temperature > 0 else greedy,
-        greedy_first=samples > 0,
-        penalty=config.repetition_penalty,
-        warp=NoRepeatNGramLogitsProcessor(config.no_repeat_ngram) if config.no_repeat_ngram else None,
-        allowed_tokens=sorted({*allowed, *(token for source in sources for token in source)})
-        if allowed
-        else (),
-        fixed_step=fixed_steps.compiled(model) if config.compiled else None,
-    )
+    step = fixed_steps.compiled(model) if config.compiled else None
+    searched, temperature = _searches(config), config.samples_temperature if samples else config.temperature
+    if allowed and not searched:
+        allowed = {*allowed, *ends, *(token for source in sources for token in source)}
+    with steppers.reading(model, ids, mask, () if searched else sorted(allowed), step) as stepper:
+        if searched:
+            found = search(
+                stepper, beams=config.beams, candidates=config.candidates, ends=ends,
+                length_penalty=config.length_penalty, rules=rules,
+            )  # fmt: skip
+        else:
+            copies = config.candidates + samples
+            # The samples of an encoder-decoder are the same with a greedy candidate as without.
+            apart = config.candidates if samples and model.config.is_encoder_decoder else 0
+            numbers = Numbers(seed, sources, copies, model.device, greedy=apart)
+            found = stepping.generate(
+                stepper, copies=copies, ends=ends, rules=rules, greedy_first=samples > 0,
+                choose=sampler(temperature, config.top_p, numbers) if temperature > 0 else greedy,
+            )  # fmt: skip
 
     def candidates(rows: Sequence[Generated], count: int, temperature: float) -> list[list[Candidate]]:
         settings = replace(config, candidates=count, temperature=temperature)
@@ -131,6 +146,18 @@ def _by_stepping(
     first = candidates(found[::width], 1, 0.0)
     sampled = candidates([row for i, row in enumerate(found) if i % width], samples, temperature)
     return [one + more for one, more in zip(first, sampled, strict=True)]
+
+
+def _rules(model: PreTrainedModel, config: DecodingConfig) -> Rules:
+    """Return the rules of the settings, and those of the checkpoint that transformers' `generate` follows."""
+    checkpoint, causal = model.generation_config, not model.config.is_encoder_decoder
+    return Rules(
+        longest=config.max_new_tokens,
+        penalty=config.repetition_penalty,
+        ngram=config.no_repeat_ngram,
+        first=() if causal else forced(checkpoint, "forced_bos_token_id"),
+        last=forced(checkpoint, "forced_eos_token_id") if not causal or _searches(config) else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +184,8 @@ class HFDecoder:
     def _decode(
         self, sources: Sequence[Sequence[int]], config: DecodingConfig, seed: int
     ) -> list[list[Candidate]]:
-        if not (config.samples and config.temperature == 0 and can_step(self.model, config)):
+        together = config.samples and config.temperature == 0 and not _searches(config)
+        if not (together and can_step(self.model, config)):
             return with_samples(self._once)(sources, config, seed)
         config.require_consistent()
         found: list[list[Candidate]] = _by_stepping(

@@ -44,7 +44,7 @@ def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def unknown_cache(model: PreTrainedModel) -> str:
-    """Return the name of what keeps the rows of a causal model's cache from being repeated and selected; "" for nothing."""
+    """Return the name of what keeps the rows of a model's cache from being repeated and selected; "" for nothing."""
     inner = without_adapters(model)
     takes = "past_key_values" in signature(inner.forward).parameters
     if not takes or not inner._supports_default_dynamic_cache() or inner.config.model_type in _OUTSIDE:
@@ -77,6 +77,10 @@ class _Grown:
         self.length = end
         return self.tokens()
 
+    def select(self, rows: torch.Tensor) -> None:
+        """Keep only the rows with these indices, with the room behind them."""
+        self.whole = self.whole.index_select(0, rows)
+
 
 class _Roomy(DynamicLayer):
     """A cache layer with room, which starts with the tokens of another layer; every row is repeated `copies` times."""
@@ -103,8 +107,13 @@ class _Roomy(DynamicLayer):
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep only the rows with these indices."""
-        super().batch_select_indices(indices)
-        self.room = None
+        if self.room is None:
+            super().batch_select_indices(indices)
+            return
+        behind = self.keys.shape[2]
+        for grown in self.room:
+            grown.select(indices)
+        self.keys, self.values = (grown.tokens()[:, :, -behind:] for grown in self.room)
 
 
 class _RoomySliding(_Roomy, DynamicSlidingWindowLayer):

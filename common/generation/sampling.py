@@ -26,15 +26,20 @@ class Numbers:
     """Random numbers in [0, 1) for every text of a batch, two for each step.
 
     They depend only on the seed, the source, the copy and the step. The samples of a source are therefore the same in
-    every batch, whatever its size.
+    every batch, whatever its size. `greedy`: number of first copies that get no random numbers of their own, but 0.
     """
 
     def __init__(
-        self, seed: int, sources: Sequence[Sequence[int]], copies: int, device: torch.device | str
+        self,
+        seed: int,
+        sources: Sequence[Sequence[int]],
+        copies: int,
+        device: torch.device | str,
+        greedy: int = 0,
     ) -> None:
         seeds = [int(sha256_texts([str(seed), *map(str, source)])[:15], 16) for source in sources]
         self._generators = [torch.Generator().manual_seed(one) for one in seeds]
-        self._copies, self._device, self._blocks = copies, device, 0
+        self._copies, self._greedy, self._device, self._blocks = copies - greedy, greedy, device, 0
         self._block = torch.empty(0)
 
     def at(self, step: int) -> torch.Tensor:
@@ -44,7 +49,8 @@ class Numbers:
                 torch.rand(self._copies, _STEPS, 2, dtype=torch.float64, generator=one)
                 for one in self._generators
             ]
-            self._block = torch.cat(drawn).to(self._device)
+            before = (0, 0, 0, 0, self._greedy, 0)
+            self._block = torch.cat([nn.functional.pad(one, before) for one in drawn]).to(self._device)
             self._blocks += 1
         return self._block[:, step % _STEPS]
 
