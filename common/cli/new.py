@@ -27,7 +27,7 @@ from common.runs.experiments import require_experiment
 )
 @COMPETITION
 def new(experiment: str, source: str | None, trial: str | None, name: str | None) -> None:
-    """Create an experiment: a copy of another, or of a trial's experiment with the trial's settings."""
+    """Create an experiment: a copy of another, or one with the settings of a trial."""
     if source is not None and trial is not None:
         raise UserError("from= and from-trial= cannot be combined: leave one of them out.")
     if source is None and trial is None:

@@ -109,7 +109,7 @@ def sweep_report(
     top: int,
     as_json: bool,
 ) -> None:
-    """Show the best trials of a sweep, which settings matter, and how much the best one flatters itself."""
+    """Show the best trials of a sweep, which settings matter, and how far to trust the winner."""
     from common.sweep.begin import Asked, show_report
 
     require_experiment(experiment)

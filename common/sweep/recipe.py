@@ -1,8 +1,9 @@
 """Write the settings of a trial as the defaults of an experiment: its config.py still reads as one that a person wrote."""
 
 import ast
+import importlib.util
 import sys
-import types
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,15 +180,20 @@ def _shown(value: Any) -> str:
 
 def require_reads_so(source: str, path: Path, wanted: Mapping[str, Any]) -> None:
     """Raise UserError unless a config.py can be loaded, and its Config has these settings (dotted name → JSON value)."""
-    module = types.ModuleType(f"experiments.{path.parent.name}.config")
-    sys.modules[module.__name__] = module
-    try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
-        config = module.Config()
-        check(config)
-        found = plain(config)
-    finally:
-        del sys.modules[module.__name__]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / path.name
+        file.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(f"experiments.{path.parent.name}.config", file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up there
+        try:
+            spec.loader.exec_module(module)
+            config = module.Config()
+            check(config)
+            found = plain(config)
+        finally:
+            del sys.modules[spec.name]
     different = [name for name in leaves(config) if found[name] != wanted.get(name, found[name])]
     if different:
         raise UserError(f"{shown(path)}: {different[0]} cannot be written there; edit that file by hand.")

@@ -103,6 +103,7 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "validate",
         "register",
         "upload",
+        "sweep",
     ]
     top = common(repository, "--help")
     assert (top.returncode, top.stderr) == (0, "")
