@@ -7,10 +7,11 @@ from itertools import chain, count
 
 import numpy as np
 
-from common.rouge.arrays import Counts, Index, ngram_sizes
+from common.rouge.arrays import Array, Counts, Index, ngram_sizes
 from common.rouge.kernels import Ids, count_long, count_short
 from common.rouge.kernels101 import count_rouge101, distinct_counts
-from common.rouge.kernels_text import SEPARATOR, SPACE, CodeUnits, Places, fold, intern, letters
+from common.rouge.kernels_pairs import pack, score_short, score_short_rouge101
+from common.rouge.kernels_text import SEPARATOR, SPACE, SPARE, CodeUnits, Places, fold, intern, letters
 
 _WORD_BITS = 64  # reference tokens that fit in one machine word
 
@@ -24,23 +25,10 @@ def count_texts(
     Returns None when the texts together contain SEPARATOR or more different characters than 16 bits can represent; in
     "lines" mode also when a token contains one of the characters below U+0020 that the kernels use as markers.
     """
-    _keep_freed_memory()
-    joined = SEPARATOR.join([*texts, ""])
-    as_is = mode in ("sentences", "lines")
-    units = _narrow(joined)
-    folded, breaks, unsure = _fold(units, mode, as_is) if units is not None else (None, None, True)
-    if unsure and not as_is:
-        # Python lower-cases each text: "İ" becomes two characters, the lower case of "Σ" depends on its
-        # neighbours, and letters beyond U+FFFF are not in the tables.
-        joined = SEPARATOR.join([*(text.lower() for text in texts), ""])
-    if unsure:
-        units = _narrow(joined)
-        if units is None:
-            units = _renamed(joined)
-        if units is None:
-            return None
-        folded, breaks, _ = _fold(units, mode, True)
-    assert folded is not None and breaks is not None
+    prepared = _prepared(texts, mode)
+    if prepared is None:
+        return None
+    folded, breaks = prepared
     read, room = -1, 128
     while read < 0:
         room *= 2
@@ -58,6 +46,53 @@ def count_texts(
     return out, sizes
 
 
+def score_pairs(texts: Sequence[str], mode: str) -> tuple[Array, Index] | None:
+    """Return F1 in [0, 1] of the pairs (``texts[2 * k]``, ``texts[2 * k + 1]``), hypothesis first: [3, pairs].
+
+    The second value lists the pairs with a text too long for this way of counting; their scores are not set.
+    Returns None as ``count_texts`` does.
+    """
+    prepared = _prepared(texts, mode)
+    if prepared is None:
+        return None
+    folded, breaks = prepared
+    sentences = mode == "sentences"
+    read, words, offsets, begins, begin_offsets = pack(
+        folded, breaks, len(texts), mode == "whitespace", sentences
+    )
+    if read < len(breaks):
+        return None
+    out = np.empty((3, len(texts) // 2))
+    left = np.empty(len(texts) // 2, np.int64)
+    if sentences:
+        skipped = score_short_rouge101(words, offsets, begins, begin_offsets, out, left)
+    else:
+        skipped = score_short(words, offsets, out, left)
+    return out, left[:skipped]
+
+
+def _prepared(texts: Sequence[str], mode: str) -> tuple[CodeUnits, Places] | None:
+    """Return the folded texts and their breaks (see ``_fold``), or None when 16 bits cannot represent the characters."""
+    _keep_freed_memory()
+    joined = SEPARATOR.join([*texts, ""])
+    as_is = mode in ("sentences", "lines")
+    units = _narrow(joined)
+    folded, breaks, unsure = _fold(units, mode, as_is) if units is not None else (None, None, True)
+    if unsure and not as_is:
+        # Python lower-cases each text: "İ" becomes two characters, the lower case of "Σ" depends on its
+        # neighbours, and letters beyond U+FFFF are not in the tables.
+        joined = SEPARATOR.join([*(text.lower() for text in texts), ""])
+    if unsure:
+        units = _narrow(joined)
+        if units is None:
+            units = _renamed(joined)
+        if units is None:
+            return None
+        folded, breaks, _ = _fold(units, mode, True)
+    assert folded is not None and breaks is not None
+    return folded, breaks
+
+
 @cache
 def _keep_freed_memory() -> None:
     """Stop glibc from returning each chunk's buffers to the system and fetching them again page by page.
@@ -71,10 +106,10 @@ def _keep_freed_memory() -> None:
 def _fold(units: CodeUnits, mode: str, lowered: bool) -> tuple[CodeUnits, Places, bool]:
     """Return the code of each character, the places of breaks, and whether any character was unsure.
 
-    Eight spare codes follow the last character. See ``kernels_text.letters`` for the codes.
+    SPARE more codes follow the last character. See ``kernels_text.letters`` for the codes.
     """
-    folded = np.empty(len(units) + 8, np.uint16)
-    folded[-8:] = SPACE
+    folded = np.empty(len(units) + SPARE, np.uint16)
+    folded[-SPARE:] = SPACE
     breaks = np.empty(len(units) + 1, np.int32)
     found, unsure = fold(units, letters(mode, lowered), folded, breaks)
     return folded, breaks[:found], unsure and not lowered
@@ -136,5 +171,6 @@ def warm_up() -> None:
     index, groups = np.array([0], np.int64), np.array([0, 2], np.int64)
     for mode in ("whitespace", "sentences"):
         count_texts(["가 나 다.", "가 나."], groups, index, index + 1, mode)
+        score_pairs(["가 나 다.", "가 나."], mode)
     long = ["가"] * (_WORD_BITS + 1)
     count_tokens([long, long], index, index + 1)

@@ -92,23 +92,44 @@ class Counter:
             for text in texts:
                 if not text.isascii():
                     refuse_hangul(text, "a text to score")
-        overlap, sizes = self._count(texts, groups, hyp, ref, characters)
+        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
+        compiled = use_compiled(2 * characters if self._joined else characters)
+        if not (compiled and self._native_mode):
+            return self._f1(self._count_tokenized(texts, hyp, ref, compiled), hyp, ref)
+        # The cache returns morphemes joined; splitting them first would double the time.
+        lines = texts if self._joined is None else self._joined(texts)
+        from common.rouge.compiled import count_texts, score_pairs
+
+        if len(texts) == 2 * len(hyp) and (np.diff(groups) == 2).all() and (ref - hyp == 1).all():
+            scored = score_pairs(lines, self._native_mode)
+            if scored:
+                f1, left = scored
+                if left.size:
+                    f1[:, left] = self._f1_of_long(lines, left)
+                return f1
+        counted = count_texts(lines, groups, hyp, ref, self._native_mode)
+        return self._f1(counted or self._count_tokenized(texts, hyp, ref, compiled), hyp, ref)
+
+    def _f1_of_long(self, lines: Sequence[str], pairs: Index) -> Array:
+        """Return F1 of the pairs (``lines[2 * k]``, ``lines[2 * k + 1]``) in compiled code for texts of any length."""
+        from common.rouge.compiled import count_texts
+
+        assert self._native_mode
+        texts = [lines[place] for k in pairs.tolist() for place in (2 * k, 2 * k + 1)]
+        hyp = np.arange(0, len(texts), 2)
+        counted = count_texts(texts, np.arange(0, len(texts) + 1, 2), hyp, hyp + 1, self._native_mode)
+        assert counted  # because all texts together could be counted
+        return self._f1(counted, hyp, hyp + 1)
+
+    def _f1(self, counted: tuple[Counts, Counts], hyp: Index, ref: Index) -> Array:
+        overlap, sizes = counted
         rouge101 = self._profile.name == "rouge101"
         return f1_from_counts(overlap, sizes.take(hyp, axis=1), sizes.take(ref, axis=1), rouge101)
 
-    def _count(
-        self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int
+    def _count_tokenized(
+        self, texts: Sequence[str], hyp: Index, ref: Index, compiled: bool
     ) -> tuple[Counts, Counts]:
-        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
-        compiled = use_compiled(2 * characters if self._joined else characters)
-        if self._native_mode and compiled:
-            from common.rouge.compiled import count_texts
-
-            # The cache returns morphemes joined; splitting them first would double the time.
-            lines = texts if self._joined is None else self._joined(texts)
-            counted = count_texts(lines, groups, hyp, ref, self._native_mode)
-            if counted is not None:
-                return counted
+        """Return overlaps [3, pairs] and sizes [3, texts] of texts that are split into tokens in Python."""
         if self._tokenizer is None:
             return _count_sentences([split_sentences_101(text) for text in texts], hyp, ref)
         tokens = self._tokenizer.tokenize_all(texts)

@@ -13,11 +13,13 @@ from common.rouge.kernels import Ids, Integer, Offsets, compiled
 CodeUnits = npt.NDArray[np.uint16]
 Places = npt.NDArray[np.int32]
 
-SPACE, STOP, END, UNSURE = 0x09, 0x0A, 0x0B, 0xFFFF
-"""Codes of characters that end a word, a sentence or a text, or that need Python's own ``lower`` (see ``letters``).
+SPACE, STOP, END, NUL, UNSURE = 0x09, 0x0A, 0x0B, 0x0C, 0xFFFF
+"""Codes of characters that end a word, a sentence or a text, of U+0000, or that need Python's own ``lower``.
 
-The first three numbers are whitespace in Unicode, so no character of a word has them.
+See ``letters``. The first four numbers are whitespace in Unicode, so no character of a word has them.
 """
+SPARE = 12
+"""Number of codes after the last character that kernels may read."""
 SEPARATOR = "\x01"
 """Stands after every text; a control character that real text does not contain."""
 
@@ -29,6 +31,8 @@ _FREE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _INLINE = np.uint64(8)  # characters that fit in the two words of a table entry
+KEPT = np.array([[(1 << 16 * min(max(size - skipped, 0), 4)) - 1 for size in range(13)] for skipped in (0, 4, 8)], np.uint64)
+"""Masks that keep the first, second and third four characters of a token of up to 12 characters, [3, 13]."""
 
 
 @cache
@@ -54,10 +58,11 @@ def letters(mode: str, lowered: bool = False) -> CodeUnits:
     spaces, changing = _character_properties()
     table = np.arange(0x10000, dtype=np.uint16)
     if mode == "lines":
-        table[[SPACE, STOP]] = END  # one END too many, which ``intern`` reports by the number of breaks
+        table[[SPACE, STOP, NUL]] = END  # one END too many, which ``intern`` reports by the number of breaks
         table[ord("\n")] = SPACE
     else:
         table[spaces] = SPACE
+    table[0] = NUL  # 0 stands for no character
     if mode == "alnum":
         table[:] = SPACE
         for first, last in ("09", "az"):
@@ -90,17 +95,14 @@ def fold(text: CodeUnits, letters: CodeUnits, folded: CodeUnits, breaks: Places)
 
 
 @compiled
-def four(text: CodeUnits, begin: Integer, size: Integer) -> Integer:
-    """Return up to four characters of a token packed into one word, with zeros after the token's end."""
-    word = (
+def four(text: CodeUnits, begin: Integer) -> Integer:
+    """Return four characters packed into one word."""
+    return (
         np.uint64(text[begin])
         | (np.uint64(text[begin + _ONE]) << np.uint64(16))
         | (np.uint64(text[begin + _TWO]) << np.uint64(32))
         | (np.uint64(text[begin + _THREE]) << np.uint64(48))
     )
-    kept = np.uint64(8) * min(size, _FOUR)
-    # Two shifts, because one shift by 64 is undefined.
-    return word & ~((_FREE << kept) << kept)
 
 
 @compiled
@@ -115,7 +117,7 @@ def intern(
 ) -> tuple[Integer, Ids, Offsets, Integer, Offsets, Offsets]:
     """Return the token ids of many folded texts.
 
-    The texts lie in one array, each followed by END, and the array ends with eight spare characters. Group g has the
+    The texts lie in one array, each followed by END, and the array ends with SPARE more characters. Group g has the
     texts from ``groups[g]`` up to ``groups[g + 1]``. Ids compare within a group only, so that the group's table fits
     in the fastest cache. ``capacity`` is the size of that table, a power of two. ``keep_edges``: an empty text, and
     an edge with whitespace, give the empty token.
@@ -170,8 +172,9 @@ def intern(
             ended = text[end] == END
             size = end - begin
             if size > _ZERO:
-                low = four(text, begin, size)
-                high = four(text, begin + _FOUR, size - min(size, _FOUR))
+                kept = min(size, _INLINE)
+                low = four(text, begin) & KEPT[_ZERO, kept]
+                high = four(text, begin + _FOUR) & KEPT[_ONE, kept]
                 for q in range(_INLINE, size):
                     high = (high ^ np.uint64(text[begin + q])) * _PRIME
                 mixed = (low ^ (high * _PRIME)) * _PRIME
