@@ -10,14 +10,25 @@ import numpy.typing as npt
 
 from common.core.errors import UserError
 from common.core.messages import brief
-from common.rouge.checks import blank_texts, check_same_length, check_texts, reference_lists
+from common.core.threads import side_by_side
+from common.rouge.checks import (
+    blank_texts,
+    check_references,
+    check_same_length,
+    check_sized,
+    check_texts,
+    reference_lists,
+)
 from common.rouge.counting import Counter
 from common.rouge.profiles import METRICS, Profile, get_profile
 
 Array = npt.NDArray[np.float64]
 
-CHUNK = 4096
-"""Number of pairs counted at a time. It bounds memory and does not change the result."""
+CHUNK = 2048
+"""Number of pairs counted at a time. It bounds memory, and what is read twice is still in a fast cache then.
+
+It does not change the result.
+"""
 CELLS = 16_384
 """Number of cells of pairwise matrices counted at a time: more than CHUNK, because the cells share few texts."""
 
@@ -115,12 +126,14 @@ def corpus(
     tokenizer: str | None = None,
     use_stemmer: bool = False,
     cache_dir: str | Path | None = None,
+    threads: int | None = None,
 ) -> CorpusScores:
     """Return the scores of every prediction against its reference or references.
 
     ``references_mode``: "max" takes the best F of each metric, "mean" averages over the references, a number selects
     one reference by its index, and None is the profile's default. ``tokenizer`` replaces the profile's tokenizer
-    (rouge101 accepts none), and the metric keys name it. ``cache_dir``: see ``morphemes.cache_path``.
+    (rouge101 accepts none), and the metric keys name it. ``cache_dir``: see ``morphemes.cache_path``. ``threads``: the
+    most threads that count at once, by default OMP_NUM_THREADS or the number of cores; scores do not depend on it.
 
     An empty or all-whitespace prediction scores 0 in every profile and is counted in ``empty_predictions``. This is
     the only difference between ``korouge`` and korouge-score, which gives two empty texts 1.0.
@@ -129,25 +142,29 @@ def corpus(
     """
     chosen = get_profile(profile)
     counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    blank = blank_texts(predictions, "predictions")
-    flat, counts = reference_lists(references)
+    check_sized(predictions, "predictions")
+    entries, counts = reference_lists(references)
     check_same_length(predictions, counts, "predictions", "references")
     if not len(counts):
         raise UserError("no examples to score: predictions and references are both empty.")
     mode = _mode(chosen, references_mode, int(counts.max()), int(counts.min()))
     starts = np.cumsum(counts) - counts
-    characters = 2 * _characters(flat)
-    pair_f = np.empty((3, len(flat)))
-    first = 0
-    while first < len(counts):
-        # Take whole examples until a chunk of pairs is full, but at least one.
-        stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
-        pairs = slice(int(starts[first]), int(starts[stop - 1] + counts[stop - 1]))
-        texts, groups = _interleaved(predictions[first:stop], flat[pairs], counts[first:stop])
-        example = np.repeat(np.arange(stop - first), counts[first:stop])
+    characters = 2 * _characters(entries)
+    pair_f = np.empty((3, int(counts.sum())))
+    blank = np.zeros(len(counts), bool)
+
+    def score(examples: slice) -> None:
+        first, stop = examples.start, examples.stop
+        given = predictions[examples]
+        blank[examples] = blank_texts(given, "predictions", first)
+        flat = check_references(entries[examples], first)
+        texts, groups = _interleaved(given, flat, counts[examples])
+        example = np.repeat(np.arange(stop - first), counts[examples])
         ref = np.arange(1, len(example) + 1) + example
+        pairs = slice(int(starts[first]), int(starts[first]) + len(flat))
         pair_f[:, pairs] = counter.f1(texts, groups, groups[example], ref, characters)
-        first = stop
+
+    side_by_side(score, _chunks(starts), counter.threads(characters, threads))
     if blank.any():
         pair_f[:, np.repeat(blank, counts)] = 0.0
     values = {key: _combine(pair_f[k], starts, counts, mode) for k, key in enumerate(METRICS)}
@@ -161,10 +178,21 @@ def corpus(
     )
 
 
-def _characters(texts: list[str]) -> int:
+def _chunks(starts: npt.NDArray[np.int64]) -> list[slice]:
+    """Return slices of whole examples, each with about CHUNK pairs but at least one example."""
+    chunks = []
+    first = 0
+    while first < len(starts):
+        stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
+        chunks.append(slice(first, stop))
+        first = stop
+    return chunks
+
+
+def _characters(lists: Sequence[Sequence[str]]) -> int:
     """Return the approximate number of characters of all texts together."""
-    every = 1 + len(texts) // 1000
-    return every * sum(map(len, texts[::every]))
+    every = 1 + len(lists) // 1000
+    return every * sum(len(text) for texts in lists[::every] for text in texts if isinstance(text, str))
 
 
 def _interleaved(
@@ -193,12 +221,13 @@ def pairwise(
     tokenizer: str | None = None,
     use_stemmer: bool = False,
     cache_dir: str | Path | None = None,
+    threads: int | None = None,
 ) -> list[dict[str, Array]]:
     """Return the n x n matrices of F1 of every dialogue, with candidate i as hypothesis and j as reference.
 
     Keys are "rouge1", "rouge2", "rougeL" and the profile's headline, in the profile's scale. All matrices are
     symmetric except ROUGE-L of rouge101. Rows and columns of blank candidates are 0, so that empty texts do not
-    support each other. A dialogue may have any number of candidates, including none.
+    support each other. A dialogue may have any number of candidates, including none. The options are those of ``corpus``.
     Raises UserError as ``corpus`` does.
     """
     chosen = get_profile(profile)
@@ -213,15 +242,21 @@ def pairwise(
             check_texts(texts, f"candidates[{place}]")
     sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
     # Each text is compared with every candidate of its dialogue.
-    characters = _characters(list(chain.from_iterable(candidates))) * int(sizes.max(initial=0))
+    characters = _characters(candidates) * int(sizes.max(initial=0))
     results: list[dict[str, Array]] = [{}] * len(sizes)
+    parts = []
     for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
         places = np.flatnonzero(sizes == n).tolist()
         step = max(1, CELLS // max(1, n * n))
-        for batch in (places[first : first + step] for first in range(0, len(places), step)):
-            squares = _squares([candidates[place] for place in batch], n, counter, chosen, characters)
-            for place, matrices in zip(batch, squares, strict=True):
-                results[place] = matrices
+        parts += [(n, places[first : first + step]) for first in range(0, len(places), step)]
+
+    def score(part: tuple[int, list[int]]) -> None:
+        n, places = part
+        squares = _squares([candidates[place] for place in places], n, counter, chosen, characters)
+        for place, matrices in zip(places, squares, strict=True):
+            results[place] = matrices
+
+    side_by_side(score, parts, counter.threads(characters, threads))
     return results
 
 

@@ -7,10 +7,11 @@ from itertools import chain, count
 
 import numpy as np
 
+from common.rouge import kernels_pairs
 from common.rouge.arrays import Array, Counts, Index, ngram_sizes
 from common.rouge.kernels import Ids, count_long, count_short
 from common.rouge.kernels101 import count_rouge101, distinct_counts
-from common.rouge.kernels_pairs import pack, score_short, score_short_rouge101
+from common.rouge.kernels_pairs import fill_f1, pack, score_short_rouge101
 from common.rouge.kernels_text import SEPARATOR, SPACE, SPARE, CodeUnits, Places, fold, intern, letters
 
 _WORD_BITS = 64  # reference tokens that fit in one machine word
@@ -46,29 +47,59 @@ def count_texts(
     return out, sizes
 
 
-def score_pairs(texts: Sequence[str], mode: str) -> tuple[Array, Index] | None:
-    """Return F1 in [0, 1] of the pairs (``texts[2 * k]``, ``texts[2 * k + 1]``), hypothesis first: [3, pairs].
+def score_short(
+    texts: Sequence[str], groups: Index, hyp: Index, ref: Index, mode: str
+) -> tuple[Array, Index] | None:
+    """Return F1 in [0, 1] of the pairs, [3, pairs], and the indices of pairs with a text too long for this way.
 
-    The second value lists the pairs with a text too long for this way of counting; their scores are not set.
-    Returns None as ``count_texts`` does.
+    The scores of these pairs are not set. Returns None as ``count_texts`` does.
     """
     prepared = _prepared(texts, mode)
     if prepared is None:
         return None
-    folded, breaks = prepared
     sentences = mode == "sentences"
     read, words, offsets, begins, begin_offsets = pack(
-        folded, breaks, len(texts), mode == "whitespace", sentences
+        *prepared, len(texts), groups, mode == "whitespace", sentences
     )
-    if read < len(breaks):
+    if read < len(prepared[1]):
         return None
-    out = np.empty((3, len(texts) // 2))
-    left = np.empty(len(texts) // 2, np.int64)
+    out = np.empty((3, len(hyp)))
+    left = np.empty(len(hyp), np.int64)
     if sentences:
-        skipped = score_short_rouge101(words, offsets, begins, begin_offsets, out, left)
+        skipped = score_short_rouge101(words, offsets, begins, begin_offsets, hyp, ref, out, left)
     else:
-        skipped = score_short(words, offsets, out, left)
+        skipped = kernels_pairs.score_short(words, offsets, hyp, ref, out, left)
     return out, left[:skipped]
+
+
+def score_texts(
+    texts: Sequence[str], groups: Index, hyp: Index, ref: Index, mode: str
+) -> Array | None:
+    """Return F1 in [0, 1] of the pairs, [3, pairs]; None as ``count_texts`` does.
+
+    A text of few pairs is compared with each of them as it is, without a table of tokens, if it is short.
+    """
+    left = None
+    if len(hyp) <= len(texts):
+        scored = score_short(texts, groups, hyp, ref, mode)
+        if scored is None:
+            return None
+        out, left = scored
+        if not left.size:
+            return out
+        hyp, ref = hyp[left], ref[left]
+        needed = np.unique(np.concatenate((hyp, ref)))
+        groups, hyp, ref = (np.searchsorted(needed, places) for places in (groups, hyp, ref))
+        texts, groups = [texts[place] for place in needed.tolist()], np.unique(groups)
+    counted = count_texts(texts, groups, hyp, ref, mode)
+    if counted is None:
+        return None
+    found = np.empty((3, len(hyp)))
+    fill_f1(*counted, hyp, ref, mode == "sentences", found)
+    if left is None:
+        return found
+    out[:, left] = found
+    return out
 
 
 def _prepared(texts: Sequence[str], mode: str) -> tuple[CodeUnits, Places] | None:
@@ -168,9 +199,8 @@ def warm_up() -> None:
 
     Run it once after installation (about ten seconds the first time), so that no later call waits for the compiler.
     """
-    index, groups = np.array([0], np.int64), np.array([0, 2], np.int64)
+    texts, groups = ["가 나 다.", "가 나.", "가 " * (_WORD_BITS + 1)], np.array([0, 3], np.int64)
+    hyp, ref = np.array([0, 1, 0, 0], np.int64), np.array([1, 0, 0, 2], np.int64)
     for mode in ("whitespace", "sentences"):
-        count_texts(["가 나 다.", "가 나."], groups, index, index + 1, mode)
-        score_pairs(["가 나 다.", "가 나."], mode)
-    long = ["가"] * (_WORD_BITS + 1)
-    count_tokens([long, long], index, index + 1)
+        score_texts(texts, groups, hyp, ref, mode)
+        score_texts(texts, groups, hyp[-1:], ref[-1:], mode)

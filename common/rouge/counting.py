@@ -9,6 +9,7 @@ import numpy as np
 
 from common.core.errors import UserError
 from common.core.messages import brief
+from common.core.threads import cpu_threads
 from common.rouge.arrays import Array, Counts, Index, ngram_sizes
 from common.rouge.profiles import Profile
 from common.rouge.pure_python import overlap_counts, position_masks, rouge101_counts
@@ -23,6 +24,9 @@ They take plain Python about two seconds; importing numba and loading machine co
 """
 WORTH_COMPILING = 80_000_000
 """The same when the machine code is not on disk yet and has to be compiled for several seconds."""
+
+WORTH_THREADS = 1_000_000
+"""Number of characters to compare from which several threads pay off: two milliseconds of work."""
 
 
 def f1_from_counts(overlap: Counts, hypothesis: Counts, reference: Counts, rouge101: bool = False) -> Array:
@@ -92,34 +96,29 @@ class Counter:
             for text in texts:
                 if not text.isascii():
                     refuse_hangul(text, "a text to score")
-        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
-        compiled = use_compiled(2 * characters if self._joined else characters)
+        compiled = self._compiled(characters)
         if not (compiled and self._native_mode):
             return self._f1(self._count_tokenized(texts, hyp, ref, compiled), hyp, ref)
         # The cache returns morphemes joined; splitting them first would double the time.
         lines = texts if self._joined is None else self._joined(texts)
-        from common.rouge.compiled import count_texts, score_pairs
+        from common.rouge.compiled import score_texts
 
-        if len(texts) == 2 * len(hyp) and (np.diff(groups) == 2).all() and (ref - hyp == 1).all():
-            scored = score_pairs(lines, self._native_mode)
-            if scored:
-                f1, left = scored
-                if left.size:
-                    f1[:, left] = self._f1_of_long(lines, left)
-                return f1
-        counted = count_texts(lines, groups, hyp, ref, self._native_mode)
-        return self._f1(counted or self._count_tokenized(texts, hyp, ref, compiled), hyp, ref)
+        scored = score_texts(lines, groups, hyp, ref, self._native_mode)
+        return self._f1(self._count_tokenized(texts, hyp, ref, True), hyp, ref) if scored is None else scored
 
-    def _f1_of_long(self, lines: Sequence[str], pairs: Index) -> Array:
-        """Return F1 of the pairs (``lines[2 * k]``, ``lines[2 * k + 1]``) in compiled code for texts of any length."""
-        from common.rouge.compiled import count_texts
+    def threads(self, characters: int, most: int | None = None) -> int:
+        """Return how many threads to use for a job of this size, of at most ``most`` (None: ``cpu_threads``).
 
-        assert self._native_mode
-        texts = [lines[place] for k in pairs.tolist() for place in (2 * k, 2 * k + 1)]
-        hyp = np.arange(0, len(texts), 2)
-        counted = count_texts(texts, np.arange(0, len(texts) + 1, 2), hyp, hyp + 1, self._native_mode)
-        assert counted  # because all texts together could be counted
-        return self._f1(counted, hyp, hyp + 1)
+        Only compiled code runs in several threads at once; looking up morphemes takes longer than counting them.
+        """
+        if self._native_mode is None or self._joined or characters < WORTH_THREADS:
+            return 1
+        most = cpu_threads() if most is None else most
+        return most if most > 1 and self._compiled(characters) else 1
+
+    def _compiled(self, characters: int) -> bool:
+        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
+        return use_compiled(2 * characters if self._joined else characters)
 
     def _f1(self, counted: tuple[Counts, Counts], hyp: Index, ref: Index) -> Array:
         overlap, sizes = counted

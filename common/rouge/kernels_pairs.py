@@ -1,4 +1,4 @@
-"""Score separate pairs of short texts in compiled code: no table of tokens, but comparisons of whole words in registers.
+"""Score pairs of short texts in compiled code: no table of tokens, but comparisons of whole words in registers.
 
 A token of up to 12 characters fits into three 64-bit words. A text of at most 64 tokens is compared with one token in
 a few vector instructions, which give the positions as the bits of one word. For two summaries this is faster than
@@ -36,14 +36,14 @@ _EMPTY = np.array([0 if size else SPACE for size in range(KEPT.shape[1])], np.ui
 
 @compiled
 def pack(
-    text: CodeUnits, breaks: Places, texts: int, keep_edges: bool, sentences: bool
+    text: CodeUnits, breaks: Places, texts: int, groups: Offsets, keep_edges: bool, sentences: bool
 ) -> tuple[Integer, Words, Offsets, Offsets, Offsets]:
-    """Return the words of all tokens of folded texts, of which two and two form a pair.
+    """Return the words of all tokens of folded texts; words compare within a group only.
 
     Returns in this order: the number of breaks read, which is smaller than all if a text contains SEPARATOR; the
     words; the token offsets of the texts; with ``sentences``, the token where each sentence begins, and the sentence
     offsets of the texts. The tokens are those of ``kernels_text.intern``. The empty token is a single SPACE, and one of
-    more than 12 characters is the place where it first stands in its pair, then SPACE: no other token has a SPACE.
+    more than 12 characters is the place where it first stands in its group, then SPACE: no other token has a SPACE.
     """
     bound = breaks.size + 2 * texts + LANES
     words = np.empty((3, bound), np.uint64)
@@ -85,43 +85,42 @@ def pack(
         sentence_offsets[t + _ONE] = count
         t += ended
         first = ended
-    name_long(text, words, offsets, longs, found)
+    name_long(text, words, offsets, groups, longs, found)
     return np.int64(next_break), words, offsets, begins, sentence_offsets
 
 
 @compiled
-def name_long(text: CodeUnits, words: Words, offsets: Offsets, longs: Words, found: Integer) -> None:
-    """Give each token of more than 12 characters the place where it first stands in its pair, if the pair fits.
+def name_long(
+    text: CodeUnits, words: Words, offsets: Offsets, groups: Offsets, longs: Words, found: Integer
+) -> None:
+    """Give each token of more than 12 characters the place where it first stands in its group.
 
-    ``longs[:, i]`` holds the text, the token, the place and the size of the i-th such token.
+    ``longs[:, i]`` holds the text, the token, the place and the size of the i-th such token. Texts of more than MOST
+    tokens are left out, which bounds the search.
     """
-    pair_begin = _ZERO
+    group = first = _ZERO
     for i in range(found):
-        if longs[_ZERO, i] >> _ONE != longs[_ZERO, pair_begin] >> _ONE:
-            pair_begin = i
-        if not fits(offsets, longs[_ZERO, i] >> _ONE):
+        t = longs[_ZERO, i]
+        if t >= np.uint64(groups[group + _ONE]):
+            first = i
+            while t >= np.uint64(groups[group + _ONE]):
+                group += _ONE
+        if offsets[t + _ONE] - offsets[t] > MOST:
             continue
+        size = longs[_THREE, i]
         name = begin = longs[_TWO, i]
-        for j in range(pair_begin, i):
-            if longs[_THREE, j] == longs[_THREE, i]:
+        for j in range(first, i):
+            if longs[_THREE, j] == size:
                 before = longs[_TWO, j]
                 p = _ZERO
-                while p < longs[_THREE, i] and text[before + p] == text[begin + p]:
+                while p < size and text[before + p] == text[begin + p]:
                     p += _ONE
-                if p == longs[_THREE, i]:
+                if p == size:
                     name = before
                     break
         words[_ZERO, longs[_ONE, i]] = name
         words[_ONE, longs[_ONE, i]] = _SPACE
         words[_TWO, longs[_ONE, i]] = _ZERO
-
-
-@compiled
-def fits(offsets: Offsets, pair: Integer) -> bool:
-    """Return whether both texts of a pair have at most MOST tokens."""
-    first = np.uint64(pair) << _ONE
-    middle = offsets[first + _ONE]
-    return middle - offsets[first] <= MOST and offsets[first + _TWO] - middle <= MOST
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
@@ -173,26 +172,45 @@ def f1(overlap: Integer, hypothesis: Integer, reference: Integer) -> float:
 
 
 @compiled
-def score_short(words: Words, offsets: Offsets, out: npt.NDArray[np.float64], left: Offsets) -> Integer:
-    """Fill ``out[:, k]`` with F1 of the texts 2k and 2k + 1; return how many pairs do not fit and stand in ``left``.
+def f1_rouge101(overlap: Integer, hypothesis: Integer, reference: Integer) -> float:
+    """Return the same with ``rouge101``."""
+    precision = overlap / max(hypothesis, 1)
+    recall = overlap / max(reference, 1)
+    return precision * recall / (precision + recall + 1e-8) * 2.0
 
-    The first text of a pair is the side with masks, because the counts are symmetric.
-    """
+
+@compiled
+def fill_f1(
+    overlap: Offsets, sizes: Offsets, hyp: Offsets, ref: Offsets, rouge101: bool, out: npt.NDArray[np.float64]
+) -> None:
+    """Fill ``out`` with F1 of every metric and pair, from overlaps [3, pairs] and the sizes [3, texts]."""
+    for metric in range(3):
+        for k in range(hyp.size):
+            shared = overlap[metric, k]
+            h, r = sizes[metric, hyp[k]], sizes[metric, ref[k]]
+            out[metric, k] = f1_rouge101(shared, h, r) if rouge101 else f1(shared, h, r)
+
+
+@compiled
+def score_short(
+    words: Words, offsets: Offsets, hyp: Offsets, ref: Offsets, out: npt.NDArray[np.float64], left: Offsets
+) -> Integer:
+    """Fill ``out[:, k]`` with F1 of pair k; return how many pairs do not fit. These stand in ``left``."""
     skipped = 0
-    for k in range(out.shape[1]):
-        if not fits(offsets, k):
+    for k in range(hyp.size):
+        h, r = np.uint64(hyp[k]), np.uint64(ref[k])
+        begin, end = np.uint64(offsets[h]), np.uint64(offsets[h + _ONE])
+        target = np.uint64(offsets[r])
+        n = np.uint64(offsets[r + _ONE]) - target
+        if end - begin > np.uint64(MOST) or n > np.uint64(MOST):
             left[skipped] = k
             skipped += 1
             continue
-        begin = np.uint64(offsets[2 * k])
-        middle = np.uint64(offsets[2 * k + 1])
-        end = np.uint64(offsets[2 * k + 2])
-        n = middle - begin
         used = used_pairs = previous = _ZERO
         row = _FULL
         if n > _ZERO:
-            for i in range(middle, end):
-                mask = positions(words, begin, n, i)
+            for i in range(begin, end):
+                mask = positions(words, target, n, i)
                 free = mask & ~used
                 used |= free & (~free + _ONE)
                 pairs = (previous << _ONE) & mask & ~used_pairs
@@ -200,19 +218,11 @@ def score_short(words: Words, offsets: Offsets, out: npt.NDArray[np.float64], le
                 hit = row & mask
                 row = (row + hit) | (row - hit)
                 previous = mask
-        a, b = np.int64(n), np.int64(end - middle)
+        a, b = np.int64(end - begin), np.int64(n)
         out[0, k] = f1(popcount(used), a, b)
         out[1, k] = f1(popcount(used_pairs), a - 1, b - 1)
         out[2, k] = f1(popcount(~row), a, b)
     return skipped
-
-
-@compiled
-def f1_rouge101(overlap: Integer, hypothesis: Integer, reference: Integer) -> float:
-    """Return F1 by the operations of ``counting.f1_from_counts`` with ``rouge101``."""
-    precision = overlap / max(hypothesis, 1)
-    recall = overlap / max(reference, 1)
-    return precision * recall / (precision + recall + 1e-8) * 2.0
 
 
 @compiled
@@ -222,9 +232,9 @@ def lowest(bits: Integer) -> Integer:
 
 
 @compiled
-def masks_of(words: Words, begin: Integer, count: Integer, tokens: Integer, end: Integer, masks: Words) -> None:
-    """Fill ``masks`` with the positions of each token from ``tokens`` up to ``end`` in the text at ``begin``."""
-    for i in range(end - tokens):
+def fill(words: Words, begin: Integer, count: Integer, tokens: Integer, size: Integer, masks: Words) -> None:
+    """Fill ``masks`` with the positions of ``size`` tokens, from the place ``tokens`` on, in the text at ``begin``."""
+    for i in range(size):
         masks[i] = positions(words, begin, count, tokens + i)
 
 
@@ -242,7 +252,7 @@ def distinct(masks: Words, count: Integer) -> tuple[Integer, Integer]:
 @compiled
 def score_short_rouge101(
     words: Words, offsets: Offsets, sentences: Offsets, sentence_offsets: Offsets,
-    out: npt.NDArray[np.float64], left: Offsets,
+    hyps: Offsets, refs: Offsets, out: npt.NDArray[np.float64], left: Offsets,
 ) -> Integer:  # fmt: skip
     """Fill ``out`` and ``left`` as ``score_short`` does, for the ``rouge`` 1.0.1 profile.
 
@@ -253,39 +263,38 @@ def score_short_rouge101(
     masks = np.empty(MOST, np.uint64)
     rows = np.empty(MOST + 1, np.uint64)
     skipped = 0
-    for k in range(out.shape[1]):
-        if not fits(offsets, k):
+    for k in range(hyps.size):
+        h, r = np.uint64(hyps[k]), np.uint64(refs[k])
+        hyp, ref = np.uint64(offsets[h]), np.uint64(offsets[r])
+        n, m = np.uint64(offsets[h + _ONE]) - hyp, np.uint64(offsets[r + _ONE]) - ref
+        if max(n, m) > np.uint64(MOST):
             left[skipped] = k
             skipped += 1
             continue
-        h, r = np.uint64(2 * k), np.uint64(2 * k + 1)
-        hyp = np.uint64(offsets[h])
-        ref = np.uint64(offsets[r])
-        end = np.uint64(offsets[r + _ONE])
-        if hyp == ref or ref == end:
+        if min(n, m) == _ZERO:
             out[:, k] = 0.0
             continue
-        masks_of(words, hyp, ref - hyp, hyp, ref, masks)
-        hyp_unigrams, hyp_bigrams = distinct(masks, ref - hyp)
-        masks_of(words, ref, end - ref, ref, end, own)
-        ref_unigrams, ref_bigrams = distinct(own, end - ref)
-        masks_of(words, ref, end - ref, hyp, ref, masks)
-        unigrams, bigrams = distinct(masks, ref - hyp)
+        fill(words, hyp, n, hyp, n, masks)
+        hyp_unigrams, hyp_bigrams = distinct(masks, n)
+        fill(words, ref, m, ref, m, own)
+        ref_unigrams, ref_bigrams = distinct(own, m)
+        fill(words, ref, m, hyp, n, masks)
+        unigrams, bigrams = distinct(masks, n)
         union = _ZERO
         for s in range(np.uint64(sentence_offsets[r]), np.uint64(sentence_offsets[r + _ONE])):
             low = np.uint64(sentences[s]) - ref
             last = s + _ONE == np.uint64(sentence_offsets[r + _ONE])
-            high = end - ref if last else np.uint64(sentences[s + _ONE]) - ref
+            high = m if last else np.uint64(sentences[s + _ONE]) - ref
             inside = (_FULL >> (np.uint64(64) - (high - low))) << low
             for q in range(np.uint64(sentence_offsets[h]), np.uint64(sentence_offsets[h + _ONE])):
                 begin = np.uint64(sentences[q]) - hyp
                 last = q + _ONE == np.uint64(sentence_offsets[h + _ONE])
-                j = ref - hyp if last else np.uint64(sentences[q + _ONE]) - hyp
+                j = n if last else np.uint64(sentences[q + _ONE]) - hyp
                 rows[begin] = row = inside
-                for n in range(begin, j):
-                    hit = row & masks[n]
+                for i in range(begin, j):
+                    hit = row & masks[i]
                     row = ((row + hit) | (row - hit)) & inside
-                    rows[n + _ONE] = row
+                    rows[i + _ONE] = row
                 left_over = popcount(inside & ~row)
                 bit = _ONE << (high - _ONE)
                 i = high - _ONE
