@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from common.core.errors import UserError
 from common.core.messages import brief
 from common.core.threads import side_by_side
+from common.rouge.arrays import Array, Index
 from common.rouge.checks import (
     blank_texts,
     check_references,
@@ -21,8 +23,6 @@ from common.rouge.checks import (
 )
 from common.rouge.counting import Counter
 from common.rouge.profiles import METRICS, Profile, get_profile
-
-Array = npt.NDArray[np.float64]
 
 CHUNK = 2048
 """Number of pairs counted at a time. It bounds memory, and what is read twice is still in a fast cache then.
@@ -191,7 +191,7 @@ def _chunks(starts: npt.NDArray[np.int64]) -> list[slice]:
 
 def _characters(lists: Sequence[Sequence[str]]) -> int:
     """Return the approximate number of characters of all texts together."""
-    every = 1 + len(lists) // 1000
+    every = 1 + len(lists) // 100
     return every * sum(len(text) for texts in lists[::every] for text in texts if isinstance(text, str))
 
 
@@ -245,44 +245,60 @@ def pairwise(
     characters = _characters(candidates) * int(sizes.max(initial=0))
     results: list[dict[str, Array]] = [{}] * len(sizes)
     parts = []
+    most = counter.threads(characters, threads)
     for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
-        places = np.flatnonzero(sizes == n).tolist()
-        step = max(1, CELLS // max(1, n * n))
-        parts += [(n, places[first : first + step]) for first in range(0, len(places), step)]
+        cells, places = _cells(n, chosen.name != "rouge101"), np.flatnonzero(sizes == n).tolist()
+        step = max(1, (CELLS if most == 1 else CELLS // 2) // max(1, n * n))
+        parts += [(cells, places[first : first + step]) for first in range(0, len(places), step)]
 
-    def score(part: tuple[int, list[int]]) -> None:
-        n, places = part
-        squares = _squares([candidates[place] for place in places], n, counter, chosen, characters)
+    def score(part: tuple[_Cells, list[int]]) -> None:
+        cells, places = part
+        squares = _squares([candidates[place] for place in places], cells, counter, chosen, characters)
         for place, matrices in zip(places, squares, strict=True):
             results[place] = matrices
 
-    side_by_side(score, parts, counter.threads(characters, threads))
+    side_by_side(score, parts, most)
     return results
 
 
+class _Cells(NamedTuple):
+    """The pairs to count of a square matrix, and which of them each cell shows."""
+
+    row: Index
+    """Place of each pair's reference; it changes slowest, so that the masks of a reference are built once."""
+    column: Index
+    """Place of each pair's hypothesis."""
+    pair: Index
+    """(n, n): index of the pair of each cell, where the hypothesis selects the row."""
+
+
+def _cells(n: int, symmetric: bool) -> _Cells:
+    """Return all pairs of n candidates, or half of them where swapping the sides changes nothing.
+
+    Swapping swaps precision and recall, and F stays the same to the last bit, except in rouge101.
+    """
+    row, column = np.triu_indices(n) if symmetric else np.indices((n, n)).reshape(2, -1)
+    pair = np.empty((n, n), np.int64)
+    # The second assignment overwrites the first.
+    pair[row, column] = np.arange(len(row))
+    pair[column, row] = np.arange(len(row))
+    return _Cells(row, column, pair)
+
+
 def _squares(
-    dialogues: Sequence[Sequence[str]], n: int, counter: Counter, profile: Profile, characters: int
+    dialogues: Sequence[Sequence[str]], cells: _Cells, counter: Counter, profile: Profile, characters: int
 ) -> list[dict[str, Array]]:
-    """Return the matrices of dialogues that have n candidates each."""
+    """Return the matrices of dialogues with equally many candidates."""
     texts = list(chain.from_iterable(dialogues))
-    groups = np.arange(0, len(texts) + 1, max(1, n))
-    # The row is the reference and changes slowest, so its masks are built once per row.
-    if profile.name == "rouge101":
-        row, column = np.indices((n, n)).reshape(2, -1)
-    else:  # symmetric: swapping the sides swaps precision and recall, and F stays the same to the last bit
-        row, column = np.triu_indices(n)
-    hyp = np.add.outer(groups[:-1], column).ravel()
-    ref = np.add.outer(groups[:-1], row).ravel()
+    groups = np.arange(0, len(texts) + 1, max(1, len(cells.pair)))
+    hyp = np.add.outer(groups[:-1], cells.column).ravel()
+    ref = np.add.outer(groups[:-1], cells.row).ravel()
     f1 = counter.f1(texts, groups, hyp, ref, characters)
     blank = blank_texts(texts, "candidates")
     if blank.any():
         f1[:, blank[hyp] | blank[ref]] = 0.0
     values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
-    # Map each cell to its pair. The second assignment overwrites the first, so the hypothesis selects the row.
-    cell = np.empty((n, n), np.int64)
-    cell[row, column] = np.arange(len(row))
-    cell[column, row] = np.arange(len(row))
-    stacks = [value.reshape(len(dialogues), -1).take(cell, axis=1) for value in values.values()]
+    stacks = [value.reshape(len(dialogues), -1).take(cells.pair, axis=1) for value in values.values()]
     return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]
 
 

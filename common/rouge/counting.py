@@ -149,7 +149,9 @@ def use_compiled(characters: int) -> bool:
     folder = Path(__file__).parent
     written = max(kernels.stat().st_mtime for kernels in folder.glob("kernels*.py"))
     # Machine code older than the sources does not count, because numba would compile it again.
-    on_disk = any(e.stat().st_mtime > written for e in folder.glob("__pycache__/kernels_text.intern*.nbi"))
+    on_disk = any(
+        e.stat().st_mtime > written for e in folder.glob("__pycache__/kernels_chunk.score_chunk*.nbi")
+    )
     return characters >= (WORTH_LOADING if on_disk else WORTH_COMPILING)
 
 
