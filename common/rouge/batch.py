@@ -1,10 +1,8 @@
-"""Score whole corpora and candidate sets: arrays of F1 for one profile."""
+"""Score whole corpora: arrays of F1 for one profile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +10,12 @@ import numpy.typing as npt
 from common.core.errors import UserError
 from common.core.messages import brief
 from common.core.threads import side_by_side
-from common.rouge.arrays import Array, Index
+from common.rouge.arrays import Array, with_headline
 from common.rouge.checks import (
     blank_texts,
     check_references,
     check_same_length,
     check_sized,
-    check_texts,
     reference_lists,
 )
 from common.rouge.counting import Counter
@@ -29,8 +26,6 @@ CHUNK = 2048
 
 It does not change the result.
 """
-CELLS = 16_384
-"""Number of cells of pairwise matrices counted at a time: more than CHUNK, because the cells share few texts."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +104,6 @@ def _combine(pair_f: Array, starts: npt.NDArray[np.int64], counts: npt.NDArray[n
     return pair_f
 
 
-def _with_headline(values: dict[str, Array], profile: Profile) -> dict[str, Array]:
-    """Return F1 arrays, given in [0, 1], in the profile's scale and with the headline added."""
-    total = values["rouge1"] + values["rouge2"] + values["rougeL"]
-    headline = (total if profile.summed else total / 3) * profile.headline_scale
-    scaled = values if profile.scale == 1.0 else {key: value * profile.scale for key, value in values.items()}
-    return {**scaled, profile.headline_key: headline}
-
-
 def corpus(
     predictions: Sequence[str],
     references: Sequence[Sequence[str] | str],
@@ -149,7 +136,7 @@ def corpus(
         raise UserError("no examples to score: predictions and references are both empty.")
     mode = _mode(chosen, references_mode, int(counts.max()), int(counts.min()))
     starts = np.cumsum(counts) - counts
-    characters = 2 * _characters(entries)
+    characters = 2 * characters_in(entries)
     pair_f = np.empty((3, int(counts.sum())))
     blank = np.zeros(len(counts), bool)
 
@@ -173,7 +160,7 @@ def corpus(
         counter.tokenizer,
         mode,
         chosen.headline_key,
-        _with_headline(values, chosen),
+        with_headline(values, chosen),
         int(blank.sum()),
     )
 
@@ -189,7 +176,7 @@ def _chunks(starts: npt.NDArray[np.int64]) -> list[slice]:
     return chunks
 
 
-def _characters(lists: Sequence[Sequence[str]]) -> int:
+def characters_in(lists: Sequence[Sequence[str]]) -> int:
     """Return the approximate number of characters of all texts together."""
     every = 1 + len(lists) // 100
     return every * sum(len(text) for texts in lists[::every] for text in texts if isinstance(text, str))
@@ -212,131 +199,3 @@ def _interleaved(
         texts += references[start : start + count]
         start += count
     return texts, groups
-
-
-def pairwise(
-    candidates: Sequence[Sequence[str]],
-    profile: str = "leaderboard",
-    *,
-    tokenizer: str | None = None,
-    use_stemmer: bool = False,
-    cache_dir: str | Path | None = None,
-    threads: int | None = None,
-) -> list[dict[str, Array]]:
-    """Return the n x n matrices of F1 of every dialogue, with candidate i as hypothesis and j as reference.
-
-    Keys are "rouge1", "rouge2", "rougeL" and the profile's headline, in the profile's scale. All matrices are
-    symmetric except ROUGE-L of rouge101. Rows and columns of blank candidates are 0, so that empty texts do not
-    support each other. A dialogue may have any number of candidates, including none. The options are those of ``corpus``.
-    Raises UserError as ``corpus`` does.
-    """
-    chosen = get_profile(profile)
-    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    if isinstance(candidates, str) or not hasattr(candidates, "__len__"):
-        raise UserError(
-            f"candidates is {type(candidates).__name__}; wanted one list of texts for each dialogue."
-        )
-    all_lists = set(map(type, candidates)) <= {list, tuple}
-    if not all_lists or not set(map(type, chain.from_iterable(candidates))) <= {str}:
-        for place, texts in enumerate(candidates):
-            check_texts(texts, f"candidates[{place}]")
-    sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
-    # Each text is compared with every candidate of its dialogue.
-    characters = _characters(candidates) * int(sizes.max(initial=0))
-    results: list[dict[str, Array]] = [{}] * len(sizes)
-    parts = []
-    most = counter.threads(characters, threads)
-    for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
-        cells, places = _cells(n, chosen.name != "rouge101"), np.flatnonzero(sizes == n).tolist()
-        step = max(1, (CELLS if most == 1 else CELLS // 2) // max(1, n * n))
-        parts += [(cells, places[first : first + step]) for first in range(0, len(places), step)]
-
-    def score(part: tuple[_Cells, list[int]]) -> None:
-        cells, places = part
-        squares = _squares([candidates[place] for place in places], cells, counter, chosen, characters)
-        for place, matrices in zip(places, squares, strict=True):
-            results[place] = matrices
-
-    side_by_side(score, parts, most)
-    return results
-
-
-class _Cells(NamedTuple):
-    """The pairs to count of a square matrix, and which of them each cell shows."""
-
-    row: Index
-    """Place of each pair's reference; it changes slowest, so that the masks of a reference are built once."""
-    column: Index
-    """Place of each pair's hypothesis."""
-    pair: Index
-    """(n, n): index of the pair of each cell, where the hypothesis selects the row."""
-
-
-def _cells(n: int, symmetric: bool) -> _Cells:
-    """Return all pairs of n candidates, or half of them where swapping the sides changes nothing.
-
-    Swapping swaps precision and recall, and F stays the same to the last bit, except in rouge101.
-    """
-    row, column = np.triu_indices(n) if symmetric else np.indices((n, n)).reshape(2, -1)
-    pair = np.empty((n, n), np.int64)
-    # The second assignment overwrites the first.
-    pair[row, column] = np.arange(len(row))
-    pair[column, row] = np.arange(len(row))
-    return _Cells(row, column, pair)
-
-
-def _squares(
-    dialogues: Sequence[Sequence[str]], cells: _Cells, counter: Counter, profile: Profile, characters: int
-) -> list[dict[str, Array]]:
-    """Return the matrices of dialogues with equally many candidates."""
-    texts = list(chain.from_iterable(dialogues))
-    groups = np.arange(0, len(texts) + 1, max(1, len(cells.pair)))
-    hyp = np.add.outer(groups[:-1], cells.column).ravel()
-    ref = np.add.outer(groups[:-1], cells.row).ravel()
-    f1 = counter.f1(texts, groups, hyp, ref, characters)
-    blank = blank_texts(texts, "candidates")
-    if blank.any():
-        f1[:, blank[hyp] | blank[ref]] = 0.0
-    values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
-    stacks = [value.reshape(len(dialogues), -1).take(cells.pair, axis=1) for value in values.values()]
-    return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]
-
-
-def cross(
-    candidates: Sequence[Sequence[str]],
-    references: Sequence[Sequence[str]],
-    profile: str = "leaderboard",
-    *,
-    tokenizer: str | None = None,
-    use_stemmer: bool = False,
-    cache_dir: str | Path | None = None,
-) -> list[Array]:
-    """Return the (candidates, references) matrix of the profile's headline for every dialogue, in its scale.
-
-    A dialogue may have any number of candidates and of references. Rows and columns of blank texts are 0. The options
-    are those of ``corpus``.
-    Raises UserError as ``corpus`` does.
-    """
-    chosen = get_profile(profile)
-    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    check_same_length(candidates, references, "candidates", "references")
-    for name, lists in (("candidates", candidates), ("references", references)):
-        for place, texts in enumerate(lists):
-            check_texts(texts, f"{name}[{place}]")
-    # Each candidate is compared with every reference of its dialogue.
-    sizes = zip(map(len, candidates), map(len, references), candidates, references, strict=True)
-    characters = sum(
-        m * sum(map(len, hypotheses)) + n * sum(map(len, targets)) for n, m, hypotheses, targets in sizes
-    )
-    results = []
-    for hypotheses, targets in zip(candidates, references, strict=True):
-        texts, n = [*hypotheses, *targets], len(hypotheses)
-        # References change slowest, so the masks of each are built once.
-        ref, hyp = np.indices((len(targets), n)).reshape(2, -1)
-        groups = np.array([0, len(texts)])
-        f1 = counter.f1(texts, groups, hyp, ref + n, characters)
-        values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, chosen)[chosen.headline_key]
-        blank = blank_texts(texts, "texts")
-        values[blank[hyp] | blank[ref + n]] = 0.0
-        results.append(values.reshape(len(targets), n).T)
-    return results

@@ -227,13 +227,13 @@ def score_short_rouge101(
                 last = q + _ONE == np.uint64(sentence_offsets[h + _ONE])
                 j = n if last else np.uint64(sentences[q + _ONE]) - hyp
                 rows[begin] = row = inside
-                for i in range(begin, j):
-                    hit = row & masks[i]
+                for token in range(begin, j):
+                    hit = row & masks[token]
                     row = ((row + hit) | (row - hit)) & inside
-                    rows[i + _ONE] = row
-                left_over = popcount(inside & ~row)
+                    rows[token + _ONE] = row
+                left_over: Integer = popcount(inside & ~row)
                 bit = _ONE << (high - _ONE)
-                i = high - _ONE
+                i: Integer = high - _ONE
                 while left_over > 0:
                     if masks[j - _ONE] & bit:
                         union |= lowest(own[i])

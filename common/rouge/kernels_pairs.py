@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]
 from numba import types
 from numba.extending import intrinsic
 
@@ -66,7 +66,7 @@ def positions(words: Words, begin: Integer, count: Integer, token: Integer) -> I
 
 
 @compiled
-def f1(overlap: Integer, hypothesis: Integer, reference: Integer) -> float:
+def f1(overlap: Integer, hypothesis: Integer, reference: Integer) -> Integer:
     """Return F1 by the operations of ``counting.f1_from_counts``."""
     precision = overlap / max(hypothesis, 1)
     recall = overlap / max(reference, 1)
@@ -76,7 +76,7 @@ def f1(overlap: Integer, hypothesis: Integer, reference: Integer) -> float:
 
 
 @compiled
-def f1_rouge101(overlap: Integer, hypothesis: Integer, reference: Integer) -> float:
+def f1_rouge101(overlap: Integer, hypothesis: Integer, reference: Integer) -> Integer:
     """Return the same with ``rouge101``."""
     precision = overlap / max(hypothesis, 1)
     recall = overlap / max(reference, 1)
