@@ -1,7 +1,8 @@
 """Score Korean summaries with exact ROUGE; usable without the other packages except `core`."""
 
-from common.rouge.batch import CorpusScores, corpus, cross, pairwise
+from common.rouge.batch import CorpusScores, corpus
 from common.rouge.checks import align
+from common.rouge.matrices import cross, pairwise
 from common.rouge.profiles import METRICS, PROFILES, Profile, get_profile, leaderboard_score
 from common.rouge.rouge101 import Rouge101
 from common.rouge.scorer import AggregateScore, BootstrapAggregator, RougeScorer, Score

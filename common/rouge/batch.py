@@ -1,8 +1,7 @@
-"""Score whole corpora and candidate sets: arrays of F1 for one profile."""
+"""Score whole corpora: arrays of F1 for one profile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,23 @@ import numpy.typing as npt
 
 from common.core.errors import UserError
 from common.core.messages import brief
-from common.rouge.checks import blank_texts, check_same_length, check_texts, reference_lists
+from common.core.threads import side_by_side
+from common.rouge.arrays import Array, with_headline
+from common.rouge.checks import (
+    blank_texts,
+    check_references,
+    check_same_length,
+    check_sized,
+    reference_lists,
+)
 from common.rouge.counting import Counter
 from common.rouge.profiles import METRICS, Profile, get_profile
 
-Array = npt.NDArray[np.float64]
+CHUNK = 2048
+"""Number of pairs counted at a time. It bounds memory, and what is read twice is still in a fast cache then.
 
-CHUNK = 4096
-"""Number of pairs counted at a time. It bounds memory and does not change the result."""
-CELLS = 16_384
-"""Number of cells of pairwise matrices counted at a time: more than CHUNK, because the cells share few texts."""
+It does not change the result.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,14 +104,6 @@ def _combine(pair_f: Array, starts: npt.NDArray[np.int64], counts: npt.NDArray[n
     return pair_f
 
 
-def _with_headline(values: dict[str, Array], profile: Profile) -> dict[str, Array]:
-    """Return F1 arrays, given in [0, 1], in the profile's scale and with the headline added."""
-    total = values["rouge1"] + values["rouge2"] + values["rougeL"]
-    headline = (total if profile.summed else total / 3) * profile.headline_scale
-    scaled = values if profile.scale == 1.0 else {key: value * profile.scale for key, value in values.items()}
-    return {**scaled, profile.headline_key: headline}
-
-
 def corpus(
     predictions: Sequence[str],
     references: Sequence[Sequence[str] | str],
@@ -115,12 +113,14 @@ def corpus(
     tokenizer: str | None = None,
     use_stemmer: bool = False,
     cache_dir: str | Path | None = None,
+    threads: int | None = None,
 ) -> CorpusScores:
     """Return the scores of every prediction against its reference or references.
 
     ``references_mode``: "max" takes the best F of each metric, "mean" averages over the references, a number selects
     one reference by its index, and None is the profile's default. ``tokenizer`` replaces the profile's tokenizer
-    (rouge101 accepts none), and the metric keys name it. ``cache_dir``: see ``morphemes.cache_path``.
+    (rouge101 accepts none), and the metric keys name it. ``cache_dir``: see ``morphemes.cache_path``. ``threads``: the
+    most threads that count at once, by default OMP_NUM_THREADS or the number of cores; scores do not depend on it.
 
     An empty or all-whitespace prediction scores 0 in every profile and is counted in ``empty_predictions``. This is
     the only difference between ``korouge`` and korouge-score, which gives two empty texts 1.0.
@@ -129,25 +129,29 @@ def corpus(
     """
     chosen = get_profile(profile)
     counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    blank = blank_texts(predictions, "predictions")
-    flat, counts = reference_lists(references)
+    check_sized(predictions, "predictions")
+    entries, counts = reference_lists(references)
     check_same_length(predictions, counts, "predictions", "references")
     if not len(counts):
         raise UserError("no examples to score: predictions and references are both empty.")
     mode = _mode(chosen, references_mode, int(counts.max()), int(counts.min()))
     starts = np.cumsum(counts) - counts
-    characters = 2 * _characters(flat)
-    pair_f = np.empty((3, len(flat)))
-    first = 0
-    while first < len(counts):
-        # Take whole examples until a chunk of pairs is full, but at least one.
-        stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
-        pairs = slice(int(starts[first]), int(starts[stop - 1] + counts[stop - 1]))
-        texts, groups = _interleaved(predictions[first:stop], flat[pairs], counts[first:stop])
-        example = np.repeat(np.arange(stop - first), counts[first:stop])
+    characters = 2 * characters_in(entries)
+    pair_f = np.empty((3, int(counts.sum())))
+    blank = np.zeros(len(counts), bool)
+
+    def score(examples: slice) -> None:
+        first, stop = examples.start, examples.stop
+        given = predictions[examples]
+        blank[examples] = blank_texts(given, "predictions", first)
+        flat = check_references(entries[examples], first)
+        texts, groups = _interleaved(given, flat, counts[examples])
+        example = np.repeat(np.arange(stop - first), counts[examples])
         ref = np.arange(1, len(example) + 1) + example
+        pairs = slice(int(starts[first]), int(starts[first]) + len(flat))
         pair_f[:, pairs] = counter.f1(texts, groups, groups[example], ref, characters)
-        first = stop
+
+    side_by_side(score, _chunks(starts), counter.threads(characters, threads))
     if blank.any():
         pair_f[:, np.repeat(blank, counts)] = 0.0
     values = {key: _combine(pair_f[k], starts, counts, mode) for k, key in enumerate(METRICS)}
@@ -156,15 +160,26 @@ def corpus(
         counter.tokenizer,
         mode,
         chosen.headline_key,
-        _with_headline(values, chosen),
+        with_headline(values, chosen),
         int(blank.sum()),
     )
 
 
-def _characters(texts: list[str]) -> int:
+def _chunks(starts: npt.NDArray[np.int64]) -> list[slice]:
+    """Return slices of whole examples, each with about CHUNK pairs but at least one example."""
+    chunks = []
+    first = 0
+    while first < len(starts):
+        stop = max(first + 1, int(np.searchsorted(starts, starts[first] + CHUNK)))
+        chunks.append(slice(first, stop))
+        first = stop
+    return chunks
+
+
+def characters_in(lists: Sequence[Sequence[str]]) -> int:
     """Return the approximate number of characters of all texts together."""
-    every = 1 + len(texts) // 1000
-    return every * sum(map(len, texts[::every]))
+    every = 1 + len(lists) // 100
+    return every * sum(len(text) for texts in lists[::every] for text in texts if isinstance(text, str))
 
 
 def _interleaved(
@@ -184,108 +199,3 @@ def _interleaved(
         texts += references[start : start + count]
         start += count
     return texts, groups
-
-
-def pairwise(
-    candidates: Sequence[Sequence[str]],
-    profile: str = "leaderboard",
-    *,
-    tokenizer: str | None = None,
-    use_stemmer: bool = False,
-    cache_dir: str | Path | None = None,
-) -> list[dict[str, Array]]:
-    """Return the n x n matrices of F1 of every dialogue, with candidate i as hypothesis and j as reference.
-
-    Keys are "rouge1", "rouge2", "rougeL" and the profile's headline, in the profile's scale. All matrices are
-    symmetric except ROUGE-L of rouge101. Rows and columns of blank candidates are 0, so that empty texts do not
-    support each other. A dialogue may have any number of candidates, including none.
-    Raises UserError as ``corpus`` does.
-    """
-    chosen = get_profile(profile)
-    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    if isinstance(candidates, str) or not hasattr(candidates, "__len__"):
-        raise UserError(
-            f"candidates is {type(candidates).__name__}; wanted one list of texts for each dialogue."
-        )
-    all_lists = set(map(type, candidates)) <= {list, tuple}
-    if not all_lists or not set(map(type, chain.from_iterable(candidates))) <= {str}:
-        for place, texts in enumerate(candidates):
-            check_texts(texts, f"candidates[{place}]")
-    sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
-    # Each text is compared with every candidate of its dialogue.
-    characters = _characters(list(chain.from_iterable(candidates))) * int(sizes.max(initial=0))
-    results: list[dict[str, Array]] = [{}] * len(sizes)
-    for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
-        places = np.flatnonzero(sizes == n).tolist()
-        step = max(1, CELLS // max(1, n * n))
-        for batch in (places[first : first + step] for first in range(0, len(places), step)):
-            squares = _squares([candidates[place] for place in batch], n, counter, chosen, characters)
-            for place, matrices in zip(batch, squares, strict=True):
-                results[place] = matrices
-    return results
-
-
-def _squares(
-    dialogues: Sequence[Sequence[str]], n: int, counter: Counter, profile: Profile, characters: int
-) -> list[dict[str, Array]]:
-    """Return the matrices of dialogues that have n candidates each."""
-    texts = list(chain.from_iterable(dialogues))
-    groups = np.arange(0, len(texts) + 1, max(1, n))
-    # The row is the reference and changes slowest, so its masks are built once per row.
-    if profile.name == "rouge101":
-        row, column = np.indices((n, n)).reshape(2, -1)
-    else:  # symmetric: swapping the sides swaps precision and recall, and F stays the same to the last bit
-        row, column = np.triu_indices(n)
-    hyp = np.add.outer(groups[:-1], column).ravel()
-    ref = np.add.outer(groups[:-1], row).ravel()
-    f1 = counter.f1(texts, groups, hyp, ref, characters)
-    blank = blank_texts(texts, "candidates")
-    if blank.any():
-        f1[:, blank[hyp] | blank[ref]] = 0.0
-    values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, profile)
-    # Map each cell to its pair. The second assignment overwrites the first, so the hypothesis selects the row.
-    cell = np.empty((n, n), np.int64)
-    cell[row, column] = np.arange(len(row))
-    cell[column, row] = np.arange(len(row))
-    stacks = [value.reshape(len(dialogues), -1).take(cell, axis=1) for value in values.values()]
-    return [dict(zip(values, matrices, strict=True)) for matrices in zip(*stacks, strict=True)]
-
-
-def cross(
-    candidates: Sequence[Sequence[str]],
-    references: Sequence[Sequence[str]],
-    profile: str = "leaderboard",
-    *,
-    tokenizer: str | None = None,
-    use_stemmer: bool = False,
-    cache_dir: str | Path | None = None,
-) -> list[Array]:
-    """Return the (candidates, references) matrix of the profile's headline for every dialogue, in its scale.
-
-    A dialogue may have any number of candidates and of references. Rows and columns of blank texts are 0. The options
-    are those of ``corpus``.
-    Raises UserError as ``corpus`` does.
-    """
-    chosen = get_profile(profile)
-    counter = Counter(chosen, tokenizer, use_stemmer, cache_dir)
-    check_same_length(candidates, references, "candidates", "references")
-    for name, lists in (("candidates", candidates), ("references", references)):
-        for place, texts in enumerate(lists):
-            check_texts(texts, f"{name}[{place}]")
-    # Each candidate is compared with every reference of its dialogue.
-    sizes = zip(map(len, candidates), map(len, references), candidates, references, strict=True)
-    characters = sum(
-        m * sum(map(len, hypotheses)) + n * sum(map(len, targets)) for n, m, hypotheses, targets in sizes
-    )
-    results = []
-    for hypotheses, targets in zip(candidates, references, strict=True):
-        texts, n = [*hypotheses, *targets], len(hypotheses)
-        # References change slowest, so the masks of each are built once.
-        ref, hyp = np.indices((len(targets), n)).reshape(2, -1)
-        groups = np.array([0, len(texts)])
-        f1 = counter.f1(texts, groups, hyp, ref + n, characters)
-        values = _with_headline({key: f1[k] for k, key in enumerate(METRICS)}, chosen)[chosen.headline_key]
-        blank = blank_texts(texts, "texts")
-        values[blank[hyp] | blank[ref + n]] = 0.0
-        results.append(values.reshape(len(targets), n).T)
-    return results

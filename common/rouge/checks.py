@@ -23,26 +23,34 @@ def check_text(value: Any, where: str) -> None:
     raise UserError(f"{where} is {type(value).__name__} ({value!r:.60}); every text must be a string.")
 
 
-def check_texts(texts: Any, where: str) -> None:
-    """Raise UserError when ``texts`` is a single string, not a sequence, or holds anything but strings."""
+def check_sized(texts: Any, where: str) -> None:
+    """Raise UserError when ``texts`` is a single string or not a sequence."""
     if isinstance(texts, str) or not hasattr(texts, "__len__"):
         raise UserError(f"{where} is {type(texts).__name__}; wanted a list of strings, one for each example.")
+
+
+def check_texts(texts: Any, where: str, first: int = 0) -> None:
+    """Raise UserError when ``texts`` is a single string, not a sequence, or holds anything but strings.
+
+    ``first`` is the place of the first text in the caller's list.
+    """
+    check_sized(texts, where)
     if set(map(type, texts)) <= {str}:  # fast path for valid input
         return
-    for place, text in enumerate(texts):
+    for place, text in enumerate(texts, start=first):
         check_text(text, f"{where}[{place}]")
 
 
-def blank_texts(texts: Any, where: str) -> npt.NDArray[np.bool_]:
+def blank_texts(texts: Any, where: str, first: int = 0) -> npt.NDArray[np.bool_]:
     """Return which texts are empty or only whitespace; raise UserError as ``check_texts`` does."""
-    if isinstance(texts, str):
-        check_texts(texts, where)
+    check_sized(texts, where)
     try:  # isspace also checks that every item is a string
-        blank = np.fromiter(map(str.isspace, texts), bool, len(texts))
-    except TypeError:
-        check_texts(texts, where)
+        if not any(map(str.isspace, texts)) and all(texts):
+            return np.zeros(len(texts), bool)
+        return np.array([not text or text.isspace() for text in texts], bool)
+    except (TypeError, AttributeError):
+        check_texts(texts, where, first)
         raise
-    return blank if all(texts) else blank | np.array([not text for text in texts])
 
 
 def check_same_length(first: Sized, second: Sized, first_name: str, second_name: str) -> None:
@@ -54,11 +62,13 @@ def check_same_length(first: Sized, second: Sized, first_name: str, second_name:
         )
 
 
-def reference_lists(references: Sequence[Sequence[str] | str]) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Return all reference texts in one list, and how many each example has.
+def reference_lists(
+    references: Sequence[Sequence[str] | str],
+) -> tuple[Sequence[Sequence[str]], npt.NDArray[np.int64]]:
+    """Return the references as one list for each example, and how many each example has.
 
-    A plain string counts as a single reference. Raises UserError when an example has no reference or a reference is
-    not text.
+    A plain string counts as a single reference. Raises UserError when an example has no reference or its entry is
+    neither text nor a list; ``check_references`` checks what the lists hold.
     """
     if isinstance(references, str) or not hasattr(references, "__len__"):
         raise UserError(
@@ -74,11 +84,16 @@ def reference_lists(references: Sequence[Sequence[str] | str]) -> tuple[list[str
     if not counts.all():
         place = int(np.flatnonzero(counts == 0)[0])
         raise UserError(f"references[{place}] is empty; every example needs at least one reference text.")
+    return entries, counts
+
+
+def check_references(entries: Sequence[Sequence[str]], first: int) -> list[str]:
+    """Return the texts of the lists in one list; raise UserError when one is not text. ``first``: the first list's place."""
     flat = list(chain.from_iterable(entries))
     if not set(map(type, flat)) <= {str}:
-        for place, entry in enumerate(entries):
+        for place, entry in enumerate(entries, start=first):
             check_texts(list(entry), f"references[{place}]")
-    return flat, counts
+    return flat
 
 
 def align(

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.core.errors import UserError
 from common.core.messages import brief
+from common.core.threads import cpu_threads
 from common.rouge.arrays import Array, Counts, Index, ngram_sizes
 from common.rouge.profiles import Profile
 from common.rouge.pure_python import overlap_counts, position_masks, rouge101_counts
@@ -23,6 +24,9 @@ They take plain Python about two seconds; importing numba and loading machine co
 """
 WORTH_COMPILING = 80_000_000
 """The same when the machine code is not on disk yet and has to be compiled for several seconds."""
+
+WORTH_THREADS = 1_000_000
+"""Number of characters to compare from which several threads pay off: two milliseconds of work."""
 
 
 def f1_from_counts(overlap: Counts, hypothesis: Counts, reference: Counts, rouge101: bool = False) -> Array:
@@ -92,23 +96,39 @@ class Counter:
             for text in texts:
                 if not text.isascii():
                     refuse_hangul(text, "a text to score")
-        overlap, sizes = self._count(texts, groups, hyp, ref, characters)
+        compiled = self._compiled(characters)
+        if not (compiled and self._native_mode):
+            return self._f1(self._count_tokenized(texts, hyp, ref, compiled), hyp, ref)
+        # The cache returns morphemes joined; splitting them first would double the time.
+        lines = texts if self._joined is None else self._joined(texts)
+        from common.rouge.compiled import score_texts
+
+        scored = score_texts(lines, groups, hyp, ref, self._native_mode)
+        return self._f1(self._count_tokenized(texts, hyp, ref, True), hyp, ref) if scored is None else scored
+
+    def threads(self, characters: int, most: int | None = None) -> int:
+        """Return how many threads to use for a job of this size, of at most ``most`` (None: ``cpu_threads``).
+
+        Only compiled code runs in several threads at once; looking up morphemes takes longer than counting them.
+        """
+        if self._native_mode is None or self._joined or characters < WORTH_THREADS:
+            return 1
+        most = cpu_threads() if most is None else most
+        return most if most > 1 and self._compiled(characters) else 1
+
+    def _compiled(self, characters: int) -> bool:
+        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
+        return use_compiled(2 * characters if self._joined else characters)
+
+    def _f1(self, counted: tuple[Counts, Counts], hyp: Index, ref: Index) -> Array:
+        overlap, sizes = counted
         rouge101 = self._profile.name == "rouge101"
         return f1_from_counts(overlap, sizes.take(hyp, axis=1), sizes.take(ref, axis=1), rouge101)
 
-    def _count(
-        self, texts: Sequence[str], groups: Index, hyp: Index, ref: Index, characters: int
+    def _count_tokenized(
+        self, texts: Sequence[str], hyp: Index, ref: Index, compiled: bool
     ) -> tuple[Counts, Counts]:
-        # Plain Python takes twice as long on morphemes, because a text has more morphemes than words.
-        compiled = use_compiled(2 * characters if self._joined else characters)
-        if self._native_mode and compiled:
-            from common.rouge.compiled import count_texts
-
-            # The cache returns morphemes joined; splitting them first would double the time.
-            lines = texts if self._joined is None else self._joined(texts)
-            counted = count_texts(lines, groups, hyp, ref, self._native_mode)
-            if counted is not None:
-                return counted
+        """Return overlaps [3, pairs] and sizes [3, texts] of texts that are split into tokens in Python."""
         if self._tokenizer is None:
             return _count_sentences([split_sentences_101(text) for text in texts], hyp, ref)
         tokens = self._tokenizer.tokenize_all(texts)
@@ -129,7 +149,9 @@ def use_compiled(characters: int) -> bool:
     folder = Path(__file__).parent
     written = max(kernels.stat().st_mtime for kernels in folder.glob("kernels*.py"))
     # Machine code older than the sources does not count, because numba would compile it again.
-    on_disk = any(e.stat().st_mtime > written for e in folder.glob("__pycache__/kernels_text.intern*.nbi"))
+    on_disk = any(
+        e.stat().st_mtime > written for e in folder.glob("__pycache__/kernels_chunk.score_chunk*.nbi")
+    )
     return characters >= (WORTH_LOADING if on_disk else WORTH_COMPILING)
 
 

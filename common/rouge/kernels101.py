@@ -6,7 +6,9 @@ Imported only together with ``kernels.py``.
 import numpy as np
 import numpy.typing as npt
 
-from common.rouge.kernels import _ONE, Ids, Offsets, compiled, find_pair, popcount, table_size
+from common.rouge.kernels import _ONE, Ids, Integer, Offsets, compiled, find_pair, popcount, table_size
+from common.rouge.kernels_pairs import MOST, f1_rouge101, positions
+from common.rouge.kernels_text import Words
 
 _ZERO = np.uint64(0)
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -157,3 +159,97 @@ def count_rouge101(
         out[0, k] = unigrams
         out[1, k] = bigrams
         out[2, k] = union
+
+
+@compiled
+def lowest(bits: Integer) -> Integer:
+    """Return the lowest one bit alone, or 0."""
+    return bits & (~bits + _ONE)
+
+
+@compiled
+def fill(words: Words, begin: Integer, count: Integer, tokens: Integer, size: Integer, masks: Words) -> None:
+    """Fill ``masks`` with the positions of ``size`` tokens, from the place ``tokens`` on, in the text at ``begin``."""
+    for i in range(size):
+        masks[i] = positions(words, begin, count, tokens + i)
+
+
+@compiled
+def distinct(masks: Words, count: Integer) -> tuple[Integer, Integer]:
+    """Return the numbers of distinct unigrams and bigrams of a text, from its tokens' positions in itself."""
+    unigrams = bigrams = previous = _ZERO
+    for i in range(count):
+        unigrams |= lowest(masks[i])
+        bigrams |= lowest((previous << _ONE) & masks[i])
+        previous = masks[i]
+    return popcount(unigrams), popcount(bigrams)
+
+
+@compiled
+def score_short_rouge101(
+    words: Words, offsets: Offsets, sentences: Offsets, sentence_offsets: Offsets,
+    hyps: Offsets, refs: Offsets, out: npt.NDArray[np.float64], left: Offsets,
+) -> Integer:  # fmt: skip
+    """Fill ``out`` and ``left`` as ``score_short`` does, for the ``rouge`` 1.0.1 profile.
+
+    The counts are those of ``count_rouge101``: bits stand for positions in the reference, where the first
+    position of a token stands for the token.
+    """
+    own = np.empty(MOST, np.uint64)
+    masks = np.empty(MOST, np.uint64)
+    rows = np.empty(MOST + 1, np.uint64)
+    skipped = 0
+    for k in range(hyps.size):
+        h, r = np.uint64(hyps[k]), np.uint64(refs[k])
+        hyp, ref = np.uint64(offsets[h]), np.uint64(offsets[r])
+        n, m = np.uint64(offsets[h + _ONE]) - hyp, np.uint64(offsets[r + _ONE]) - ref
+        if max(n, m) > np.uint64(MOST):
+            left[skipped] = k
+            skipped += 1
+            continue
+        if min(n, m) == _ZERO:
+            out[:, k] = 0.0
+            continue
+        fill(words, hyp, n, hyp, n, masks)
+        hyp_unigrams, hyp_bigrams = distinct(masks, n)
+        fill(words, ref, m, ref, m, own)
+        ref_unigrams, ref_bigrams = distinct(own, m)
+        fill(words, ref, m, hyp, n, masks)
+        unigrams, bigrams = distinct(masks, n)
+        union = _ZERO
+        for s in range(np.uint64(sentence_offsets[r]), np.uint64(sentence_offsets[r + _ONE])):
+            low = np.uint64(sentences[s]) - ref
+            last = s + _ONE == np.uint64(sentence_offsets[r + _ONE])
+            high = m if last else np.uint64(sentences[s + _ONE]) - ref
+            inside = (_FULL >> (np.uint64(64) - (high - low))) << low
+            for q in range(np.uint64(sentence_offsets[h]), np.uint64(sentence_offsets[h + _ONE])):
+                begin = np.uint64(sentences[q]) - hyp
+                last = q + _ONE == np.uint64(sentence_offsets[h + _ONE])
+                j = n if last else np.uint64(sentences[q + _ONE]) - hyp
+                rows[begin] = row = inside
+                for token in range(begin, j):
+                    hit = row & masks[token]
+                    row = ((row + hit) | (row - hit)) & inside
+                    rows[token + _ONE] = row
+                left_over: Integer = popcount(inside & ~row)
+                bit = _ONE << (high - _ONE)
+                i: Integer = high - _ONE
+                while left_over > 0:
+                    if masks[j - _ONE] & bit:
+                        union |= lowest(own[i])
+                        left_over -= 1
+                        i -= _ONE
+                        bit >>= _ONE
+                        j -= _ONE
+                    elif not rows[j] & bit:
+                        j -= _ONE
+                    # The LCS of the reference up to here and one hypothesis token fewer: the zero bits up to here.
+                    elif popcount(inside & ~rows[j - _ONE] & (bit | (bit - _ONE))) < left_over:
+                        i -= _ONE
+                        bit >>= _ONE
+                    else:
+                        j -= _ONE
+        out[0, k] = f1_rouge101(unigrams, hyp_unigrams, ref_unigrams)
+        out[1, k] = f1_rouge101(bigrams, hyp_bigrams, ref_bigrams)
+        out[2, k] = f1_rouge101(popcount(union), hyp_unigrams, ref_unigrams)
+    return skipped

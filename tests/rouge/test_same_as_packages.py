@@ -15,7 +15,6 @@ from common.rouge import (
     BootstrapAggregator,
     Rouge101,
     RougeScorer,
-    batch,
     corpus,
     cross,
     pairwise,
@@ -117,7 +116,7 @@ def test_corpus_and_rouge101_equal_the_rouge_package(source, monkeypatch):
         assert np.abs(corpus_f(pairs, "rouge101") - np.array(wanted)).max() == 0.0
 
 
-@pytest.mark.parametrize("odd", ["\x01", "\x09", "\x0a", "\x0b", "\uffff"])
+@pytest.mark.parametrize("odd", ["\x00", "\x01", "\x09", "\x0a", "\x0b", "\x0c", "\uffff"])
 def test_characters_the_kernels_use_themselves(odd, monkeypatch):
     texts = [f"가{odd}나 다 라{odd}", f"{odd}가 나 다.", f"{odd}", "가 나 다 라", f"가 나.{odd} 다"]
     pairs = [(a, b) for a in texts for b in texts]
@@ -263,7 +262,7 @@ def test_any_text_against_the_rouge_package(target, prediction):
 
 @pytest.mark.parametrize("profile", ["korouge", "rouge101", "leaderboard"])
 def test_pairwise_equals_corpus_cell_by_cell(profile, chosen_engine, monkeypatch, tmp_path):
-    monkeypatch.setattr(batch, "CELLS", 50)  # so that dialogues fall into several chunks
+    monkeypatch.setattr("common.rouge.matrices.CELLS", 50)  # so that dialogues fall into several chunks
     rng = random.Random(2)
     texts = AWKWARD + made_up(60)
     candidates = [rng.choices(texts, k=n) for n in (8, 1, 0, 3, 5, 0)]
