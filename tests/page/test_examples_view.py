@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references
+from common.page.build import write_page, write_report
 from common.rouge import corpus
 from common.runs.scoring import example_scores
+from tests.support import page_texts
 from tests.support.browser import DESKTOP, PHONE, Browser
-from tests.support.page_texts import talks
+from tests.support.page_texts import Talk, talks
 
 Scores = Callable[[str], dict[str, float]]
 
@@ -302,3 +305,80 @@ def test_an_address_that_names_what_is_not_there(browser: Browser, talk: Path) -
     assert "This page has no predictions of exp099." in browser.text()
     assert "There is no dialogue dev_999 here." in browser.text()
     assert len(_listed(browser)) == 12
+
+
+def test_without_predictions_it_says_so(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    page_texts.build(tmp_path, 0)
+    browser.open(write_page(load_competition("talk")).path, "#/examples")
+    assert "No run has predictions for dialogues with references yet." in browser.text()
+    assert browser.violations() == []
+
+
+def test_one_run_has_nothing_to_be_compared_with(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    page_texts.build(tmp_path, 1)
+    _open(browser, write_page(load_competition("talk")).path, "show=improved")
+    offered = {one.get_attribute("value"): one.is_enabled() for one in browser.all(".segments input")}
+    assert offered == {"all": True, "worst": True, "disagreed": False, "improved": False, "worsened": False}
+    assert len(_listed(browser)) == 12
+    assert len(browser.all(".model")) == 1
+    browser.click(".models summary")
+    assert not browser.one(".models input").is_enabled()  # one run is always shown
+    assert browser.violations() == []
+
+
+def test_a_report_shows_its_run_alone(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    page_texts.build(tmp_path, 2)
+    _open(browser, write_report(load_competition("talk"), "exp002").path)
+    assert [one.text for one in browser.all(".models summary .tag")] == ["exp002"]
+
+
+def test_texts_that_cannot_be_read_are_a_message(browser: Browser, talk: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "page.html"
+    broken.write_text(talk.read_text(encoding="utf-8").replace(">H4sI", ">H4sX"), encoding="utf-8")
+    browser.open(broken, "#/examples")
+    browser.wait("document.querySelector('.list .notice')")
+    assert "cannot be read here" in browser.text()
+    browser.go("#/runs")
+    browser.wait("document.querySelector('#runs-table')")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("marks", ["", "edits"])
+def test_everything_opened_can_be_read_by_everybody(
+    browser: Browser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    theme: Literal["light", "dark"],
+    marks: str,
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    everybody = [f"#Person{number}#" for number in range(1, 8)]
+    talk = Talk(
+        "dev_0",
+        "\n".join(f"{person}: 저는 {person}입니다. #SSN# 번호도 있어요." for person in everybody),
+        " ".join(f"{person}이 인사한다." for person in everybody),
+        "인사",
+    )
+    written = " ".join(f"{person}과 #Person9#가 떠난다." for person in reversed(everybody))
+    page_texts.build(tmp_path, 3, [talk], texts={("exp002", "dev_0"): written})
+    path = write_page(load_competition("talk")).path
+    browser.open(
+        path, f"#/examples?runs=exp001,exp002,exp003&id=dev_0&marks={marks}&speakers=7&tags=any", theme=theme
+    )
+    browser.wait("document.querySelectorAll('.model').length === 3")
+    browser.run("for (const one of document.querySelectorAll('details')) one.open = true;")
+    browser.wait("document.querySelectorAll('.candidates li').length > 10")
+    assert browser.violations() == []
+    browser.resize(PHONE)
+    assert browser.violations() == []
+    assert browser.overflow() == 0

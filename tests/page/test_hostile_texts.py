@@ -9,7 +9,7 @@ import pytest
 from common.data.competition_file import load_competition
 from common.page.build import write_page
 from tests.support import page_texts
-from tests.support.browser import PHONE, Browser
+from tests.support.browser import DESKTOP, PHONE, Browser
 from tests.support.page_texts import talks
 
 LONG = "가나다라 마바사 " * 11_112  # 100,008 characters
@@ -113,6 +113,7 @@ def test_a_hostile_text_is_shown_as_it_is(browser: Browser, page: Path, name: st
     _nothing_happened(browser)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marks", ["", "edits"])
 def test_marks_of_hostile_texts(browser: Browser, page: Path, marks: str) -> None:
     for number in range(len(HOSTILE)):
@@ -134,6 +135,7 @@ def test_a_cell_of_100_000_characters_is_folded(browser: Browser, page: Path) ->
     assert browser.overflow() == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone(browser: Browser, page: Path) -> None:
     browser.resize(PHONE)
     for number in range(len(HOSTILE)):
@@ -142,6 +144,16 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, page: Path) -> None:
         browser.click(f".example-list li:nth-child({number + 1}) a")
         browser.wait("document.getElementById('example')")
         assert browser.overflow() == 0, list(HOSTILE)[number]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_hostile_names_can_be_read_by_everybody(browser: Browser, page: Path, size: tuple[int, int]) -> None:
+    browser.resize(size)
+    _open(browser, page, "runs=exp001,exp002")
+    assert browser.violations() == []
+    browser.click(".example-list li:nth-child(2) a")
+    browser.wait("document.getElementById('example')")
+    assert browser.violations() == []
 
 
 def test_every_view_with_hostile_notes_and_a_hostile_ledger(browser: Browser, page: Path) -> None:

@@ -1,11 +1,15 @@
 """The page as a whole: every view in both themes, both widths and both languages, without a network."""
 
+import json
 import re
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from common.data.competition_file import load_competition
+from common.page.build import write_page
+from tests.support import page_texts
 from tests.support.browser import DESKTOP, PHONE, Browser
 
 Theme = Literal["light", "dark"]
@@ -33,6 +37,7 @@ def test_it_has_every_view_and_opens_with_a_score(browser: Browser, whole: Path)
     assert browser.one("#views [aria-current]").text in browser.driver.title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_view_can_be_read_by_everybody(
@@ -134,6 +139,34 @@ def test_from_a_run_to_its_examples_and_back(browser: Browser, whole: Path) -> N
     browser.driver.back()
     browser.wait("document.querySelector('#runs-table')")
     assert browser.run("return document.getElementById('choose-run-exp002').checked;")
+
+
+def test_from_the_best_submission_to_the_dialogues_on_which_it_loses(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDS_ROOT", str(tmp_path))
+    page_texts.build(tmp_path, 3, others=2)
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "talk.toml").write_text(
+        'competition = "talk"\nmethod = "vote"\nmembers = [{ run = "exp001" }, { run = "exp003", weight = 3.0 }]\n',
+        encoding="utf-8",
+    )
+    score = {"leaderboard": 60.0}
+    entry = {
+        "id": "0" * 10, "time": "2026-11-01T00:00:00+00:00", "recipe": "talk", "competition": "talk", "method": "vote",
+        "csv_sha256": "0" * 64, "members": [{"run": "exp001"}, {"run": "exp002"}, {"run": "exp003"}], "stale": {},
+        "git": {"commit": None, "dirty": False}, "data": {}, "dev": {"blend": score, "floor": score, "exp001": score},
+        "verdict": {"best": "exp001", "difference": 1.0, "low": -1.0, "high": 3.0, "supported": False},
+    }  # fmt: skip
+    (tmp_path / "submissions" / "ledger.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    browser.open(write_page(load_competition("talk")).path, "#/runs")
+    browser.click(".fact a[href*='show=worsened']")
+    browser.wait("document.querySelector('.list .count')")
+    assert "the largest losses from exp001 to talk" in browser.one(".count").text
+    gains = [one.text for one in browser.all(".example .bad")]
+    assert gains
+    assert all(gain.startswith("−") for gain in gains)
+    assert browser.one(".model[data-run='talk'] .tag").text == "blend"
 
 
 def test_every_view_is_a_link(browser: Browser, whole: Path) -> None:

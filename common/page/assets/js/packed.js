@@ -9,13 +9,14 @@
     return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   };
 
-  // Returns a promise of the value of the block with this id.
+  const unpacked = async (id) => {
+    const packed = bytes(document.getElementById(id).textContent);
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  };
+
+  // Returns a promise of the value of the block with this id; it fails in a browser that cannot decompress.
   page.unpack = (id) => {
-    if (!read.has(id)) {
-      const packed = bytes(document.getElementById(id).textContent);
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-      read.set(id, new Response(stream).json());
-    }
+    if (!read.has(id)) read.set(id, unpacked(id));
     return read.get(id);
   };
 })();

@@ -5,6 +5,11 @@
   const {examples} = page;
   const COLOURS = 7;
 
+  // A name where no button can stand, as in a link: a long one is cut, and its title has the rest.
+  examples.brief = (text, most = 40) => text.length <= most
+    ? page.element("bdi", {}, text)
+    : page.element("bdi", {title: text.slice(0, 1000)}, `${text.slice(0, most)}…`);
+
   // The class of a speaker's colour: by its place in the dialogue, "masked" for tags that are no speaker.
   examples.speakerClass = (tag, row) => {
     const place = row.speakers.indexOf(tag);
@@ -40,7 +45,7 @@
   examples.dialogue = (row) => page.element("ol", {class: "turns"}, row.turns.map((turn) => {
     const place = row.speakers.indexOf(turn.speaker);
     return page.element("li", {class: place < 0 ? "turn" : `turn speaker-${(place % COLOURS) + 1}`},
-      page.element("span", {class: "speaker"}, page.foreign(turn.speaker ? turn.speaker.replaceAll("#", "") : "–", 40)),
+      page.element("span", {class: "speaker"}, examples.brief(turn.speaker ? turn.speaker.replaceAll("#", "") : "–")),
       page.element("bdi", {class: "said", dir: "auto"}, folded(turn.text, (text) => examples.tagged(text, row))));
   }));
 

@@ -52,14 +52,14 @@
     const change = (runs) => update({runs: page.join(runs), by: "", against: ""}, true);
     return page.element("details", {class: "models", open: settings.open || null, "data-part": "models"},
       page.element("summary", {}, page.element("span", {class: "label"}, page.text("Models")), " ",
-        settings.runs.map((run) => [page.element("span", {class: "tag accent"}, page.foreign(run, 40)), " "])),
+        settings.runs.map((run) => [page.element("span", {class: "tag accent"}, examples.brief(run)), " "])),
       page.element("fieldset", {class: "choices"},
         page.element("legend", {}, page.text("Shown side by side; scores are means on {split}", {split: settings.split})),
         [...settings.runs, ...others].map((run) => page.element("label", {},
           page.element("input", {type: "checkbox", name: "run", value: run, checked: settings.runs.includes(run),
             disabled: settings.runs.length === 1 && settings.runs[0] === run,
             onchange: (event) => change(toggled(run, event.target.checked))}),
-          page.foreign(run, 40), page.element("span", {class: "faint"}, page.score(
+          examples.brief(run), page.element("span", {class: "faint"}, page.score(
             examples.mean(settings.split, run, settings.metric), settings.metric.profile))))),
       settings.runs.length > 1 && page.element("button", {type: "button", onclick: () => change([settings.runs[1], settings.runs[0], ...settings.runs.slice(2)])},
         page.text("Swap the first two")));

@@ -89,7 +89,7 @@
           page.select("axis", page.text("Horizontal axis"), [["", page.text("steps")], ["part", page.text("part of the training")]], relative ? "part" : "", (x) => page.change({x})))),
         without.length > 0 && page.element("p", {class: "notice"}, page.text("No training is recorded for: {runs}.", {runs: without.join(", ")})),
         chosen.length > 0
-          ? [page.chart({title: measureText(measure), legend: chosen.map((label, colour) => ({label, colour})), plot: plot(chosen, measure, relative)}), table(chosen)]
+          ? [!chosen.some((run) => curveOf.get(run).series[measure]) ? page.empty(page.text("None of the selected runs has recorded this measure.")) : page.chart({title: measureText(measure), legend: chosen.map((label, colour) => ({label, colour})), plot: plot(chosen, measure, relative)}), table(chosen)]
           : page.empty(page.text("Select at least one run.")),
       ]);
     },

@@ -42,7 +42,9 @@
 
   const draw = async (view, params, whole) => {
     const mine = ++shown, settings = examples.settings(params);
-    const [rows, ...runs] = await Promise.all([examples.split(settings.split), ...settings.runs.map((run) => examples.run(settings.split, run))]);
+    const wanted = [examples.split(settings.split), ...settings.runs.map((run) => examples.run(settings.split, run))];
+    const [rows, ...runs] = await Promise.all(wanted).catch((error) => unreadable(view, error));
+    if (!rows) return;
     if (mine !== shown || !view.box.isConnected) return;
     const link = (id) => page.link("examples", {...Object.fromEntries(page.state().params), id});
     const update = (changes, again) => changed(view, changes, again);
@@ -62,6 +64,12 @@
     for (const anchor of view.box.querySelectorAll("a[data-id]")) anchor.addEventListener("click", (event) => follow(view, event));
     performance.clearMarks("examples shown");
     performance.mark("examples shown");  // benchmarks/page.py reads it
+  };
+
+  const unreadable = (view, error) => {
+    page.append(page.clear(view.list), [page.element("p", {class: "notice"}, page.text(
+      "The examples of this page cannot be read here: {reason}. Open it in a browser of 2024 or later, or write it again.", {reason: error.message}))]);
+    return [];
   };
 
   // The list keeps its place, and moves only as far as the current line needs; the page itself does not move.

@@ -99,14 +99,18 @@
   const table = (params, profile, chosen) => {
     const shown = matching(params), all = page.rows();
     return page.table({
-      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), " · ", floors(profile)],
+      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), " · ", floors()],
       label: page.text("Runs and submissions"), columns: columns(all, profile, chosen), rows: shown, sort: params.get("sort") || "-score",
       onSort: (sort, id) => { page.change({sort}, true); page.redraw(id); }, key: (row) => row.id, selected: (row) => chosen.includes(row.id),
     });
   };
 
-  const floors = (profile) => {
-    const known = [...new Set(page.rows().map((row) => row.dev[profile]?.floor).filter((floor) => floor !== null && floor !== undefined).map((floor) => page.score(floor, profile)))];
+  // The floor of every metric; two where runs were measured on different releases of dev.
+  const floors = () => {
+    const known = page.data.profiles.map(({name, short}) => {
+      const values = page.rows().map((row) => row.dev[name]?.floor).filter((floor) => floor !== null && floor !== undefined);
+      return values.length ? `${short} ${[...new Set(values.map((floor) => page.score(floor, name)))].join(" / ")}` : "";
+    }).filter(Boolean);
     return known.length ? page.text("floor, the best score without a model: {floor}", {floor: known.join(", ")}) : page.text("no floor is known");
   };
 
