@@ -54,7 +54,7 @@ def _changed(view: SweepView, gap: Gap) -> dict[str, Any] | None:
         return {}
     try:
         recipe = plain(config_of(require_experiment(view.experiment)).Config())
-    except Exception as error:  # noqa: BLE001 (config.py is a file that people edit: anything may be wrong with it)
+    except Exception as error:  # people edit config.py: anything may be wrong with it
         gap(f"sweep {view.name}: the recipe of {view.experiment} cannot be read ({first_line(error)}).")
         return None
     return {name: recipe.get(name) for name, value in best.settings.items() if recipe.get(name) != value}

@@ -4,6 +4,7 @@ import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from common.sweep import report
 from common.sweep.report import Flattery, SweepView, TrialView
@@ -45,7 +46,7 @@ def sweep(
 
 def _trial(number: int, chance: random.Random, experiment: str) -> TrialView:
     rate = 10 ** chance.uniform(-3.3, -2.1)
-    settings = {
+    settings: dict[str, Any] = {
         "training.learning_rate": rate,
         "training.epochs": chance.randrange(3, 11),
         "training.label_smoothing": chance.choice([0.0, 0.05, 0.1, 0.15]),
