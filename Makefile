@@ -72,6 +72,7 @@ export: setup ## run=expNNN[-NAME] [to=FILE] [weights=1] [comp=NAME]: write a ru
 import: setup ## from=FILE [as=expNNN-NAME] [comp=NAME]: add a team-mate's run of make export to those of this machine
 train: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes="--nnodes=2 …"] [track=off|online] [restart=1] [smoke=1] [args="--epochs 2 --model 'my models/kobart'"]: train or resume
 infer: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME] [gpus=N] [nodes=…] [track=off|online] [restart=1] [smoke=1] [args=…]: predict dev and test, score dev
+watch: setup ## exp=expNNN [run=expNNN-NAME] [comp=NAME]: show the curves of a training in the terminal while it runs
 predict: setup ## run=expNNN[-NAME] [from=FILE to=FILE] [text="DIALOGUE"] [comp=NAME] [force=1] [all=1] [gpus=N] [args=…]: summarize any dialogues with a trained run
 merge: setup ## run=expNNN [comp=NAME]: merge a run's adapters into its model, to serve it or to train it further (--model FOLDER)
 import-adapter: setup ## from=FOLDER base=OWNER/NAME|FOLDER as=expNNN-NAME [comp=NAME] [args="--max-source-tokens 2048"]: make a run of an adapter that was trained elsewhere
@@ -97,7 +98,7 @@ register: setup ## pred=FILE name=NAME [public=SCORE] [private=SCORE] [dev=FILE|
 reproduce: setup ## id=ID [comp=NAME]: rebuild the CSV of a ledger entry, and say "identical" or which input differs
 
 # With exec, the command gets the SIGTERM that make sends to its shell.
-data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce:
+data leaks stats use list settings results runs note archive restore export import train infer watch predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce:
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
 test: setup ## run the fast tests, which cover every room
@@ -130,5 +131,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer watch predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
 endif

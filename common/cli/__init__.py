@@ -18,6 +18,7 @@ from common.cli.stats import stats
 from common.cli.submissions import blend_report_command, submit
 from common.cli.sweep import sweep, sweep_report
 from common.cli.upload import upload
+from common.cli.watch import watch
 from common.core.command_line import run_command
 
 
@@ -33,7 +34,7 @@ for command in (
     experiments.smoke, experiments.merge, experiments.import_adapter, score,
     compare, submit, validate, register, upload, blend_report_command, leaderboard_command, lb, pick, reproduce_command, results_command, report,
     postprocess, experiments.track, data.docs, data.augment, runs.runs_command, runs.note, runs.archive, runs.restore, exchange.export,
-    exchange.import_command, sweep, sweep_report,
+    exchange.import_command, sweep, sweep_report, watch,
 ):  # fmt: skip
     commands.add_command(command)
 

@@ -82,6 +82,7 @@ def import_command(source: Path, run: str | None, name: str | None, as_json: boo
         return
     if made.there:
         terminal.say(f"{shown(made.folder)}: the same run is there already; nothing was changed.")
+        terminal.say_next(f"make score pred={made.folder.name}{comp_setting(chosen.name)}")
         return
     comp = comp_setting(chosen.name)
     terminal.say(

@@ -21,7 +21,7 @@ from common.core.messages import duration, quoted
 from common.core.paths import outputs
 from common.core.progress import waiting
 from common.core.text_table import text_table
-from common.data.competition_file import active_competition, load_competition
+from common.data.competition_file import active_competition, comp_setting, load_competition
 from common.runs import experiments, score_text, settings_text, wandb_log
 from common.runs.experiments import require_experiment
 from common.runs.planned import Planned, require_startable
@@ -91,6 +91,7 @@ def list_experiments(name: str | None, as_json: bool) -> None:
             [e["name"], e["title"], e["model"], e["needs"], score_text.number(e["dev"], chosen.dev_profile) + variant]
         )  # fmt: skip
     click.echo(f"{chosen.name}\n{text_table(rows, ('model',))}")
+    terminal.say_next(f"make exp=exp002 train{comp_setting(chosen.name)}")
 
 
 def _rendezvous(nodes: str) -> list[str]:
@@ -205,6 +206,7 @@ def smoke(names: tuple[str, ...]) -> None:
             f"{name}: train and infer run, with tiny settings, in {duration(time.monotonic() - started)} "
             f"({shown(outputs('daily_talk', smoke=True) / name)})"
         )
+    terminal.say_next(f"make exp={chosen[0]} train")
 
 
 @click.command()

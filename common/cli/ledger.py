@@ -93,6 +93,7 @@ def leaderboard_command(name: str | None, everything: bool, as_json: bool, html:
             log.warning("%s: %s", ledger.LEDGER, one.text)
     if chosen.site.submissions_per_day is not None:
         terminal.say(uploads_left(chosen))
+    terminal.say_next(f"make leaderboard html=1{comp_setting(chosen.name)}")
 
 
 def _picked(chosen: Competition, found: list[dict[str, Any]]) -> str:
@@ -156,6 +157,7 @@ def pick(submission_id: str | None, name: str | None, off: bool) -> None:
             return
         advice = uploads.recommended(chosen, uploads.candidates(chosen, found))
         terminal.say("\n".join([f"{chosen.name}: {_picked(chosen, found)}", *advice]))
+        terminal.say_next(f"make pick id=ID{comp_setting(chosen.name)}")
         return
     changed = uploads.set_pick(submission_id, datetime.now(UTC), _known(name), on=not off)
     entry = ledger.find(submission_id, name)
@@ -198,3 +200,4 @@ def reproduce_command(submission_id: str, name: str | None) -> None:
     terminal.say(f"Built again in {duration(time.monotonic() - started)}; no file was written.")
     if not found.identical:
         sys.exit(1)
+    terminal.say_next("make leaderboard")

@@ -19,34 +19,12 @@ IN_A_PIPE = 100
 GROUPS = {
     "train": ("setup", "data", "train", "infer", "submit", "lb"),
     "stats": ("use", "stats", "leaks", "augment"),
-    "list": (
-        "list",
-        "settings",
-        "new",
-        "sweep",
-        "sweep-report",
-        "predict",
-        "merge",
-        "import-adapter",
-        "smoke",
-    ),
-    "runs": ("runs", "note", "archive", "restore", "export", "import"),
+    "list": ("list", "settings", "new", "sweep", "sweep-report", "predict", "merge", "import-adapter", "smoke"),
+    "runs": ("runs", "watch", "note", "archive", "restore", "export", "import"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("upload", "pick", "leaderboard", "report", "reproduce", "validate", "register", "demo"),
-    "check": (
-        "help",
-        "completion",
-        "doctor",
-        "docs",
-        "test",
-        "faults",
-        "gpu-check",
-        "audit",
-        "check",
-        "messages",
-        "format",
-    ),
-}
+    "check": ("help", "completion", "doctor", "docs", "test", "faults", "gpu-check", "audit", "check", "messages", "format"),
+}  # fmt: skip
 """The targets in the order in which `make` shows them, by a target that names the group."""
 _HEADINGS = {
     "train": "Main path, in this order",
@@ -208,6 +186,7 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
     ("validate", "pred"): Setting("CSV in the form of a submission", "pred=submissions/first.csv"),
     ("register", "pred"): Setting("CSV in the form of a submission, made elsewhere", "pred=theirs.csv"),
     ("register", "name"): Setting("name of the submission in the leaderboard", "name=kobart-of-may"),
+    ("watch", "run"): Setting("name of a variant; default: the experiment itself", "run=exp002-wide"),
     ("report", "run"): Setting("name of a variant; default: the experiment itself", "run=exp002-wide"),
     ("pick", "id"): Setting("ledger id of the submission to mark, or the start of it", "id=02f002664f"),
 }

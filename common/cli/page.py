@@ -7,12 +7,12 @@ import click
 
 from common.cli.options import COMPETITION
 from common.core import terminal
-from common.core.errors import UserError
 from common.core.files import shown
-from common.core.messages import brief, duration, size_text
+from common.core.messages import duration, size_text
 from common.data.competition import Competition
 from common.data.competition_file import active_competition, load_competition
 from common.runs.experiments import require_experiment
+from common.runs.named import run_of_experiment
 
 if TYPE_CHECKING:
     from common.page.build import Written
@@ -39,11 +39,7 @@ def report(experiment: str, name: str | None, run: str | None) -> None:
     started = time.monotonic()
     chosen = load_competition(name or active_competition())
     require_experiment(experiment)
-    run = experiment if run is None else run
-    if run.split("-")[0] != experiment:
-        raise UserError(
-            f"run {brief(run)} does not belong to {experiment}; wanted {experiment} or {experiment}-NAME."
-        )
+    run = run_of_experiment(experiment, run)
     _tell(write_report(chosen, run), run, time.monotonic() - started)
 
 

@@ -10,7 +10,7 @@ from common.core.files import shown
 from common.core.messages import duration
 from common.core.paths import run_folder
 from common.core.text_table import text_table
-from common.data.competition_file import active_competition, load_competition
+from common.data.competition_file import active_competition, comp_setting, load_competition
 
 
 @click.command()
@@ -30,4 +30,7 @@ def postprocess(run: str, name: str | None, everything: bool) -> None:
         for table in (report.rules_alone(trials), report.rules_inside(trials), report.lengths(trials)):
             click.echo(text_table(table, report.DROPPED) + "\n")
     terminal.say(f"Measured in {duration(time.monotonic() - started)}; nothing was written.")
-    terminal.say("\n".join(report.advice(found, chosen, run)))
+    lines = report.advice(found, chosen, run)
+    terminal.say("\n".join(lines))
+    if not lines[-1].startswith("make "):
+        terminal.say_next(f"make submit{comp_setting(chosen.name)}")

@@ -76,6 +76,8 @@ def score(
     if table:
         lines.append(f"{shown(table)}: the scores of each of the {report.diagnostics.rows} rows")
     terminal.say("\n".join(lines))
+    following = "make submit" if run_of(path) else "make compare a=RUN b=RUN"
+    terminal.say_next(f"{following}{comp_setting(chosen.name)}")
 
 
 @click.command()
@@ -160,6 +162,7 @@ def compare(
     else:
         lines.append("a and b have the same settings.")
     terminal.say("\n".join(lines))
+    terminal.say_next(f"make submit{comp_setting(chosen.name)}")
 
 
 def _profiles(only: tuple[str, ...], judged: str, *, everything: bool) -> tuple[str, ...]:
@@ -189,3 +192,4 @@ def results_command(name: str | None, everything: bool, markdown: bool) -> None:
         f"{chosen.title}   (minutes: train + infer; * made with uncommitted changes)\n\n"
         f"{text_table(table, leaderboard.RESULTS_DROPPED)}"
     )
+    terminal.say_next(f"make submit{comp_setting(chosen.name)}")

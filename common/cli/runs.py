@@ -57,6 +57,7 @@ def runs_command(name: str | None, as_json: bool) -> None:
         f" ({', '.join(f'{kind} {size_text(size)}' for kind, size in used.items())})" if len(used) > 1 else ""
     )
     terminal.say(f"disk: {size_text(sum(used.values()))} used{several}, {size_text(free)} free")
+    terminal.say_next(f"make results{comp_setting(chosen.name)}")
 
 
 def _table(found: list[RunEntry], profile: str) -> list[list[str]]:

@@ -154,6 +154,7 @@ def blend_report_command(
     name: str | None, blend: str | None, candidates: int, recombined: int | None
 ) -> None:
     """Compare the ways of blending a recipe's members on dev, by nested cross-validation."""
+    from common.ensemble import report_file
     from common.ensemble.recipe import require_enough
     from common.ensemble.report import advice, blend_report, control_sentence, tables
     from common.submission.candidates import member_candidates
@@ -189,9 +190,10 @@ def blend_report_command(
             f"These figures are of {candidates} candidates for each member; submissions/{recipe.name}.toml has {of_recipe}. To "
             f"submit what was measured, write candidates = {candidates} into it."
         )
+    path = report_file.write(chosen.name, recipe.name, candidates, found, report)
     closing = (
         f"Measured in {duration(time.monotonic() - started)}, of which the control took {duration(report.control_seconds)}; "
-        f"nothing was written. Next: change "
+        f"written for the page (make leaderboard html=1): {shown(path)}. Next: change "
         f"submissions/{recipe.name}.toml if another method is better, then: make submit blend={recipe.name}"
     )
     terminal.say(closing)

@@ -50,6 +50,7 @@ TARGETS: dict[str, Target] = {
     "import": Target("from as comp", "from", "from=exp002.zip"),
     "train": _STAGE,
     "infer": _STAGE,
+    "watch": Target("run comp", "exp", "exp=exp002", "exp"),
     "predict": Target(
         "args", "run", "run=exp002 from=new.csv to=summaries.csv", "run", "comp from to text force all gpus"
     ),

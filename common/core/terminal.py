@@ -146,6 +146,11 @@ def say(text: str) -> None:
     click.echo(fitted(text))
 
 
+def say_next(command: str) -> None:
+    """Print the command that usually comes next, as the last line of what a command says."""
+    say(f"Next: {command}")
+
+
 def error_line(message: object) -> str:
     """Return the text that reports an error on stderr, in the user's language; one line, unless a terminal is too narrow."""
     text = f"error: {message}"

@@ -40,7 +40,7 @@ def blend_texts(competition: Competition, split: SplitName, gap: Gap) -> dict[st
             recipe = read_recipe(path)
             if recipe.competition != competition.name:
                 continue
-            texts = _on_dev(recipe, path, competition) if split == "dev" else _of_csv(path, competition)
+            texts = chosen_on_dev(recipe, path, competition) if split == "dev" else _of_csv(path, competition)
         except (UserError, OSError) as error:
             gap(name, str(error))
             continue
@@ -55,8 +55,12 @@ def _of_csv(path: Path, competition: Competition) -> dict[str, str]:
     return read_predictions(csv, competition) if csv.exists() else {}
 
 
-def _on_dev(recipe: Recipe, path: Path, competition: Competition) -> dict[str, str]:
-    key = _key(recipe, path, competition)
+def chosen_on_dev(recipe: Recipe, path: Path, competition: Competition) -> dict[str, str]:
+    """Return id → the text that the recipe chooses on dev, without learning again when nothing has changed since.
+
+    Raises UserError when a member has no dev predictions, and as `blend_on_dev` does.
+    """
+    key = key_of(recipe, path, competition)
     cached = root() / ".cache" / "blends" / f"{key[:24]}.json"
     with suppress(OSError, ValueError, TypeError):  # absent or damaged: chosen again
         content = parse_json(read_regular(cached))
@@ -68,7 +72,7 @@ def _on_dev(recipe: Recipe, path: Path, competition: Competition) -> dict[str, s
     return found
 
 
-def _key(recipe: Recipe, path: Path, competition: Competition) -> str:
+def key_of(recipe: Recipe, path: Path, competition: Competition) -> str:
     """Return a hash of a recipe, the code of blending, the competition's files, and the members' dev texts.
 
     Raises UserError when a member has no dev predictions.

@@ -144,3 +144,7 @@ class Content:
     """What could not be read, and what to do about it."""
     examples: dict[str, Any] = field(default_factory=dict)
     """`Examples.index`: which texts the blocks of the page hold, and what is left out; {} without any."""
+    sweeps: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of `sweep_rows`: the searches for the best settings of an experiment."""
+    blends: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of `blend_rows`: how the members of each recipe score and agree on dev, and what methods gain."""

@@ -47,6 +47,11 @@ SCRIPTS = (
     "views/cost.js",
     "views/curves.js",
     "views/shares.js",
+    "blends/charts.js",
+    "views/blends.js",
+    "sweeps/charts.js",
+    "sweeps/parallel.js",
+    "views/sweeps.js",
     "start.js",
 )
 """Files of assets/js in the order in which they run. A view is one file, and the views are offered in this order."""

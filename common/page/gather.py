@@ -8,10 +8,12 @@ from common.core.provenance import git_state
 from common.data.competition import Competition
 from common.data.rows import read_references
 from common.page import submission_rows
+from common.page.blend_rows import blend_rows
 from common.page.content import Content
 from common.page.curves import curves
 from common.page.run_rows import run_rows
 from common.page.sentences import both
+from common.page.sweep_rows import sweep_rows
 from common.runs.score_text import digits, short
 
 
@@ -22,6 +24,8 @@ def gather(competition: Competition, only: str = "") -> Content:
     entries = submission_rows.entries(competition, gaps.append)
     submissions = submission_rows.submission_rows(entries, gaps.append)
     shown = {row.id for row in submissions}
+    sweeps = sweep_rows(competition, only, gaps.append)
+    blends = blend_rows(competition, only, gaps.append)
     profiles = dict.fromkeys([competition.dev_profile, competition.leaderboard_profile])
     scores = [*(row.dev for row in rows), *(row.dev for row in submissions)]
     profiles |= dict.fromkeys(name for dev in scores for name in dev)
@@ -44,6 +48,8 @@ def gather(competition: Competition, only: str = "") -> Content:
         if not only
         else [],
         curves=curves(competition.name, [row.name for row in rows], gaps.append),
+        sweeps=sweeps,
+        blends=blends,
         gaps=[both(text) for text in dict.fromkeys(gaps)],
     )
 

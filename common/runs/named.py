@@ -8,7 +8,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import kind_of, root, shown, user_path
-from common.core.messages import cut, listed
+from common.core.messages import brief, cut, listed
 from common.core.mistyped import did_you_mean
 from common.core.paths import RUN_NAME, archived_folder, outputs, run_folder, wanted_run
 from common.data.competition_file import comp_setting
@@ -18,6 +18,16 @@ from common.runs.experiments import require_experiment
 from common.runs.record import read_record, stage_command, unfinished
 
 log = logging.getLogger(__name__)
+
+
+def run_of_experiment(experiment: str, run: str | None) -> str:
+    """Return the name of a run of the experiment; default: the experiment's own. Raises UserError for a run of another one."""
+    run = experiment if run is None else run
+    if run.split("-")[0] != experiment:
+        raise UserError(
+            f"run {brief(run)} does not belong to {experiment}; wanted {experiment} or {experiment}-NAME."
+        )
+    return run
 
 
 def predictions_path(text: str, competition: str, split: SplitName, members: Sequence[str] = ()) -> Path:

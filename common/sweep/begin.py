@@ -273,3 +273,5 @@ def show_report(asked: Asked, top: int, *, as_json: bool) -> None:
         terminal.say(
             f"Next: make exp={asked.experiment} infer run={best.run}{comp_setting(found.competition)}"
         )
+    else:
+        terminal.say_next(f"make {asked.make_settings} sweep")

@@ -25,6 +25,7 @@ from common.training import checkpoints, sharding
 from common.training.config import TrainingConfig
 from common.training.kernels import use_liger
 from common.training.losses import Loss, cross_entropy
+from common.training.pace import PaceFile
 from common.training.plan import Plan
 from common.training.resume import (
     Collate,
@@ -169,6 +170,7 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
     with (
         progress(total=total, initial=state.step, description="train", unit="step") as bar,
         contextlib.closing(batches_of_steps(training, state.step)) as feed,
+        contextlib.closing(PaceFile(folder, total, state.step, write=main)) as pace,
     ):
         if state.evaluated < state.step and evaluation_due(state.step):
             finish_step(due=True)  # a signal ended this evaluation
@@ -180,7 +182,9 @@ def _run(training: TrainingState, state: Progress, total: int) -> None:
                 "raised by the same factor, which keeps the mean number of rows per step. If another program used the "
                 "memory, run the same command: it resumes from the last checkpoint, or starts again if there is none yet."
             ):
+                began = time.monotonic()
                 value, norm, any_asked = take_step(training, batches, feed, asked)
+                pace.note(position, training.plan.tokens(batches), time.monotonic() - began)
             state.step = position
             state.loss_sum += value
             state.loss_steps += 1

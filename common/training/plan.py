@@ -52,3 +52,7 @@ class Plan:
     def target_tokens(self, batches: list[list[int]]) -> int:
         """Return the number of target tokens in the batches of a step; the loss is divided by it."""
         return sum(self.target_lengths[index] for batch in batches for index in batch)
+
+    def tokens(self, batches: list[list[int]]) -> int:
+        """Return the number of source and target tokens in the batches of a step."""
+        return self.target_tokens(batches) + sum(self.source_lengths[i] for batch in batches for i in batch)

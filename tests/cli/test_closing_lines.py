@@ -25,6 +25,16 @@ CLOSING = (
     (("leaderboard", "--html"), r"outputs/talk/page\.html: \d+ runs, \d+ submissions, .*, written in \d+ s\. Next: open the file "
                                 r"in a browser; it needs no network\."),
     (("report", "exp002"), r"outputs/talk/report-exp002\.html: exp002, .*, written in \d+ s\. Next: open the file in a browser"),
+    (("list",), r"exp002 .* Next: make exp=exp002 train$"),
+    (("runs",), r"disk: .* free Next: make results$"),
+    (("results",), r"Next: make submit$"),
+    (("score", "--predictions=exp001"), r"Next: make submit$"),
+    (("score", "--predictions=outputs/talk/exp001/dev/predictions.csv"), r"Next: make submit$"),
+    (("compare", "--a=exp001", "--b=exp002"), r"Next: make submit$"),
+    (("submit", "--force"), r"Next: upload the CSV, then: make lb id="),
+    (("leaderboard",), r"final picks: .*Next: make leaderboard html=1$"),
+    (("pick",), r"Next: make pick id=ID$"),
+    (("watch", "exp001", "--run=exp001-new"), r"no training has begun here\. Next: make exp=exp001 train run=exp001-new"),
     (("new", "exp015", "--from=exp001"), r"experiments/exp015 is a copy of exp001\. Next: change its config\.py and "
                                          r"README\.md, then: make smoke exp=exp015"),
 )  # fmt: skip

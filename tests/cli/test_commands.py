@@ -103,7 +103,9 @@ def test_every_command_explains_itself(repository: Path) -> None:
         "validate",
         "register",
         "upload",
+        "report",
         "sweep",
+        "watch",
     ]
     top = common(repository, "--help")
     assert (top.returncode, top.stderr) == (0, "")
@@ -142,7 +144,7 @@ def test_the_whole_walk_with_json(repository: Path) -> None:
     )
     assert "71.5" in lb.stdout
     assert text.stdout.startswith("korouge 0.0000 ± 0.0000, 0.1778 BELOW the floor of 0.1778\n")
-    assert text.stdout.endswith(f"{predictions}: predictions for talk dev\n")
+    assert text.stdout.endswith(f"{predictions}: predictions for talk dev\nNext: make submit\n")
 
     board, table = all_of(repository, ("leaderboard", "--json"), ("leaderboard",))
     [listed_entry] = json.loads(board.stdout)
