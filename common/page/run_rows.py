@@ -8,13 +8,14 @@ from common.core.errors import UserError, first_line
 from common.core.files import read_json, root, shown
 from common.core.paths import archived_folder, outputs
 from common.data.competition import Competition
-from common.page.content import RunRow, Score, Shares, Text
+from common.page.content import RunRow, Shares, Text
 from common.page.finite import finite
+from common.page.run_scores import folder_scores, of_this_run, result_scores
 from common.page.sentences import both
 from common.runs.catalogue import RunEntry, catalogue
 from common.runs.experiments import describe
-from common.runs.record import read_record
-from common.runs.results import HASH, ProfileScore, Result, hardware_text, read_result
+from common.runs.record import make_settings, read_record
+from common.runs.results import HASH, Result, hardware_text, read_result
 
 REASONS = 8
 """Maximum number of reasons that a row has."""
@@ -63,6 +64,13 @@ def _row(
     result: Result | None,
     gap: Gap,
 ) -> RunRow:
+    if result and not of_this_run(result, stages):
+        option = make_settings(folder.name, competition.name)
+        gap(
+            f"results/{competition.name}/{folder.name}.json: made with another checkpoint than that of {shown(folder)}, so its "
+            f"scores are left out; write it again with: make exp={folder.name.split('-')[0]} infer{option}"
+        )
+        result = None
     experiment = result.experiment if result else folder.name.split("-")[0]
     title, model = _about(experiment, result)
     hardware = _distinct(
@@ -78,8 +86,8 @@ def _row(
         model=model,
         status=entry.status if entry else "result",
         started=(entry.started if entry else None) or (result.date if result else None),
-        dev=_dev(competition, entry, result),
-        test={profile: _score(score) for profile, score in result.test.items()} if result else {},
+        dev=result_scores(result.dev) if result else folder_scores(folder),
+        test=result_scores(result.test) if result else {},
         minutes={stage: record["minutes"] for stage, record in stages.items() if "minutes" in record}
         or {stage: record.minutes for stage, record in (result.stages.items() if result else ())},
         hardware=" / ".join(hardware or _distinct([stage.hardware for stage in of_result])),
@@ -116,18 +124,6 @@ def _about(experiment: str, result: Result | None) -> tuple[Text, Text]:
         return both(about.title), both(about.model)
     except (UserError, OSError):
         return both(result.title if result else ""), both(result.model if result else "")
-
-
-def _dev(competition: Competition, entry: RunEntry | None, result: Result | None) -> dict[str, Score]:
-    if result:
-        return {profile: _score(score) for profile, score in result.dev.items()}
-    if entry and entry.score is not None:
-        return {competition.dev_profile: Score(entry.score, floor=entry.floor)}
-    return {}
-
-
-def _score(found: ProfileScore) -> Score:
-    return Score(found.score, found.low, found.high, found.floor, found.metrics)
 
 
 def _distinct(texts: list[str]) -> list[str]:

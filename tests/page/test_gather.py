@@ -105,12 +105,74 @@ def test_a_result_without_its_run_folder_is_a_row_too(world: Path) -> None:
     assert gathered().gaps == []
 
 
-def test_a_run_without_a_result_is_a_row_too(world: Path) -> None:
+def test_a_run_without_a_result_has_every_score_of_its_folder(world: Path) -> None:
+    page_world.write(world, 1)
+    path = world / "results" / COMPETITION / "exp002.json"
+    result = read_results(COMPETITION)[0]
+    path.unlink()
+    scores = [
+        {
+            "profile": profile, "headline_key": profile, "headline": score.score,
+            "metrics": {score.key: score.score, f"{profile}/rouge1": 0.4}, "intervals": {score.key: [score.low, score.high]},
+        }
+        for profile, score in result.dev.items()
+    ]  # fmt: skip
+    write_scores(world, scores)
+    [row] = gathered().runs
+    assert (row.name, row.status) == ("exp002", "trained")
+    assert {name: (found.score, found.low, found.high, found.floor) for name, found in row.dev.items()} == {
+        name: (found.score, found.low, found.high, found.floor) for name, found in result.dev.items()
+    }
+    assert row.dev["leaderboard"].metrics == {"rouge1": 0.4}
+    assert [profile["name"] for profile in gathered().profiles] == list(page_world.PROFILES)
+
+
+def write_scores(root: Path, scores: Any) -> None:
+    path = root / "outputs" / COMPETITION / "exp002" / "dev" / "scores.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**report, "scores": scores}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("intervals", [None, {}, {"leaderboard/leaderboard": [None, "?"]}])
+def test_a_folder_without_intervals_has_its_score(world: Path, intervals: Any) -> None:
     page_world.write(world, 1)
     (world / "results" / COMPETITION / "exp002.json").unlink()
+    score = {
+        "profile": "leaderboard",
+        "headline_key": "leaderboard",
+        "headline": 41.5,
+        "metrics": {"leaderboard/leaderboard": 41.5},
+    }
+    write_scores(world, [score if intervals is None else {**score, "intervals": intervals}])
     [row] = gathered().runs
-    assert (row.name, row.status, row.dev["leaderboard"].low) == ("exp002", "trained", None)
-    assert row.dev["leaderboard"].floor == page_world.FLOORS["leaderboard"]
+    found = row.dev["leaderboard"]
+    assert (found.score, found.low, found.high) == (41.5, None, None)
+    assert found.floor == page_world.FLOORS["leaderboard"]
+
+
+@pytest.mark.parametrize("scores", [None, 3, ["?"], [{"profile": "leaderboard", "headline": "?"}], [{}]])
+def test_scores_that_are_none_leave_the_row(world: Path, scores: Any) -> None:
+    page_world.write(world, 1)
+    (world / "results" / COMPETITION / "exp002.json").unlink()
+    write_scores(world, scores)
+    [row] = gathered().runs
+    assert (row.name, row.dev) == ("exp002", {})
+
+
+def test_the_result_of_another_checkpoint_is_not_shown_as_this_run_s(world: Path) -> None:
+    page_world.write(world, 2)
+    path = world / "results" / COMPETITION / "exp002.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**result, "checkpoint": "0" * 12}), encoding="utf-8")
+    content = gathered()
+    row = next(row for row in content.runs if row.name == "exp002")
+    folder = world / "outputs" / COMPETITION / "exp002" / "dev" / "scores.json"
+    [score, *_] = json.loads(folder.read_text(encoding="utf-8"))["scores"]
+    assert (row.dev["leaderboard"].score, row.dev["leaderboard"].low) == (score["headline"], None)
+    assert row.test == {}
+    [gap] = told(content)
+    assert gap.startswith("results/daily_talk/exp002.json: made with another checkpoint")
+    assert gap.endswith("make exp=exp002 infer")
 
 
 def test_a_run_without_metrics_has_no_curve(world: Path) -> None:

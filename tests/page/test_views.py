@@ -17,7 +17,7 @@ from common.runs.results import read_results
 from common.runs.scoring import example_scores
 from common.submission import ledger
 from common.submission.dev_and_site import dev_against_site
-from tests.support import REPOSITORY, page_world
+from tests.support import REPOSITORY, page_texts, page_world
 from tests.support.browser import PHONE, Browser
 
 MINUS = str.maketrans("−", "-")
@@ -82,12 +82,13 @@ def test_two_selected_runs_are_compared(
     table = cells(browser, "main .scroll:first-of-type")
     row = next(row for row in table if row[0] == "leaderboard")
     results = {result.run: result.dev["leaderboard"].score for result in read_results(page_world.COMPETITION)}
-    assert numbers(row[1]) == [round(results["exp002"], 2)]
-    assert numbers(row[3]) == [pytest.approx(results["exp003"] - results["exp002"], abs=0.006)]
+    assert numbers(row[3]) == [round(results["exp002"], 2)]
+    assert numbers(row[1]) == [pytest.approx(results["exp003"] - results["exp002"], abs=0.006)]
     a, b = (dev_scores(root, run) for run in ("exp002", "exp003"))
     interval, _ = paired_bootstrap(a, b, resamples=10_000)
-    assert numbers(row[4]) == [pytest.approx(interval.low, abs=0.15), pytest.approx(interval.high, abs=0.15)]
-    assert numbers(row[6]) == [(b > a).sum(), (b < a).sum(), (b == a).sum()]
+    assert numbers(row[2]) == [pytest.approx(interval.low, abs=0.15), pytest.approx(interval.high, abs=0.15)]
+    assert ("may be chance" in row[1]) == (interval.low <= 0 <= interval.high)
+    assert numbers(row[5]) == [(b > a).sum(), (b < a).sum(), (b == a).sum()]
     assert "#/compare?a=exp002&b=exp003" in browser.driver.current_url
     browser.click("#swap")
     browser.wait("location.hash === '#/compare?a=exp003&b=exp002'")
@@ -137,9 +138,9 @@ def test_curves_of_chosen_runs(browser: Browser, whole: Path) -> None:
     table = cells(browser, "main > .scroll")
     assert [row[0] for row in table] == ["exp002", "exp003"]
     for row in table:
-        best, (at, steps), last = numbers(row[1])[0], numbers(row[2]), numbers(row[3])[0]
+        best, (at, steps), last = numbers(row[2])[0], numbers(row[3]), numbers(row[4])[0]
         assert best >= last
-        assert ("best at the end" in row[5]) == (at == steps)
+        assert ("best at the end" in row[1]) == (at == steps)
     browser.click("#curve-exp010")
     browser.wait("document.querySelectorAll('.legend li').length === 3")
     assert browser.run("return document.activeElement.id;") == "curve-exp010"
@@ -258,6 +259,75 @@ def test_a_report_on_one_run(
     browser.resize(PHONE)
     assert browser.overflow() == 0
     assert browser.violations() == []
+
+
+def whole_in_window(browser: Browser, selector: str) -> bool:
+    """Whether the first element that a selector finds lies between the left and the right edge of what is shown."""
+    found: bool = browser.run(
+        "const r = document.querySelector(arguments[0]).getBoundingClientRect(); return r.left >= 0 && r.right <= innerWidth;",
+        selector,
+    )
+    return found
+
+
+def test_a_phone_shows_the_answer_without_scrolling_sideways(browser: Browser, whole: Path) -> None:
+    browser.resize(PHONE)
+    browser.open(whole, "#/compare?a=exp002&b=exp003")
+    browser.wait("document.querySelector('main td .tag')")
+    assert whole_in_window(browser, "main td .tag")
+    browser.go("#/curves")
+    browser.wait("document.querySelector('main tbody td')")
+    assert re.search("longer training|no gain", browser.one("main tbody td").text)
+    assert whole_in_window(browser, "main tbody td")
+
+
+def test_the_best_run_leads_to_what_was_changed_and_to_its_failures(
+    browser: Browser, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    competition = Path("competitions") / page_world.COMPETITION
+    shutil.copytree(REPOSITORY / competition, workspace / competition, dirs_exist_ok=True)
+    runs = [run.name for run in page_world.write(workspace, 2)]
+    for number, run in enumerate(runs):
+        page_texts.add_texts(workspace, page_world.COMPETITION, run, number)
+    browser.open(made(workspace, monkeypatch), "#/runs")
+    scores = {result.run: result.dev["leaderboard"].score for result in read_results(page_world.COMPETITION)}
+    second, best = sorted(runs, key=lambda run: scores[run])
+    browser.click(".fact a[href*='#/compare']")
+    browser.wait("document.querySelector('#a')")
+    assert [browser.one(f"#{side}").get_attribute("value") for side in "ab"] == [second, best]
+    browser.driver.back()
+    browser.wait("document.querySelector('.fact')")
+    browser.click(".fact a[href*='show=worst']")
+    browser.wait("document.querySelector('.list .count')")
+    assert f"the lowest scores of {best}" in browser.one(".count").text
+
+
+def test_a_tag_says_why_by_keyboard_too(
+    browser: Browser, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page_world.write(workspace, 1)
+    (workspace / "outputs" / page_world.COMPETITION / "exp002" / "run.json").write_text("{", encoding="utf-8")
+    browser.open(made(workspace, monkeypatch), "#/runs")
+    browser.run("document.querySelector('.why summary').focus();")
+    assert not browser.one(".why li").is_displayed()
+    browser.press(Keys.ENTER)
+    assert "run.json" in browser.one(".why li").text
+    assert browser.violations() == []
+
+
+@pytest.mark.parametrize("view", ["runs?runs=exp002,exp003", "compare", "curves", "shares", "cost"])
+def test_printed_on_a4_no_column_is_cut_off(browser: Browser, whole: Path, view: str) -> None:
+    browser.open(whole, f"#/{view}")
+    browser.wait("document.querySelector('main table, main figure')")
+    browser.emulate("Emulation.setEmulatedMedia", media="print")
+    browser.resize((718, 1000))  # the width of A4 between Chromium's margins, in CSS pixels
+    too_wide = browser.run(
+        "return [...document.querySelectorAll('main th, main td')].map(cell => cell.getBoundingClientRect().right).filter(right => right > innerWidth + 1);"
+    )
+    browser.emulate("Emulation.setEmulatedMedia", media="")
+    assert too_wide == []
 
 
 def test_the_page_is_readable_when_printed(browser: Browser, whole: Path) -> None:

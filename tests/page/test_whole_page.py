@@ -163,6 +163,8 @@ def test_from_the_best_submission_to_the_dialogues_on_which_it_loses(
     browser.click(".fact a[href*='show=worsened']")
     browser.wait("document.querySelector('.list .count')")
     assert "the largest losses from exp001 to talk" in browser.one(".count").text
+    losses = len(browser.all(".example"))
+    assert browser.one(".count").text.endswith(f"dialogues with a loss: {losses}")
     gains = [one.text for one in browser.all(".example .bad")]
     assert gains
     assert all(gain.startswith("−") for gain in gains)
@@ -199,4 +201,20 @@ def test_printed_it_has_no_controls(browser: Browser, whole: Path) -> None:
     assert not browser.one(".example-list").is_displayed()
     assert browser.one(".turns").is_displayed()
     assert browser.run("return getComputedStyle(document.body).backgroundColor;") == "rgb(255, 255, 255)"
+    assert not browser.one(".detail-head a").is_displayed()
     browser.emulate("Emulation.setEmulatedMedia", media="")
+
+
+def test_without_javascript_it_says_what_to_do_in_both_languages(
+    shared_browser: Browser, whole: Path
+) -> None:
+    shared_browser.emulate("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        shared_browser.driver.get("about:blank")
+        shared_browser.driver.get(whole.as_uri())
+        texts = {one.get_attribute("lang"): one for one in shared_browser.all(".noscript p")}
+        assert set(texts) == {"ko", "en"}
+        assert all(one.is_displayed() and "make leaderboard" in one.text for one in texts.values())
+        assert min(one.location["x"] for one in texts.values()) >= 16
+    finally:
+        shared_browser.emulate("Emulation.setScriptExecutionDisabled", value=False)

@@ -24,7 +24,9 @@
     return page.fact(page.text("Best run on dev, {profile}", {profile: page.profile(profile).short}),
       [page.score(found.score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.name})}, page.foreign(first.name, 40))],
       second && [page.text("{difference} over {run}", {difference: page.signed(found.score - second.dev[profile].score, digits), run: page.short(second.name)}), sureness(first, second, profile)],
-      found.floor !== null && page.text("{difference} over the floor", {difference: page.signed(found.score - found.floor, digits)}));
+      found.floor !== null && page.text("{difference} over the floor", {difference: page.signed(found.score - found.floor, digits)}),
+      [second && page.element("a", {href: page.link("compare", {a: second.id, b: first.id})}, page.text("what was changed from {run}", {run: page.short(second.name)})), " ",
+        page.examples.has([first.name]) && page.element("a", {href: page.link("examples", {runs: page.join([first.name]), show: "worst"})}, page.text("its worst dialogues"))]);
   };
 
   const blend = (profile) => {

@@ -2,6 +2,8 @@
 (() => {
   "use strict";
 
+  const REASONS = 3;  // shown of why a run is stale or failed; its report has more
+
   const rowOfRun = (run) => ({
     kind: "run", id: run.name, name: run.name, about: () => page.both(run.title), time: run.started, dev: run.dev, test: run.test,
     minutes: Object.keys(run.minutes).length ? page.sum(Object.values(run.minutes)) : null, run, source: run,
@@ -48,17 +50,22 @@
     result: page.text("only the result"),
   })[status] || status;
 
+  // A tag that opens to say why, for a finger and the keyboard as for a mouse.
+  const explained = (kind, text, reasons) => reasons.length > 0
+    ? page.element("details", {class: "why"}, page.element("summary", {class: `tag ${kind}`}, text),
+      page.element("ul", {class: "under"}, reasons.slice(0, REASONS).map((reason) => page.element("li", {}, page.foreign(page.both(reason), 120)))))
+    : page.element("span", {class: `tag ${kind}`}, text);
+
   // Small words beside a name: what kind of row it is, and what is wrong with it.
   page.tags = (row) => {
-    const tag = (kind, text, tip) => page.element("span", {class: `tag ${kind}`, title: tip}, text);
+    const tag = (kind, text) => page.element("span", {class: `tag ${kind}`}, text);
     const status = row.run?.status, made = row.submission;
     return [
       made && tag("accent", page.text("submission")),
       made?.pick && tag("good", page.text("final pick")),
       made?.registered && tag("", page.text("made elsewhere")),
       made?.stale && tag("warn", page.text("stale members")),
-      status && !["trained", "result"].includes(status) &&
-        tag(["broken", "failed"].includes(status) ? "bad" : "warn", page.statusText(status), row.run.reasons.slice(0, 3).map(page.both).join("\n")),
+      status && !["trained", "result"].includes(status) && explained(["broken", "failed"].includes(status) ? "bad" : "warn", page.statusText(status), row.run.reasons),
     ];
   };
 

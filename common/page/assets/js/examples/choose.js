@@ -85,7 +85,8 @@
     if (settings.selection === "disagreed") for (const one of kept) one.disagreement = examples.disagreement(one.row, runs);
     if (order) {
       const useful = {improved: (one) => one.gain > 0, worsened: (one) => one.gain < 0}[settings.selection] || (() => true);
-      return kept.filter(useful).sort(order).slice(0, TOP);
+      const all = kept.filter(useful).sort(order);
+      return Object.assign(all.slice(0, TOP), {of: all.length});  // as many as there are
     }
     return sorted(kept, settings, runs);
   };

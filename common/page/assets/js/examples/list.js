@@ -3,7 +3,7 @@
   "use strict";
 
   const {examples} = page;
-  const FIRST = 100;  // lines made at once; more when somebody asks for them
+  const FIRST = matchMedia("(min-width: 64rem)").matches ? 100 : 20;  // lines made at once; more when somebody asks for them
 
   const bar = (run, one, metric) => {
     const steps = run.scores[metric.column][one.row.place];
@@ -41,9 +41,15 @@
     ["length", page.text("shortest dialogue first")], ["-length", page.text("longest dialogue first")],
   ];
 
+  const inAll = (selection, count) => ({
+    improved: () => `; ${page.text("dialogues with a gain: {count}", {count: page.number(count)})}`,
+    worsened: () => `; ${page.text("dialogues with a loss: {count}", {count: page.number(count)})}`,
+  })[selection]?.() ?? null;
+
   examples.list = (found, total, settings, runs, current, link, update) => {
     const count = page.element("p", {class: "count", "aria-live": "polite"}, page.text("{found} of {total} dialogues", {
-      found: page.number(found.length), total: page.number(total)}), examples.meaning(settings) && `: ${examples.meaning(settings)}`);
+      found: page.number(found.length), total: page.number(total)}), examples.meaning(settings) && `: ${examples.meaning(settings)}`,
+      inAll(settings.selection, found.of));
     const order = settings.selection === "all" && page.element("label", {class: "order"}, page.text("Order"),
       page.element("select", {name: "sort", onchange: (event) => update({sort: event.target.value})},
         ORDERS(runs).map(([value, text]) => page.element("option", {value, selected: value === settings.sort}, text))));

@@ -33,11 +33,10 @@
       caption: found ? page.text("B − A on dev, with a 95 % interval by a paired bootstrap over the dialogues") : page.text("B − A on dev; an interval needs the predictions of both runs on this page"),
       columns: [
         {key: "profile", title: page.text("metric"), first: true, cell: (one) => one.short},
+        {key: "difference", title: page.text("difference"), number: true, cell: (one) => [difference(a, b, one), found && found[one.name] && [" ", verdict(found[one.name])]]},
+        found && {key: "interval", title: page.text("95 % interval"), number: true, cell: (one) => found[one.name] ? `${page.signed(found[one.name].low, one.digits)} … ${page.signed(found[one.name].high, one.digits)}` : page.none},
         {key: "a", title: `A: ${a.name}`, number: true, cell: (one) => page.score(a.dev[one.name].score, one.name)},
         {key: "b", title: `B: ${b.name}`, number: true, cell: (one) => page.score(b.dev[one.name].score, one.name)},
-        {key: "difference", title: page.text("difference"), number: true, cell: (one) => difference(a, b, one)},
-        found && {key: "interval", title: page.text("95 % interval"), number: true, cell: (one) => found[one.name] ? `${page.signed(found[one.name].low, one.digits)} … ${page.signed(found[one.name].high, one.digits)}` : page.none},
-        found && {key: "verdict", title: page.text("B is"), cell: (one) => found[one.name] ? verdict(found[one.name]) : page.none},
         found && {key: "dialogues", title: page.text("dialogues won, lost, equal"), number: true, cell: (one) => found[one.name] ? [found[one.name].won, found[one.name].lost, found[one.name].same].map((n) => page.number(n)).join(" · ") : page.none},
       ].filter(Boolean), rows: profiles,
     })]);

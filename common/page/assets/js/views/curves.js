@@ -61,11 +61,11 @@
     caption: page.text("Did training longer help? The large points in the chart are the best scores."),
     columns: [
       {key: "run", title: page.text("run"), first: true, cell: (row) => page.foreign(row.run, 60)},
+      {key: "advice", title: page.text("longer training"), cell: advice},
       {key: "best", title: page.text("best score"), number: true, cell: ({best}) => best ? page.number(best[1], 2) : page.none},
       {key: "at", title: page.text("at step"), number: true, cell: ({best, steps}) => best ? page.text("{step} of {steps}", {step: page.number(best[0]), steps: page.number(steps)}) : page.none},
       {key: "last", title: page.text("last score"), number: true, cell: ({last}) => last ? page.number(last[1], 2) : page.none},
       {key: "loss", title: page.text("last loss"), number: true, cell: ({loss}) => loss ? page.number(loss[1], 3) : page.none},
-      {key: "advice", title: page.text("longer training"), cell: advice},
     ],
     rows: chosen.map(ends),
   });

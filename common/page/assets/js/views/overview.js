@@ -49,7 +49,7 @@
         return;
       }
       page.append(root, [
-        page.element("div", {}, page.element("h2", {}, page.foreign(run.name, 80), " ", page.tags({kind: "run", run})), page.element("p", {class: "intro"}, page.both(run.title))),
+        page.element("div", {}, page.element("h2", {}, page.foreign(run.name, 80), " ", page.tags({kind: "run", run: {...run, reasons: []}})), page.element("p", {class: "intro"}, page.both(run.title))),
         run.reasons.length > 0 && page.element("div", {class: "notice"}, page.element("ul", {}, run.reasons.map((reason) => page.element("li", {}, page.foreign(page.both(reason), 200))))),
         scores(run) || page.empty(page.text("This run has no score on dev yet.")),
         ran(run), used(), settings(run),
