@@ -150,7 +150,9 @@ class _EncoderDecoder:
 
 def _start_token(model: PreTrainedModel) -> int:
     """Return the token with which the decoder starts, as transformers' `generate` finds it."""
-    found = (getattr(holder, "decoder_start_token_id", None) for holder in (model.config, model.generation_config))
+    found = (
+        getattr(holder, "decoder_start_token_id", None) for holder in (model.config, model.generation_config)
+    )
     start: int = next((token for token in found if token is not None), model.generation_config.bos_token_id)
     return start
 
