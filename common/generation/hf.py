@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,6 +18,7 @@ from common.generation.config import DecodingConfig
 from common.generation.decoder import Decoder, candidates_of, end_tokens, with_samples
 from common.generation.halving import Halving
 from common.generation.kv_cache import unknown_cache
+from common.generation.linear import fast_linear
 from common.generation.rules import Rules, forced, unknown_rules
 from common.generation.sampling import Numbers, greedy, sampler
 from common.generation.stepping import Generated
@@ -119,7 +121,11 @@ def _by_stepping(
     searched, temperature = _searches(config), config.samples_temperature if samples else config.temperature
     if allowed and not searched:
         allowed = {*allowed, *ends, *(token for source in sources for token in source)}
-    with steppers.reading(model, ids, mask, () if searched else sorted(allowed), step) as stepper:
+    kept = () if searched else sorted(allowed)
+    with (
+        nullcontext() if step else fast_linear(model),
+        steppers.reading(model, ids, mask, kept, step) as stepper,
+    ):
         if searched:
             found = search(
                 stepper, beams=config.beams, candidates=config.candidates, ends=ends,

@@ -25,10 +25,10 @@ from transformers import (
     RecurrentGemmaForCausalLM,
 )
 
-from common.generation import by_generate, hf, stepping
+from common.generation import by_generate, hf, steppers
 from common.generation.hf import can_step, decode, hf_decoder
 from common.generation.kv_cache import unknown_cache
-from tests.support.decoding import EOS, GREEDY, PAD, WORDS, plain, sources_of
+from tests.support.decoding import BEAM, EOS, GREEDY, PAD, WORDS, plain, sources_of
 
 SIZE: dict[str, Any] = {
     "vocab_size": len(WORDS), "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 2,
@@ -90,16 +90,17 @@ def test_every_kind_of_cache_decodes_as_generate_does(
     many_ends = list(range(0, len(WORDS), 17))
     for module in (hf, by_generate):
         monkeypatch.setattr(module, "end_tokens", lambda *_: many_ends)
-    monkeypatch.setattr(stepping, "COMPACT_BELOW", 0.99)
+    monkeypatch.setattr(steppers, "COMPACT_BELOW", 0.99)
     sampled = replace(GREEDY, candidates=3, temperature=1.0, top_p=0.95)
-    steps = decode(model, WORDS, sources, sampled, seed=1)
+    steps = [decode(model, WORDS, sources, config, seed=1) for config in (sampled, BEAM)]
     monkeypatch.setattr(hf, "can_step", lambda *_: False)
-    whole = decode(model, WORDS, sources, sampled, seed=1)
-    assert [[c.text for c in group] for group in steps] == [[c.text for c in group] for group in whole]
-    assert [c.logprob for group in steps for c in group] == pytest.approx(
-        [c.logprob for group in whole for c in group], abs=1e-4
-    )
-    assert len({c.tokens for group in steps for c in group}) > 3
+    for config, found in zip((sampled, BEAM), steps, strict=True):
+        whole = decode(model, WORDS, sources, config, seed=1)
+        assert [[c.text for c in group] for group in found] == [[c.text for c in group] for group in whole]
+        assert [c.logprob for group in found for c in group] == pytest.approx(
+            [c.logprob for group in whole for c in group], abs=1e-4
+        )
+    assert len({c.tokens for group in steps[0] for c in group}) > 3
     monkeypatch.undo()
     assert can_step(model, sampled) is (kind not in WITHOUT_STEPS)
     with caplog.at_level(logging.WARNING):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
-from common.generation import hf, kv_cache, sampling, stepping
+from common.generation import hf, kv_cache, sampling, steppers, stepping
 from common.generation.config import DecodingConfig
 from common.generation.decoder import end_tokens
 from common.generation.hf import decode, hf_decoder
@@ -68,7 +68,7 @@ def test_texts_that_have_ended_leave_the_batch(
     found = decode(model, WORDS, sources, config)
     left = list(rows)
     rows.clear()
-    monkeypatch.setattr(stepping, "COMPACT_BELOW", 0.0)
+    monkeypatch.setattr(steppers, "COMPACT_BELOW", 0.0)
     whole = decode(model, WORDS, sources, config)
     hook.remove()
     for (one,), (other,) in zip(found, whole, strict=True):
@@ -162,7 +162,7 @@ def test_a_cache_with_room_gives_the_very_same_texts(kind: str, monkeypatch: pyt
         wanted = DecodingConfig(candidates=4, temperature=1.5, top_p=1.0, max_new_tokens=40)
         found.append(decode(model.double().eval(), tokenizer, inputs, wanted))
         monkeypatch.setattr(
-            stepping, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
+            steppers, "repeat_with_room", lambda memory, copies: memory.batch_repeat_interleave(copies)
         )
     lengths = {c.tokens for group in found[0] for c in group}
     assert found[0] == found[1] and len(lengths) > 4
