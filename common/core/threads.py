@@ -1,8 +1,7 @@
 """Limit the threads of numerical libraries, and run parts of a job side by side."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -22,14 +21,31 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def cpu_threads() -> int:
-    """Return how many threads may compute at once, at least 1: OMP_NUM_THREADS, else the cores of this process."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if wanted.isdecimal() and int(wanted):
-        return int(wanted)
+def cores() -> int:
+    """Return how many cores this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cpu_threads() -> int:
+    """Return how many threads may compute at once, at least 1: OMP_NUM_THREADS, else the cores of this process."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
+
+
+def share_of_cores(jobs: int) -> int:
+    """Return how many threads each of ``jobs`` processes side by side should use, at least 1."""
+    return max(1, cores() // jobs)
+
+
+def limit_threads(environment: MutableMapping[str, str], threads: int) -> None:
+    """Set how many threads a process with this environment uses, unless the user has set it.
+
+    torch, OpenMP, BLAS and ROUGE read the first variable, and the tokenizers the second.
+    """
+    environment.setdefault("OMP_NUM_THREADS", str(threads))
+    environment.setdefault("RAYON_NUM_THREADS", environment["OMP_NUM_THREADS"].split(",")[0])
 
 
 def side_by_side(work: Callable[[Part], Any], parts: Sequence[Part], threads: int) -> None:
@@ -41,6 +57,8 @@ def side_by_side(work: Callable[[Part], Any], parts: Sequence[Part], threads: in
         for part in parts:
             work(part)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(threads, len(parts))) as pool:
         try:
             for _ in pool.map(work, parts):

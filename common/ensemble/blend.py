@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.core.progress import brief_progress
+from common.core.threads import one_thread
 from common.data.competition import Competition
 from common.data.rows import SplitName, read_references, read_split
 from common.ensemble.consensus import agreement, scores, vote
@@ -35,6 +36,7 @@ class Blended:
     """Member → the member whose predictions it repeats; the two count as one."""
 
 
+@one_thread()
 def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members) -> Blended:
     """Return the texts chosen for dev and for test.
 
@@ -72,6 +74,7 @@ def blend(recipe: Recipe, competition: Competition, dev: Members, test: Members)
     return Blended(_texts(dev_pool, on_dev), _texts(test_pool, on_test), choice, repeated)
 
 
+@one_thread()
 def blend_on_dev(recipe: Recipe, competition: Competition, dev: Members) -> Texts:
     """Return the texts that `blend` chooses for dev, without the members' test candidates.
 

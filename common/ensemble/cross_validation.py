@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.core.progress import brief_progress
+from common.core.threads import one_thread
 from common.data.competition import NEAR_COPY
 from common.data.folds import folds
 from common.data.rows import Row
@@ -167,6 +168,7 @@ class Verdicts:
     """Method → its out-of-fold choice for every dialogue."""
 
 
+@one_thread()
 def verdicts(known: MeasuredPool, methods: Mapping[str, Method] | None = None, seed: int = 0) -> Verdicts:
     """Return the expected score of every method on unseen dialogues, compared with the best single member.
 

@@ -15,6 +15,7 @@ from common.core.paths import run_folder
 from common.core.progress import brief_progress
 from common.core.signals import Interrupted
 from common.core.terminal import fitted
+from common.core.threads import limit_threads, share_of_cores
 from common.data.competition import Competition
 from common.data.competition_file import comp_setting
 from common.data.rows import read_references, sample_ids
@@ -169,7 +170,7 @@ def _run_all(commands: Sequence[Sequence[str]], name: str, running: _Running) ->
     """Run commands one after the other and print their output with the run's name before each line."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     if running.threads:
-        environment.setdefault("OMP_NUM_THREADS", str(running.threads))
+        limit_threads(environment, running.threads)
     for command in commands:
         if running.stop.is_set():
             return
@@ -196,7 +197,7 @@ def train_and_infer(names: Sequence[str], competition: Competition, jobs: int) -
     if plans:
         _require_inputs(competition)
         require_startable([one for name in names for one in _planned(name, plans[name], competition)])
-    threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+    threads = share_of_cores(jobs) if jobs > 1 else None
     if plans and threads and "OMP_NUM_THREADS" not in os.environ:
         log.warning(
             "jobs=%d: each run uses %d CPU thread(s). On a CPU its weights differ in the last digits from those of make train "

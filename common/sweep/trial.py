@@ -19,6 +19,7 @@ from common.core.json_lines import read_lines
 from common.core.launch import WITH_PARENT
 from common.core.messages import cut
 from common.core.paths import outputs
+from common.core.threads import limit_threads, share_of_cores
 from common.sweep.gpus import Lent
 from common.sweep.storage import VARIABLE
 from common.sweep.study import Claim
@@ -115,7 +116,7 @@ class Trial:
         environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
         environment |= {"PYTHONUNBUFFERED": "1", WITH_PARENT: str(os.getpid())}
         if how.jobs > 1:
-            environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // how.jobs)))
+            limit_threads(environment, share_of_cores(how.jobs))
         if self.lent.names:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.lent.names)
         self.began, self.starts = time.monotonic(), self.starts + 1

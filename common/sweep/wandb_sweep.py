@@ -23,6 +23,7 @@ from common.core.launch import WITH_PARENT
 from common.core.messages import cut
 from common.core.signals import Interrupted
 from common.core.text_table import text_table
+from common.core.threads import limit_threads, share_of_cores
 from common.runs import wandb_mode
 from common.runs.wandb_mode import error_line, tracking_mode
 from common.sweep import gpus
@@ -265,7 +266,7 @@ def _agent(
     }
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     if jobs > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+        limit_threads(environment, share_of_cores(jobs))
     if lent.names:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(lent.names)
     with (folder / f"agent-{number}.log").open("ab") as output:

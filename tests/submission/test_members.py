@@ -215,7 +215,7 @@ def test_jobs_say_with_how_many_threads_make_train_gives_the_same(
         started.append(f"{name} {running.threads}")
 
     monkeypatch.setattr(members, "_run_all", run_all)
-    monkeypatch.setattr(members.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr("common.core.threads.cores", lambda: 8)
     talk = load_competition("talk")
     with caplog.at_level(logging.WARNING, logger="common"):
         members.train_and_infer(["exp001"], talk, 2)  # OMP_NUM_THREADS is set for the tests: the same in both
