@@ -47,6 +47,12 @@ def secret_in(text: str, *, commit: bool = False) -> str:
 
 def refusal(where: str, words: str) -> UserError:
     """Return the error for a secret at a place such as "--model"; it does not repeat the secret."""
+    if where.lstrip("-") == "storage":
+        return UserError(
+            f"{where}: found what looks like {words}; it is neither shown nor recorded. Put the whole URL into KDS_STORAGE, in the "
+            "environment or the file .env, and leave storage= out; change a password that was typed here, because the shell's "
+            "history has it."
+        )
     return UserError(
         f"{where}: found what looks like {words}; it is neither shown nor recorded. Put keys into the environment or the "
         "file .env and give only their name, as in --key-name SOLAR_API_KEY; replace a key that was typed here, because "

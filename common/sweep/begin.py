@@ -253,7 +253,8 @@ def show_report(asked: Asked, top: int, *, as_json: bool) -> None:
     """Print the best trials, the importance of the settings, the winner's settings and how much it flatters itself."""
     sweep, config = _file(asked)
     study = _open(asked, sweep, create=False)
-    found = _finished(asked, study, None)
+    study.sweep, searched = version.as_begun(study)
+    found = replace(_finished(asked, study, None), searched=searched)
     found, lines = rescored(found, asked.competition, config, asked.folder, top)
     report.write(asked.folder, found)
     if as_json:

@@ -4,7 +4,7 @@ from typing import Any
 
 from common.core.text_table import text_table
 from common.sweep.report import SweepView, TrialView
-from common.sweep.table import COLOURS, number, short_names, value_text
+from common.sweep.table import COLOURS, number, setting_text, short_names, value_text
 
 DROP = ("state", "minutes", "unseen rows", "seen rows")
 
@@ -19,7 +19,7 @@ def trials(view: SweepView, top: int) -> str:
     for one in ranked[:top] + [one for one in ranked[top:] if one.score is not None]:
         rows.append([str(one.number), one.state, number(one.value), *(_scores(one) if decoded else []),
                      "–" if one.minutes is None else f"{one.minutes:.1f}",
-                     *(value_text(one.settings.get(name, "–")) for name in names)])  # fmt: skip
+                     *(setting_text(one.settings, name) for name in names)])  # fmt: skip
     return text_table(rows, DROP, COLOURS)
 
 
@@ -46,7 +46,7 @@ def winner(view: SweepView, recipe: dict[str, Any]) -> str:
     rows = [["setting", "recipe", f"trial {best.number}"]]
     for name, value in best.settings.items():
         if recipe.get(name) != value:
-            rows.append([name, value_text(recipe.get(name, "–")), value_text(value)])
+            rows.append([name, setting_text(recipe, name), value_text(value)])
     return text_table(rows) if len(rows) > 1 else ""
 
 
@@ -57,7 +57,7 @@ def flattery(view: SweepView) -> str:
         least = "at least two complete trials, decoded with top=, and dev rows that no trial was scored on"
         return f"How much the best of {view.count_of('complete', 'pruned')} trials flatters itself is not known; that needs {least}."
     return (
-        f"The best of {view.count_of('complete', 'pruned')} trials was chosen by {found.seen_rows} dev rows. On these, it is better than {found.others} other "
-        f"trials by {found.difference:.2f} more than on the {found.unseen_rows} dev rows that no trial was scored on (95 % interval {found.low:.2f} to "
-        f"{found.high:.2f}): by so much its score flatters. Trust its score on the unseen rows."
+        f"The best of {view.count_of('complete', 'pruned')} trials was chosen by its score on {found.seen_rows} dev rows. There, its lead over "
+        f"{found.others} other trials is {found.difference:.2f} larger than on the {found.unseen_rows} dev rows that no trial was scored on "
+        f"(95 % interval {found.low:.2f} to {found.high:.2f}): by so much its score there is too high. Trust its score on the unseen rows."
     )

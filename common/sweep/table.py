@@ -29,6 +29,11 @@ def value_text(value: Any) -> str:
     return brief(",".join(map(str, value)) if isinstance(value, list) else value, 24)
 
 
+def setting_text(settings: Mapping[str, Any], name: str) -> str:
+    """Return a setting's value as a cell; "–" where the settings do not have it."""
+    return value_text(settings[name]) if name in settings else "–"
+
+
 def number(value: float | None) -> str:
     """Return a metric as a cell; "–" for none."""
     return "–" if value is None else f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
@@ -52,7 +57,7 @@ def trial_table(view: SweepView, trials: Sequence[TrialView], stream: TextIO | N
         stopped = f"{len(one.evaluations)} (stopped)" if one.state == "pruned" else str(len(one.evaluations))
         cells = [str(one.number), one.state, number(one.value), stopped,
                  "–" if one.minutes is None else f"{one.minutes:.1f}",
-                 *(value_text(one.settings.get(name, "–")) for name in names)]  # fmt: skip
+                 *(setting_text(one.settings, name) for name in names)]  # fmt: skip
         rows.append([*cells, one.host] if several else cells)
     return text_table(rows, DROP, COLOURS, stream)
 
@@ -120,7 +125,7 @@ class Live:
 
     def _line(self, view: SweepView, one: TrialView) -> str:
         chosen = " ".join(
-            f"{short}={value_text(one.settings.get(name, '–'))}"
+            f"{short}={setting_text(one.settings, name)}"
             for name, short in short_names(view.searched).items()
         )
         took = duration(60 * (one.minutes or 0.0))

@@ -1,6 +1,7 @@
 """Remember which recipe a study searched: its settings, code, data and sweep file. Trials of two recipes do not compare."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from common.sweep.storage import reachable
 from common.sweep.study import RECIPE, Study
 from common.sweep.sweep_file import SweepFile
 
+OF_FILE = "sweep file: "
+"""Beginning of a difference in the sweep file."""
+PARAMETERS = "parameters."
+"""Prefix of the parameters of a sweep file in what a study remembers of it."""
 _NAMED = 3
 """Number of differences that a message names."""
 
@@ -34,7 +39,7 @@ def recipe(sweep: SweepFile, config: Any, competition: Competition) -> dict[str,
             "method": sweep.method,
             "metric": sweep.metric,
             "goal": sweep.goal,
-            **{f"parameters.{one.name}": one.for_wandb() for one in sweep.parameters},
+            **{f"{PARAMETERS}{one.name}": one.for_wandb() for one in sweep.parameters},
         },
     }
     return dict(json.loads(json.dumps(found)))
@@ -56,10 +61,29 @@ def require_same(study: Study, now: dict[str, Any], *, stale: bool) -> None:
         study.note(RECIPE, [*versions, now])
         return
     more = f"; and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    again = ", name its own sweep file with from=" if any(one.startswith(OF_FILE) for one in changed) else ""
     raise UserError(
         f"{study.title} was begun with another recipe: {'; '.join(changed[:_NAMED])}{more}. "
-        "Scores before and after do not compare: begin another one with name=, or go on with this one: stale=ok."
+        f"Scores before and after do not compare: begin another one with name={again}, or go on with this one: stale=ok."
     )
+
+
+def as_begun(study: Study) -> tuple[SweepFile, tuple[str, ...]]:
+    """Return the sweep with the method and the metric that its study has, and the settings that it searches, in their order.
+
+    A report then shows the study as it is, whatever the sweep file says now.
+    """
+    versions: list[dict[str, Any]] = study.attributes().get(RECIPE, [])
+    said = versions[-1]["sweep"] if versions else {}
+    if not said:
+        return study.sweep, tuple(one.name for one in study.sweep.chosen)
+    begun = {name: said[name] for name in ("method", "metric", "goal")}
+    searched = [
+        name.removeprefix(PARAMETERS)
+        for name, one in said.items()
+        if name.startswith(PARAMETERS) and "value" not in one
+    ]
+    return replace(study.sweep, **begun), tuple(searched)
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -67,12 +91,14 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     found = changed_code(then["code"])
     old, new = then["data"], now["data"]
     found += [f"data {name} has changed" for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    for part, word in (("settings", ""), ("sweep", "sweep file: ")):
+    of_file = {name.removeprefix(PARAMETERS) for name in (*then["sweep"], *now["sweep"])}
+    for part, word in (("sweep", OF_FILE), ("settings", "")):
         old, new = then[part], now[part]
         found += [
             f"{word}{name} was {_value(old, name)}, is {_value(new, name)}"
             for name in sorted({*old, *new})
-            if old.get(name) != new.get(name)
+            # A setting that either sweep file has is a difference of the sweep files.
+            if old.get(name) != new.get(name) and not (part == "settings" and name in of_file)
         ]
     return found
 

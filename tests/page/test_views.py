@@ -1,5 +1,6 @@
 """The views of runs, progress, trust, cost, curves, shares and comparison show the right values, by clicks as by links."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -239,6 +240,34 @@ def test_gaps_are_told_on_the_page(
     browser.open(made(workspace, monkeypatch), "#/runs")
     assert "submissions/ledger.jsonl:1" in browser.one(".notice").text
     assert "6 of 6 rows" in browser.one("caption").text
+
+
+def test_many_gaps_leave_the_runs_in_sight(
+    browser: Browser, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_world.write(workspace, 3, 3)
+    path = workspace / "submissions" / "ledger.jsonl"
+    path.write_text("<<<\n" * 40 + path.read_text(encoding="utf-8"), encoding="utf-8")
+    browser.open(made(workspace, monkeypatch), "#/runs")
+    lines = browser.all(".notice li")
+    assert len(lines) == 40
+    assert sum(line.is_displayed() for line in lines) == 5
+    browser.click(".notice summary")
+    browser.wait("document.querySelector('.notice details').open")
+    assert all(line.is_displayed() for line in lines)
+    assert browser.violations() == []
+
+
+def test_the_direction_of_a_setting_ends_with_it(
+    browser: Browser, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_world.write(workspace, 1)
+    path = workspace / "results" / page_world.COMPETITION / "exp002.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**result, "settings": {"a": "\u202ex", "b": "plain"}}), encoding="utf-8")
+    browser.open(made(workspace, monkeypatch), "#/runs")
+    [line] = [one.text for one in browser.all("#runs-table .under") if "plain" in one.text]
+    assert line == "\u2068a=\u202ex\u2069, b=plain"
 
 
 def test_a_report_on_one_run(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.core.json_lines import read_lines
-from common.sweep import gpus
+from common.sweep import gpus, table
 from tests.faults.outcome import message_fault
 from tests.support import postgres, sweeping
 from tests.support.commands import failed, files, make, started
@@ -56,7 +56,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(root: Path) -> N
     refused(
         root,
         "no GPU left",
-        "needs 1 GPUs",
+        "needs 1 GPU",
         "none",
         arguments=("--count", "2", "--gpus", "1"),
         CUDA_VISIBLE_DEVICES="",
@@ -71,7 +71,13 @@ def test_what_cannot_work_is_refused_before_anything_is_written(root: Path) -> N
         "PostgreSQL",
         KDS_STORAGE="mysql://me:hunter22@127.0.0.1/sweeps",
     )
-    refused(root, "--storage", "looks like a name or password", arguments=("--storage", unreachable))
+    refused(
+        root,
+        "--storage",
+        "looks like a name or password",
+        "KDS_STORAGE",
+        arguments=("--storage", unreachable),
+    )
     hidden = root.parent / "hidden"
     hidden.mkdir()
     (hidden / "sitecustomize.py").write_text(
@@ -215,6 +221,32 @@ def test_a_password_that_make_gets_is_neither_shown_nor_handed_on(root: Path) ->
     assert database.password not in said + wrong
     assert database.password.encode() not in b"".join(files(root).values())
     assert read_lines(sweeping.run_folder(root, 0) / "starts.jsonl")[0]["storage"] == []
+
+
+def test_a_report_shows_the_study_of_another_sweep_file_as_it_is(root: Path) -> None:
+    other = root / "other.yaml"
+    text = "method: grid\nmetric: {name: train_loss, goal: minimize}\nparameters:\n  width: {values: [8, 16]}\n  seconds: {value: 0.01}\n"
+    other.write_text(text, encoding="utf-8")
+    done = sweeping.sweep(root, "--name", "lr", "--from", str(other))
+    assert done.returncode == 0, done.stderr
+    report = make(root, "exp=exp001", "name=lr", "sweep-report", "top=0")
+    assert report.returncode == 0, report.stderr
+    found = sweeping.reported(root, "lr")
+    assert (found["metric"], found["goal"], found["method"]) == ("train_loss", "minimize", "grid")
+    assert found["searched"] == ["width"]  # not the learning rate of the experiment's own file
+    assert found["trials"][found["best"]]["value"] == min(one["value"] for one in found["trials"])
+    assert [len(line.split()) for line in report.stdout.splitlines() if line[:1].isdigit()] == [5]
+    assert "'–'" not in report.stdout
+    refused(
+        root,
+        "sweep file: method was 'grid', is 'random'",
+        "from=",
+        arguments=("--count", "2", "--name", "lr"),
+    )
+
+
+def test_a_setting_that_a_trial_lacks_is_a_dash() -> None:
+    assert table.setting_text({"a": None, "b": "–"}, "c") == "–"
 
 
 def test_there_is_nothing_to_report_before_a_sweep(root: Path) -> None:

@@ -50,6 +50,10 @@ const page = {views: {}, order: []};
     return page.element("span", {}, shown, more);
   };
 
+  // A text of others inside one of ours: its direction ends with it.
+  const DIRECTED = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/;
+  page.isolated = (text) => (DIRECTED.test(text) ? `\u2068${text}\u2069` : String(text));
+
   page.heading = (title, intro) => page.element("div", {}, page.element("h2", {}, title), intro && page.element("p", {class: "intro"}, intro));
 
   page.empty = (text) => page.element("div", {class: "card empty"}, page.element("p", {}, text));

@@ -12,7 +12,7 @@
   });
 
   const rowOfSubmission = (made) => ({
-    kind: "submission", id: made.id, name: made.recipe, about: () => `${made.method}: ${made.members.join(", ")}`, time: made.time,
+    kind: "submission", id: made.id, name: made.recipe, about: () => `${page.isolated(made.method)}: ${made.members.map(page.isolated).join(", ")}`, time: made.time,
     dev: made.dev, test: made.test, minutes: null, submission: made, source: made,
     text: [made.id, made.recipe, made.method, made.members.join(" "), made.note, made.commit].join(" ").toLowerCase(),
   });

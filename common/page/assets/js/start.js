@@ -44,9 +44,15 @@
     }}, names[page.theme]);
   };
 
-  const gaps = () => page.data.gaps.length > 0 && page.element("div", {class: "notice", role: "note"},
-    page.element("strong", {}, page.text("Not everything could be read")),
-    page.element("ul", {}, page.data.gaps.map((gap) => page.element("li", {}, page.foreign(page.both(gap))))));
+  const GAPS = 5;  // more are folded: the runs come first
+
+  const gaps = () => {
+    const lines = page.data.gaps.map((gap) => page.element("li", {}, page.foreign(page.both(gap)))), more = lines.slice(GAPS);
+    return lines.length > 0 && page.element("div", {class: "notice", role: "note"},
+      page.element("strong", {}, page.text("Not everything could be read")),
+      page.element("ul", {}, lines.slice(0, GAPS)),
+      more.length > 0 && page.element("details", {}, page.element("summary", {}, page.text("Show {count} more", {count: page.number(more.length)})), page.element("ul", {}, more)));
+  };
 
   // `focus`: id of the element that has the focus afterwards; else the one that has it now keeps it.
   const draw = (focus) => {
