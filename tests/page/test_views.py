@@ -152,6 +152,27 @@ def test_curves_of_chosen_runs(browser: Browser, whole: Path) -> None:
     )
 
 
+def test_the_first_curves_are_those_of_the_best_runs(browser: Browser, whole: Path) -> None:
+    browser.open(whole, "#/curves")
+    ranked = browser.run(
+        "return page.ranked(page.rows().filter(row => row.run), page.data.dev_profile).map(row => row.id);"
+    )
+    assert [one.text for one in browser.all(".legend li")] == ranked[:3]
+    assert ranked[:3] != browser.run("return page.data.curves.map(curve => curve.run).slice(0, 3);")
+
+
+def test_a_setting_of_many_digits_is_short_in_the_table(
+    browser: Browser, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_world.write(workspace, 1)
+    path = workspace / "results" / page_world.COMPETITION / "exp002.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    settings = {"training.learning_rate": 0.0010315662123, "seed": 123456, "b": True}
+    path.write_text(json.dumps({**result, "settings": settings}), encoding="utf-8")
+    browser.open(made(workspace, monkeypatch), "#/runs")
+    assert "learning_rate=0.001032, seed=123456, b=true" in browser.one("#runs-table").text
+
+
 def test_a_price_turns_minutes_into_money(browser: Browser, whole: Path) -> None:
     browser.open(whole, "#/cost")
     browser.click("figure summary")
@@ -304,6 +325,7 @@ def test_a_phone_shows_the_answer_without_scrolling_sideways(browser: Browser, w
     browser.open(whole, "#/compare?a=exp002&b=exp003")
     browser.wait("document.querySelector('main td .tag')")
     assert whole_in_window(browser, "main td .tag")
+    assert whole_in_window(browser, "main td:nth-child(3)")  # the interval
     browser.go("#/curves")
     browser.wait("document.querySelector('main tbody td')")
     assert re.search("longer training|no gain", browser.one("main tbody td").text)

@@ -41,10 +41,12 @@
     ["length", page.text("shortest dialogue first")], ["-length", page.text("longest dialogue first")],
   ];
 
-  const inAll = (selection, count) => ({
-    improved: () => `; ${page.text("dialogues with a gain: {count}", {count: page.number(count)})}`,
-    worsened: () => `; ${page.text("dialogues with a loss: {count}", {count: page.number(count)})}`,
-  })[selection]?.() ?? null;
+  // How many there are where only the first ones are listed.
+  const inAll = (selection, count) => {
+    const values = {count: page.number(count)};
+    const text = {improved: () => page.text("dialogues with a gain: {count}", values), worsened: () => page.text("dialogues with a loss: {count}", values)}[selection];
+    return text && ["; ", text()];
+  };
 
   examples.list = (found, total, settings, runs, current, link, update) => {
     const count = page.element("p", {class: "count", "aria-live": "polite"}, page.text("{found} of {total} dialogues", {
