@@ -1,4 +1,4 @@
-"""Compare common.rouge with its peers on the same texts, in one process and thread; write docs/benchmarks-rouge.md.
+"""Compare common.rouge with its peers on the same texts, in one process; write docs/benchmarks-rouge.md.
 
     pip install --no-deps --target /tmp/bench-peers rapidrouge==0.2.0 rouge-score-rs==0.2.1 rouge-rust==0.1.12
     PYTHONPATH=/tmp/bench-peers python benchmarks/rouge.py
@@ -24,6 +24,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.shared import processor
+from common.core.threads import cpu_threads
 from common.rouge import METRICS, CorpusScores, corpus, pairwise
 from tests.support.rouge_texts import daily_talk_summaries, real_summaries, spliced
 
@@ -82,8 +84,16 @@ def f_of(answer: Any) -> np.ndarray:
     return np.stack([getattr(answer, f"{key}_fmeasure") for key in TYPES], axis=1)
 
 
-def ours(profile: str) -> Tool:
-    return lambda sides: corpus(sides.predictions, sides.references, profile)
+def ours(profile: str, threads: int) -> Tool:
+    return lambda sides: corpus(sides.predictions, sides.references, profile, threads=threads)
+
+
+def by_threads(name: str, most: int, tool: Callable[[int], Tool]) -> dict[str, Tool]:
+    """Return the tool in one thread and, where there are more, in all of them."""
+    return {
+        f"{name}, {threads} thread{'s' if threads > 1 else ''}": tool(threads)
+        for threads in sorted({1, most})
+    }
 
 
 def korouge_tool() -> Tool:
@@ -93,12 +103,13 @@ def korouge_tool() -> Tool:
     return lambda sides: [scorer.score(t, p) for t, p in zip(sides.targets, sides.predictions, strict=True)]
 
 
-def tools() -> dict[str, Tool]:
+def tools(most: int) -> dict[str, Tool]:
     """Return the tools that give korouge's numbers.
 
     Tools for English get renamed words, and the time for renaming counts.
     """
-    found: dict[str, Tool] = {"korouge-score 0.1.4": korouge_tool(), "common.rouge": ours("korouge")}
+    found: dict[str, Tool] = {"korouge-score 0.1.4": korouge_tool()}
+    found |= by_threads("common.rouge", most, lambda threads: ours("korouge", threads))
 
     class Whitespace:
         def tokenize(self, text: str) -> list[str]:
@@ -156,12 +167,12 @@ HEAD = [
 ]
 
 
-def short_pairs(pairs: Pairs, rounds: int) -> list[str]:
-    lines = [f"## {len(pairs):,} summary pairs from raw strings", "", *HEAD]
-    return [*lines, *race(tools(), pairs, rounds, "korouge-score 0.1.4"), ""]
+def short_pairs(pairs: Pairs, rounds: int, most: int) -> list[str]:
+    lines = [f"### {len(pairs):,} summary pairs from raw strings", "", *HEAD]
+    return [*lines, *race(tools(most), pairs, rounds, "korouge-score 0.1.4"), ""]
 
 
-def rouge101_pairs(pairs: Pairs, rounds: int) -> list[str]:
+def rouge101_pairs(pairs: Pairs, rounds: int, most: int) -> list[str]:
     import rouge
 
     package = rouge.Rouge()
@@ -170,23 +181,77 @@ def rouge101_pairs(pairs: Pairs, rounds: int) -> list[str]:
         return package.get_scores(sides.predictions, sides.targets)
 
     pairs = [(t, p) for t, p in pairs if t.strip(". ") and p.strip(". ")]
-    contenders = {"rouge 1.0.1": run, "common.rouge, profile rouge101": ours("rouge101")}
-    lines = [f"## {len(pairs):,} summary pairs, the `rouge` package's metric", "", *HEAD]
+    contenders: dict[str, Tool] = {"rouge 1.0.1": run}
+    contenders |= by_threads(
+        "common.rouge, profile rouge101", most, lambda threads: ours("rouge101", threads)
+    )
+    lines = [f"### {len(pairs):,} summary pairs, the `rouge` package's metric", "", *HEAD]
     return [*lines, *race(contenders, pairs, rounds, "rouge 1.0.1"), ""]
 
 
-def matrices(texts: list[str], rounds: int) -> list[str]:
+def matrices(texts: list[str], rounds: int, most: int) -> list[str]:
     predictions = [p for _, p in spliced(texts, 499 * 9, seed=5) if p.strip()][: 499 * 8]
     groups = [predictions[k : k + 8] for k in range(0, len(predictions), 8)]
     loop = korouge_tool()
     pairs = [(r, h) for group in groups for h in group for r in group]
 
-    contenders: dict[str, Tool] = {
-        "korouge-score double loop": loop,
-        "common.rouge pairwise": lambda sides: pairwise(groups, "korouge"),
-    }
-    lines = [f"## Pairwise, 499 dialogues × 8 candidates ({len(pairs):,} pairs)", "", *HEAD]
+    contenders: dict[str, Tool] = {"korouge-score double loop": loop}
+    contenders |= by_threads(
+        "common.rouge pairwise",
+        most,
+        lambda threads: lambda sides: pairwise(groups, "korouge", threads=threads),
+    )
+    lines = [f"### Pairwise, 499 dialogues × 8 candidates ({len(pairs):,} pairs)", "", *HEAD]
     return [*lines, *race(contenders, pairs, rounds, "korouge-score double loop"), ""]
+
+
+def scaling(texts: list[str], rounds: int, most: int) -> list[str]:
+    """Return how much faster all threads are than one, as a share of linear, and whether every bit is equal."""
+    if most == 1:
+        return []
+    lines = [
+        f"### {most} threads against one",
+        "",
+        f"| work | one thread | {most} threads | times faster (min–max) | share of linear | equal bits |",
+        "|---|---|---|---|---|---|",
+    ]
+    pairs = spliced(texts, 120_000)
+    long = [
+        (" ".join(a for a, _ in pairs[k : k + 30]), " ".join(b for _, b in pairs[k : k + 30]))
+        for k in range(0, 90_000, 30)
+    ]
+    groups = [[p for _, p in pairs[k : k + 8]] for k in range(0, 32_000, 8)]
+    works: dict[str, Callable[[int], Any]] = {}
+    for name, profile, some in (
+        ("12,000 pairs, korouge", "korouge", pairs[:12_000]),
+        ("120,000 pairs, korouge", "korouge", pairs),
+        ("12,000 pairs, rouge101", "rouge101", pairs[:12_000]),
+        ("120,000 pairs, rouge101", "rouge101", pairs),
+        (f"{len(long):,} pairs of 30 joined summaries, korouge", "korouge", long),
+    ):
+        sides = [p for _, p in some], [[t] for t, _ in some]
+        works[name] = lambda threads, sides=sides, profile=profile: corpus(*sides, profile, threads=threads)
+    works["pairwise, 4,000 dialogues × 8, korouge"] = lambda threads: pairwise(
+        groups, "korouge", threads=threads
+    )
+    for name, work in works.items():
+        seconds: dict[int, list[float]] = {1: [], most: []}
+        answers: dict[int, Any] = {}
+        for _ in range(rounds):
+            for threads, times in seconds.items():
+                runs, begin = 0, time.perf_counter()
+                while time.perf_counter() - begin < 0.3:
+                    answers[threads] = work(threads)
+                    runs += 1
+                times.append((time.perf_counter() - begin) / runs)
+        ratios = [one / all_ for one, all_ in zip(seconds[1], seconds[most], strict=True)]
+        same = f_of(answers[1]).tobytes() == f_of(answers[most]).tobytes()
+        faster = statistics.median(ratios)
+        lines.append(
+            f"| {name} | {statistics.median(seconds[1]) * 1e3:.1f} ms | {statistics.median(seconds[most]) * 1e3:.1f} ms "
+            f"| {faster:.2f}× ({min(ratios):.2f}–{max(ratios):.2f}) | {faster / most:.2f} | {'yes' if same else '**no**'} |"
+        )
+    return [*lines, ""]
 
 
 def long_pairs(texts: list[str], rounds: int) -> list[str]:
@@ -198,10 +263,10 @@ def long_pairs(texts: list[str], rounds: int) -> list[str]:
         target = words[begin : begin + 2000]
         shifted = [word if rng.random() < 0.7 else rng.choice(words) for word in target]
         pairs.append((" ".join(target), " ".join(shifted)))
-    contenders = {k: v for k, v in tools().items() if "0.1" not in k}
-    base = next((k for k in contenders if k.startswith("rouge-score-rs")), "common.rouge")
+    contenders = {k: v for k, v in tools(1).items() if "0.1" not in k}
+    base = next((k for k in contenders if k.startswith("rouge-score-rs")), "common.rouge, 1 thread")
     contenders = {base: contenders.pop(base), **contenders}
-    lines = ["## Pairs of 2,000 tokens each", "", *HEAD]
+    lines = ["### Pairs of 2,000 tokens each", "", *HEAD]
     return [*lines, *race(contenders, pairs, rounds, base), ""]
 
 
@@ -298,29 +363,44 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--pairs", type=int, default=12_000)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks-rouge.md")
+    parser.add_argument("--threads", type=int, default=cpu_threads())
     options = parser.parse_args()
     os.environ["RAYON_NUM_THREADS"] = "1"  # the Rust tools read this at first use
-    texts = real_summaries() or daily_talk_summaries()
-    pairs = spliced(texts, options.pairs)
-    first = first_call()  # measure this before anything is loaded
+    load = os.getloadavg()[0]
+    # Measure these before anything is loaded: a process begins with the peak memory of the one that started it.
+    first = [*first_call(), *memory()]
     from common.rouge.compiled import warm_up
 
     warm_up()
-    source = "real dev and train summaries" if real_summaries() else "summaries of competitions/daily_talk"
+    fewer, most = max(3, options.rounds // 2), options.threads
+    measured = []
+    for name, texts in (("daily_talk", daily_talk_summaries()), ("real dev and train", real_summaries())):
+        if not texts:
+            continue
+        pairs = spliced(texts, options.pairs)
+        words = statistics.mean(len(text.split()) for pair in pairs for text in pair)
+        length = statistics.mean(len(text) for pair in pairs for text in pair)
+        measured += [
+            f"## Summaries: {name}",
+            "",
+            f"A text has {words:.1f} words and {length:.0f} characters.",
+            "",
+            *short_pairs(pairs, options.rounds, most),
+            *rouge101_pairs(pairs, fewer, most),
+            *matrices(texts, fewer, most),
+            *scaling(texts, fewer, most),
+            *long_pairs(texts, options.rounds),
+        ]
     lines = [
         "# common.rouge compared with its peers",
         "",
         "Generated by `benchmarks/rouge.py`; do not edit.",
-        f"{platform.machine()}, {os.cpu_count()} cores, one thread used, Python "
-        f"{platform.python_version()}, numpy {np.__version__}. Pairs are made from {source}: the prediction is part of "
-        f"its target with a passage of another text inserted. {options.rounds} rounds.",
+        f"{processor()}, {os.cpu_count()} cores, load {load:.1f} at the start, Python {platform.python_version()}, numpy "
+        f"{np.__version__}. In a pair, the prediction is part of its target with a passage of another text inserted. "
+        f"{options.rounds} rounds, {fewer} for `rouge`, matrices and threads.",
         "",
-        *short_pairs(pairs, options.rounds),
-        *rouge101_pairs(pairs, max(3, options.rounds // 2)),
-        *matrices(texts, max(3, options.rounds // 2)),
-        *long_pairs(texts, options.rounds),
+        *measured,
         *first,
-        *memory(),
     ]
     options.output.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(f"wrote {options.output}")

@@ -44,13 +44,16 @@ def check_texts(texts: Any, where: str, first: int = 0) -> None:
 def blank_texts(texts: Any, where: str, first: int = 0) -> npt.NDArray[np.bool_]:
     """Return which texts are empty or only whitespace; raise UserError as ``check_texts`` does."""
     check_sized(texts, where)
-    try:  # isspace also checks that every item is a string
-        if not any(map(str.isspace, texts)) and all(texts):
-            return np.zeros(len(texts), bool)
-        return np.array([not text or text.isspace() for text in texts], bool)
-    except (TypeError, AttributeError):
+    blank = np.zeros(len(texts), bool)
+    try:
+        if any(map(str.isspace, texts)):
+            blank = np.fromiter(map(str.isspace, texts), bool, len(texts))
+    except TypeError:  # isspace also checks that every item is a string
         check_texts(texts, where, first)
         raise
+    if not all(texts):
+        blank[[place for place, text in enumerate(texts) if not text]] = True
+    return blank
 
 
 def check_same_length(first: Sized, second: Sized, first_name: str, second_name: str) -> None:
