@@ -90,7 +90,7 @@ def use_onednn(model: PreTrainedModel) -> None:
         )
     for layer in model.modules():
         if type(layer) is nn.Linear:
-            layer.forward = partial(_linear, layer)  # type: ignore[method-assign]
+            layer.forward = partial(_linear, layer)
 
 
 def _linear(layer: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
