@@ -34,9 +34,10 @@ class TrainingConfig:
     """Probability mass spread over the whole vocabulary, 0 to 1."""
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     """Mixed precision; auto: bf16 on a GPU that supports it, else fp16; on a CPU bf16 only for bf16 weights."""
-    kernels: Literal["torch", "liger"] = "torch"
-    """What computes norms, feed-forward blocks and the loss of a causal model; liger: Liger's kernels, which need less memory
-    and an NVIDIA GPU (pip extra liger)."""
+    kernels: Literal["torch", "liger", "onednn"] = "torch"
+    """What computes parts of the training step; liger: norms, feed-forward blocks and the loss of a causal model by Liger's
+    kernels, which need less memory and an NVIDIA GPU (pip extra liger); onednn: the float32 matrix products of linear layers by
+    oneDNN, on a CPU with AVX-512, where AMD's get twice as fast; with AMX it multiplies in bf16."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay of an exponential moving average of the weights, which is evaluated and saved in their place; 0: off."""
     sharding: Literal["none", "fsdp"] = "none"

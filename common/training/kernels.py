@@ -1,9 +1,13 @@
-"""Let Liger's GPU kernels compute norms, feed-forward blocks and the loss of a causal model: the same, with less memory."""
+"""Let other kernels than torch's compute parts of the training step: Liger's on a GPU, oneDNN's on a CPU."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from common.core.errors import UserError
@@ -71,3 +75,64 @@ def liger_losses(
         softcap=getattr(settings, "final_logit_softcapping", None),
     )
     return losses
+
+
+def use_onednn(model: PreTrainedModel) -> None:
+    """Make the linear layers of the model multiply float32 matrices by oneDNN's kernels while it trains on a CPU.
+
+    Without a gradient (evaluation, decoding) they compute what they did before. Attention keeps torch's products, because its
+    many small ones take longer in oneDNN.
+    Raises UserError where the model would train on a GPU.
+    """
+    if torch.cuda.is_available():
+        raise UserError(
+            "--kernels onednn is for training on a CPU, and this machine trains on its GPU; leave --kernels at torch."
+        )
+    for layer in model.modules():
+        if type(layer) is nn.Linear:
+            layer.forward = partial(_linear, layer)
+
+
+def _linear(layer: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
+    plain = inputs.dtype != torch.float32 or layer.weight.dtype != torch.float32
+    if plain or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return functional.linear(inputs, layer.weight, layer.bias)
+    found: torch.Tensor = _Linear.apply(inputs, layer.weight, layer.bias)
+    return found
+
+
+class _Linear(torch.autograd.Function):
+    """A linear layer whose three products are oneDNN's, forward and backward."""
+
+    @staticmethod
+    def forward(
+        context: Any, inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        context.save_for_backward(inputs, weight)
+        with _onednn_products():
+            return functional.linear(inputs, weight, bias)
+
+    @staticmethod
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        inputs, weight = context.saved_tensors
+        gradient = gradients[0].flatten(0, -2)
+        wanted = context.needs_input_grad
+        with _onednn_products():
+            of_inputs = (gradient @ weight).view_as(inputs) if wanted[0] else None
+            of_weight = gradient.t() @ inputs.flatten(0, -2) if wanted[1] else None
+        return of_inputs, of_weight, gradient.sum(0) if wanted[2] else None
+
+
+@contextmanager
+def _onednn_products() -> Iterator[None]:
+    """Let float32 matrix products on the CPU be oneDNN's inside this context.
+
+    torch calls oneDNN when products may be computed in bf16. oneDNN does so where the processor has units for it (AMX);
+    elsewhere it computes in float32.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

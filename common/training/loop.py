@@ -23,7 +23,7 @@ from common.core.signals import Interrupted
 from common.models.pretrained import use_tf32
 from common.training import checkpoints, sharding
 from common.training.config import TrainingConfig
-from common.training.kernels import use_liger
+from common.training.kernels import use_liger, use_onednn
 from common.training.losses import Loss, cross_entropy
 from common.training.pace import PaceFile
 from common.training.plan import Plan
@@ -97,7 +97,7 @@ def fit(
     `accumulation` N * A. Every process calls `evaluate`, which must return the same scores in each.
     The first process calls `follow` when training begins and whenever metrics.jsonl has new lines.
     Raises UserError when a checkpoint has another fingerprint, the loss or a gradient is not finite, no gradient
-    reaches the trained weights, memory runs out, or the processes do not form one group, and as `use_liger` does;
+    reaches the trained weights, memory runs out, or the processes do not form one group, and as `use_liger` and `use_onednn` do;
     Interrupted after a signal.
     """
     # For dropout only: initial weights and batches have their own random states.
@@ -113,6 +113,8 @@ def fit(
     state = Progress()
     if config.kernels == "liger":
         use_liger(model)
+    if config.kernels == "onednn":
+        use_onednn(model)
     if config.sharding == "fsdp":
         sharding.shard(model, accelerator.device, precision)
     optimizer = _optimizer(model, config)
