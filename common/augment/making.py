@@ -41,7 +41,7 @@ from common.data.competition_rules import require_allowed
 from common.data.near_copies import copy_index
 from common.data.rows import Row, Split, read_split
 from common.models import model_cards
-from common.runs.requirements import LEAST_BYTES, require_free, require_writable
+from common.runs.disk_room import LEAST_BYTES, require_free, require_writable
 
 log = logging.getLogger(__name__)
 

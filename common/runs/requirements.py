@@ -5,9 +5,7 @@ Everything is judged without torch, in a fraction of a second, before anything i
 """
 
 import dataclasses
-import os
 import shlex
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +13,8 @@ from typing import Any
 
 from common.core import gpus
 from common.core.errors import UserError
-from common.core.files import existing_parent, read_json, shown
-from common.core.messages import brief, size_text
+from common.core.files import read_json, shown
+from common.core.messages import brief
 from common.core.paths import cache_folder
 from common.core.vllm_release import require_vllm
 from common.data.competition import Competition
@@ -27,12 +25,10 @@ from common.models.known import require_findable, require_language, weights_byte
 from common.models.offline_gemma import BYTES
 from common.runs.architecture_settings import parts, require_architecture
 from common.runs.catalogue import disk_use
+from common.runs.disk_room import LEAST_BYTES, LEAST_SMOKE_BYTES, require_free, require_writable
 
 BASE = "base.json"
 """File of a checkpoint that names the pretrained weights it belongs to (`models.storage` writes it)."""
-LEAST_BYTES = 2**23
-"""Room that every run needs: its record, candidates and predictions."""
-LEAST_SMOKE_BYTES = 2**20
 _VALUES = 4
 """Bytes of a weight in a checkpoint; AdamW keeps two more values for each."""
 _INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[{}]'"
@@ -255,30 +251,6 @@ def require_room(start: Start) -> None:
         if base.model in hub.OFFLINE and not (made := cache_folder() / base.model.partition(":")[2]).exists():
             require_writable(made)
             require_free(made, BYTES, ", or set KDS_MODEL_CACHE to a folder on another disk")
-
-
-def require_writable(folder: Path) -> None:
-    """Raise UserError when a folder, which need not exist, certainly cannot be made or written."""
-    try:
-        there = existing_parent(folder)
-    except OSError as error:
-        raise UserError(
-            f"{shown(folder)}: cannot be written ({error.strerror}); make it writable."
-        ) from error
-    if not there.is_dir():
-        raise UserError(f"{shown(there)}: is not a folder; move it away.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{shown(there)}: cannot be written (Permission denied); make it writable.")
-
-
-def require_free(folder: Path, wanted: int, advice: str = "") -> None:
-    """Raise UserError when the disk of a folder, which need not exist, has fewer than `wanted` bytes free."""
-    free = shutil.disk_usage(existing_parent(folder)).free
-    if free < wanted:
-        raise UserError(
-            f"{shown(folder)}: needs about {size_text(wanted)}, but only {size_text(free)} are free on that disk; "
-            f"make room{advice}."
-        )
 
 
 def _trained_weights(settings: Any) -> int:

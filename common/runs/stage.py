@@ -245,16 +245,14 @@ def _begin_training(run: Run[C], restart: bool, renew: bool, work: Callable[[Run
     if before:
         require_same_settings(run.experiment, run.folder, run.competition, run.config, before)
         if before["status"] == "finished":
-            stale = stale_training(run.folder)
-            if not stale:
+            if not (stale := stale_training(run.folder)):
                 log.info("%s is already trained; add restart=1 to train it again.", shown(run.folder))
                 distributed.gather([False])
                 return
             raise UserError(
                 f"{shown(run.folder)} is trained, but {'; '.join(stale)}. Train it again with restart=1."
             )
-        changed = changed_code(before["code"])
-        if changed:
+        if changed := changed_code(before["code"]):
             run.notes["mixed"] = [*before["notes"].get("mixed", []), *changed]
             log.warning("resuming although %s; the result will count as stale.", "; ".join(changed))
         threads = before.get("hardware", {}).get("threads")

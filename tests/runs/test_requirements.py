@@ -19,7 +19,7 @@ from common.core.config import override
 from common.core.errors import UserError
 from common.data.competition_file import load_competition
 from common.models.config import PretrainedConfig
-from common.runs import requirements
+from common.runs import disk_room, requirements
 from common.runs.requirements import Start, require_room, require_start
 from experiments.exp002.config import Config as Small
 from experiments.exp003.config import Config as Full
@@ -254,7 +254,7 @@ def start(repository: Path) -> Start:
 
 
 def free(patch: pytest.MonkeyPatch, megabytes: float) -> None:
-    patch.setattr(requirements.shutil, "disk_usage", lambda _: Usage(int(megabytes * 2**20)))
+    patch.setattr(disk_room.shutil, "disk_usage", lambda _: Usage(int(megabytes * 2**20)))
 
 
 @dataclass(frozen=True)

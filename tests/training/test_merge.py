@@ -115,7 +115,7 @@ def test_a_full_disk_is_named_before_anything_is_written(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The weights of a tiny model are made first, so their size is only known once they are there."""
-    monkeypatch.setattr("common.runs.requirements.shutil.disk_usage", lambda _: SimpleNamespace(free=100_000))
+    monkeypatch.setattr("common.runs.disk_room.shutil.disk_usage", lambda _: SimpleNamespace(free=100_000))
     before = sorted(repository.rglob("*"))
     with pytest.raises(
         UserError, match=r"merged/exp010: needs about \d+ kB, but only 100 kB are free .* make room\.$"
