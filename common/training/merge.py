@@ -24,8 +24,8 @@ from common.core.paths import merged_folder, run_folder
 from common.core.progress import brief_progress, waiting
 from common.data.competition_file import active_competition, load_competition
 from common.models.known import require_findable, weights_bytes
-from common.runs.record import require_trained, stale_training
 from common.runs.disk_room import require_free, require_writable
+from common.runs.record import require_trained, stale_training
 from common.runs.requirements import recorded_weights
 
 log = logging.getLogger(__name__)
