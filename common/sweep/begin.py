@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import suppress
+import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,12 @@ class Asked:
         named = f" name={self.name}" if self.name != "sweep" else ""
         return f"exp={self.experiment}{named}{comp_setting(self.competition.name)}"
 
+    @property
+    def again(self) -> str:
+        """The make command that begins this sweep, or goes on with it."""
+        source = f" from={shlex.quote(shown(self.source))}" if self.source else ""
+        return f"make {self.make_settings} sweep{source}"
+
 
 def _file(asked: Asked) -> tuple[SweepFile, Any]:
     """Return the sweep file and the recipe's settings. Raises UserError for any wrong word of the command line, too."""
@@ -109,10 +116,9 @@ def _open(asked: Asked, sweep: SweepFile, *, create: bool) -> Study:
         )
     marker = asked.folder / MARKER
     before = read_json(marker)["storage"] if marker.exists() else None
-    again = f"make {asked.make_settings} sweep"
     if not create and before is None and not url:
         raise UserError(
-            f"{shown(asked.folder)}: there is no sweep with this name here; begin it with: {again}"
+            f"{shown(asked.folder)}: there is no sweep with this name here; begin it with: {asked.again}"
         )
     if before is not None and (before == FILE) == bool(url):
         wanted = "storage=postgresql://…, as before" if before != FILE else f"storage={FILE}"
@@ -124,7 +130,7 @@ def _open(asked: Asked, sweep: SweepFile, *, create: bool) -> Study:
         )
     study = Study(storage, sweep, asked.competition.name, asked.name, Worker(asked.beat))
     if not study.open(create=create):
-        raise UserError(f"{storage.name}: there is no study {study.full_name}; begin it with: {again}")
+        raise UserError(f"{storage.name}: there is no study {study.full_name}; begin it with: {asked.again}")
     if before is None:
         _mark(marker, storage)
     return study
@@ -196,14 +202,14 @@ def _in_wandb(asked: Asked, sweep: SweepFile, fixed: dict[str, int], count: int,
             f"{asked.title} was begun without W&B; go on without track=online, or begin another one with name=."
         )
     config = wandb_sweep.for_wandb(sweep, asked.competition.name, fixed, gpus)
-    again = f"make {asked.make_settings} sweep name=NAME track=online"
+    again = f"{asked.again} name=NAME track=online"
     registered = wandb_sweep.register(sweep, config, asked.folder, again)
     terminal.say(f"{asked.title} in W&B: {registered.url or registered.path}")
     found = wandb_sweep.run_agents(sweep, registered, asked.folder, jobs=asked.jobs, each=gpus, count=count)
     terminal.say(f"{len(wandb_sweep.scored(found))} trials are scored, the best first:")
     click.echo(wandb_sweep.trial_table(sweep, found))
     terminal.say(
-        f"Next: look at {registered.url or registered.path}, or run more trials: make {asked.make_settings} sweep count={count + 10} "
+        f"Next: look at {registered.url or registered.path}, or run more trials: {asked.again} count={count + 10} "
         f"track=online. On another machine, for each GPU: WANDB_DIR=outputs .venv/bin/wandb agent {registered.path}"
     )
 
@@ -223,7 +229,7 @@ def _count(asked: Asked, sweep: SweepFile) -> int:
     count = asked.count or sweep.run_cap or most
     if count is None:
         raise UserError(
-            f"count= is missing, and {shown(sweep.path)} has no run_cap; for example: make {asked.make_settings} sweep count=20"
+            f"count= is missing, and {shown(sweep.path)} has no run_cap; for example: {asked.again} count=20"
         )
     if sweep.run_cap and count > sweep.run_cap:
         raise UserError(

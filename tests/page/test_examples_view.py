@@ -296,6 +296,16 @@ def test_on_a_phone_there_is_a_list_and_then_one_example(browser: Browser, talk:
     browser.resize(DESKTOP)
 
 
+def test_a_phone_lists_a_few_dialogues_and_the_others_when_asked(browser: Browser, whole: Path) -> None:
+    browser.resize(PHONE)
+    browser.open(whole, "#/examples")
+    browser.wait("document.querySelector('.example')")
+    assert "200 of 200" in browser.one(".count").text
+    assert len(browser.all(".example")) == 20
+    browser.click(".more button")
+    browser.wait("document.querySelectorAll('.example').length === 40")
+
+
 def test_an_address_that_names_what_is_not_there(browser: Browser, talk: Path) -> None:
     _open(
         browser,

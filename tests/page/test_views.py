@@ -83,13 +83,14 @@ def test_two_selected_runs_are_compared(
     table = cells(browser, "main .scroll:first-of-type")
     row = next(row for row in table if row[0] == "leaderboard")
     results = {result.run: result.dev["leaderboard"].score for result in read_results(page_world.COMPETITION)}
-    assert numbers(row[3]) == [round(results["exp002"], 2)]
-    assert numbers(row[1]) == [pytest.approx(results["exp003"] - results["exp002"], abs=0.006)]
+    assert numbers(row[2]) == [round(results["exp002"], 2)]
+    difference, low, high = numbers(row[1])
+    assert difference == pytest.approx(results["exp003"] - results["exp002"], abs=0.006)
     a, b = (dev_scores(root, run) for run in ("exp002", "exp003"))
     interval, _ = paired_bootstrap(a, b, resamples=10_000)
-    assert numbers(row[2]) == [pytest.approx(interval.low, abs=0.15), pytest.approx(interval.high, abs=0.15)]
+    assert (low, high) == (pytest.approx(interval.low, abs=0.15), pytest.approx(interval.high, abs=0.15))
     assert ("may be chance" in row[1]) == (interval.low <= 0 <= interval.high)
-    assert numbers(row[5]) == [(b > a).sum(), (b < a).sum(), (b == a).sum()]
+    assert numbers(row[4]) == [(b > a).sum(), (b < a).sum(), (b == a).sum()]
     assert "#/compare?a=exp002&b=exp003" in browser.driver.current_url
     browser.click("#swap")
     browser.wait("location.hash === '#/compare?a=exp003&b=exp002'")
@@ -150,6 +151,27 @@ def test_curves_of_chosen_runs(browser: Browser, whole: Path) -> None:
     browser.wait(
         "document.querySelector('#measure').value === 'loss' && document.querySelector('#axis').value === 'part'"
     )
+
+
+def test_the_first_curves_are_those_of_the_best_runs(browser: Browser, whole: Path) -> None:
+    browser.open(whole, "#/curves")
+    ranked = browser.run(
+        "return page.ranked(page.rows().filter(row => row.run), page.data.dev_profile).map(row => row.id);"
+    )
+    assert [one.text for one in browser.all(".legend li")] == ranked[:3]
+    assert ranked[:3] != browser.run("return page.data.curves.map(curve => curve.run).slice(0, 3);")
+
+
+def test_a_setting_of_many_digits_is_short_in_the_table(
+    browser: Browser, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_world.write(workspace, 1)
+    path = workspace / "results" / page_world.COMPETITION / "exp002.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    settings = {"training.learning_rate": 0.0010315662123, "seed": 123456, "b": True}
+    path.write_text(json.dumps({**result, "settings": settings}), encoding="utf-8")
+    browser.open(made(workspace, monkeypatch), "#/runs")
+    assert "learning_rate=0.001032, seed=123456, b=true" in browser.one("#runs-table").text
 
 
 def test_a_price_turns_minutes_into_money(browser: Browser, whole: Path) -> None:
@@ -304,6 +326,7 @@ def test_a_phone_shows_the_answer_without_scrolling_sideways(browser: Browser, w
     browser.open(whole, "#/compare?a=exp002&b=exp003")
     browser.wait("document.querySelector('main td .tag')")
     assert whole_in_window(browser, "main td .tag")
+    assert whole_in_window(browser, "main td .under")  # the interval
     browser.go("#/curves")
     browser.wait("document.querySelector('main tbody td')")
     assert re.search("longer training|no gain", browser.one("main tbody td").text)

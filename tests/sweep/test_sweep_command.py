@@ -52,6 +52,9 @@ def test_mistakes_in_the_sweep_file_are_found_before_a_trial_begins(root: Path) 
 
 def test_what_cannot_work_is_refused_before_anything_is_written(root: Path) -> None:
     refused(root, "count= is missing", "run_cap", arguments=())
+    other = root / "wide.yaml"
+    other.write_text(sweeping.SWEEP, encoding="utf-8")
+    refused(root, "make exp=exp001 sweep from=wide.yaml count=20", arguments=("--from", str(other)))
     refused(root, "name=", "lower-case", arguments=("--count", "2", "--name", "a-b"))
     refused(
         root,

@@ -59,6 +59,9 @@
 
   page.sum = (values) => values.reduce((total, value) => total + value, 0);
 
+  // A setting's value where there is little room: at most four digits that count; the comparison of two runs has them all.
+  page.rounded = (value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+
   // A setting's value as the command line takes it.
   page.value = (value) => {
     if (value === undefined) return page.none;

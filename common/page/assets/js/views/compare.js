@@ -33,8 +33,8 @@
       caption: found ? page.text("B − A on dev, with a 95 % interval by a paired bootstrap over the dialogues") : page.text("B − A on dev; an interval needs the predictions of both runs on this page"),
       columns: [
         {key: "profile", title: page.text("metric"), first: true, cell: (one) => one.short},
-        {key: "difference", title: page.text("difference"), number: true, cell: (one) => [difference(a, b, one), found && found[one.name] && [" ", verdict(found[one.name])]]},
-        found && {key: "interval", title: page.text("95 % interval"), number: true, cell: (one) => found[one.name] ? `${page.signed(found[one.name].low, one.digits)} … ${page.signed(found[one.name].high, one.digits)}` : page.none},
+        {key: "difference", title: [page.text("difference"), found && page.element("span", {class: "under"}, page.text("95 % interval"))], number: true,
+          cell: (one) => [difference(a, b, one), found && found[one.name] && [" ", verdict(found[one.name]), page.element("span", {class: "under"}, interval(found[one.name], one))]]},
         {key: "a", title: `A: ${a.name}`, number: true, cell: (one) => page.score(a.dev[one.name].score, one.name)},
         {key: "b", title: `B: ${b.name}`, number: true, cell: (one) => page.score(b.dev[one.name].score, one.name)},
         found && {key: "dialogues", title: page.text("dialogues won, lost, equal"), number: true, cell: (one) => found[one.name] ? [found[one.name].won, found[one.name].lost, found[one.name].same].map((n) => page.number(n)).join(" · ") : page.none},
@@ -49,6 +49,8 @@
     const value = b.dev[name].score - a.dev[name].score;
     return page.element("strong", {class: value > 0 ? "good" : value < 0 ? "bad" : null}, page.signed(value, digits));
   };
+
+  const interval = ({low, high}, {digits}) => `${page.signed(low, digits)} … ${page.signed(high, digits)}`;
 
   const verdict = ({low, high}) => page.element("span", {class: `tag ${low > 0 ? "good" : high < 0 ? "bad" : "warn"}`}, page.verdict(low, high));
 

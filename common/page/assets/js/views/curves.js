@@ -7,6 +7,12 @@
 
   const curveOf = new Map(page.data.curves.map((curve) => [curve.run, curve]));
 
+  // The runs to begin with: the best on dev, since the newest may be trials of a sweep that failed.
+  const first = (all) => {
+    const ranked = page.ranked(page.rows().filter((row) => row.run && curveOf.has(row.id)), page.data.dev_profile).map((row) => row.id);
+    return [...new Set([...ranked, ...all])].slice(0, FIRST);
+  };
+
   const measureText = (name) => ({
     score: page.text("score on dev rows during training"), loss: page.text("training loss"), train_loss: page.text("training loss, mean of an epoch"),
     gradient_norm: page.text("norm of the gradient"), learning_rate: page.text("learning rate"), distinct: page.text("share of different summaries"),
@@ -80,7 +86,7 @@
         root.append(page.empty(page.text("No run here has recorded a training: metrics.jsonl is missing in every run folder.")));
         return;
       }
-      const chosen = (params.get("runs") ? named.filter((run) => curveOf.has(run)) : all.slice(0, FIRST)).slice(0, MOST);
+      const chosen = (params.get("runs") ? named.filter((run) => curveOf.has(run)) : first(all)).slice(0, MOST);
       const names = measures(all), measure = names.includes(params.get("measure")) ? params.get("measure") : names[0];
       const relative = params.get("x") === "part";
       page.append(root, [

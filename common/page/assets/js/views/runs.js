@@ -54,7 +54,7 @@
 
   const name = (row, chosen) => {
     const id = `choose-${row.kind}-${row.id}`;
-    const changed = row.run ? Object.entries(row.run.changed).map(([key, value]) => page.isolated(`${key.split(".").pop()}=${page.value(value)}`)).join(", ") : "";
+    const changed = row.run ? Object.entries(row.run.changed).map(([key, value]) => page.isolated(`${key.split(".").pop()}=${page.value(page.rounded(value))}`)).join(", ") : "";
     return page.element("div", {class: "pick"},
       page.element("input", {type: "checkbox", id, checked: chosen.includes(row.id), "aria-label": page.text("select {name}", {name: page.short(row.name)}),
         onchange: (event) => choose(row, event.target.checked)}),
