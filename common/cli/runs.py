@@ -4,7 +4,6 @@ import json
 import shutil
 import time
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import click
 from common.cli.options import AS_JSON, COMPETITION
 from common.core import terminal
 from common.core.files import existing_parent, shown
-from common.core.messages import cut, duration, size_text
+from common.core.messages import cut, duration, local_time, size_text
 from common.core.paths import outputs
 from common.core.text_table import text_table
 from common.data.competition_file import active_competition, comp_setting, load_competition
@@ -85,7 +84,7 @@ def _row(entry: RunEntry, profile: str) -> list[str]:
     return [
         entry.run,
         f"{entry.status} ({entry.stage})" if halfway else f"{entry.status}{elsewhere}",
-        _local(entry.started),
+        local_time(entry.started) if entry.started else "–",
         score_text.number(entry.score, profile),
         "–" if entry.score is None else score_text.over(entry.score, entry.floor, profile),
         f"{entry.minutes:.1f}" if entry.minutes else "–",
@@ -93,10 +92,6 @@ def _row(entry: RunEntry, profile: str) -> list[str]:
         " ".join(to_arguments(changed)),
         entry.note,
     ]
-
-
-def _local(started: str | None) -> str:
-    return datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M") if started else "–"
 
 
 def _reasons(found: list[RunEntry]) -> list[str]:

@@ -14,7 +14,7 @@ from common.cli.options import ALL, AS_JSON, BLEND, COMPETITION
 from common.core import terminal
 from common.core.errors import UserError
 from common.core.files import root, shown
-from common.core.messages import brief, duration
+from common.core.messages import brief, duration, local_time
 from common.core.text_table import VERDICTS, text_table
 from common.data.competition import Competition
 from common.data.competition_file import (
@@ -79,7 +79,7 @@ def submit(
         added = "only its note was replaced" if made.noted else "nothing was added"
         terminal.say(
             f"{shown(made.path)}: valid; identical to {made.entry['id']} ({made.entry['recipe']}, "
-            f"{made.entry['time'][:16].replace('T', ' ')}); {added}."
+            f"{local_time(made.entry['time'])}); {added}."
         )
         return
     if line := _test_only(recipe):

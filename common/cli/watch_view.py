@@ -49,15 +49,16 @@ def best(points: Points) -> tuple[int, float]:
 
 def head(seen: Seen) -> str:
     """Return where the training is, as one line."""
-    where = f"step {seen.step}"
-    if seen.pace:
-        where = f"step {seen.step} of {seen.pace.total} ({seen.step / max(1, seen.pace.total):.0%})"
-    text = f"{seen.run} on {seen.competition}: {seen.state}, {where}"
-    if seen.pace:
-        text += (
-            f", about {duration(seen.pace.seconds_left)} left, {seen.pace.tokens_per_second:,.0f} tokens/s"
-        )
-    return text
+    run, step = f"{seen.run} on {seen.competition}", seen.step
+    if seen.state == "finished":
+        return f"{run}: training finished, step {step}"
+    if seen.state == "stopped":
+        return f"{run}: training stopped at step {step}"
+    if seen.pace is None:
+        return f"{run}: is training, step {step}"
+    total, left = seen.pace.total, duration(seen.pace.seconds_left)
+    share, speed = f"{step / max(1, total):.0%}", f"{seen.pace.tokens_per_second:,.0f}"
+    return f"{run}: is training, step {step} of {total} ({share}), about {left} left, {speed} tokens/s"
 
 
 def score_line(seen: Seen) -> str:
@@ -80,7 +81,7 @@ def screen(seen: Seen, columns: int, lines: int) -> str:
     """Return the whole picture; no line is wider than the terminal, and no more lines than it has."""
     measures = [
         ("dev score", seen.metrics.points("score")),
-        ("loss", seen.loss),
+        ("training loss", seen.loss),
         ("learning rate", seen.metrics.points("learning_rate")),
     ]
     drawn = [(name, points) for name, points in measures if points]
@@ -116,17 +117,20 @@ def padded(text: str, columns: int) -> str:
 def evaluation_line(seen: Seen, step: int) -> str:
     """Return one evaluation as a line: score, best so far, loss, learning rate, and how the training goes on."""
     scores = [point for point in seen.metrics.points("score") if point[0] <= step]
-    top = best(scores)
-    parts = [f"step {step}: dev score {number(scores[-1][1])}", f"best {number(top[1])} at step {top[0]}"]
-    for name, points in (("loss", seen.loss), ("learning rate", seen.metrics.points("learning_rate"))):
-        if value := _last(points, step):
-            parts.append(f"{name} {number(value)}")
-    if seen.pace and step == seen.metrics.points("score")[-1][0]:
-        parts.append(f"{seen.pace.tokens_per_second:,.0f} tokens/s")
-        parts.append(f"about {duration(seen.pace.seconds_left)} left")
-    return ", ".join(parts)
+    at, top = best(scores)
+    score, highest = number(scores[-1][1]), number(top)
+    loss, rate = _last(seen.loss, step), _last(seen.metrics.points("learning_rate"), step)
+    if seen.pace is None or step != seen.metrics.points("score")[-1][0]:
+        return (
+            f"step {step}: dev score {score}, best {highest} at step {at}, loss {loss}, learning rate {rate}"
+        )
+    speed, left = f"{seen.pace.tokens_per_second:,.0f}", duration(seen.pace.seconds_left)
+    return (
+        f"step {step}: dev score {score}, best {highest} at step {at}, loss {loss}, learning rate {rate}, "
+        f"{speed} tokens/s, about {left} left"
+    )
 
 
-def _last(points: Sequence[tuple[int, float]], step: int) -> float | None:
+def _last(points: Sequence[tuple[int, float]], step: int) -> str:
     before = [value for at, value in points if at <= step]
-    return before[-1] if before else None
+    return number(before[-1]) if before else "–"

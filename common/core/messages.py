@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from common.core import terminal
@@ -65,6 +66,17 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def local_time(text: str) -> str:
+    """Return a recorded time (ISO 8601) in this machine's time zone, as in 2026-11-29 16:20.
+
+    A time without an offset counts as local. A text that is no time is returned as it is, at most 16 characters.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return cut(text, 16)
 
 
 def close_bars() -> None:

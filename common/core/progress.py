@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from common.core.language import translated
@@ -70,6 +71,8 @@ def progress(
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(),
     )
+    if not terminal:  # a text beside the bar is no reason to write a line: tqdm would, whatever the interval
+        bar.set_postfix_str = partial(bar.set_postfix_str, refresh=False)
     if terminal and not bar.disable:
         threading.Thread(target=_tick, args=(weakref.ref(bar),), daemon=True).start()
     return bar

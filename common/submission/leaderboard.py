@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from common.core.messages import local_time
 from common.data.competition import Competition
 from common.data.rows import SplitName
 from common.runs.results import Result, Stage
@@ -51,7 +52,7 @@ def history(
         table.append(
             [
                 entry["id"],
-                entry["time"][:16].replace("T", " "),
+                local_time(entry["time"]),
                 entry["recipe"] + _marks(entry),
                 number(score, dev) + (STATED if ledger.is_stated(entry) and score is not None else ""),
                 number(floor, dev),

@@ -10,6 +10,7 @@ from typing import Any
 
 from common.core.errors import UserError
 from common.core.files import atomic_path, root, sha256_file, shown
+from common.core.messages import local_time
 from common.data.competition import Competition
 from common.data.text_files import FileOrigin, read_bytes
 from common.ensemble.recipe_members import require_name
@@ -177,7 +178,7 @@ def repeated_line(found: Registered, path: Path) -> str:
     entry = found.entry
     return (
         f"{shown(path)}: the ledger already has this CSV, or its texts, as {entry['id']} ({entry['recipe']}, "
-        f"{entry['time'][:16].replace('T', ' ')}); nothing was added."
+        f"{local_time(entry['time'])}); nothing was added."
     )
 
 

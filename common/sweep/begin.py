@@ -2,8 +2,8 @@
 
 import json
 import re
-from contextlib import suppress
 import shlex
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any

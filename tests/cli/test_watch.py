@@ -76,7 +76,7 @@ def test_a_finished_training_is_shown_once(repository: Path) -> None:
         assert len(begins) == 1
         assert "\x1b[" not in text
     english = plain(in_terminal(repository, 80, WATCH))
-    assert "exp001-live on talk: finished, step 500" in english
+    assert "exp001-live on talk: training finished, step 500" in english
     assert "best dev score 50.00 at step 500" in english
     assert "make exp=exp001 infer run=exp001-live" in english
 
@@ -106,7 +106,7 @@ def test_a_pipe_gets_one_line_for_each_new_evaluation(repository: Path) -> None:
     rest, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert seen[0].startswith(
-        "exp001-live on talk: training, step 210 of 400 (52%), about 1 min 1 s left, 5,120 tokens/s"
+        "exp001-live on talk: is training, step 210 of 400 (52%), about 1 min 1 s left, 5,120 tokens/s"
     )
     heads = [line.split(",")[0] for line in seen[1:]]
     assert heads == [f"step {step}: dev score {step / 10:.2f}" for step in (100, 200, 300, 400)]

@@ -3,13 +3,14 @@
 import io
 import logging
 import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.core.errors import UserError, first_line
-from common.core.messages import brief, cut, listed, log_to_terminal, printable, quoted
+from common.core.messages import brief, cut, listed, local_time, log_to_terminal, printable, quoted
 from common.core.text_table import text_table
 
 ESCAPE, TURN, FILLER = "\x1b[31m", "\u202e", "\u3164"
@@ -73,3 +74,14 @@ def test_tables_and_the_log_are_printable(monkeypatch: pytest.MonkeyPatch) -> No
     log_to_terminal()
     logging.getLogger("a").info("id %s", ESCAPE)
     assert stream.getvalue() == "id \\x1b[31m\n"
+
+
+def test_a_time_is_shown_as_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Seoul")
+        time.tzset()
+        assert local_time("2026-11-29T16:20:31+00:00") == "2026-11-30 01:20"
+        assert local_time("2026-11-29T16:20:31-05:00") == "2026-11-30 06:20"
+        assert local_time("2026-11-29T16:20:31") == "2026-11-29 16:20"
+        assert local_time("\x1bsometime") == "\\x1bsometime"
+    time.tzset()

@@ -68,6 +68,16 @@ def test_a_log_file_shows_nothing_of_short_work(code: str) -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
+def test_a_text_beside_a_bar_is_no_reason_to_write_a_line() -> None:
+    code = (
+        "from common.core.progress import brief_progress\n"
+        "bar = brief_progress(3, 'cross-validate', 'fold', even=False)\n"
+        "for name in ('vote', 'mbr', 'stack'):\n    bar.set_postfix_str(name)\n    bar.update()\nbar.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_a_log_file_gets_whole_lines_of_long_work() -> None:
     code = WAITING.replace("SECONDS", "0.5")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

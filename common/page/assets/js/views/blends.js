@@ -53,7 +53,7 @@
 
   page.addView("blends", {
     title: () => page.text("Blends"),
-    shown: () => page.data.blends.length > 0,
+    shown: () => page.data.blends.some((one) => !one.problem || one.report),
     show: (root, params) => {
       const all = page.data.blends, usable = all.find((one) => !one.problem) || all[0];
       const blend = all.find((one) => one.recipe === params.get("blend")) || usable;
