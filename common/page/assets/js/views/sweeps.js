@@ -82,7 +82,7 @@
       page.append(root, [
         all.length > 1 && page.element("div", {class: "tools"}, page.select("sweep", page.text("Sweep"), all.map((one) => [one.folder, page.short(one.folder)]), sweep.folder, (folder) => page.change({sweep: folder, sort: ""}))),
         sweep.mixed && page.element("p", {class: "notice"}, page.both(sweep.mixed)),
-        page.element("h3", {}, page.foreign(sweep.folder, 60), page.element("span", {class: "soft small"}, ` ${sweep.method}, `, sweep.goal === "maximize" ? page.text("highest {metric}", {metric: sweep.metric}) : page.text("lowest {metric}", {metric: sweep.metric}))),
+        page.element("h3", {}, page.foreign(sweep.folder, 60), page.element("span", {class: "soft small"}, " ", sweep.method, ", ", sweep.goal === "maximize" ? page.text("highest {metric}", {metric: sweep.metric}) : page.text("lowest {metric}", {metric: sweep.metric}))),
         facts(sweep), winner(sweep),
       ]);
       if (page.sweeps.valued(sweep).length) page.append(root, [
