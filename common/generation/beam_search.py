@@ -127,8 +127,8 @@ def _top(values: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the highest `count` values of each row in descending order, and their indices."""
     size = values.shape[-1]
     if size <= _BLOCK * count:
-        top, index = values.topk(count)
-        return top, index
+        found = values.topk(count)
+        return found.values, found.indices
     blocks = torch.nn.functional.pad(values, (0, -size % _BLOCK), value=-torch.inf).unflatten(
         -1, (-1, _BLOCK)
     )

@@ -1,4 +1,4 @@
-"""Decode with transformers' `generate`: beam search, encoder-decoders, and models that cannot be decoded step by step."""
+"""Decode with transformers' `generate`: sharded models, and models or checkpoints that our own loops cannot decode."""
 
 from collections.abc import Sequence
 from typing import Any
