@@ -35,6 +35,23 @@ def leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     return found
 
 
+def declared_defaults(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Return dotted name → default in the class that declares the setting, for the settings that have one.
+
+    A config that contains another one may set other values; these are no declared defaults.
+    """
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= declared_defaults(value, f"{prefix}{field.name}.")
+        elif field.default is not dataclasses.MISSING:
+            found[f"{prefix}{field.name}"] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            found[f"{prefix}{field.name}"] = field.default_factory()
+    return found
+
+
 def converted(text: str, hint: Any) -> Any:
     """Return the text converted to the declared type, whatever its range. Raises ValueError when that is impossible."""
     kind, _ = parts(hint)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from common.core.config import plain
+from common.core.config import declared_defaults, plain
 from common.core.errors import UserError
 from common.core.files import read_json, root, sha256_file, shown
 from common.core.messages import brief
@@ -285,9 +285,12 @@ def training_part(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def changed_settings(config: Any, before: dict[str, Any]) -> list[str]:
-    """Return one printable reason for each training setting of a config that differs from the recorded one."""
-    then, now = training_part(before["config"]), training_part(plain(config))
-    then, now = json.loads(json.dumps(then)), json.loads(json.dumps(now))
+    """Return one printable reason for each training setting of a config that differs from the recorded one.
+
+    A setting that did not exist yet counts with its declared default; whether the code has changed is another question.
+    """
+    then, now = declared_defaults(config) | before["config"], plain(config)
+    then, now = (json.loads(json.dumps(training_part(settings))) for settings in (then, now))
     return [
         f"{name} was {brief(then.get(name))}, is {brief(now.get(name))}"
         for name in sorted({*then, *now})

@@ -1,16 +1,21 @@
 """A start is judged before torch is imported and before anything is written."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from common.core.config import plain
 from common.core.files import root
+from common.postprocess.rules import PostprocessConfig
 from common.runs import experiments
+from common.runs.record import changed_settings
 from tests.support import repository as repositories
 
 LOADED = "import sys; import experiments.{name}.config; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
@@ -85,3 +90,33 @@ def test_other_settings_than_those_of_the_training_are_refused_before_libraries_
         "error: outputs/talk/exp001 was trained with other settings: turn was 0, is 1. Use the same settings, train again "
         "(make exp=exp001 train restart=1), or keep both with another run=exp001-NAME.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("inner", "wanted"),
+    [
+        (PostprocessConfig(), []),
+        (PostprocessConfig(repetition_words=9), ["rules.repetition_words was 3, is 9"]),
+    ],
+)
+def test_a_run_from_before_a_setting_existed_had_its_declared_default(
+    inner: PostprocessConfig, wanted: list[str]
+) -> None:
+    """Otherwise nobody could decode with an older model after an update. A config that sets another value is a change."""
+
+    @dataclass(frozen=True)
+    class Before:
+        turn: int = 0
+
+    @dataclass(frozen=True)
+    class After:
+        turn: int = 0
+        topic: bool = False
+        sizes: tuple[int, ...] = (1, 2)
+        rate: float = 1
+        rules: PostprocessConfig = inner
+
+    record = json.loads(json.dumps({"config": plain(Before())}))
+    assert changed_settings(After(), record) == wanted
+    assert changed_settings(After(topic=True), record)[-1] == "topic was False, is True"
+    assert changed_settings(Before(), {"config": plain(After())})  # a setting that is gone is a change
