@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.core.errors import UserError
-from common.core.threads import cpu_threads, side_by_side
+from common.core.threads import cores, cpu_threads, side_by_side
 from common.rouge import METRICS, corpus, pairwise
 from tests.support.rouge_texts import daily_talk_summaries, made_up, spliced
 
@@ -128,7 +128,7 @@ def test_a_value_that_is_no_text_is_named_by_its_place_in_the_whole_list(monkeyp
 @pytest.mark.parametrize(("value", "wanted"), [("3", 3), ("2,4", 2), ("0", None), ("many", None), ("", None)])
 def test_omp_num_threads_limits(value, wanted, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert cpu_threads() == (wanted or len(os.sched_getaffinity(0)))
+    assert cpu_threads() == (wanted or cores())
 
 
 def test_side_by_side_stops_at_the_first_failure():
