@@ -41,6 +41,7 @@ GROUPS = {
         "test",
         "faults",
         "gpu-check",
+        "bench",
         "audit",
         "check",
         "messages",
@@ -197,6 +198,9 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
         "words of tests.faults: short, again, jobs=N, seed=N, names of families", "args=short"
     ),
     ("gpu-check", "args"): Setting("options of benchmarks/gpu.py, such as --minutes 4", "args=--tiny"),
+    ("bench", "args"): Setting(
+        "options of benchmarks/bench.py, such as --only rouge --rounds 3", 'args="--only rouge"'
+    ),
     ("results", "all"): Setting("show every metric and column", "all=1", _ON),
     ("upload", "id"): Setting(
         "ledger id of the submission, or the start of it; default: the newest one", "id=02f002664f"
