@@ -110,6 +110,9 @@ faults: setup ## [args="short jobs=2 FAMILY"]: kill, damage and misuse every com
 gpu-check: setup ## [args="--minutes 4 --only decoding"]: measure speed, memory and sameness on one GPU in at most 8 minutes (args=--tiny tries it on a CPU)
 	@exec $(VENV)/bin/python $(SCRIPT) $@
 
+bench: setup ## [args="--only rouge --rounds 3"]: measure speed against peers, resumable, and write docs/performance.md (half an hour, idle machine)
+	@exec $(VENV)/bin/python $(SCRIPT) $@
+
 audit: setup ## look for weaknesses: bandit, zizmor, pip-audit, and secrets in all of git (needs network)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]' && bash .ci/audit
 
@@ -131,5 +134,5 @@ format: setup ## fix format and lint errors automatically where possible
 .DEFAULT:
 	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) '$(subst ','\'',$@)'
 
-.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer watch predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce test faults gpu-check audit check messages format completion
+.PHONY: help setup doctor demo data leaks stats use list settings results runs note archive restore export import train infer watch predict merge import-adapter augment sweep sweep-report smoke new track docs score compare submit blend-report postprocess leaderboard report upload lb pick validate register reproduce test faults gpu-check bench audit check messages format completion
 endif

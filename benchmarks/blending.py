@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 import numpy as np
-from shared import ROOT, child, rows, table
+from shared import ROOT, child, processor, record, rows, table
 
 from common.ensemble.consensus import Agreement, Consensus, agreement, scores, search
 from common.ensemble.pool import Floats, choose, pool
@@ -116,9 +116,13 @@ def main() -> None:
             rate = statistics.median(one["trials"] / one["seconds"] for one in results)
             body.append([side, f"{middle['preparing']:.1f} s", f"{middle['seconds']:.1f} s", str(middle["trials"]),
                          f"{rate:.0f}", f"{middle['score']:.3f}", f"{middle.get('at_500', middle['score']):.3f}"])  # fmt: skip
+    if options.peer:
+        rates = {side: [one["trials"] / one["seconds"] for one in results] for side, results in found.items()}
+        ratios = [own / other for own, other in zip(rates["ours"], rates["optuna"], strict=True)]
+        record("blending", "trials of a search", "Optuna's TPE", ratios, rows(1, "dev")[1])
     head = ["", "measuring (once)", "search", "trials", "trials/s", "best score", "best score after 500"]
     text = (
-        f"# Searching a consensus\n\n`python benchmarks/blending.py --peer FOLDER --rounds {options.rounds}`: {MEMBERS} members × "
+        f"# Searching a consensus\n\n`python benchmarks/blending.py --peer FOLDER --rounds {options.rounds}`; {processor()}: {MEMBERS} members × "
         f"{CANDIDATES} candidates × {DIALOGUES} dialogues, one thread each, median of the rounds; scores on the dialogues "
         f"used by the search.\n\n{table(head, body)}\n"
     )

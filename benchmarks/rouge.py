@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.shared import record  # noqa: E402
+
 TYPES = list(METRICS)
 Pairs = list[tuple[str, str]]
 
@@ -47,6 +49,13 @@ class Sides(NamedTuple):
 
 
 Tool = Callable[[Sides], Any]
+
+
+def sets() -> dict[str, list[str]]:
+    """Return the summaries of each competition that is measured: of BENCH_DATA, else of all whose files are here."""
+    found = {"daily_talk": daily_talk_summaries(), "dialogue_summarization": real_summaries()}
+    wanted = os.environ.get("BENCH_DATA")
+    return {name: texts for name, texts in found.items() if texts and wanted in (None, name)}
 
 
 def loaded(name: str) -> object | None:
@@ -138,8 +147,11 @@ def tools(most: int) -> dict[str, Tool]:
     return found
 
 
-def race(contenders: dict[str, Tool], pairs: Pairs, rounds: int, base: str) -> list[str]:
-    """Return table rows: time per pair, how many times faster than ``base``, largest difference from it."""
+def race(contenders: dict[str, Tool], pairs: Pairs, rounds: int, base: str, data: str) -> list[str]:
+    """Return table rows: time per pair, how many times faster than ``base``, largest difference from it.
+
+    Record the ratios of our own tools.
+    """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     answers: dict[str, Any] = {}
     sides = Sides([t for t, _ in pairs], [p for _, p in pairs], [[t] for t, _ in pairs])
@@ -154,6 +166,8 @@ def race(contenders: dict[str, Tool], pairs: Pairs, rounds: int, base: str) -> l
     for name in contenders:
         ratios = [slow / fast for slow, fast in zip(times[base], times[name], strict=True)]
         difference = np.abs(f_of(answers[name]) - f_of(answers[base])).max()
+        if name.startswith("common.rouge") and name != base:
+            record("rouge", f"{name}, {len(pairs):,} pairs", base, ratios, data, difference=float(difference))
         rows.append(
             f"| {name} | {statistics.median(times[name]) / len(pairs) * 1e6:.2f} µs | {statistics.median(ratios):.1f}× "
             f"({min(ratios):.1f}–{max(ratios):.1f}) | {difference:g} |"
@@ -167,12 +181,12 @@ HEAD = [
 ]
 
 
-def short_pairs(pairs: Pairs, rounds: int, most: int) -> list[str]:
+def short_pairs(pairs: Pairs, rounds: int, most: int, data: str) -> list[str]:
     lines = [f"### {len(pairs):,} summary pairs from raw strings", "", *HEAD]
-    return [*lines, *race(tools(most), pairs, rounds, "korouge-score 0.1.4"), ""]
+    return [*lines, *race(tools(most), pairs, rounds, "korouge-score 0.1.4", data), ""]
 
 
-def rouge101_pairs(pairs: Pairs, rounds: int, most: int) -> list[str]:
+def rouge101_pairs(pairs: Pairs, rounds: int, most: int, data: str) -> list[str]:
     import rouge
 
     package = rouge.Rouge()
@@ -186,10 +200,10 @@ def rouge101_pairs(pairs: Pairs, rounds: int, most: int) -> list[str]:
         "common.rouge, profile rouge101", most, lambda threads: ours("rouge101", threads)
     )
     lines = [f"### {len(pairs):,} summary pairs, the `rouge` package's metric", "", *HEAD]
-    return [*lines, *race(contenders, pairs, rounds, "rouge 1.0.1"), ""]
+    return [*lines, *race(contenders, pairs, rounds, "rouge 1.0.1", data), ""]
 
 
-def matrices(texts: list[str], rounds: int, most: int) -> list[str]:
+def matrices(texts: list[str], rounds: int, most: int, data: str) -> list[str]:
     predictions = [p for _, p in spliced(texts, 499 * 9, seed=5) if p.strip()][: 499 * 8]
     groups = [predictions[k : k + 8] for k in range(0, len(predictions), 8)]
     loop = korouge_tool()
@@ -202,7 +216,7 @@ def matrices(texts: list[str], rounds: int, most: int) -> list[str]:
         lambda threads: lambda sides: pairwise(groups, "korouge", threads=threads),
     )
     lines = [f"### Pairwise, 499 dialogues × 8 candidates ({len(pairs):,} pairs)", "", *HEAD]
-    return [*lines, *race(contenders, pairs, rounds, "korouge-score double loop"), ""]
+    return [*lines, *race(contenders, pairs, rounds, "korouge-score double loop", data), ""]
 
 
 def scaling(texts: list[str], rounds: int, most: int) -> list[str]:
@@ -254,7 +268,7 @@ def scaling(texts: list[str], rounds: int, most: int) -> list[str]:
     return [*lines, ""]
 
 
-def long_pairs(texts: list[str], rounds: int) -> list[str]:
+def long_pairs(texts: list[str], rounds: int, data: str) -> list[str]:
     words = " ".join(texts).split()
     rng = random.Random(3)
     pairs = []
@@ -267,7 +281,7 @@ def long_pairs(texts: list[str], rounds: int) -> list[str]:
     base = next((k for k in contenders if k.startswith("rouge-score-rs")), "common.rouge, 1 thread")
     contenders = {base: contenders.pop(base), **contenders}
     lines = ["### Pairs of 2,000 tokens each", "", *HEAD]
-    return [*lines, *race(contenders, pairs, rounds, base), ""]
+    return [*lines, *race(contenders, pairs, rounds, base, data), ""]
 
 
 MEMORY = """
@@ -374,28 +388,26 @@ def main() -> None:
     warm_up()
     fewer, most = max(3, options.rounds // 2), options.threads
     measured = []
-    for name, texts in (("daily_talk", daily_talk_summaries()), ("real dev and train", real_summaries())):
-        if not texts:
-            continue
+    for name, texts in sets().items():
         pairs = spliced(texts, options.pairs)
         words = statistics.mean(len(text.split()) for pair in pairs for text in pair)
         length = statistics.mean(len(text) for pair in pairs for text in pair)
         measured += [
-            f"## Summaries: {name}",
+            f"## Summaries of {name}",
             "",
             f"A text has {words:.1f} words and {length:.0f} characters.",
             "",
-            *short_pairs(pairs, options.rounds, most),
-            *rouge101_pairs(pairs, fewer, most),
-            *matrices(texts, fewer, most),
+            *short_pairs(pairs, options.rounds, most, name),
+            *rouge101_pairs(pairs, fewer, most, name),
+            *matrices(texts, fewer, most, name),
             *scaling(texts, fewer, most),
-            *long_pairs(texts, options.rounds),
+            *long_pairs(texts, options.rounds, name),
         ]
     lines = [
         "# common.rouge compared with its peers",
         "",
         "Generated by `benchmarks/rouge.py`; do not edit.",
-        f"{processor()}, {os.cpu_count()} cores, load {load:.1f} at the start, Python {platform.python_version()}, numpy "
+        f"{processor()}, load {load:.1f} at the start, Python {platform.python_version()}, numpy "
         f"{np.__version__}. In a pair, the prediction is part of its target with a passage of another text inserted. "
         f"{options.rounds} rounds, {fewer} for `rouge`, matrices and threads.",
         "",

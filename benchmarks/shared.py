@@ -1,12 +1,17 @@
-"""Shared by the benchmarks: texts, child processes that report as JSON, peak memory, Markdown tables."""
+"""Shared by the benchmarks: texts, child processes that report as JSON, peak memory, Markdown tables, recorded results.
+
+BENCH_DATA in the environment names the competition whose rows are used; BENCH_RESULTS another folder for the results.
+"""
 
 import json
 import os
 import platform
 import resource
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from common.data.competition_file import load_competition
 from common.data.rows import Row, read_split
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(os.environ.get("BENCH_RESULTS") or ROOT / "benchmarks" / "results")
 
 
 def rows(count: int, split: str = "train") -> tuple[list[Row], str]:
@@ -21,13 +27,12 @@ def rows(count: int, split: str = "train") -> tuple[list[Row], str]:
 
     The second value is the name of the competition.
     """
-    for name in ("dialogue_summarization", "daily_talk"):
+    wanted = os.environ.get("BENCH_DATA")
+    for name in (wanted,) if wanted else ("dialogue_summarization", "daily_talk"):
         chosen = load_competition(name)
         if (ROOT / "competitions" / name / "data" / f"{split}.csv").exists():
             return list(read_split(chosen, split).rows[:count]), name  # type: ignore[arg-type]
-    raise SystemExit(
-        f"no {split}.csv in competitions/dialogue_summarization/data or competitions/daily_talk/data"
-    )
+    raise SystemExit(f"no {split}.csv in competitions/{wanted or 'daily_talk'}/data")
 
 
 def child(script: str, *arguments: str, extra_path: str = "") -> dict[str, Any]:
@@ -46,16 +51,6 @@ def child(script: str, *arguments: str, extra_path: str = "") -> dict[str, Any]:
     return found
 
 
-def processor() -> str:
-    """Return the processor's name where the system tells it, else its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names and names[0] else platform.machine()
-
-
 def peak_megabytes() -> float:
     """Return this process's peak memory in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -65,3 +60,50 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def processor() -> str:
+    """Return the name of this machine's processor, its number of cores, and the units that matter for speed."""
+    lines: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            lines.setdefault(name.strip(), value.strip())
+    except OSError:
+        pass
+    name = lines.get("model name") or platform.processor() or platform.machine()
+    flags = lines.get("flags", "").split()
+    units = [unit for unit in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if unit in flags]
+    family = f", family {lines['cpu family']}" if "cpu family" in lines else ""
+    return f"{name}{family}, {os.cpu_count()} cores{', ' + ' '.join(units) if units else ''}"
+
+
+def commit() -> str:
+    """Return the commit of the code, with + when files changed since; "unknown" outside of git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def record(work: str, row: str, peer: str, ratios: Sequence[float], data: str, **more: Any) -> None:
+    """Append a result to benchmarks/results: how many times faster than the peer this work was, once for each round.
+
+    `more`: further measured values, as JSON.
+    """
+    line = {
+        "work": work, "row": row, "peer": peer, "ratios": [round(ratio, 4) for ratio in ratios], "data": data,
+        "processor": processor(), "load": round(os.getloadavg()[0], 1), "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(), **more,
+    }  # fmt: skip
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (RESULTS / f"{work}.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return median and range of some ratios, as in 2.41× (2.30–2.52)."""
+    digits = 0 if min(values) >= 100 else 1 if min(values) >= 10 else 2
+    middle, low, high = (
+        f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values))
+    )
+    return f"{middle}× ({low}–{high})"

@@ -23,7 +23,9 @@ GROUPS = {
     "runs": ("runs", "watch", "note", "archive", "restore", "export", "import"),
     "score": ("score", "compare", "postprocess", "blend-report", "results", "track"),
     "leaderboard": ("upload", "pick", "leaderboard", "report", "reproduce", "validate", "register", "demo"),
-    "check": ("help", "completion", "doctor", "docs", "test", "faults", "gpu-check", "audit", "check", "messages", "format"),
+    "check": (
+        "help", "completion", "doctor", "docs", "test", "faults", "gpu-check", "bench", "audit", "check", "messages", "format"
+    ),
 }  # fmt: skip
 """The targets in the order in which `make` shows them, by a target that names the group."""
 _HEADINGS = {
@@ -175,6 +177,9 @@ OF_TARGET: dict[tuple[str, str], Setting] = {
         "words of tests.faults: short, again, jobs=N, seed=N, names of families", "args=short"
     ),
     ("gpu-check", "args"): Setting("options of benchmarks/gpu.py, such as --minutes 4", "args=--tiny"),
+    ("bench", "args"): Setting(
+        "options of benchmarks/bench.py, such as --only rouge --rounds 3", 'args="--only rouge"'
+    ),
     ("results", "all"): Setting("show every metric and column", "all=1", _ON),
     ("upload", "id"): Setting(
         "ledger id of the submission, or the start of it; default: the newest one", "id=02f002664f"

@@ -91,6 +91,7 @@ TARGETS: dict[str, Target] = {
     "test": Target(),
     "faults": Target("args", module="tests.faults"),
     "gpu-check": Target("args", module="benchmarks.gpu"),
+    "bench": Target("args", module="benchmarks.bench"),
     "audit": Target(),
     "check": Target(),
     "messages": Target(),
