@@ -3,7 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,12 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     """Return the first `most` names, each `quoted` and cut to 40 characters, separated by commas; "…" stands for the others."""
     quotes = [quoted(name, 40) for name, _ in zip(names, range(most + 1), strict=False)]
     return ", ".join([*quotes[:most], *(["…"] if len(quotes) > most else [])])
+
+
+def some(reasons: Sequence[str], most: int = 3) -> str:
+    """Return the first `most` reasons, separated by semicolons, and the number of the others."""
+    more = f"; and {len(reasons) - most} more" if len(reasons) > most else ""
+    return f"{'; '.join(reasons[:most])}{more}"
 
 
 def duration(seconds: float) -> str:

@@ -103,9 +103,8 @@ def recorded_weights(best: Path) -> PretrainedConfig | None:
             f"{shown(best)} holds adapters for the model in {brief(base.model)}, and there is no such folder now. Move the "
             f"model back, or link to its new place: ln -s NEW_FOLDER {shlex.quote(base.model)}"
         )
-    revision = (
-        None if hub.is_local(base.model) else commit or base.revision
-    )  # as `models.storage.recorded_base`
+    # As `models.storage.recorded_base`.
+    revision = None if hub.is_local(base.model) else commit or base.revision
     return dataclasses.replace(base, revision=revision)
 
 
@@ -213,9 +212,8 @@ def require_keys(settings: Any, *, may_be_cached: bool = True) -> None:
     `may_be_cached`: without a key the work succeeds when every answer is in the cache, so that the key is required here
     only when there is no cache.
     """
-    if (
-        "common.llm.config" not in sys.modules
-    ):  # settings that ask an API have imported it; its HTTP client takes a while
+    # Settings that ask an API have imported it; its HTTP client takes a while.
+    if "common.llm.config" not in sys.modules:
         return
     from common.llm import LLMConfig, require_ready
     from common.llm.cache import default_path

@@ -20,7 +20,7 @@ from common.core.errors import UserError
 from common.core.files import shown
 from common.core.gpus import grow_memory
 from common.core.language import spoken
-from common.core.messages import close_bars, duration, log_to_terminal
+from common.core.messages import close_bars, duration, log_to_terminal, some
 from common.core.provenance import hardware
 from common.core.signals import Interrupted
 from common.core.terminal import error_line, fitted
@@ -132,12 +132,9 @@ def _run(
     options, rest = read_arguments(sys.argv[1:])
     # What infer is given adds to what training was given (`apply_training_overrides`).
     settings, overrides = override(
-        smoke if options.smoke else config,
-        rest,
-        complete=stage == "train",
-        listing=settings_command(experiment),
-        options=OPTIONS,
-    )
+        smoke if options.smoke else config, rest, complete=stage == "train",
+        listing=settings_command(experiment), options=OPTIONS,
+    )  # fmt: skip
     name = run_name(experiment, options.run)
     chosen = load_competition(active_competition() if options.competition is None else options.competition)
     require_data(chosen)
@@ -283,7 +280,7 @@ def _require_ready(run: Run[C]) -> None:
     if stale := stale_stage(before, imported=is_imported(run.folder)):
         log.warning(
             "the checkpoint is stale: %s. make submit will reject it; train it again with restart=1.",
-            "; ".join(stale),
+            some(stale),
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from common.core.errors import UserError
 from common.core.files import root
+from common.core.messages import some
 from common.core.paths import run_folder
 from common.core.progress import brief_progress
 from common.core.signals import Interrupted
@@ -75,8 +76,7 @@ def _stale_message(recipe: Recipe, stale: Mapping[str, list[str]], unfinished: s
         folder = run_folder(recipe.competition, run)
         train, infer = (stage_command(run, stage, folder, comp) for stage in ("train", "infer"))
         train += " restart=1" if stale_training(folder) else ""
-        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-        lines.append(f"  {run}: {'; '.join(reasons[:3])}{more}")
+        lines.append(f"  {run}: {some(reasons)}")
         if is_imported(folder):
             lines.append(
                 "    it was imported, so it is never trained here: import a newer export of it under another name"
