@@ -19,12 +19,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 # Last, because rouge.py beside this file is not the package rouge.
 sys.path.append(str(Path(__file__).resolve().parent))
 
 from shared import RESULTS, ROOT, commit, processor, spread, table
+
+from common.core.messages import brief
+from common.core.terminal import error_line
 
 PAGE = ROOT / "docs" / "performance.md"
 LIMITS = ROOT / "benchmarks" / "limits"
@@ -141,9 +144,18 @@ def _row(line: dict[str, Any], goal: Goal | None) -> list[str]:
             line["data"], measured, line["date"], line["commit"]]  # fmt: skip
 
 
+def stop(message: str) -> NoReturn:
+    """Print one line to stderr and exit with 2."""
+    sys.stderr.write(error_line(message) + "\n")
+    sys.exit(2)
+
+
 def main() -> int:
     """Run the benchmarks that have no results yet, and write the page. Return 1 when one of them failed."""
-    parser = argparse.ArgumentParser(prog="make bench")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.error = stop  # type: ignore[assignment, method-assign]
     parser.add_argument("--only", action="append", choices=WORKS, help="one benchmark; may be repeated")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each benchmark; default: 3")
     parser.add_argument("--data", default="daily_talk", help="competition whose rows are used")
@@ -152,11 +164,15 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write the page without measuring")
     options = parser.parse_args()
     if options.rounds < 1:
-        parser.error(f"--rounds must be at least 1, not {options.rounds}")
-    if not (ROOT / "competitions" / options.data / "data").is_dir():
-        parser.error(f"--data {options.data}: competitions/{options.data}/data does not exist")
+        stop(f"--rounds must be at least 1, not {options.rounds}.")
+    if not (ROOT / "competitions" / Path(options.data).name / "data" / "train.csv").is_file():
+        stop(
+            f"--data {brief(options.data)}: competitions/ has no such competition with data; name one, such as daily_talk."
+        )
     if options.peers and not Path(options.peers).is_dir():
-        parser.error(f"--peers {options.peers}: no such folder")
+        stop(
+            f"--peers {brief(options.peers)}: no such folder; name the one that the peers were installed into."
+        )
     failed = []
     for work in () if options.page else options.only or WORKS:
         if done(work, options.data) and not options.again:
@@ -170,7 +186,7 @@ def main() -> int:
     PAGE.write_text(page(recorded()), encoding="utf-8")
     print(f"wrote {PAGE.relative_to(ROOT)}")
     if failed:
-        print(f"error: {', '.join(failed)} failed; the lines above say why", file=sys.stderr)
+        sys.stderr.write(error_line(f"{', '.join(failed)} failed; the lines above say why.") + "\n")
     return 1 if failed else 0
 
 
