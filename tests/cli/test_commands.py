@@ -45,7 +45,7 @@ def test_mistakes_get_one_message_and_change_nothing(repository: Path) -> None:
             ("error: Invalid value for '--jobs': '\\x1b[2J'", "See: python -m common submit --help"),
         ),
         (("submit", "--blend", "long_" * 60), 1, ("cannot be read (File name too long)",)),
-        (("postprocess", "--run", "exp001-" + "a" * 81), 1, ("with at most 80 characters after the hyphen",)),
+        (("postprocess", "--run", "exp001-" + "a" * 81), 1, ("NAME has 1 to 80 of the characters",)),
         (("track", "nowhere"), 1, ("nowhere: not there, not a run folder; wanted outputs/COMPETITION/RUN",)),
         (("track", "long_" * 60), 1, ("cannot be read (File name too long)",)),
         (("track", "/dev/zero"), 1, ("/dev/zero: is a device, not a run folder",)),

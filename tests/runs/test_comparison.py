@@ -67,7 +67,7 @@ def test_the_command_says_who_lacks_what_and_who_is_worse(repository: Path) -> N
     text = invoke(f"--b={repository / 'b.csv'}")
     assert "b lacks rows: 1 missing (first 'dev_2'); each of them scores 0 there." in text
     assert "a lacks" not in text
-    assert "hint: b: 1 of 1 predictions not in Unicode NFC (first 'dev_0')" in text
+    assert "hint: b: 1 of 1 prediction not in Unicode NFC (first 'dev_0')" in text
     rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     assert rows["leaderboard"].endswith("  worse")
     lines = invoke(f"--b={repository / 'a.csv'}", "--all").splitlines()

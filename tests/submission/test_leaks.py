@@ -52,7 +52,7 @@ def test_leaks_are_counted_by_id_and_no_text_is_shown(repository: Path) -> None:
         ("dev", 0, 1),
     ]
     text = invoke()
-    assert "1 of 2 dev dialogues have a near-copy in train" in text
+    assert "1 of 2 dev dialogues has a near-copy in train" in text
     assert "to do: augmented/swap: near-copies of dev or test" in text
     assert SECRET not in text and "우산" not in text
 

@@ -213,7 +213,7 @@ WRONG = {
     ),
     "layers": (lambda s, b: changed(s, target_modules=["q_proj"]), "which this base does not have"),
     "no such layer": (lambda s, b: changed(s, target_modules=["c_attn"]), "PEFT cannot put this adapter on"),
-    "missing tensor": (lambda s, b: rewritten(s, lambda t: t.pop(LAYER)), "lacks 1 tensors"),
+    "missing tensor": (lambda s, b: rewritten(s, lambda t: t.pop(LAYER)), "lacks 1 tensor"),
     "images": (
         lambda s, b: rewritten(s, lambda t: t.update({f"base_model.model.visual.{LAYER[17:]}": t[LAYER].clone()})),
         "layers for images",
