@@ -114,6 +114,12 @@ def test_a_member_is_made_again_in_as_many_processes_as_it_was(repository: Path)
         "core import verified_folder",
         "core import distributed, verified_folder",
     )
+    # Only experiments that decode with a model take gpus=.
+    edit(
+        repository / "experiments/exp001/config.py",
+        "    seed: int = 1\n",
+        "    seed: int = 1\n    decoding: int = 0\n",
+    )
     refused(repository, "run: make exp=exp001 train gpus=2 restart=1 && make exp=exp001 infer\n")
     assert submit(repository, text=solo(), missing="train").entry["stale"] == {}
     made = read_record(repository / RUN)
