@@ -25,7 +25,7 @@ def written(folder: Path, *lines: dict[str, Any]) -> None:
 
 def test_goals_are_judged_by_the_median(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "RESULTS", tmp_path)
-    pairs = "common.rouge, 12,000 pairs"
+    pairs = "common.rouge, 1 thread, 12,000 pairs"
     written(
         tmp_path,
         line("rouge", pairs, "korouge-score 0.1.4", [200.0, 210.0, 220.0]),

@@ -46,7 +46,9 @@ def test_score_and_compare_take_a_member_of_a_recipe_and_its_file(root: Path) ->
     )
     assert common("score", "--predictions", THEIRS[0], "--split", "test").returncode == 0
     failed(
-        common("score", "--predictions", "team-0"), "neither the name of a recipe's member nor of a run", f"Did you mean {THEIRS[0]}?"
+        common("score", "--predictions", "team-0"),
+        "neither the name of a recipe's member nor of a run",
+        f"Did you mean {THEIRS[0]}?",
     )
     recipe(root, "other", [of_files(suffix="csv")[EIGHT]], "vote", "")
     failed(
