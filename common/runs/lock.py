@@ -28,6 +28,7 @@ def locked_run(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=1)  # children of a process that was just killed may hold it for a moment
+        folder.mkdir(exist_ok=True)  # the process that held the lock may have removed it at its end
     except Timeout as error:
         raise UserError(f"{shown(folder)} is in use by another process; {advice}") from error
     except OSError as error:

@@ -75,7 +75,7 @@ def test_every_experiment_smokes(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_smoke_names_the_experiment_that_fails(tmp_path: Path) -> None:
     root = tiny.repository(tmp_path / "repository", train_rows=4, other_rows=4)
     code, output = tiny.run(root, "common", "smoke", "exp001")
-    told = r"exp001: train and infer run, with tiny settings, in \d+ s \(outputs/smoke/daily_talk/exp001\)\n"
+    told = r"exp001: train and infer run, with tiny settings, in \d+ s \(outputs/smoke/daily_talk/exp001\)\nNext: make exp=exp001 train\n"
     assert code == 0 and re.fullmatch(told, output), output
     # What ran is on record, in a process of its own: the rooms' code and the experiment's.
     record = json.loads((root / "outputs/smoke/daily_talk/exp001/run.json").read_text(encoding="utf-8"))

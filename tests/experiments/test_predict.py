@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,6 +126,7 @@ def test_a_killed_prediction_resumes_to_the_same_bytes(copy: Path, tmp_path: Pat
     while kept(copy) < 5:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
+    process.send_signal(signal.SIGSTOP)  # it would end before the other one has started
     code, output = tiny.call(copy, *command, f"--to={tmp_path}/second.csv", *settings)
     assert (
         code == 1

@@ -73,7 +73,7 @@ def test_score_prints_hints_and_gives_them_as_json(repository: Path) -> None:
     command = ["score", f"--predictions={repository / 'p.csv'}", "--profile=korouge"]
     text = CliRunner().invoke(commands, command, catch_exceptions=False).output
     wanted = "1 of 2 predictions with a space between a tag and its particle ('#Person2# 는' in 'dev_0'): the rule tag_repair joins them."
-    assert text.splitlines()[-1] == f"hint: {wanted}"
+    assert text.splitlines()[-2:] == [f"hint: {wanted}", "Next: make compare a=RUN b=RUN"]
     report = json.loads(CliRunner().invoke(commands, [*command, "--json"], catch_exceptions=False).output)
     assert report["hints"] == [wanted]
 

@@ -344,7 +344,7 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     assert recorded(record) != PostprocessConfig(max_characters=8)
     code, output = postprocess_of(inferred, *TALK, "--all")
     assert code == 0, output
-    assert "no change improves on the settings of exp001-turns: keep --rules=" in output.splitlines()[-1]
+    assert "no change improves on the settings of exp001-turns: keep --rules=" in output.splitlines()[-2]
 
 
 def test_a_run_that_cannot_be_searched(inferred: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,10 @@ def test_compare_shows_only_the_settings_that_differ(repository: Path) -> None:
         return ended.output
 
     by_name = compared("--a", "exp001", "--b", "exp001-b")
-    assert [line.split() for line in by_name.splitlines()[-1:]] == [["turn", "0", "1"]]
+    assert [line.split() for line in by_name.splitlines()[-2:]] == [
+        ["turn", "0", "1"],
+        ["Next:", "make", "submit"],
+    ]
     paths = [str(outputs / run / "dev/predictions.csv") for run in ("exp001", "exp001-b")]
     assert compared("--a", paths[0], "--b", paths[1]) == by_name
     assert "a and b have the same settings." in compared("--a", "exp001", "--b", "exp001")

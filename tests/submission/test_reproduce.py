@@ -44,9 +44,10 @@ def test_an_entry_is_rebuilt_byte_for_byte(repository: Path) -> None:
     ended = reproduced(repository, entry["id"][:6])
     assert ended.returncode == 0
     sha = entry["csv_sha256"][:12]
-    first, last = ended.stdout.splitlines()
+    first, last, following = ended.stdout.splitlines()
     assert first == f"identical: the CSV of {entry['id']} (talk) was built again, sha256 {sha}"
     assert re.fullmatch(r"Built again in \d+ s; no file was written\.", last)
+    assert following == "Next: make leaderboard"
 
 
 def test_an_earlier_entry_is_rebuilt_while_a_later_csv_stays(repository: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_change_without_an_effect_is_told_and_the_csv_is_identical(repository:
         handle.write("# a remark\n")
     ended = reproduced(repository, entry["id"])
     assert ended.returncode == 0
-    first, second, _ = ended.stdout.splitlines()
+    first, second, *_ = ended.stdout.splitlines()
     assert first.startswith("identical: ")
     assert second.startswith("  changed without an effect: recipe submissions/talk.toml has changed: ")
     assert second.endswith("(the ledger keeps the recorded text as recipe_text)")

@@ -242,7 +242,7 @@ def test_trials_that_fail_are_explained(tmp_path: Path) -> None:
         output, error = process.communicate(timeout=120)
     assert process.returncode == 1, output
     assert (
-        "0 of 1 trials are scored, and the agents have ended: this setting cannot be trained; choose another one"
+        "0 of 1 trial is scored, and the agents have ended: this setting cannot be trained; choose another one"
         in error
     )
 

@@ -210,7 +210,7 @@ def test_a_trial_that_is_killed_is_resumed_twice_and_then_marked(root: Path) -> 
     assert err.count("was killed from outside") == 2
     assert [one["state"] for one in trials(root)] == ["failed", "complete"]  # another one takes its place
     assert "ended by SIGKILL 3 times" in trials(root)[0]["reason"]
-    assert "1 of 1 trials, 1 failed" in out
+    assert "1 of 1 trial, 1 failed" in out
 
 
 def test_a_sweep_stops_when_every_trial_fails(root: Path) -> None:
