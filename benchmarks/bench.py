@@ -26,6 +26,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 
 from shared import RESULTS, ROOT, commit, processor, spread, table
 
+from common.core.errors import UserError
 from common.core.messages import brief
 from common.core.terminal import error_line
 
@@ -146,7 +147,7 @@ def _row(line: dict[str, Any], goal: Goal | None) -> list[str]:
 
 def stop(message: str) -> NoReturn:
     """Print one line to stderr and exit with 2."""
-    sys.stderr.write(error_line(message) + "\n")
+    sys.stderr.write(error_line(UserError(message)) + "\n")
     sys.exit(2)
 
 

@@ -48,7 +48,7 @@ PATIENCE = 600.0
 
 def stop(message: str) -> NoReturn:
     """Print one line to stderr and exit with 2."""
-    sys.stderr.write(error_line(message) + "\n")
+    sys.stderr.write(error_line(UserError(message)) + "\n")
     sys.exit(2)
 
 
