@@ -20,6 +20,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATED = 0.5
 """Seconds within which a second signal counts as the first one: make, torchrun and a process group often send two."""
 
+LATER = 0.01
+"""Seconds after which a signal is sent again that came where an exception would be lost."""
+
 
 class Interrupted(SystemExit):
     """A signal asked this process to end. Without a handler, the process exits with 128 + the signal's number."""
@@ -50,12 +53,23 @@ class _Handler:
         self.outer: list[_Handler] = []
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.number is None:
+        if self.number is None and self.first is _raise and _is_finalizing(frame):
+            threading.Timer(LATER, os.kill, (os.getpid(), number)).start()
+        elif self.number is None:
             for handler in (self, *self.outer):
                 handler.number, handler.at = number, time.monotonic()
             self.first(number)
         elif time.monotonic() - self.at > REPEATED:
             os._exit(128 + number)
+
+
+def _is_finalizing(frame: FrameType | None) -> bool:
+    """Return whether the signal came inside a `__del__`, where Python prints an exception and goes on without it."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _note(number: int) -> None:

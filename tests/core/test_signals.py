@@ -214,3 +214,23 @@ def test_an_interrupt_removes_the_bars_before_its_line(tmp_path: Path) -> None:
     *_, shown, cleared, line = errors.splitlines()  # text mode makes line breaks of carriage returns
     assert (process.returncode, shown[:10], cleared.strip()) == (130, "check rows", "")
     assert line == "interrupted by SIGINT; run the same command again."
+
+
+def test_a_signal_inside_a_finalizer_is_not_lost() -> None:
+    """Python ignores an exception there, so that the work went on as if nobody had interrupted it."""
+    code = """
+import os, signal, time
+from common.core import signals
+
+class Closed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+with signals.raised():
+    Closed()
+    time.sleep(20)
+    print("went on")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (128 + signal.SIGTERM, ""), ended
+    assert "Exception ignored" not in ended.stderr
