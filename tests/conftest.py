@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,12 @@ os.environ["WANDB_MODE"] = "disabled"  # whoever runs the tests may well have a 
 os.environ.pop("COLUMNS", None)  # a test that needs a width gives one
 hypothesis.settings.register_profile("untimed", deadline=None)  # a deadline would be an assertion on time
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, also where a shell ignores it because it runs them in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

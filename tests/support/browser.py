@@ -46,6 +46,7 @@ class Browser:
             "Emulation.setEmulatedMedia", features=[{"name": name, "value": v} for name, v in media.items()]
         )
         self.emulate("Storage.clearDataForOrigin", origin="file://", storageTypes="local_storage")
+        self.emulate("Page.setBypassCSP", enabled=False)  # `violations` lets axe in
         self.driver.get("about:blank")  # another fragment alone would not load the page again
         self.driver.get(page.as_uri() + fragment)
 
