@@ -9,15 +9,16 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from common.core.errors import UserError, first_line
 from common.core.merge_conflict import require_merged
 from common.core.messages import brief, cut
 from common.core.temporary import temporary_file
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 1 << 30
@@ -236,6 +237,19 @@ def write_cache(path: Path, value: Any) -> None:
         write_json(path, value)
     except UserError as error:
         log.warning("warning: not cached, which only costs time: %s", error)
+
+
+def cached(path: Path, read: Callable[[Any], T], make: Callable[[], T], plain: Callable[[T], Any]) -> T:
+    """Return the value that a JSON file under `.cache` holds; make it and keep it there when the file is absent or damaged.
+
+    `read`: turns the file's content into the value, and raises ValueError, TypeError, KeyError, AttributeError or EOFError
+    when it does not fit. `plain`: turns the value into that content.
+    """
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError):
+        return read(parse_json(read_regular(path)))
+    value = make()
+    write_cache(path, plain(value))
+    return value
 
 
 def sha256_file(path: Path) -> str:

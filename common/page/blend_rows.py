@@ -1,7 +1,6 @@
 """Measure the members of each recipe for the page: scores, who wins where, agreement, and what blending them gains."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.core.errors import UserError
-from common.core.files import parse_json, read_regular, root, sha256_file, sha256_texts, write_cache
+from common.core.files import cached, root, sha256_file, sha256_texts
 from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
@@ -77,14 +76,18 @@ def _row(recipe: Recipe, path: Path, competition: Competition, gap: Gap) -> dict
 def _kept(recipe: Recipe, path: Path, competition: Competition) -> dict[str, Any]:
     """Return the measurements, from `.cache/blends` when nothing has changed since."""
     key = sha256_texts([key_of(recipe, path, competition), sha256_file(Path(__file__))])
-    cached = root() / ".cache" / "blends" / f"{key[:24]}-row.json"
-    with suppress(OSError, ValueError):  # absent or damaged: measured again
-        content = parse_json(read_regular(cached))
-        if isinstance(content, dict) and "members" in content:
-            return content
-    found = _measured(recipe, path, competition)
-    write_cache(cached, found)
-    return found
+
+    def read(content: Any) -> dict[str, Any]:
+        if "members" not in content:
+            raise KeyError
+        return dict(content)
+
+    return cached(
+        root() / ".cache" / "blends" / f"{key[:24]}-row.json",
+        read,
+        lambda: _measured(recipe, path, competition),
+        dict,
+    )
 
 
 def _measured(recipe: Recipe, path: Path, competition: Competition) -> dict[str, Any]:

@@ -2,19 +2,11 @@
 
 import unicodedata
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import (
-    parse_json,
-    read_regular,
-    root,
-    sha256_file,
-    sha256_files,
-    sha256_texts,
-    write_cache,
-)
+from common.core.files import cached, root, sha256_file, sha256_files, sha256_texts
 from common.core.paths import run_folder
 from common.data.competition import Competition
 from common.data.rows import SplitName, read_predictions
@@ -60,24 +52,31 @@ def chosen_on_dev(recipe: Recipe, path: Path, competition: Competition) -> dict[
 
     Raises UserError when a member has no dev predictions, and as `blend_on_dev` does.
     """
+
+    def read(content: Any) -> dict[str, str]:
+        if not all(isinstance(text, str) for text in content.values()):
+            raise TypeError
+        return dict(content)
+
+    def choose() -> dict[str, str]:
+        texts = blend.blend_on_dev(recipe, competition, member_candidates(recipe, competition, "dev"))
+        return {name: unicodedata.normalize("NFC", text) for name, text in texts.items()}
+
     key = key_of(recipe, path, competition)
-    cached = root() / ".cache" / "blends" / f"{key[:24]}.json"
-    with suppress(OSError, ValueError, TypeError):  # absent or damaged: chosen again
-        content = parse_json(read_regular(cached))
-        if isinstance(content, dict) and all(isinstance(text, str) for text in content.values()):
-            return content
-    texts = blend.blend_on_dev(recipe, competition, member_candidates(recipe, competition, "dev"))
-    found = {name: unicodedata.normalize("NFC", text) for name, text in texts.items()}
-    write_cache(cached, found)
-    return found
+    return cached(root() / ".cache" / "blends" / f"{key[:24]}.json", read, choose, dict)
 
 
 def key_of(recipe: Recipe, path: Path, competition: Competition) -> str:
-    """Return a hash of a recipe, the code of blending, the competition's files, and the members' dev texts.
+    """Return a hash of a recipe, the code that blends and scores, the competition's files, and the members' dev texts.
 
     Raises UserError when a member has no dev predictions.
     """
-    code = sorted(Path(blend.__file__).parent.glob("*.py"))
+    rooms = Path(__file__).parents[1]
+    code = sorted(
+        file
+        for room in ("data", "rouge", "runs", "ensemble", "submission")
+        for file in rooms.glob(f"{room}/*.py")
+    )
     files = [
         path,
         competition.folder / "competition.toml",

@@ -4,21 +4,12 @@ import base64
 import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.core.errors import UserError
-from common.core.files import (
-    parse_json,
-    read_regular,
-    root,
-    sha256_file,
-    sha256_files,
-    sha256_texts,
-    write_cache,
-)
+from common.core.files import cached, root, sha256_file, sha256_files, sha256_texts
 from common.data.competition import Competition
 from common.data.dialogue import clean, tags
 from common.data.repairs import odd_tag
@@ -59,15 +50,14 @@ def packed(content: Any) -> str:
 
 def kept(key: str, make: Callable[[], Block]) -> Block:
     """Return the block of `.cache/page` under this key; made, and kept there, when there is none."""
-    path = root() / ".cache" / "page" / f"{key[:32]}.json"
-    with suppress(OSError, ValueError, TypeError, KeyError, EOFError):  # absent or damaged: made again
-        found = parse_json(read_regular(path))
-        block = Block(found["text"], {name: float(mean) for name, mean in found["means"].items()})
+
+    def read(content: Any) -> Block:
+        block = Block(content["text"], {name: float(mean) for name, mean in content["means"].items()})
         json.loads(gzip.decompress(base64.b64decode(block.text, validate=True)))
         return block
-    block = make()
-    write_cache(path, {"text": block.text, "means": dict(block.means)})
-    return block
+
+    path = root() / ".cache" / "page" / f"{key[:32]}.json"
+    return cached(path, read, make, lambda block: {"text": block.text, "means": dict(block.means)})
 
 
 def key_of_split(

@@ -2,14 +2,13 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from common.core.errors import UserError
-from common.core.files import parse_json, read_regular, root, sha256_texts, write_cache
+from common.core.files import cached, root, sha256_texts
 from common.core.progress import brief_progress
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
@@ -219,15 +218,21 @@ def _floors(
          mode, *profiles(competition), *(["stemmer"] if stemmer else [])]
     )  # fmt: skip
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
-    with suppress(OSError, ValueError, TypeError, AttributeError):  # absent or damaged: computed again
-        return {name: Floor(**entry) for name, entry in parse_json(read_regular(path)).items()}
-    found = {}
-    with brief_progress(len(profiles(competition)), "score the floor", "profile", even=False) as bar:
-        for name in profiles(competition):
-            found[name] = floor(rows, references, constants, name, mode, stemmer=stemmer)
-            bar.update()
-    write_cache(path, {name: asdict(entry) for name, entry in found.items()})
-    return found
+
+    def compute() -> dict[str, Floor]:
+        found = {}
+        with brief_progress(len(profiles(competition)), "score the floor", "profile", even=False) as bar:
+            for name in profiles(competition):
+                found[name] = floor(rows, references, constants, name, mode, stemmer=stemmer)
+                bar.update()
+        return found
+
+    return cached(
+        path,
+        lambda content: {name: Floor(**entry) for name, entry in content.items()},
+        compute,
+        lambda found: {name: asdict(entry) for name, entry in found.items()},
+    )
 
 
 def report(

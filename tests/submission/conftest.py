@@ -1,4 +1,4 @@
-"""A repository with seven runs and their predictions as files that somebody else made."""
+"""Fixtures of several tests: seven runs whose predictions are also files of somebody else, and a site to upload to."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,9 @@ import pytest
 from common.data.competition import Competition
 from tests.support import foreign
 from tests.support.commands import files
+from tests.support.kaggle_server import Site, kaggle
+from tests.support.submitting import solo, submit
+from tests.support.uploading import SITE, declare
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +37,16 @@ def root(world: tuple[Path, Competition]) -> Iterator[Path]:
     for name, content in before.items():
         if not (world[0] / name).is_file() or (world[0] / name).read_bytes() != content:
             (world[0] / name).write_bytes(content)
+
+
+@pytest.fixture
+def made(repository: Path) -> str:
+    declare(repository, SITE)
+    name: str = submit(repository, text=solo()).entry["id"]
+    return name
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with kaggle() as found:
+        yield found

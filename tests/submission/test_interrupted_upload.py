@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,25 +14,11 @@ from common.core.json_lines import read_lines
 from common.data.competition_file import load_competition
 from common.submission import ledger
 from common.submission.register import register
-from tests.submission.test_upload import LEDGER, LOGIN, SITE, declare, needs_client, upload, variables
 from tests.support.commands import environment_without_make, failed
-from tests.support.kaggle_server import Site, kaggle
-from tests.support.submitting import solo, submit
+from tests.support.kaggle_server import Site
+from tests.support.uploading import LEDGER, LOGIN, SITE, declare, needs_client, upload, variables
 
 pytestmark = [pytest.mark.slow, needs_client]
-
-
-@pytest.fixture
-def made(repository: Path) -> str:
-    declare(repository, SITE)
-    name: str = submit(repository, text=solo()).entry["id"]
-    return name
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with kaggle() as found:
-        yield found
 
 
 def killed(repository: Path, site: Site, reached: Callable[[], bool]) -> None:

@@ -1,11 +1,8 @@
 """`make upload` against a loopback server that plays Kaggle's API, with Kaggle's own client."""
 
-import importlib.util
 import json
 import os
-import sys
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,51 +13,9 @@ from common.core.json_lines import read_lines
 from common.data.competition_file import load_competition
 from common.submission import ledger, uploads
 from tests.support import REPOSITORY
-from tests.support.commands import Ended, failed, files, make, started
-from tests.support.kaggle_server import KEY, SLUG, TOKEN, USER, Site, kaggle
-from tests.support.submitting import solo, submit
-
-LEDGER = "submissions/ledger.jsonl"
-CLIENT = importlib.util.find_spec("kaggle")
-needs_client = pytest.mark.skipif(
-    CLIENT is None, reason="Kaggle's client is not installed: pip install -c constraints.txt -e '.[kaggle]'"
-)
-SITE = f'[site]\nkind = "kaggle"\ncompetition = "{SLUG}"\nsubmissions_per_day = 2\ntime_zone = "UTC"\n'
-LOGIN = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
-
-
-def declare(repository: Path, text: str) -> None:
-    path = repository / "competitions/talk/competition.toml"
-    path.write_text(path.read_text(encoding="utf-8").partition("[site]")[0] + text, encoding="utf-8")
-
-
-@pytest.fixture
-def made(repository: Path) -> str:
-    declare(repository, SITE)
-    name: str = submit(repository, text=solo()).entry["id"]
-    return name
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with kaggle() as found:
-        yield found
-
-
-def variables(repository: Path, site: Site) -> dict[str, str]:
-    """Return the environment of an upload to this site, without a key."""
-    paths = [str(REPOSITORY)]
-    if CLIENT is not None and CLIENT.origin is not None:
-        paths.append(str(Path(CLIENT.origin).parents[1]))
-    return {
-        "PYTHONPATH": os.pathsep.join(paths), "HOME": str(repository.parent), "KAGGLE_API_ENDPOINT": site.url,
-        "KAGGLE_USERNAME": "", "KAGGLE_KEY": "", "KAGGLE_API_TOKEN": "", "KAGGLE_CONFIG_DIR": "", "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
-
-
-def upload(repository: Path, site: Site, *words: str, **given: str) -> Ended:
-    command = [sys.executable, "-m", "common", "upload", "--wait=0", *words]
-    return started(repository, *command, **{**variables(repository, site), **given})
+from tests.support.commands import failed, files, make
+from tests.support.kaggle_server import KEY, SLUG, TOKEN, USER, Site
+from tests.support.uploading import CLIENT, LEDGER, LOGIN, declare, needs_client, upload
 
 
 @needs_client
