@@ -1,6 +1,5 @@
 """Checks of `make doctor` on the optional extras: what each is for, whether it is there, and the command that installs it."""
 
-import importlib.metadata
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from common.cli.doctor_check import INSTALL, Check
 from common.core.files import root, shown
+from common.core.provenance import installed_version
 from common.core.vllm_release import INSTALL as INSTALL_VLLM
 from common.core.vllm_release import PLUGIN, VLLM
 
@@ -65,7 +65,7 @@ def extras(found: dict[str, dict[str, Any]]) -> Iterator[Check]:
         if not find_spec(extra.module):
             yield Check(name, "missing", f"not installed; for {extra.use}", install)
         elif not extra.tried:
-            yield Check(name, "ok", _version(extra.package))
+            yield Check(name, "ok", installed_version(extra.package) or "installed")
         elif about is None:
             yield Check(name, "wrong", "not checked, because an import before it failed", "make doctor")
         elif "missing" in about or "error" in about:
@@ -73,15 +73,8 @@ def extras(found: dict[str, dict[str, Any]]) -> Iterator[Check]:
             yield Check(name, "wrong", f"{text}; for {extra.use}", f"{install} --force-reinstall")
         else:
             device = f", 4-bit weights work on {about['device']}" if "device" in about else ""
-            yield Check(name, "ok", _version(extra.package) + device)
+            yield Check(name, "ok", (installed_version(extra.package) or "installed") + device)
     yield _vllm()
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "installed"
 
 
 def _vllm() -> Check:

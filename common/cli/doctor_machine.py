@@ -1,7 +1,6 @@
 """Checks of `make doctor` on the machine: Python, packages, torch, GPU, processor, memory, disk."""
 
 import configparser
-import importlib.metadata
 import json
 import os
 import platform
@@ -18,6 +17,7 @@ from common.cli.doctor_extras import tried
 from common.core.files import existing_parent, root, shown
 from common.core.messages import size_text
 from common.core.paths import cache_folder
+from common.core.provenance import installed_version
 
 CODE = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
@@ -85,9 +85,8 @@ def packages() -> Iterator[Check]:
             pinned[_normal(name)] = version.split(";")[0].strip()
     missing, other = [], []
     for name in names:
-        try:
-            version = importlib.metadata.version(name).partition("+")[0]
-        except importlib.metadata.PackageNotFoundError:
+        version = (installed_version(name) or "").partition("+")[0]
+        if not version:
             missing.append(name)
             continue
         wanted = pinned.get(_normal(name), version)

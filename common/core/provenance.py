@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -133,13 +132,18 @@ def room_hashes(rooms: Iterable[str]) -> dict[str, str]:
 
 def package_versions() -> dict[str, str]:
     """Return the versions of Python and of the installed packages that can affect results."""
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    found = {name: version for name in PACKAGES if (version := installed_version(name))}
+    return {"python": platform.python_version()} | found
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package by the name that pip knows, None where it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # takes 5 ms of every command's start
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def hardware() -> dict[str, Any]:

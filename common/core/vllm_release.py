@@ -1,6 +1,5 @@
 """Name the release of vLLM that the engine vllm is written for, and refuse another one without importing it."""
 
-import importlib.metadata
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from common.core.errors import UserError
 from common.core.files import shown
 from common.core.messages import brief
+from common.core.provenance import installed_version
 
 VLLM = "0.32"
 """The release: the first two numbers of the version in constraints-vllm.txt."""
@@ -27,11 +27,8 @@ def require_vllm() -> None:
         raise UserError(
             f"--engine vllm: the package vllm is not installed in {shown(Path(sys.prefix))}; run: {USE} (or use --engine hf)."
         )
-    try:
-        version = importlib.metadata.version("vllm")
-    except importlib.metadata.PackageNotFoundError:  # a copy of the source
-        return
-    if not version.startswith(f"{VLLM}."):
+    version = installed_version("vllm")
+    if version and not version.startswith(f"{VLLM}."):
         raise UserError(
             f"--engine vllm: vllm {brief(version)} is installed in {shown(Path(sys.prefix))}, wanted {VLLM}; run: {USE} "
             "(or use --engine hf)."

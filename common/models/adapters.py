@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
@@ -13,6 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging
 
 from common.core.errors import UserError, first_line
+from common.core.provenance import installed_version
 from common.models.config import LoRAConfig
 from common.models.text_parts import expert_parameters, text_modules
 
@@ -159,7 +159,7 @@ def add_lora(
         adapted = get_peft_model(model, settings)
     except ValueError as error:  # such as a layer of Mamba whose kernel does not call it
         raise UserError(
-            f"--targets {','.join(config.targets)}: peft {version('peft')} cannot adapt these layers of "
+            f"--targets {','.join(config.targets)}: peft {installed_version('peft')} cannot adapt these layers of "
             f"{type(model).__name__} ({first_line(error)}). Choose other layers, such as --targets attention."
         ) from error
     _require_adapted(adapted, targets)
@@ -174,6 +174,6 @@ def _require_adapted(model: PeftModel, targets: Sequence[str]) -> None:
     found = {*model.base_model.targeted_module_names, *model.base_model.targeted_parameter_names}
     if wrong := sorted(found ^ set(targets)):
         raise UserError(
-            f"--targets: peft {version('peft')} cannot adapt {len(wrong)} of the chosen layers of "
+            f"--targets: peft {installed_version('peft')} cannot adapt {len(wrong)} of the chosen layers of "
             f"{type(model.get_base_model()).__name__}, such as {wrong[0]}; use --targets attention."
         )

@@ -1,6 +1,5 @@
 """Read a model's architecture from its config.json, before any weights are loaded."""
 
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from common.core.errors import UserError, first_line
 from common.core.files import read_json, shown
 from common.core.messages import brief
+from common.core.provenance import installed_version
 
 Architecture = Literal["seq2seq", "causal"]
 DESCRIPTIONS = {"seq2seq": "an encoder-decoder", "causal": "a decoder-only language model"}
@@ -82,7 +82,7 @@ def require_known_type(folder: Path) -> None:
     kind = found.get("model_type")
     if isinstance(kind, str) and (not (types := _types()) or f'"{kind}"' in types):
         return
-    raise _unknown_type(path, found, version("transformers"))
+    raise _unknown_type(path, found, installed_version("transformers") or "")
 
 
 def _unknown_type(path: Path, found: dict[str, object], release: str) -> UserError:
