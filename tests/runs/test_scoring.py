@@ -190,6 +190,21 @@ def test_floors_are_kept_until_the_data_change(repository: Path) -> None:
     assert len(set((repository / ".cache" / "floors").iterdir())) == len(kept) + 1
 
 
+def test_floors_are_computed_again_when_the_metric_changes(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = load_competition("talk")
+    scoring.floors(talk, "dev")
+    kept = set((repository / ".cache" / "floors").iterdir())
+    for name, other in (("room_hashes", lambda rooms: {"rouge": "other code"}),
+                        ("installed_version", lambda package: "another release")):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, name, other)
+            scoring.floors(talk, "dev")
+        assert len(set((repository / ".cache" / "floors").iterdir()) - kept) == 1
+        kept = set((repository / ".cache" / "floors").iterdir())
+
+
 def test_floors_that_cannot_be_kept_are_computed(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
     talk = load_competition("talk")
     first = scoring.floors(talk, "dev")
