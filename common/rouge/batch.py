@@ -72,7 +72,7 @@ def _mode(profile: Profile, wanted: str | int | None, most: int, fewest: int) ->
     if isinstance(wanted, int) and not isinstance(wanted, bool):
         if not 0 <= wanted < fewest:
             raise UserError(
-                f"references_mode is {wanted}, but an example has only {fewest} reference(s); "
+                f"references_mode is {wanted}, but an example has only {fewest} references; "
                 f"choose an index from 0 to {fewest - 1}."
             )
         return "one" if most == 1 else f"index:{wanted}"
