@@ -104,8 +104,8 @@ def dev_scores(root: Path, run: str) -> "np.ndarray[tuple[int], np.dtype[np.floa
         root / "outputs" / competition.name / run / "dev" / "predictions.csv", competition
     )
     found = example_scores(predictions, read_references(competition, "dev"), "leaderboard")
-    rounded: np.ndarray[tuple[int], np.dtype[np.float64]] = (
-        np.round(found.per_example["leaderboard"], 2)
+    rounded: np.ndarray[tuple[int], np.dtype[np.float64]] = np.round(
+        found.per_example["leaderboard"], 2
     )  # as the page has them
     return rounded
 
