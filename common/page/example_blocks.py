@@ -17,13 +17,12 @@ from common.data.rows import Row
 from common.page.example_runs import Written
 from common.page.token_marks import free_mark, marked
 from common.rouge import METRICS, get_profile, get_tokenizer
+from common.runs.score_text import digits
 from common.runs.scoring import example_scores, profiles
 
 INVENTED, MISSING, ODD, CUT = 1, 2, 4, 8
 """Marks of a prediction: a tag that its dialogue does not have, no tag that all references have, a tag in another form
 than #Name#, and a text that stopped at the limit of tokens."""
-STEPS = 1000
-"""Number of steps between 0 and the highest score of a metric."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,19 @@ def key_of_run(split: str, folder: Path, split_key: str) -> str:
 
 
 def metric_of(name: str) -> dict[str, Any]:
-    """Return a profile's name and its metrics, each with the score that `STEPS` stands for; the headline comes first."""
+    """Return a profile's name and its metrics, each with its highest score and number of decimals; the headline comes first.
+
+    Blocks hold scores as integers, in units of the last decimal: the page shows every decimal that it has, and no others.
+    """
     profile = get_profile(name)
     top = profile.headline_scale * (3 if profile.summed else 1)
     keys = [profile.headline_key, *METRICS]
-    return {"profile": name, "keys": keys, "tops": [top, *[profile.scale] * len(METRICS)]}
+    return {
+        "profile": name,
+        "keys": keys,
+        "tops": [top, *[profile.scale] * len(METRICS)],
+        "digits": [digits(name), *[3 if profile.scale == 1 else 1] * len(METRICS)],
+    }
 
 
 def block_of(
@@ -131,11 +138,11 @@ def block_of(
             competition.leaderboard_references,
         )
         means[name] = float(of_all.per_example[of_all.headline_key][: len(rows)].mean())
-        for key, top in zip(metric["keys"], metric["tops"], strict=True):
-            steps = (of_all.per_example[key] * (STEPS / top)).round().astype(int).tolist()
-            scores.append(steps[: len(rows)])
+        for key, decimals in zip(metric["keys"], metric["digits"], strict=True):
+            units = (of_all.per_example[key] * 10**decimals).round().astype(int).tolist()
+            scores.append(units[: len(rows)])
             if key == metric["keys"][0]:
-                others.append(steps[len(rows) :])
+                others.append(units[len(rows) :])
     places = iter(range(len(proposed)))
     content = {
         "mark": mark,

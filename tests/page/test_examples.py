@@ -67,9 +67,9 @@ def test_scores_are_those_of_make_score(competition: Competition, tmp_path: Path
         for metric in found.index["metrics"]:
             wanted = example_scores(predictions, references, metric["profile"])
             assert entry["means"][metric["profile"]] == pytest.approx(wanted.headline)
-            for key, top in zip(metric["keys"], metric["tops"], strict=True):
-                shown = [steps * top / 1000 for steps in block["scores"][column]]
-                assert shown == pytest.approx(wanted.per_example[key], abs=top / 1990)
+            for key, decimals in zip(metric["keys"], metric["digits"], strict=True):
+                shown = [units / 10**decimals for units in block["scores"][column]]
+                assert shown == pytest.approx(wanted.per_example[key], abs=0.501 / 10**decimals)
                 column += 1
         assert [text.replace(block["mark"], "") for text in block["predictions"]] == [
             predictions[name] for name in rows["ids"]
@@ -113,7 +113,7 @@ def test_a_text_that_was_cut_off_is_marked_and_candidates_stand_once(
     assert block["flags"] == [CUT]
     [[first, second]] = block["candidates"]
     assert (first[0], first[1]) == ("나", 1)
-    assert second[1:] == [0, 1000, 1000, 1000]  # the reference itself
+    assert second[1:] == [0, 10_000, 30_000, 10_000]  # the reference itself
 
 
 def test_several_references_count_as_the_competition_says(

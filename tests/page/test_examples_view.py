@@ -265,8 +265,8 @@ def test_candidates_are_folded_and_have_their_scores(browser: Browser, talk: Pat
         "return page.examples.run('dev', 'exp002').then((run) => run.candidates(1).map((one) => [one.text, one.scores[0]]));"
     )
     assert len(browser.all(".candidates li")) == len(block)
-    assert f"leaderboard {block[0][1] / 10:.2f}" in browser.one(".candidates li").text
-    assert f"the best scores {max(score for _, score in block) / 10:.2f}" in folded.text
+    assert f"leaderboard {block[0][1] / 100:.2f}" in browser.one(".candidates li").text
+    assert f"the best scores {max(score for _, score in block) / 100:.2f}" in folded.text
 
 
 def test_every_metric_of_every_shown_run(browser: Browser, talk: Path) -> None:

@@ -6,6 +6,9 @@
     page.element("div", {class: "label"}, label), page.element("div", {class: "figure"}, figure),
     details.filter(Boolean).map((detail) => page.element("div", {class: "fact-detail"}, detail)));
 
+  // The table with this row only.
+  const alone = (row, profile) => page.link("runs", {runs: page.join([page.address(row)]), only: 1, profile});
+
   // How sure the lead of one run over another is: by the dialogues of both where the page has them, else by their intervals.
   const sureness = (first, second, profile) => {
     const a = second.dev[profile], b = first.dev[profile], {digits} = page.profile(profile);
@@ -22,11 +25,11 @@
     if (!first) return null;
     const found = first.dev[profile], digits = page.profile(profile).digits;
     return page.fact(page.text("Best run on dev, {profile}", {profile: page.profile(profile).short}),
-      [page.score(found.score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.name})}, page.foreign(first.name, 40))],
+      [page.score(found.score, profile), " ", page.element("a", {class: "small", href: alone(first, profile)}, page.foreign(first.name, 40))],
       second && [page.text("{difference} over {run}", {difference: page.signed(found.score - second.dev[profile].score, digits), run: page.short(second.name)}), sureness(first, second, profile)],
       found.floor !== null && page.text("{difference} over the floor", {difference: page.signed(found.score - found.floor, digits)}),
       [second && page.element("a", {href: page.link("compare", {a: second.id, b: first.id})}, page.text("what was changed from {run}", {run: page.short(second.name)})), " ",
-        page.examples.has([first.name]) && page.element("a", {href: page.link("examples", {runs: page.join([first.name]), show: "worst"})}, page.text("its worst dialogues"))]);
+        page.examples.has([first.name]) && page.element("a", {href: page.link("examples", {runs: page.join([first.name]), metric: profile, show: "worst"})}, page.text("its worst dialogues"))]);
   };
 
   const blend = (profile) => {
@@ -34,11 +37,11 @@
     if (!first) return null;
     const {gain, best_member: member, public: score} = first.submission, digits = page.profile(page.data.dev_profile).digits;
     return page.fact(page.text("Best submission on dev"),
-      [page.score(first.dev[profile].score, profile), " ", page.element("a", {class: "small", href: page.link("runs", {filter: first.id})}, page.foreign(first.name, 40))],
+      [page.score(first.dev[profile].score, profile), " ", page.element("a", {class: "small", href: alone(first, profile)}, page.foreign(first.name, 40))],
       profile === page.data.dev_profile && gain && gain.low !== null && member && [page.text("{difference} over its best member {run}", {difference: page.signed(gain.score, digits), run: page.short(member)}),
         page.element("span", {class: "faint"}, ` (${page.signed(gain.low, digits)} … ${page.signed(gain.high, digits)}: ${page.verdict(gain.low, gain.high)})`)],
-      member && page.examples.has([member, first.name]) && page.element("a", {href: page.link("examples",
-        {runs: page.join([member, first.name]), show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: page.short(member)})),
+      member && page.examples.has([member, page.textsOf(first)]) && page.element("a", {href: page.link("examples",
+        {runs: page.join([member, page.textsOf(first)]), metric: profile, show: "worsened"})}, page.text("dialogues on which it loses to {run}", {run: page.short(member)})),
       score !== null && page.text("public leaderboard: {score}", {score: page.score(score, page.data.site_profile)}));
   };
 

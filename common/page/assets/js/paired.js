@@ -38,7 +38,7 @@
     const [first, second] = await Promise.all([page.examples.run("dev", a), page.examples.run("dev", b)]);
     const found = {};
     for (const metric of page.examples.metrics().filter((one) => one.headline)) {
-      const values = (run) => run.scores[metric.column].map((steps) => page.examples.value(steps, metric));
+      const values = (run) => run.scores[metric.column].map((units) => page.examples.value(units, metric));
       found[metric.profile] = page.paired(values(first), values(second));
     }
     return found;

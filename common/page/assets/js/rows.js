@@ -20,15 +20,33 @@
   const rows = [...page.data.runs.map(rowOfRun), ...page.data.submissions.map(rowOfSubmission)];
   const byId = new Map(rows.map((row) => [row.id, row]));
 
+  const named = d3.rollup(rows, (same) => same.length, (row) => row.name);
+
   page.rows = () => rows;
   page.row = (id) => byId.get(id);
+
+  // What an address calls a row: its name, or its id where the name is that of several rows.
+  page.address = (row) => (named.get(row.name) === 1 ? row.name : row.id);
+
+  const found = (name) => byId.get(name) || (named.get(name) === 1 && rows.find((row) => row.name === name)) || null;
   page.runNamed = (name) => page.data.runs.find((run) => run.name === name);
 
   // In descending order of the score.
   page.ranked = (candidates, profile) =>
     candidates.filter((row) => row.dev[profile]).sort((a, b) => b.dev[profile].score - a.dev[profile].score);
 
-  page.chosen = (params) => page.list(params, "runs").filter((id) => byId.has(id));
+  // Ids of the rows that the address names, and the names that no row has.
+  page.chosen = (params) => [...new Set(page.list(params, "runs").map(found).filter(Boolean).map((row) => row.id))];
+  page.unknown = (params) => page.list(params, "runs").filter((name) => !found(name));
+
+  // From the lowest score to the highest, rows without a score first: what is compared starts from the weaker one.
+  page.weakestFirst = (candidates, profile) => {
+    const ranked = page.ranked(candidates, profile);
+    return [...candidates.filter((row) => !ranked.includes(row)), ...ranked.reverse()];
+  };
+
+  // The name under which the error browser has the texts of a row; a blend may have the name of a run.
+  page.textsOf = (row) => (row.submission && page.runNamed(row.name) ? `${row.name} (blend)` : row.name);
 
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -77,5 +95,5 @@
 
   // A difference with its interval, and in words what the interval says.
   page.verdict = (low, high) =>
-    low > 0 ? page.text("better") : high < 0 ? page.text("worse") : page.text("may be chance");
+    low > 0 ? page.text("better") : high < 0 ? page.text("worse") : low === 0 && high === 0 ? page.text("no difference") : page.text("may be chance");
 })();

@@ -32,7 +32,17 @@
     const box = page.element("div", {
       class: options.rows.length > TALL ? "scroll tall" : "scroll", tabindex: "0", role: "region", "aria-label": options.label || (typeof options.caption === "string" ? options.caption : null),
     }, table);
+    page.showsMore(box);
     fill(box, body, page.sorted(options.rows, options.columns, options.sort || ""), options);
+    return box;
+  };
+
+  // Marks a box while columns of its table are hidden beyond its right edge.
+  page.showsMore = (box) => {
+    const mark = () => box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
+    const watch = new ResizeObserver(mark);
+    for (const part of [box, ...box.children]) watch.observe(part);
+    box.addEventListener("scroll", mark, {passive: true});
     return box;
   };
 

@@ -32,13 +32,13 @@
 
   const mean = (values) => values.reduce((total, value) => total + value, 0) / (values.length || 1);
 
-  // Score of a row, in steps: that of one run, or the mean of the shown runs.
+  // Score of a row, in units: that of one run, or the mean of the shown runs.
   examples.judged = (row, settings, runs) => {
     const chosen = settings.by ? runs.filter((run) => run.name === settings.by) : runs;
     return mean(chosen.map((run) => run.scores[settings.metric.column][row.place]));
   };
 
-  // How far the second run is above the first, in steps.
+  // How far the second run is above the first, in units.
   examples.gain = (row, settings, runs) =>
     runs.length < 2 ? null : runs[1].scores[settings.metric.column][row.place] - runs[0].scores[settings.metric.column][row.place];
 

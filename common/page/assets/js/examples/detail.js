@@ -68,12 +68,12 @@
     const against = runs.find((one) => one.name === settings.against);
     const text = run.predictions[row.place];
     const other = (own) => against ? against.predictions[row.place] : examples.closest(own, row.references);
-    const {metric} = settings, steps = run.scores[metric.column][row.place], first = runs[0];
-    const gain = steps - first.scores[metric.column][row.place];
+    const {metric} = settings, units = run.scores[metric.column][row.place], first = runs[0];
+    const gain = units - first.scores[metric.column][row.place];
     return page.element("section", {class: "model", "data-run": run.name},
       page.element("header", {},
         page.element("h4", {}, page.foreign(run.name, 60), run.blend && [" ", page.element("span", {class: "tag"}, page.text("blend"))]),
-        page.element("p", {class: "figure"}, page.element("span", {class: "hidden"}, metric.title, " "), examples.show(steps, metric),
+        page.element("p", {class: "figure"}, page.element("span", {class: "hidden"}, metric.title, " "), examples.show(units, metric),
           run !== first && [" ", page.element("span", {class: `small ${gain > 0 ? "good" : gain < 0 ? "bad" : "faint"}`},
             page.signed(examples.value(gain, metric), metric.digits))])),
       examples.faults(run, row).map((fault) => page.element("p", {class: "fault"}, page.element("span", {class: "tag bad"}, fault))),
@@ -86,7 +86,7 @@
     const best = metrics.map(({column}) => Math.max(...runs.map((run) => run.scores[column][row.place])));
     const groups = examples.index.metrics.map(({profile, keys}) => [page.profile(profile).short, keys.length]);
     return page.element("details", {class: "all-scores", open: true}, page.element("summary", {}, page.text("Scores in every metric")),
-      page.element("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": page.text("Scores in every metric")},
+      page.showsMore(page.element("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": page.text("Scores in every metric")},
         page.element("table", {},
           page.element("thead", {},
             page.element("tr", {}, page.element("td"), groups.map(([name, count]) => page.element("th", {scope: "colgroup", colspan: count, class: "group"}, name))),
@@ -95,10 +95,10 @@
           page.element("tbody", {}, runs.map((run) => page.element("tr", {},
             page.element("th", {scope: "row"}, page.foreign(run.name, 40)),
             metrics.map((metric, place) => {
-              const steps = run.scores[metric.column][row.place], top = runs.length > 1 && steps === best[place];
+              const units = run.scores[metric.column][row.place], top = runs.length > 1 && units === best[place];
               return page.element("td", {class: metric.headline ? "number start" : "number"},
-                top ? page.element("strong", {}, examples.show(steps, metric)) : examples.show(steps, metric));
-            })))))));
+                top ? page.element("strong", {}, examples.show(units, metric)) : examples.show(units, metric));
+            }))))))));
   };
 
   examples.detail = (row, settings, runs, found, link, update) => {

@@ -6,12 +6,12 @@
   const FIRST = matchMedia("(min-width: 64rem)").matches ? 100 : 20;  // lines made at once; more when somebody asks for them
 
   const bar = (run, one, metric) => {
-    const steps = run.scores[metric.column][one.row.place];
+    const units = run.scores[metric.column][one.row.place];
     return page.element("span", {class: "score"},
       page.svg("svg", {class: "bar-score", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true"},
         page.svg("rect", {class: "rest", x: 0, y: 0, width: 100, height: 6, rx: 3}),
-        page.svg("rect", {class: "part", x: 0, y: 0, width: 100 * examples.share(steps), height: 6, rx: 3})),
-      page.element("span", {class: "value"}, examples.show(steps, metric)));
+        page.svg("rect", {class: "part", x: 0, y: 0, width: 100 * examples.share(units, metric), height: 6, rx: 3})),
+      page.element("span", {class: "value"}, examples.show(units, metric)));
   };
 
   const gain = (one, metric) => one.gain === null ? null : page.element("span", {

@@ -3,7 +3,6 @@
   "use strict";
 
   const INVENTED = 1, MISSING = 2, ODD = 4, CUT = 8;
-  const STEPS = 1000;
   const SHOWN = 2;  // runs that are shown when the address names none
   const splits = new Map(), runs = new Map();
 
@@ -16,22 +15,23 @@
   // Every metric of every profile; `name` stands in the address, and the first is the one that dev is judged by.
   examples.metrics = () => {
     let column = 0;
-    return examples.index.metrics.flatMap(({profile, keys, tops}) => keys.map((key, place) => {
-      const {short, digits} = page.profile(profile);
+    return examples.index.metrics.flatMap(({profile, keys, tops, digits}) => keys.map((key, place) => {
+      const {short} = page.profile(profile);
       const headline = place === 0;
       return {
         name: headline ? profile : `${profile}.${key}`, profile, headline, top: tops[place], column: column++,
         short: headline ? short : NAMES[key], title: headline ? short : `${short} ${NAMES[key]}`,
-        digits: headline ? digits : tops[place] === 1 ? 3 : 1,
+        digits: digits[place],
       };
     }));
   };
 
   examples.metric = (name) => examples.metrics().find((one) => one.name === name) || examples.metrics()[0];
 
-  examples.value = (steps, metric) => (steps * metric.top) / STEPS;
-  examples.show = (steps, metric) => page.number(examples.value(steps, metric), metric.digits);
-  examples.share = (steps) => Math.min(1, steps / STEPS);
+  // A block holds scores as integers, in units of the last decimal that is shown.
+  examples.value = (units, metric) => units / 10 ** metric.digits;
+  examples.show = (units, metric) => page.number(examples.value(units, metric), metric.digits);
+  examples.share = (units, metric) => Math.min(1, examples.value(units, metric) / metric.top);
 
   examples.splits = () => Object.keys(examples.index.splits);
 

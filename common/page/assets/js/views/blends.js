@@ -12,7 +12,7 @@
       page.fact(page.text("Blend on dev, method {method}", {method: blend.method}), page.score(mean, blend.profile),
         [page.text("{difference} over its best member {run}", {difference: page.signed(gain, digits), run: page.short(best.name)}),
           page.element("span", {class: low > 0 ? "good" : high < 0 ? "bad" : "faint"}, ` (${page.signed(low, digits)} … ${page.signed(high, digits)}: ${page.verdict(low, high)})`)],
-        page.examples.has([best.name, name]) && page.element("a", {href: page.link("examples", {runs: page.join([best.name, name]), show: "worsened"})},
+        page.examples.has([best.name, name]) && page.element("a", {href: page.link("examples", {runs: page.join([best.name, name]), metric: blend.profile, show: "worsened"})},
           page.text("dialogues on which it loses to {run}", {run: page.short(best.name)}))),
       page.fact(page.text("Best member"), page.score(best.mean, blend.profile), page.foreign(best.name, 60), page.text("95 % interval {low} … {high}", {low: page.score(best.low, blend.profile), high: page.score(best.high, blend.profile)})),
       page.fact(page.text("Wins most dialogues"), page.percent(winner.won, 0), page.foreign(winner.name, 60), page.text("of {count} dialogues", {count: page.number(blend.dialogues)})),
@@ -25,7 +25,7 @@
 
   const members = (blend) => page.table({
     caption: page.text("Members: how often each has the best text, and how often the blend chooses its text"), columns: [
-      {key: "name", title: page.text("member"), first: true, cell: (member) => page.runNamed(member.name) ? page.element("a", {href: page.link("runs", {filter: member.name})}, page.foreign(member.name, 60)) : page.foreign(member.name, 60)},
+      {key: "name", title: page.text("member"), first: true, cell: (member) => page.runNamed(member.name) ? page.element("a", {href: page.link("runs", {runs: page.join([member.name]), only: 1})}, page.foreign(member.name, 60)) : page.foreign(member.name, 60)},
       {key: "score", title: page.profile(blend.profile).short, number: true, cell: (member) => page.score(member.mean, blend.profile)},
       {key: "interval", title: page.text("95 % interval"), number: true, cell: (member) => `${page.score(member.low, blend.profile)} … ${page.score(member.high, blend.profile)}`},
       {key: "won", title: page.text("is best in"), number: true, cell: (member) => page.percent(member.won, 1)},

@@ -78,8 +78,9 @@
         return;
       }
       const ranked = page.ranked(rows, page.data.dev_profile), usual = [...ranked, ...rows.filter((row) => !ranked.includes(row))];
-      const find = (id, other) => rows.find((row) => row.id === id) || other;
-      const b = find(params.get("b"), usual[0]), a = find(params.get("a"), usual.find((row) => row !== b));
+      const known = (side) => rows.find((row) => row.id === params.get(side));
+      const b = known("b") || usual.find((row) => row !== known("a")), a = known("a") || usual.find((row) => row !== b);
+      const unknown = [["a", a], ["b", b]].filter(([side]) => params.get(side) && !known(side));
       const all = Boolean(params.get("all"));
       page.append(root, [
         page.element("div", {class: "tools"},
@@ -89,7 +90,9 @@
           page.element("div", {class: "end"},
             page.element("a", {class: "button", href: page.link("curves", {runs: page.join([a.id, b.id])})}, page.text("Their curves")),
             page.views.examples && page.element("a", {class: "button", href: page.link("examples", {runs: page.join([a.id, b.id])})}, page.text("Their summaries")))),
-        scores(a.run, b.run),
+        unknown.map(([side, other]) => page.element("p", {class: "notice"}, page.foreign(
+          page.text("There is no run {name} here; {other} is shown in its place.", {name: page.isolated(params.get(side)), other: page.short(other.name)}), 200))),
+        a === b ? page.element("p", {class: "notice"}, page.text("A and B are the same run. Choose another one to compare it with.")) : scores(a.run, b.run),
         page.element("div", {class: "tools"}, page.element("button", {type: "button", id: "all", "aria-pressed": String(all), onclick: () => page.change({all: all ? "" : "1"})},
           all ? page.text("Show only the settings that differ") : page.text("Show all settings"))),
         changed(a.run, b.run, all),

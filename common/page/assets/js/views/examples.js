@@ -17,10 +17,10 @@
     const lines = Object.entries(kinds).map(([why, text]) => {
       const found = examples.index.gaps.filter((gap) => gap.why === why);
       const named = [...new Set(found.map((gap) => page.both(gap.message) || `${gap.run} (${gap.split})`))];
-      return named.length && page.element("li", {}, page.foreign(text(named.join("; "))));
+      return named.length > 0 && page.element("li", {}, page.foreign(text(named.join("; "))));
     });
     return lines.some(Boolean) && page.element("details", {class: "card gaps"},
-      page.element("summary", {}, page.text("Some models are not complete here")), page.element("ul", {}, lines));
+      page.element("summary", {}, page.text("Models that are missing or incomplete here")), page.element("ul", {}, lines));
   };
 
   const show = (root, params) => {

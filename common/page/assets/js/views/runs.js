@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const SETTINGS = 10;  // most columns for settings; the comparison of two runs has all of them
+  const SETTINGS = 4;  // most columns for settings: the scores stay in sight, and the comparison of two runs has all of them
 
   const scoreCell = (found, profile) => found
     ? [page.element("span", {class: "name"}, page.score(found.score, profile)),
@@ -41,10 +41,23 @@
     ].filter(Boolean);
   };
 
-  // The settings in which the chosen runs differ; other runs show theirs, too.
-  const settings = (chosen) => {
+  // The settings in which the chosen runs differ. Those come first that most of these runs have: else a row of "–" hides a real change.
+  const differing = (chosen) => {
     const runs = chosen.map((id) => page.row(id).run).filter(Boolean);
-    const names = runs.length > 1 ? page.differing(runs) : [];
+    const owners = (name) => runs.filter((run) => name in run.settings).length;
+    return runs.length > 1 ? page.differing(runs).sort((a, b) => owners(b) - owners(a)) : [];
+  };
+
+  // How many settings have no column, with a link to where they all are.
+  const more = (chosen, profile) => {
+    const count = differing(chosen).length - SETTINGS, runs = page.weakestFirst(chosen.map(page.row).filter((row) => row.run), profile);
+    return count > 0 && [" · ", page.element("a", {id: "more-settings", href: page.link("compare", {a: runs[0].id, b: runs.at(-1).id})},
+      page.text("and {count} more settings differ: compare {a} with {b}", {count: page.number(count), a: page.isolated(page.short(runs[0].name)), b: page.isolated(page.short(runs.at(-1).name))}))];
+  };
+
+  // A column for each of the first settings that differ; rows that are not chosen show theirs, too.
+  const settings = (chosen) => {
+    const names = differing(chosen);
     return names.slice(0, SETTINGS).map((setting) => ({
       key: `setting-${setting}`, title: title(page.text("setting"), page.settingName(setting, names)), tip: setting, kind: "setting",
       value: (row) => { const value = row.run?.settings[setting]; return typeof value === "number" ? value : value === undefined ? null : page.value(value); },
@@ -66,8 +79,8 @@
   };
 
   const choose = (row, on) => {
-    const now = page.list(page.state().params, "runs").filter((id) => id !== row.id);
-    page.change({runs: page.join(on ? [...now, row.id] : now)}, true);
+    const now = page.chosen(page.state().params).filter((id) => id !== row.id).map(page.row);
+    page.change({runs: page.join((on ? [...now, row] : now).map(page.address))}, true);
     page.redraw(`choose-${row.kind}-${row.id}`);
   };
 
@@ -77,9 +90,27 @@
     return page.rows().filter((row) => (!kind || row.kind === kind) && (!only || chosen.includes(row.id)) && wanted.every((word) => row.text.includes(word)));
   };
 
+  // What can be done with the selected rows; `why` says what is left out, or why it cannot be done.
+  const uses = (chosen, profile) => {
+    const rows = page.weakestFirst(chosen.map(page.row), profile), none = page.text("Select rows in the table first");
+    const names = (some) => some.map((row) => page.isolated(page.short(row.name))).join(", ");
+    const drawn = rows.filter((row) => row.run && page.data.curves.some((curve) => curve.run === row.name)), without = rows.filter((row) => !drawn.includes(row));
+    const written = rows.filter((row) => page.examples.has([page.textsOf(row)])), unwritten = rows.filter((row) => !written.includes(row));
+    const blends = rows.filter((row) => !row.run);
+    return {rows, offers: [
+      {id: "curves", text: page.text("Curves of selected runs"), why: !rows.length ? none : without.length > 0 && page.text("no training curve of {names}", {names: names(without)}),
+        go: drawn.length > 0 && (() => page.go("curves", {runs: page.join(drawn.map((row) => row.name))}))},
+      {id: "examples", text: page.text("Examples of selected rows"), why: !rows.length ? none : unwritten.length > 0 && page.text("no texts of {names} on this page", {names: names(unwritten)}),
+        go: written.length > 0 && (() => page.go("examples", {runs: page.join([...new Set(rows.map(page.textsOf))]), metric: profile}))},
+      {id: "compare", text: page.text("Compare two runs"), why: !rows.length ? page.text("Select two runs in the table to compare them")
+        : blends.length > 0 ? page.text("a submission has no settings to compare: {names}", {names: names(blends)}) : rows.length !== 2 && page.text("select exactly two runs"),
+        go: rows.length === 2 && !blends.length && (() => page.go("compare", {a: rows[0].id, b: rows[1].id}))},
+    ]};
+  };
+
   const tools = (params, profile, chosen, refresh) => {
-    const runs = chosen.filter((id) => page.row(id).run);
-    return page.element("div", {class: "tools"},
+    const {rows, offers} = uses(chosen, profile);
+    return [page.element("div", {class: "tools"},
       page.field(page.text("Filter"), page.element("input", {type: "search", id: "filter", value: params.get("filter") || "", placeholder: page.text("name, model, setting, commit …"),
         oninput: (event) => { page.change({filter: event.target.value}, true); refresh(); }})),
       page.select("kind", page.text("Show"), [["", page.text("runs and submissions")], ["run", page.text("runs")], ["submission", page.text("submissions")]], params.get("kind") || "",
@@ -89,17 +120,15 @@
         chosen.length > 0 && page.element("button", {type: "button", id: "only", class: "quiet", "aria-pressed": String(Boolean(params.get("only"))),
           onclick: () => page.change({only: params.get("only") ? "" : "1"})}, params.get("only") ? page.text("All rows") : page.text("Only selected rows")),
         chosen.length > 0 && page.element("button", {type: "button", id: "clear", class: "quiet", onclick: () => page.change({runs: "", only: ""})}, page.text("Clear")),
-        page.element("button", {type: "button", id: "curves", disabled: !runs.length, onclick: () => page.go("curves", {runs: page.join(runs)})}, page.text("Curves of selected runs")),
-        page.element("button", {type: "button", id: "examples", disabled: !runs.length || !page.examples.has(runs),
-          onclick: () => page.go("examples", {runs: page.join(runs)})}, page.text("Examples of selected runs")),
-        page.element("button", {type: "button", id: "compare", class: "strong", disabled: runs.length !== 2,
-          title: page.text("Select two runs in the table to compare them"), onclick: () => page.go("compare", {a: runs[0], b: runs[1]})}, page.text("Compare two runs"))));
+        offers.map(({id, text, why, go}) => page.element("button", {type: "button", id, class: id === "compare" ? "strong" : null, disabled: !go, title: why || null, onclick: go || null}, text)))),
+    rows.length > 0 && offers.some((offer) => offer.why) && page.element("ul", {class: "small soft plain", id: "why-not"},
+      offers.filter((offer) => offer.why).map(({text, why}) => page.element("li", {}, `${text}: `, page.foreign(why, 200))))];
   };
 
   const table = (params, profile, chosen) => {
     const shown = matching(params), all = page.rows();
     return page.table({
-      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), " · ", floors()],
+      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), more(chosen, profile), " · ", floors()],
       label: page.text("Runs and submissions"), columns: columns(all, profile, chosen), rows: shown, sort: params.get("sort") || "-score",
       onSort: (sort, id) => { page.change({sort}, true); page.redraw(id); }, key: (row) => row.id, selected: (row) => chosen.includes(row.id),
     });
@@ -112,6 +141,11 @@
       return values.length ? `${short} ${[...new Set(values.map((floor) => page.score(floor, name)))].join(" / ")}` : "";
     }).filter(Boolean);
     return known.length ? page.text("floor, the best score without a model: {floor}", {floor: known.join(", ")}) : page.text("no floor is known");
+  };
+
+  const unknown = (params) => {
+    const names = page.unknown(params);
+    return names.length > 0 && page.element("p", {class: "notice"}, page.foreign(page.text("No run or submission of this page has the name {names}.", {names: names.map(page.isolated).join(", ")}), 200));
   };
 
   page.addView("runs", {
@@ -127,7 +161,7 @@
       const place = page.element("div", {id: "runs-table"});
       const refresh = () => page.append(page.clear(place), [table(page.state().params, profile, chosen)]);
       page.append(root, [page.heading(page.text("Runs"), page.text("Every experiment and submission. Select rows to see the settings in which they differ.")),
-        page.facts(profile), tools(params, profile, chosen, refresh), place]);
+        page.facts(profile), unknown(params), tools(params, profile, chosen, refresh), place]);
       refresh();
     },
   });

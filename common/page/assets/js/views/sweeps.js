@@ -23,7 +23,7 @@
           : page.text("Measure it with: {command}", {command: `make exp=${sweep.experiment} sweep-report`})));
   };
 
-  const runLink = (trial) => page.runNamed(trial.run) ? page.element("a", {href: page.link("runs", {filter: trial.run})}, page.foreign(trial.run, 60)) : page.foreign(trial.run, 60);
+  const runLink = (trial) => page.runNamed(trial.run) ? page.element("a", {href: page.link("runs", {runs: page.join([trial.run]), only: 1})}, page.foreign(trial.run, 60)) : page.foreign(trial.run, 60);
 
   const winner = (sweep) => {
     const best = bestOf(sweep);
