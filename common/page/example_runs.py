@@ -1,7 +1,7 @@
 """Read what a run wrote for the dialogues of a split: its predictions, and its candidates with the same post-processing."""
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,12 +38,11 @@ def written(competition: Competition, folder: Path, split: SplitName) -> Written
     others: dict[str, list[Candidate]] = {}
     cut = set()
     if proposed:
+        record = folder / "run.json"
         infer = read_record(folder).get("infer")
         if infer is None:
-            raise UserError(
-                f"{shown(folder / 'run.json')}: no record of inference; infer {folder.name} again."
-            )
-        rule = apply_recorded(infer["config"], competition.submission.max_characters)
+            raise UserError(f"{shown(record)}: no record of inference; infer {folder.name} again.")
+        rule = apply_recorded(infer["config"], record, competition.submission.max_characters)
         for name, group in proposed.items():
             chosen = predictions.get(name, "")
             texts: dict[str, Candidate] = {}
@@ -54,13 +53,3 @@ def written(competition: Competition, folder: Path, split: SplitName) -> Written
                     texts.setdefault(one.text, one)
             others[name] = list(texts.values())
     return Written(folder.name, predictions, others, frozenset(cut))
-
-
-def _rule(folder: Path, limit: int) -> Callable[[str], str]:
-    """Return the post-processing of a run. Raises UserError when its record does not say it."""
-    settings = read_record(folder).get("infer", {}).get("config", {})
-    if not isinstance(settings.get("postprocess.rules"), list):
-        raise UserError(
-            f"{shown(folder / 'run.json')}: no record of the rules of inference; infer {folder.name} again."
-        )
-    return apply_recorded(settings, limit)

@@ -42,7 +42,9 @@ def task(competition: Competition, run: str) -> tuple[Task, PostprocessConfig]:
     record = read_record(folder).get("infer", {})
     if record.get("status") != "finished":
         raise UserError(f"{shown(folder)}: infer has not finished; first run: {again}")
-    own = rules.within(rules.recorded(record["config"]), competition.submission.max_characters)
+    own = rules.within(
+        rules.recorded(record["config"], folder / "run.json"), competition.submission.max_characters
+    )
     path = folder / "dev" / "candidates.jsonl"
     found = candidates.read(path)
     dev = read_split(competition, "dev").rows

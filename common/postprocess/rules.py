@@ -4,11 +4,15 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from annotated_types import Ge, Le
 
+from common.core.config import leaves
 from common.core.errors import UserError
+from common.core.files import shown
+from common.core.ranges import fits
 from common.data.dialogue import visible
 from common.postprocess.repetition import remove_repetition
 from common.postprocess.sentences import limit_length
@@ -165,19 +169,27 @@ def _is_enough(text: str, least: int) -> bool:
     return len(text) >= least and text.strip() != ""
 
 
-def recorded(settings: Mapping[str, Any]) -> PostprocessConfig:
-    """Return the config that a run folder recorded as `postprocess.…` settings.
+def recorded(settings: Mapping[str, Any], path: Path) -> PostprocessConfig:
+    """Return the config that a run's record (`path`) has as `postprocess.…` settings.
 
-    A setting missing in the record did not exist when the run was made, and gets its default.
+    A setting missing in the record did not exist when the run was made, and gets its default. Raises UserError when the
+    rules are missing or a value is none that the setting can have.
     """
     found = {name.removeprefix("postprocess."): value for name, value in settings.items()}
     known = {field.name: found[field.name] for field in fields(PostprocessConfig) if field.name in found}
-    return PostprocessConfig(**known | {"rules": tuple(found["rules"])})
+    rules = found.get("rules")
+    config = PostprocessConfig(**known | {"rules": tuple(rules) if isinstance(rules, list) else None})
+    for name, (hint, value) in leaves(config).items():
+        if not fits(hint, value):
+            raise UserError(
+                f"{shown(path)}: the record of inference has no usable postprocess.{name}; infer {path.parent.name} again."
+            )
+    return config
 
 
-def apply_recorded(settings: Mapping[str, Any], limit: int) -> Rule:
-    """Return the rules that a run folder recorded as `postprocess.…` settings; `limit` as for `within`.
+def apply_recorded(settings: Mapping[str, Any], path: Path, limit: int) -> Rule:
+    """Return the rules that a run's record (`path`) has as `postprocess.…` settings; `limit` as for `within`.
 
-    Raises UserError as `pipeline` does.
+    Raises UserError as `recorded` and `pipeline` do.
     """
-    return get_rule(within(recorded(settings), limit))
+    return get_rule(within(recorded(settings, path), limit))

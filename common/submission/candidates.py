@@ -67,7 +67,9 @@ def _of_run(
     record = read_record(folder)
     if "infer" not in record:
         raise UserError(f"{shown(folder / 'run.json')}: no record of inference; infer {run} again.")
-    apply_rules = apply_recorded(record["infer"]["config"], competition.submission.max_characters)
+    apply_rules = apply_recorded(
+        record["infer"]["config"], folder / "run.json", competition.submission.max_characters
+    )
     proposed = candidates.read(folder / split / "candidates.jsonl")
     return {
         name: _different(

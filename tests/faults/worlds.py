@@ -81,7 +81,9 @@ def base(work: Path) -> Path:
         tiny.repository(root, 48, 5)
         shutil.rmtree(root / "common")  # commands use the checkout's
         (root / ".active-competition").write_text(f"{COMPETITION}\n", encoding="utf-8")
-        recipes_only = shutil.ignore_patterns("*.jsonl", "*.csv", "registered", ".*")  # whose ledger is of real runs
+        recipes_only = shutil.ignore_patterns(
+            "*.jsonl", "*.csv", "registered", ".*"
+        )  # whose ledger is of real runs
         shutil.copytree(REPOSITORY / "submissions", root / "submissions", ignore=recipes_only)
 
     return template(work, "base", build)

@@ -1,8 +1,10 @@
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from common.core.files import read_json
 from common.data.competition_file import load_competition
 from common.data.rows import read_split
 from common.ensemble import blend
@@ -43,6 +45,21 @@ def test_dev_texts_are_those_of_a_submission(root: Path, method: str) -> None:
     names = [row.id for row in read_split(competition, "test").rows]
     test = {run: dict(zip(names, groups.values(), strict=False)) for run, groups in members.items()}
     assert found == {"talk": dict(blend.blend(made, competition, members, test).dev)}
+
+
+def test_a_record_that_does_not_say_its_rules_is_a_gap(root: Path) -> None:
+    recipe(root, RECIPE.format(method="mbr"))
+    path = root / "outputs/talk/exp001/run.json"
+    record = read_json(path)
+    del record["infer"]["config"]["postprocess.rules"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    gaps: list[str] = []
+    assert _texts(gaps) == {}
+    assert len(gaps) == 1
+    assert (
+        "exp001/run.json: the record of inference has no usable postprocess.rules; infer exp001 again."
+        in gaps[0]
+    )
 
 
 def test_they_are_kept_until_a_member_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

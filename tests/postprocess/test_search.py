@@ -24,6 +24,7 @@ from tests.support import tiny
 
 NEAR_COPY = 0.999  # the tests' dialogues are all alike
 NONE = PostprocessConfig(rules=())
+RECORD = Path("exp001/run.json")
 MORE = "그리고 둘은 다음에 다시 만나서 천천히 이야기하기로 약속한 뒤 각자 집으로 돌아간다."
 
 
@@ -304,7 +305,25 @@ def test_without_a_limit_of_its_own_a_run_has_that_of_the_submission() -> None:
 
 def test_a_record_from_before_a_setting_existed_means_its_default() -> None:
     settings = {"postprocess.rules": ["nfc"], "postprocess.max_characters": 80, "seed": 1}
-    assert recorded(settings) == PostprocessConfig(("nfc",), max_characters=80)
+    assert recorded(settings, RECORD) == PostprocessConfig(("nfc",), max_characters=80)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rules", None), ("rules", "nfc"), ("rules", ["nfc", "shout"]), ("rules", [1]), ("max_characters", "80"),
+     ("max_characters", 0), ("repetition_words", True), ("min_characters", -1)],
+)  # fmt: skip
+def test_a_damaged_record_is_one_line(name: str, value: object) -> None:
+    settings = {"postprocess.rules": ["nfc"], f"postprocess.{name}": value}
+    with pytest.raises(
+        UserError, match=rf"exp001/run\.json: .* no usable postprocess\.{name}; infer exp001 again"
+    ):
+        recorded(settings, RECORD)
+
+
+def test_a_record_without_rules_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"no usable postprocess\.rules"):
+        recorded({"seed": 1}, RECORD)
 
 
 # --- the command
@@ -341,7 +360,7 @@ def test_what_is_printed_can_be_run_and_then_nothing_is_left(inferred: Path) -> 
     code, applied = tiny.call(inferred, "common", "infer", "exp001", *TALK, *printed[1].split())
     assert code == 0, applied
     record = read_json(inferred / "outputs" / "daily_talk" / "exp001-turns" / "run.json")["infer"]["config"]
-    assert recorded(record) != PostprocessConfig(max_characters=8)
+    assert recorded(record, RECORD) != PostprocessConfig(max_characters=8)
     code, output = postprocess_of(inferred, *TALK, "--all")
     assert code == 0, output
     assert "no change improves on the settings of exp001-turns: keep --rules=" in output.splitlines()[-2]
