@@ -26,6 +26,12 @@
   page.profile = (name) =>
     page.data.profiles.find((one) => one.name === name) || {name, short: name, digits: 2};
 
+  // "leaderboard (0–100)": a metric with its scale, where several are shown together.
+  page.scaled = ({short, top}) => (top === undefined || top === null ? short : `${short} (0–${page.number(top)})`);
+
+  // The metrics as options of a control.
+  page.metricOptions = () => page.data.profiles.map((one) => [one.name, page.scaled(one)]);
+
   page.score = (value, profile) => page.number(value, page.profile(profile).digits);
 
   page.interval = (found, profile) =>
@@ -56,6 +62,11 @@
   };
 
   page.commit = (row) => (row.commit ? row.commit.slice(0, 7) + (row.dirty ? "*" : "") : page.none);
+
+  // Hardware as Python recorded it, "x86_64, 2 cores, 1 thread" or "2 × NVIDIA A100", with its words in the page's language.
+  page.hardware = (text) => String(text ?? "")
+    .replace(/\b(\d+) cores\b/g, (_, count) => page.text("{count} cores", {count}))
+    .replace(/\b1 thread\b/g, () => page.text("1 thread")).replace(/\b(\d+) threads\b/g, (_, count) => page.text("{count} threads", {count}));
 
   page.sum = (values) => values.reduce((total, value) => total + value, 0);
 

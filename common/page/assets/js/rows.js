@@ -38,6 +38,13 @@
     return names.filter((name) => runs.some((run) => !same(run.settings[name], runs[0].settings[name])));
   };
 
+  // A column for the model where the chosen runs have different ones, which no setting says.
+  page.modelColumn = (chosen) => {
+    const models = chosen.map((id) => byId.get(id).run).filter(Boolean).map((run) => page.both(run.model));
+    return new Set(models).size < 2 ? [] : [{key: "model", title: page.text("model"), kind: "setting", value: (row) => row.run ? page.both(row.run.model) : null,
+      cell: (row) => row.run ? page.foreign(page.both(row.run.model), 60) : page.none}];
+  };
+
   // A setting's name, shortened to its last part where that names no other setting of these.
   page.settingName = (name, names) => {
     const last = name.split(".").pop();

@@ -31,12 +31,12 @@
       Plot.dot(points, {x: "cost", y: "score", r: 4.5, fill: (d) => page.colour(d.colour), stroke: "var(--paper)"}),
       Plot.text(front, {x: "cost", y: "score", text: (d) => d.row.name, dy: -11, fill: "var(--soft)"}),
       Plot.tip(points, Plot.pointer({x: "cost", y: "score", fill: "var(--paper)", title: (d) =>
-        `${d.row.name}\n${page.score(d.score, profile)}\n${inMoney ? page.money(d.cost) : page.minutes(d.cost)}\n${d.row.run.hardware}`})),
+        `${d.row.name}\n${page.score(d.score, profile)}\n${inMoney ? page.money(d.cost) : page.minutes(d.cost)}\n${page.hardware(d.row.run.hardware)}`})),
     ],
   });
 
   const priceFields = (params, named) => page.element("div", {class: "tools"}, named.map((name, index) =>
-    page.field(page.text("US dollars for an hour of {hardware}", {hardware: page.short(name)}),
+    page.field(page.text("US dollars for an hour of {hardware}", {hardware: page.short(page.hardware(name))}),
       page.element("input", {type: "number", id: `price${index}`, min: 0, step: "any", inputmode: "decimal", value: params.get(`price${index}`) || "",
         onchange: (event) => page.change({[`price${index}`]: event.target.value})}))));
 
@@ -52,8 +52,8 @@
       page.append(root, [
         page.heading(page.text("Score against cost"), page.text("Up and to the left is better. The line joins the runs that no cheaper run beats.")),
         page.element("div", {class: "tools"},
-          page.select("profile", page.text("Metric"), page.data.profiles.map((one) => [one.name, one.short]), profile, (value) => page.change({profile: value})),
-          page.select("by", page.text("Cost"), [["", page.text("time")], ["money", page.text("money")]], inMoney ? "money" : "", (by) => page.change({by}))),
+          page.select("profile", page.text("Metric"), page.metricOptions(), profile, (value) => page.change({profile: value})),
+          page.select("by", page.text("Cost"), [["", page.text("duration")], ["money", page.text("money")]], inMoney ? "money" : "", (by) => page.change({by}))),
         inMoney && page.element("div", {class: "card stack"},
           page.element("p", {class: "small soft"}, page.text("What an API charged is recorded. For the rest, enter what an hour of each machine costs you; the prices become part of the link.")),
           priceFields(params, named)),
@@ -66,12 +66,12 @@
       root.append(page.chart({
         title: inMoney ? page.text("Dev score against US dollars") : page.text("Dev score against minutes"),
         about: [page.text("Each point is a run; its colour is the hardware."), without > 0 && [" ", page.text("Left out, as the cost is not known: {count}.", {count: page.number(without)})]],
-        legend: named.map((label, colour) => ({label, colour})), plot: plot(points, front, inMoney, profile),
+        legend: named.map((label, colour) => ({label: page.hardware(label), colour})), plot: plot(points, front, inMoney, profile),
         numbers: {columns: [
           {key: "name", title: page.text("run"), first: true, cell: ({row}) => page.foreign(row.name, 60)},
           {key: "score", title: page.text("score"), number: true, cell: (point) => page.score(point.score, profile)},
           {key: "cost", title: page.text("cost"), number: true, cell: (point) => inMoney ? page.money(point.cost) : page.minutes(point.cost)},
-          {key: "hardware", title: page.text("hardware"), cell: ({row}) => page.foreign(row.run.hardware, 80)},
+          {key: "hardware", title: page.text("hardware"), cell: ({row}) => page.foreign(page.hardware(row.run.hardware), 80)},
           {key: "front", title: page.text("no cheaper run is better"), cell: (point) => front.includes(point) ? "✓" : ""},
         ], rows: [...points].sort((a, b) => a.cost - b.cost)},
       }));

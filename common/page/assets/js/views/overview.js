@@ -19,7 +19,7 @@
   const ran = (run) => page.element("dl", {class: "meanings card"}, [
     [page.text("experiment"), [run.experiment, ": ", page.both(run.title)]], [page.text("model"), page.both(run.model)],
     [page.text("time"), page.time(run.started)], [page.text("duration"), Object.entries(run.minutes).map(([stage, minutes]) => `${stage} ${page.minutes(minutes)}`).join(", ") || page.none],
-    [page.text("hardware"), run.hardware || page.none], run.money !== null && [page.text("API cost"), page.money(run.money)],
+    [page.text("hardware"), page.hardware(run.hardware) || page.none], run.money !== null && [page.text("API cost"), page.money(run.money)],
     [page.text("commit"), page.element("code", {}, page.commit(run))], run.note && [page.text("note"), run.note],
   ].filter(Boolean).map(([term, text]) => [page.element("dt", {}, term), page.element("dd", {}, typeof text === "string" ? page.foreign(text, 200) : text)]));
 

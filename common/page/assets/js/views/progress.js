@@ -53,7 +53,7 @@
       }
       const rises = records(found);
       page.append(root, [
-        page.element("div", {class: "tools"}, page.select("profile", page.text("Metric"), page.data.profiles.map((one) => [one.name, one.short]), profile, (value) => page.change({profile: value}))),
+        page.element("div", {class: "tools"}, page.select("profile", page.text("Metric"), page.metricOptions(), profile, (value) => page.change({profile: value}))),
         page.chart({
           title: page.text("Dev {profile} over time", {profile: page.profile(profile).short}), about: sentence(rises, profile, goals),
           legend: [{label: page.text("runs"), colour: 0}, {label: page.text("submissions"), colour: 1, symbol: "diamond"}], plot: plot(found, rises, profile, goals),

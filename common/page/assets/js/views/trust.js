@@ -80,7 +80,7 @@
     show: (root) => {
       root.append(page.heading(page.text("Can dev be trusted?"), page.text("A model is chosen on dev, but the leaderboard decides. Here you see whether both order the submissions alike.")));
       if (!page.data.trust.length) {
-        root.append(page.empty(page.text("No submission has a score of the site yet. Enter one with: {command}", {command: "make lb id=ID public=SCORE"})));
+        root.append(page.empty(page.text("No submission has a site score yet. Enter one with: {command}", {command: "make lb id=ID public=SCORE"})));
         return;
       }
       root.append(page.element("div", {class: "pair"}, page.data.trust.map(board)));
