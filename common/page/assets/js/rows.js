@@ -30,6 +30,21 @@
 
   page.chosen = (params) => page.list(params, "runs").filter((id) => byId.has(id));
 
+  // Places of colours: the same for a run in every chart, and another one for each of the best eight. Of chosen names that would
+  // have the same colour, later ones take free colours.
+  let places = null;
+  page.runColours = (names) => {
+    places = places || new Map([...new Set([...page.ranked(rows.filter((row) => row.run), page.data.dev_profile), ...rows.filter((row) => row.run)].map((row) => row.name)
+      .concat(page.data.blends.flatMap((blend) => (blend.members || []).map((member) => member.name))))].map((name, place) => [name, place]));
+    const taken = new Set(), found = new Map();
+    for (const name of [...names].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0))) {
+      const own = (places.get(name) ?? 0) % page.COLOURS, free = d3.range(page.COLOURS).find((one) => !taken.has(one));
+      found.set(name, taken.has(own) && free !== undefined ? free : own);
+      taken.add(found.get(name));
+    }
+    return found;
+  };
+
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   // Names of the settings that are not the same in all of these runs, sorted.

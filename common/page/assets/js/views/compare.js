@@ -75,7 +75,7 @@
       a.experiment !== b.experiment && page.element("p", {class: "notice"}, page.text("The runs come from two experiments, each with its own training code: the difference in score is not due to the settings below alone.")),
       (!a.whole || !b.whole) && page.element("p", {class: "notice"}, page.text("Of a run whose folder is not on this machine, only the settings are known that differ from its experiment.")),
       differing.length || all
-        ? table(only ? page.text("Of {all} settings, {changed} differ and {only} exist in only one of the two runs", counts) : page.text("{changed} of {all} settings differ", counts), all ? settings : differing, a, b, absence)
+        ? table(only ? page.text("Settings: {all}. With two values: {changed}. In only one of the two runs: {only}.", counts) : page.text("{changed} of {all} settings differ", counts), all ? settings : differing, a, b, absence)
         : page.element("p", {class: "card"}, page.text("All {all} settings are the same.", counts)),
       around.length > 0 && table(page.text("What else differs"), around, a, b),
     ];

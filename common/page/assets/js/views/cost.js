@@ -23,13 +23,18 @@
     return [...points].sort((a, b) => a.cost - b.cost || b.score - a.score).filter((point) => point.score > best && ((best = point.score), true));
   };
 
+  const NAMED = 12;  // points up to which all are named; above, only those on the line
+
+  const names = (points, front) => (points.length <= NAMED ? [...front, ...points.filter((point) => !front.includes(point))] : front)
+    .map((point) => ({x: point.cost, y: point.score, text: page.short(point.row.name, 24)}));
+
   const plot = (points, front, inMoney, profile) => ({
+    inset: 12, names: names(points, front), dots: points.map((point) => ({x: point.cost, y: point.score})),
     x: {type: "log", grid: true, label: inMoney ? page.text("US dollars") : page.text("minutes of training and inference"), tickFormat: (value) => page.number(value, value < 1 ? 2 : 0)},
     y: {label: `dev ${page.profile(profile).short}`, grid: true, nice: true},
     marks: [
       Plot.line(front, {x: "cost", y: "score", curve: "step-after", stroke: "var(--accent)", strokeWidth: 1.5}),
-      Plot.dot(points, {x: "cost", y: "score", r: 4.5, fill: (d) => page.colour(d.colour), stroke: "var(--paper)"}),
-      Plot.text(front, {x: "cost", y: "score", text: (d) => d.row.name, dy: -11, fill: "var(--soft)"}),
+      Plot.dot(points, {x: "cost", y: "score", r: 4.5, symbol: (d) => page.shape(d.shape), fill: "var(--ink)", stroke: "var(--paper)"}),
       Plot.tip(points, Plot.pointer({x: "cost", y: "score", fill: "var(--paper)", title: (d) =>
         `${d.row.name}\n${page.score(d.score, profile)}\n${inMoney ? page.money(d.cost) : page.minutes(d.cost)}\n${page.hardware(d.row.run.hardware)}`})),
     ],
@@ -47,7 +52,7 @@
       const profile = page.data.profiles.some((one) => one.name === params.get("profile")) ? params.get("profile") : page.data.dev_profile;
       const named = hardware(), known = prices(params), inMoney = params.get("by") === "money";
       const rows = page.rows().filter((row) => row.run && row.dev[profile]);
-      const points = rows.map((row) => ({row, score: row.dev[profile].score, colour: Math.max(0, named.indexOf(row.run.hardware)), cost: inMoney ? money(row, known, named) : row.minutes}))
+      const points = rows.map((row) => ({row, score: row.dev[profile].score, shape: Math.max(0, named.indexOf(row.run.hardware)), cost: inMoney ? money(row, known, named) : row.minutes}))
         .filter((point) => point.cost !== null && point.cost > 0);
       page.append(root, [
         page.heading(page.text("Score against cost"), page.text("Up and to the left is better. The line joins the runs that no cheaper run beats.")),
@@ -65,8 +70,8 @@
       const front = frontier(points), without = rows.length - points.length;
       root.append(page.chart({
         title: inMoney ? page.text("Dev score against US dollars") : page.text("Dev score against minutes"),
-        about: [page.text("Each point is a run; its colour is the hardware."), without > 0 && [" ", page.text("Left out, as the cost is not known: {count}.", {count: page.number(without)})]],
-        legend: named.map((label, colour) => ({label: page.hardware(label), colour})), plot: plot(points, front, inMoney, profile),
+        about: [page.text("Each point is a run; its shape is the hardware."), without > 0 && [" ", page.text("Left out, as the cost is not known: {count}.", {count: page.number(without)})]],
+        legend: named.map((label, index) => ({label: page.hardware(label), shape: page.shape(index)})), plot: plot(points, front, inMoney, profile),
         numbers: {columns: [
           {key: "name", title: page.text("run"), first: true, cell: ({row}) => page.foreign(row.name, 60)},
           {key: "score", title: page.text("score"), number: true, cell: (point) => page.score(point.score, profile)},

@@ -100,7 +100,7 @@
   const table = (params, profile, chosen) => {
     const shown = matching(params), all = page.rows();
     return page.table({
-      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), " · ", floors()],
+      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), " · ", floors(), " · ", page.scales()],
       label: page.text("Runs and submissions"), columns: columns(all, profile, chosen), rows: shown, sort: params.get("sort") || "-score",
       onSort: (sort, id) => { page.change({sort}, true); page.redraw(id); }, key: (row) => row.id, selected: (row) => chosen.includes(row.id),
     });
