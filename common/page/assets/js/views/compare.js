@@ -42,7 +42,7 @@
       caption: found ? page.text("B − A on dev, with a 95 % interval by a paired bootstrap over the dialogues") : page.text("B − A on dev; an interval needs the predictions of both runs on this page"),
       columns: [
         {key: "profile", title: page.text("metric"), first: true, cell: (one) => page.scaled(one)},
-        {key: "difference", title: [page.text("difference"), found && page.element("span", {class: "under"}, page.text("95 % interval"))], number: true,
+        {key: "difference", title: [page.text("difference"), found && page.element("span", {class: "under"}, page.text("95 % interval"))], number: true, tip: page.text("Computed before rounding"),
           cell: (one) => [difference(a, b, one), found && found[one.name] && [" ", verdict(found[one.name]), page.element("span", {class: "under"}, interval(found[one.name], one))]]},
         {key: "a", title: `A: ${a.name}`, number: true, cell: (one) => page.score(a.dev[one.name].score, one.name)},
         {key: "b", title: `B: ${b.name}`, number: true, cell: (one) => page.score(b.dev[one.name].score, one.name)},
