@@ -1,5 +1,6 @@
 """Gather what the page of a competition shows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -25,10 +26,11 @@ def gather(competition: Competition, only: str = "") -> Content:
     gaps: list[str] = []
     rows = [row for row in run_rows(competition, gaps.append) if only in ("", row.name)]
     entries = submission_rows.entries(competition, gaps.append)
-    submissions = submission_rows.submission_rows(entries, gaps.append)
-    shown = {row.id for row in submissions}
+    made = submission_rows.submission_rows(entries, gaps.append)
+    shown = {row.id for row in made}
     sweeps = sweep_rows(competition, only, gaps.append)
     blends = blend_rows(competition, only, gaps.append)
+    submissions = [replace(row, gain=submission_rows.gain_of_blend(row, blends)) for row in made]
     profiles = dict.fromkeys([competition.dev_profile, competition.leaderboard_profile])
     scores = [*(row.dev for row in rows), *(row.dev for row in submissions)]
     profiles |= dict.fromkeys(name for dev in scores for name in dev)

@@ -47,9 +47,9 @@
       && boxes.every((other) => box[2] <= other[0] || box[0] >= other[2] || box[3] <= other[1] || box[1] >= other[3]);
     for (const one of names) {
       const [px, py] = at(one), wide = page.textWidth(one.text);
-      const over = py - NEAR - HIGH, under = py + NEAR, after = px + NEAR, before = px - NEAR - wide;
-      const places = [[px - wide / 2, over], [after, over], [before, over], [px - wide / 2, under], [after, under], [before, under], [after + 3, py - HIGH / 2], [before - 3, py - HIGH / 2]]
-        .map(([from, above]) => [from, above, from + wide, above + HIGH]);
+      const after = px + NEAR, before = px - NEAR - wide;
+      const around = (far) => [py - NEAR - HIGH - far, py + NEAR + far].flatMap((above) => [[px - wide / 2, above], [after, above], [before, above]]);
+      const places = [...around(0), [after + 3, py - HIGH / 2], [before - 3, py - HIGH / 2], ...around(HIGH)].map(([from, above]) => [from, above, from + wide, above + HIGH]);
       const box = places.find(clear);
       if (!box) continue;
       boxes.push(box);

@@ -25,7 +25,7 @@
 
   const NAMED = 12;  // points up to which all are named; above, only those on the line
 
-  const names = (points, front) => (points.length <= NAMED ? [...front, ...points.filter((point) => !front.includes(point))] : front)
+  const names = (points, front) => (points.length <= NAMED ? [...points].sort((a, b) => b.score - a.score) : [...front].reverse())
     .map((point) => ({x: point.cost, y: point.score, text: page.short(point.row.name, 24)}));
 
   const plot = (points, front, inMoney, profile) => ({
