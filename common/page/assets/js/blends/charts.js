@@ -48,14 +48,14 @@
     const {report} = blend, signed = (value) => page.signed(value, digits(blend));
     const control = report.control && [{...report.control, method: page.text("control ({method})", {method: report.control.method}), colour: "var(--strong-line)"}];
     const rows = [...report.methods.map((row) => ({...row, colour: row.method === blend.method ? BLEND : OTHER})), ...(control || [])]
-      .map((row) => ({...row, name: row.method, value: row.difference, text: `${signed(row.difference)} (${range(row.low, row.high, signed)})`}));
+      .map((row) => ({...row, name: row.method === blend.method ? page.text("{method} (recipe)", {method: row.method}) : row.method, value: row.difference, text: `${signed(row.difference)} (${range(row.low, row.high, signed)})`}));
     return page.chart({
       title: page.text("What each way of blending gains"),
       about: page.text("Difference from {member} alone, by nested cross-validation with 95 % intervals. The control learns against references of other dialogues: what it gains is no news. Choosing each dialogue's best candidate would give {oracle}.",
         {member: report.best, oracle: signed(report.oracle - report.best_score)}),
       plot: intervals(rows, page.text("difference from the best member"), true),
       numbers: {caption: page.text("Measured at {time} with at most {count} candidates for each member", {time: page.time(report.made), count: page.number(report.candidates)}), columns: [
-        {key: "method", title: page.text("method"), first: true, cell: (row) => row.name},
+        {key: "method", title: page.text("method"), first: true, cell: (row) => row.method},
         {key: "score", title: page.profile(report.profile).short, number: true, cell: (row) => page.score(row.score, report.profile)},
         {key: "difference", title: page.text("difference"), number: true, cell: (row) => signed(row.difference)},
         {key: "interval", title: page.text("95 % interval"), number: true, cell: (row) => range(row.low, row.high, signed)},

@@ -34,7 +34,7 @@
     y: {label: `dev ${page.profile(profile).short}`, grid: true, nice: true},
     marks: [
       Plot.line(front, {x: "cost", y: "score", curve: "step-after", stroke: "var(--accent)", strokeWidth: 1.5}),
-      Plot.dot(points, {x: "cost", y: "score", r: 4.5, symbol: (d) => page.shape(d.shape), fill: "var(--ink)", stroke: "var(--paper)"}),
+      Plot.dot(points, {x: "cost", y: "score", r: 4.5, symbol: (d) => page.shape(d.shape), fill: "var(--ink)", fillOpacity: 0.5, stroke: "var(--ink)"}),
       Plot.tip(points, Plot.pointer({x: "cost", y: "score", fill: "var(--paper)", title: (d) =>
         `${d.row.name}\n${page.score(d.score, profile)}\n${inMoney ? page.money(d.cost) : page.minutes(d.cost)}\n${page.hardware(d.row.run.hardware)}`})),
     ],
