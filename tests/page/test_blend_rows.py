@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,11 +103,14 @@ def test_a_gain_has_one_interval_in_ledger_page_and_report(root: Path) -> None:
 def test_an_interval_of_other_resamples_in_the_ledger_gives_way(root: Path) -> None:
     [row] = blend_rows.blend_rows(load_competition("talk"), "", lambda _: None)
     gain = row["blend"]["gain"]
-    entry = {
+    verdict = {"best": row["best"], "difference": gain, "low": gain - 1, "high": gain + 1}
+    entry: dict[str, Any] = {
         "id": "a", "time": "2026-01-01T00:00:00+00:00", "recipe": "talk", "method": "vote", "members": [], "dev": {},
-        "git": {}, "stale": {}, "verdict": {"best": row["best"], "difference": gain, "low": gain - 1, "high": gain + 1},
+        "git": {}, "stale": {}, "verdict": verdict,
     }  # fmt: skip
-    changed = [{}, {"recipe": "other"}, {"verdict": {**entry["verdict"], "difference": gain + 0.01}}]
+    changed: list[dict[str, Any]] = [
+        {}, {"recipe": "other"}, {"verdict": {**verdict, "difference": gain + 0.01}}
+    ]  # fmt: skip
     found = [
         submission_rows.gain_of_blend(one, [row])
         for one in submission_rows.submission_rows([{**entry, **change} for change in changed], pytest.fail)
