@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from common.ensemble.recipe import BLEND_METHODS
 from common.page.curves import curve_of
 from tests.page.test_views import cells, made
 from tests.support import page_world
@@ -206,6 +207,15 @@ def test_scales_and_units_are_stated(browser: Browser, whole: Path) -> None:
     browser.go("#/shares")
     browser.wait("document.querySelector('th[data-column=characters]')")
     assert "characters" in browser.one("th[data-column=characters]").text
+
+
+def test_a_method_of_blending_is_explained(browser: Browser, whole: Path) -> None:
+    browser.open(whole, "#/runs?kind=submission")
+    for id_, method in browser.run("return page.data.submissions.map(one => [one.id, one.method]);"):
+        titles = [one.get_attribute("title") for one in browser.all(f"tr[data-row='{id_}'] .under")]
+        assert any((title or "").startswith(f"{method}: ") for title in titles)
+    known = browser.run("return arguments[0].map(name => page.methodText(name));", list(BLEND_METHODS))
+    assert [(text or "").split(":")[0] for text in known] == list(BLEND_METHODS)
 
 
 def test_hardware_is_told_in_the_language_of_the_page(browser: Browser, whole: Path) -> None:

@@ -303,7 +303,7 @@ def test_a_report_on_one_run(
     assert browser.run("return page.offered();") == ["overview", "examples", "curves", "shares"]
     assert browser.one("main h2").text.startswith("exp003")
     result = next(one for one in read_results(page_world.COMPETITION) if one.run == "exp003")
-    row = next(row for row in cells(browser, "main") if row[0] == "dev leaderboard")
+    row = next(row for row in cells(browser, "main") if row[0] == "dev leaderboard (0–100)")
     assert numbers(row[1] + " " + row[2].replace("…", " ")) == [
         round(result.dev["leaderboard"].score, 2), round(result.dev["leaderboard"].low, 2), round(result.dev["leaderboard"].high, 2),
     ]  # fmt: skip

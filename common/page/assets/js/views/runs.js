@@ -61,7 +61,7 @@
         onchange: (event) => choose(row, event.target.checked)}),
       page.element("div", {},
         page.element("span", {class: "name"}, page.foreign(row.name, 60)), " ", page.tags(row),
-        page.element("span", {class: "under"}, page.foreign(row.about(), 120)),
+        page.element("span", {class: "under", title: row.submission && page.methodText(row.submission.method)}, page.foreign(row.about(), 120)),
         changed && page.element("span", {class: "under"}, page.foreign(changed, 120)),
         row.source.note && page.element("span", {class: "under note"}, page.foreign(row.source.note, 120))));
   };
