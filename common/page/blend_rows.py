@@ -19,9 +19,10 @@ from common.ensemble import blend, report_file
 from common.ensemble.recipe import Recipe, read_recipe
 from common.page.blended import chosen_on_dev, key_of
 from common.page.sentences import both
-from common.rouge import bootstrap_interval, compare
+from common.rouge import bootstrap_interval
 from common.runs.scoring import example_scores
 from common.submission.candidates import member_candidates
+from common.submission.dev_scores import gain_of
 
 Gap = Callable[[str], None]
 """Takes a sentence about something that could not be read."""
@@ -102,16 +103,18 @@ def _measured(recipe: Recipe, path: Path, competition: Competition) -> dict[str,
     of_blend = scores.pop("")
     best = max(scores, key=lambda name: scores[name].mean())
     won, chosen = _won(scores), _chosen(different, rows, blended)
-    gain = compare(scores[best], of_blend)
+    gain = gain_of(scores[best], of_blend)
     return {
         "texts": report_file.texts_hash(candidates),
         "profile": competition.dev_profile,
         "dialogues": len(rows),
+        "least": SMALLEST,
+        "most": MOST_TOPICS,
         "copies": copies,
         "best": best,
         "blend": {
             **asdict(bootstrap_interval(of_blend)),
-            "gain": gain.difference,
+            "gain": gain.mean,
             "gain_low": gain.low,
             "gain_high": gain.high,
         },

@@ -113,6 +113,8 @@ class Curve:
     series: dict[str, list[list[float]]]
     """Name of a measure → [step, value] in ascending order of the steps, thinned out when there are many."""
     best_step: int | None
+    rows: int | None = None
+    """Number of dev dialogues that each evaluation during the training scored; None when the run does not record it."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Content:
     """Time when the page was made, ISO 8601 in UTC."""
     commit: str
     profiles: list[dict[str, Any]]
-    """`name`, `short` and `digits` of every profile, that of dev first."""
+    """`name`, `short`, `digits` and `top` (the highest possible score) of every profile, that of dev first."""
     dev_profile: str
     site_profile: str
     goals: list[float]

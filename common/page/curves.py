@@ -8,6 +8,7 @@ from common.core.json_lines import read_lines
 from common.page.content import Curve
 from common.page.finite import finite
 from common.page.run_rows import Gap, folder_of
+from common.runs.record import read_record
 
 MOST_POINTS = 300
 """Maximum number of points of one line; a screen shows no more."""
@@ -33,7 +34,19 @@ def curve_of(run: str, folder: Path, gap: Gap) -> Curve:
             value = finite(line[name])
             if name != "step" and value is not None and step is not None:
                 series.setdefault(name, []).append([step, value])
-    return Curve(run, {name: thinned(points) for name, points in series.items()}, None)
+    rows = _evaluated_rows(folder) if series else None
+    return Curve(run, {name: thinned(points) for name, points in series.items()}, None, rows)
+
+
+def _evaluated_rows(folder: Path) -> int | None:
+    """Return the number of dev dialogues of an evaluation, which may be a sample; None when the run does not record it."""
+    try:
+        train = read_record(folder)["train"]
+        sample = train["notes"].get("dev_rows")
+        found = len(sample["ids"]) if sample else train["config"].get("dev_rows")
+    except (UserError, KeyError, TypeError, AttributeError):  # the row of the run says so
+        return None
+    return found if isinstance(found, int) else None
 
 
 def thinned(points: list[list[float]], most: int = MOST_POINTS) -> list[list[float]]:

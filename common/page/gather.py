@@ -1,7 +1,9 @@
 """Gather what the page of a competition shows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
+from typing import Any
 
 from common.core.errors import UserError
 from common.core.provenance import git_state
@@ -11,9 +13,11 @@ from common.page import submission_rows
 from common.page.blend_rows import blend_rows
 from common.page.content import Content
 from common.page.curves import curves
+from common.page.example_blocks import metric_of
 from common.page.run_rows import run_rows
 from common.page.sentences import both
 from common.page.sweep_rows import sweep_rows
+from common.rouge import PROFILES
 from common.runs.score_text import digits, short
 
 
@@ -22,10 +26,11 @@ def gather(competition: Competition, only: str = "") -> Content:
     gaps: list[str] = []
     rows = [row for row in run_rows(competition, gaps.append) if only in ("", row.name)]
     entries = submission_rows.entries(competition, gaps.append)
-    submissions = submission_rows.submission_rows(entries, gaps.append)
-    shown = {row.id for row in submissions}
+    made = submission_rows.submission_rows(entries, gaps.append)
+    shown = {row.id for row in made}
     sweeps = sweep_rows(competition, only, gaps.append)
     blends = blend_rows(competition, only, gaps.append)
+    submissions = [replace(row, gain=submission_rows.gain_of_blend(row, blends)) for row in made]
     profiles = dict.fromkeys([competition.dev_profile, competition.leaderboard_profile])
     scores = [*(row.dev for row in rows), *(row.dev for row in submissions)]
     profiles |= dict.fromkeys(name for dev in scores for name in dev)
@@ -36,7 +41,7 @@ def gather(competition: Competition, only: str = "") -> Content:
         only=only,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=git_state()["commit"] or "",
-        profiles=[{"name": name, "short": short(name), "digits": digits(name)} for name in profiles],
+        profiles=[_profile(name) for name in profiles],
         dev_profile=competition.dev_profile,
         site_profile=competition.leaderboard_profile,
         goals=list(competition.goals),
@@ -52,6 +57,12 @@ def gather(competition: Competition, only: str = "") -> Content:
         blends=blends,
         gaps=[both(text) for text in dict.fromkeys(gaps)],
     )
+
+
+def _profile(name: str) -> dict[str, Any]:
+    """Return what the page needs to show scores of a profile; `top` is None for a profile that is not ours."""
+    top = metric_of(name)["tops"][0] if name in PROFILES else None
+    return {"name": name, "short": short(name), "digits": digits(name), "top": top}
 
 
 def _reference_characters(competition: Competition) -> float | None:

@@ -12,6 +12,9 @@ from common.page.run_rows import Gap
 from common.page.sentences import both
 from common.submission import dev_and_site, ledger
 
+SAME = 1e-9
+"""Largest difference between two means of the same scores, added up in another order."""
+
 
 def entries(competition: Competition, gap: Gap) -> list[dict[str, Any]]:
     """Return the ledger's submissions to a competition, oldest first. `gap` is told which lines were left out as damaged."""
@@ -84,6 +87,20 @@ def _scores(split: Mapping[str, Any], interval: Mapping[str, Any]) -> dict[str, 
 def _numbers(found: Any) -> dict[str, float]:
     pairs = found.items() if isinstance(found, dict) else ()
     return {name: number for name, value in pairs if (number := finite(value)) is not None}
+
+
+def gain_of_blend(row: SubmissionRow, blends: Sequence[Mapping[str, Any]]) -> Score | None:
+    """Return a submission's gain with the interval that the page shows of its recipe, where both measured the same texts.
+
+    The ledger may have an interval of other resamples, from an earlier version.
+    """
+    for blend in blends:
+        found = blend.get("blend")
+        if not (row.gain and found) or (blend["recipe"], blend["best"]) != (row.recipe, row.best_member):
+            continue
+        if abs(found["gain"] - row.gain.score) < SAME:
+            return Score(found["gain"], low=found["gain_low"], high=found["gain_high"])
+    return row.gain
 
 
 def trust(competition: Competition, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

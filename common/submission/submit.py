@@ -24,13 +24,12 @@ from common.data.competition_file import comp_setting
 from common.data.rows import SplitName, read_references
 from common.ensemble.blend import blend
 from common.ensemble.recipe import Recipe
-from common.rouge import paired_bootstrap
 from common.rouge import verdict as of_interval
 from common.runs import scoring
 from common.runs.scoring import example_scores, score
 from common.submission import csv_file, ledger, member_files
 from common.submission.candidates import PredictionsByRun, member_candidates, predictions_of
-from common.submission.dev_scores import interval_on_dev
+from common.submission.dev_scores import gain_of, interval_on_dev
 from common.submission.leaks import require_clean
 from common.submission.members import require_fresh
 from common.submission.reproduce import SPLITS, recorded_inputs
@@ -180,7 +179,7 @@ def verdict(
         bar.update()
     bar.close()
     best = max(scored, key=lambda run: scored[run].mean())
-    interval, _ = paired_bootstrap(scored[best], per_example(blended))
+    interval = gain_of(scored[best], per_example(blended))
     return {
         "best": best,
         "difference": interval.mean,

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from common.data.competition_file import load_competition
 from common.data.rows import read_predictions, read_references, read_split
 from common.ensemble import report_file
 from common.ensemble.report import blend_report
-from common.page import blend_rows
+from common.page import blend_rows, submission_rows
 from common.page.blended import blend_texts
 from common.rouge import bootstrap_interval
 from common.runs.scoring import example_scores
-from common.submission.candidates import member_candidates
+from common.submission import submit
+from common.submission.candidates import member_candidates, predictions_of
 from tests.support import page_texts
 from tests.support.submitting import recipe
 
@@ -80,6 +82,46 @@ def test_members_are_scored_as_make_score_scores_them(root: Path) -> None:
         for run in RUNS
     ]
     assert all(member["chosen"] >= share - 1e-9 for member, share in zip(row["members"], only, strict=True))
+
+
+def test_a_gain_has_one_interval_in_ledger_page_and_report(root: Path) -> None:
+    competition = load_competition("talk")
+    made = recipe(root, RECIPE)
+    members = member_candidates(made, competition, "dev")
+    report_file.write("talk", "talk", 8, members, blend_report(made, competition, members))
+    judged = submit.verdict(
+        competition, predictions_of(members), blend_texts(competition, "dev", lambda *_: None)["talk"]
+    )
+    [row] = blend_rows.blend_rows(competition, "", lambda _: None)
+    wanted = tuple(judged[key] for key in ("difference", "low", "high"))
+    assert wanted[1] < wanted[2]
+    assert tuple(row["blend"][key] for key in ("gain", "gain_low", "gain_high")) == pytest.approx(wanted)
+    [vote] = [one for one in row["report"]["methods"] if one["method"] == "vote"]
+    assert (vote["difference"], vote["low"], vote["high"]) == pytest.approx(wanted)
+
+
+def test_an_interval_of_other_resamples_in_the_ledger_gives_way(root: Path) -> None:
+    [row] = blend_rows.blend_rows(load_competition("talk"), "", lambda _: None)
+    gain = row["blend"]["gain"]
+    verdict = {"best": row["best"], "difference": gain, "low": gain - 1, "high": gain + 1}
+    entry: dict[str, Any] = {
+        "id": "a", "time": "2026-01-01T00:00:00+00:00", "recipe": "talk", "method": "vote", "members": [], "dev": {},
+        "git": {}, "stale": {}, "verdict": verdict,
+    }  # fmt: skip
+    changed: list[dict[str, Any]] = [
+        {}, {"recipe": "other"}, {"verdict": {**verdict, "difference": gain + 0.01}}
+    ]  # fmt: skip
+    found = [
+        submission_rows.gain_of_blend(one, [row])
+        for one in submission_rows.submission_rows([{**entry, **change} for change in changed], pytest.fail)
+    ]
+    assert [one and one.low for one in found] == [row["blend"]["gain_low"], gain - 1, gain - 1]
+    assert (
+        submission_rows.gain_of_blend(
+            submission_rows.submission_rows([entry], pytest.fail)[0], [{"recipe": "talk", "problem": {}}]
+        )
+        is not None
+    )
 
 
 def test_agreement_is_the_score_of_one_member_against_another(root: Path) -> None:

@@ -116,6 +116,53 @@ def test_who_wins_can_be_seen_by_topic(browser: Browser, page: Path) -> None:
         assert not browser.all("#by")
 
 
+TOPICS = [
+    {"kind": "topic", "name": "회의 시간과 장소 정하기, 아주 긴 주제 이름", "rows": 6, "blend": 40.0},
+    {"kind": "topic", "name": "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", "rows": 5, "blend": 41.0},
+]
+
+
+def test_topics_say_how_many_dialogues_they_leave_out(browser: Browser, page: Path) -> None:
+    browser.resize(PHONE)
+    browser.open(page, "#/runs")
+    browser.run(
+        "const blend = page.data.blends.find(one => one.recipe === 'talk'); const of = value => Object.fromEntries(blend.members.map(one => [one.name, value]));"
+        "blend.groups = blend.groups.filter(one => one.kind === 'turns').concat(arguments[0].map(one => ({...one, mean: of(40), won: of(1 / 3)})));",
+        TOPICS,
+    )
+    browser.go("#/blends?blend=talk&by=topic")
+    browser.wait("document.querySelector('#by')")
+    assert "These topics have 11 of the 30 dialogues. The other 19 are left out" in browser.text()
+    # The names of topics stay inside the card's padding.
+    edges: list[float] = browser.run(
+        "const figure = [...document.querySelectorAll('figure')].at(-1), left = figure.getBoundingClientRect().left + parseFloat(getComputedStyle(figure).paddingLeft);"
+        "return [...figure.querySelectorAll('svg:not(.legend svg) text')].map(one => one.getBoundingClientRect().left - left);"
+    )
+    assert min(edges) >= -1
+    browser.go("#/blends?blend=talk&by=turns")
+    browser.wait("document.querySelector('#by').value === 'turns'")
+    assert "left out: they have no topic" not in browser.text()
+
+
+def test_charts_of_a_blend_leave_no_gap_and_share_the_colours_of_runs(browser: Browser, page: Path) -> None:
+    browser.open(page, "#/blends?blend=talk")
+    browser.wait("document.querySelector('figure')")
+    boxes: list[list[float]] = browser.run(
+        "return [...document.querySelectorAll('.pair > *')].map(one => { const r = one.getBoundingClientRect(); return [r.top, r.height]; });"
+    )
+    assert len(boxes) == 2
+    assert boxes[0][0] == boxes[1][0]
+    assert max(boxes[0][1], boxes[1][1]) < 2 * min(boxes[0][1], boxes[1][1])
+    members: list[str] = browser.run(
+        "return [...document.querySelectorAll('figure')[0].querySelectorAll('[data-mark=dot] circle')].map(one => one.getAttribute('fill'));"
+    )
+    legend: list[str] = browser.run(
+        "return [...document.querySelectorAll('.legend path')].map(one => one.getAttribute('class').replace('fill-', 'var(--c') + ')');"
+    )
+    assert members == ["var(--ink)", *legend]
+    assert len(set(members)) == 4
+
+
 def test_a_blend_without_predictions_says_why(browser: Browser, page: Path) -> None:
     browser.open(page, "#/blends?blend=early")
     browser.wait("document.querySelector('.notice')")

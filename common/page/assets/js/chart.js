@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const COLOURS = 8;
+  const COLOURS = page.COLOURS = 8;
   const WIDE = 1040;  // pixels from which two charts stand side by side
   page.colour = (index) => `var(--c${(index % COLOURS) + 1})`;
 
@@ -14,7 +14,51 @@
 
   const plain = (about) => [about].flat(Infinity).filter((part) => typeof part === "string").join("");
 
-  // plot: options of Plot.plot. Its style elements are dropped, as the page's own styles say the same.
+  // Pixels that a text takes in a chart.
+  const pen = document.createElement("canvas").getContext("2d");
+  page.textWidth = (text) => {
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    return pen.measureText(text).width;
+  };
+
+  // The beginning of a text that fits into this many pixels of a chart, whatever its script.
+  page.fitted = (text, room) => {
+    const letters = [...String(text)];
+    if (page.textWidth(text) <= room) return String(text);
+    while (letters.length > 1 && page.textWidth(`${letters.join("")}…`) > room) letters.pop();
+    return `${letters.join("")}…`;
+  };
+
+  // Room on the left for names, and what is shown of a name there.
+  const LEFT = 16;  // pixels between a name and the drawing, and at the edge
+  page.leftNames = (names) => {
+    const most = window.innerWidth < 640 ? 112 : 190, label = (name) => page.fitted(name, most);
+    return {marginLeft: Math.ceil(LEFT + Math.max(...names.map((name) => page.textWidth(label(name))))), label};
+  };
+
+  // Writes names beside their points [{x, y, text}] where they cover no axis, no point and no other name; a name without such
+  // a place is left out. Earlier ones have the first choice.
+  const HIGH = 14, NEAR = 6;  // pixels: height of a name, and half the size of a point
+  const nameAll = (svg, made, {names, dots, inset = 0}) => {
+    const x = made.scale("x"), y = made.scale("y"), [left, right] = d3.extent(x.range), [top, bottom] = d3.extent(y.range);
+    const at = (one) => [x.apply(one.x), y.apply(one.y)];
+    const boxes = dots.map(at).map(([px, py]) => [px - NEAR, py - NEAR, px + NEAR, py + NEAR]);
+    const clear = (box) => box[0] >= left - inset && box[2] <= right + inset && box[1] >= top - inset && box[3] <= bottom + inset
+      && boxes.every((other) => box[2] <= other[0] || box[0] >= other[2] || box[3] <= other[1] || box[1] >= other[3]);
+    for (const one of names) {
+      const [px, py] = at(one), wide = page.textWidth(one.text);
+      const after = px + NEAR, before = px - NEAR - wide;
+      const around = (far) => [py - NEAR - HIGH - far, py + NEAR + far].flatMap((above) => [[px - wide / 2, above], [after, above], [before, above]]);
+      const places = [...around(0), [after + 3, py - HIGH / 2], [before - 3, py - HIGH / 2], ...around(HIGH)].map(([from, above]) => [from, above, from + wide, above + HIGH]);
+      const box = places.find(clear);
+      if (!box) continue;
+      boxes.push(box);
+      svg.append(page.svg("text", {class: "point-name", "text-anchor": "start", x: box[0], y: box[3] - 3, fill: "var(--soft)"}, one.text));
+    }
+  };
+
+  // plot: options of Plot.plot, and `names`: points that are named where there is room, with all points as `dots`.
+  // Its style elements are dropped, as the page's own styles say the same.
   page.plot = (plot, title, description, columns = 1) => {
     const main = document.getElementById("main"), style = getComputedStyle(main), room = main.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const width = Math.max(280, (columns > 1 && room >= WIDE ? (room - 24) / 2 : room) - (window.innerWidth < 640 ? 34 : 50));
@@ -23,6 +67,7 @@
     for (const style of made.querySelectorAll("style")) style.remove();
     const svg = made.tagName === "svg" ? made : made.querySelector("svg");
     svg.setAttribute("role", "img");
+    if (plot.names) nameAll(svg, made, plot);
     // The drawing is one image with one description; a group inside it may have no name of its own.
     for (const part of svg.querySelectorAll("[aria-label], [aria-description]")) {
       if (part.hasAttribute("aria-label")) part.dataset.mark = part.getAttribute("aria-label");
@@ -41,19 +86,27 @@
       numbers && page.element("details", {}, page.element("summary", {}, page.text("Show the numbers")),
         page.table({caption: numbers.caption || title, columns: numbers.columns, rows: numbers.rows})));
 
-  // Entries: [{label, colour: 0…}]
+  // Shapes of points, for kinds that have no colour: a colour stands for a run.
+  page.SHAPES = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"];
+  page.shape = (index) => page.SHAPES[index % page.SHAPES.length];
+
+  const symbol = (name) => d3.symbol(d3[`symbol${name[0].toUpperCase()}${name.slice(1)}`], 60)();
+
+  // Entries: [{label, colour: 0…}], or [{label, shape: "circle"}].
   page.legend = (entries) => page.element("ul", {class: "legend"}, entries.map((entry) =>
     page.element("li", {}, page.svg("svg", {width: 10, height: 10, "aria-hidden": "true"},
-      entry.symbol === "diamond"
-        ? page.svg("path", {d: "M5 0 10 5 5 10 0 5Z", class: `fill-${(entry.colour % COLOURS) + 1}`})
-        : page.svg("circle", {cx: 5, cy: 5, r: 4.5, class: `fill-${(entry.colour % COLOURS) + 1}`})), page.foreign(entry.label, 60))));
+      page.svg("path", {d: symbol(entry.shape || "circle"), transform: "translate(5 5)", class: entry.shape ? null : `fill-${(entry.colour % COLOURS) + 1}`, fill: entry.shape ? "var(--ink)" : null})), page.foreign(entry.label, 60))));
 
-  // Ticks of a time axis in the page's language: days, or hours where all is within two days.
-  page.timeTicks = (times) => {
-    const [first, last] = d3.extent(times), days = (last - first) / 86400000;
-    const options = days < 2 ? {hour: "2-digit", minute: "2-digit", hour12: false} : days < 700 ? {month: "short", day: "numeric"} : {year: "numeric", month: "short"};
+  // A time axis with about `count` ticks for Plot's x: no two labels are alike, whatever lies between two ticks.
+  page.timeAxis = (times, count) => {
+    const scale = d3.scaleTime().domain(d3.extent(times)).nice(count), ticks = scale.ticks(count), [first, last] = scale.domain();
+    const step = d3.min(d3.pairs(ticks), ([a, b]) => b - a) ?? last - first, DAY = 86400000;
+    const clock = {hour: "2-digit", minute: "2-digit", hour12: false}, day = {month: "short", day: "numeric"};
+    const options = step < 1000 ? {...clock, second: "2-digit", fractionalSecondDigits: 3} : step < 60000 ? {...clock, second: "2-digit"}
+      : step < 0.9 * DAY ? {...(last - first < DAY ? {} : day), ...clock}
+      : last.getFullYear() !== first.getFullYear() ? {year: "2-digit", month: "short", ...(step < 27 * DAY ? {day: "numeric"} : {})} : day;
     const format = new Intl.DateTimeFormat(page.language, options);
-    return (time) => format.format(time);
+    return {type: "time", domain: scale.domain(), ticks, tickFormat: (time) => format.format(time)};
   };
 
   // A small drawing of a score with its interval and floor on a scale that all rows share.

@@ -26,6 +26,14 @@
   page.profile = (name) =>
     page.data.profiles.find((one) => one.name === name) || {name, short: name, digits: 2};
 
+  // "leaderboard (0–100)": a metric with its scale, where several are shown together.
+  page.scaled = ({short, top}) => (top === undefined || top === null ? short : `${short} (0–${page.number(top)})`);
+
+  page.scales = () => page.text("scales: {scales}", {scales: page.data.profiles.map(page.scaled).join(", ")});
+
+  // The metrics as options of a control.
+  page.metricOptions = () => page.data.profiles.map((one) => [one.name, page.scaled(one)]);
+
   page.score = (value, profile) => page.number(value, page.profile(profile).digits);
 
   page.interval = (found, profile) =>
@@ -55,7 +63,24 @@
     return new Intl.DateTimeFormat(page.language, options).format(date);
   };
 
+  // What a method of blending does; its name is the one of the recipe.
+  page.methodText = (method) => ({
+    vote: page.text("vote: the text that most members agree on"),
+    mbr: page.text("mbr: the candidate that agrees most with all candidates"),
+    mbr_searched: page.text("mbr_searched: mbr with weights that are searched on dev"),
+    stack: page.text("stack: learns on dev which candidate scores best (ridge regression)"),
+    stack_boosting: page.text("stack_boosting: learns on dev which candidate scores best (boosted trees)"),
+    rank: page.text("rank: learns on dev how to rank the candidates"),
+    committee: page.text("committee: stack, stack_boosting and rank decide together"),
+    auto: page.text("auto: the method that does best in cross-validation on dev"),
+  })[method];
+
   page.commit = (row) => (row.commit ? row.commit.slice(0, 7) + (row.dirty ? "*" : "") : page.none);
+
+  // Hardware as Python recorded it, "x86_64, 2 cores, 1 thread" or "2 × NVIDIA A100", with its words in the page's language.
+  page.hardware = (text) => String(text ?? "")
+    .replace(/\b(\d+) cores\b/g, (_, count) => page.text("{count} cores", {count}))
+    .replace(/\b1 thread\b/g, () => page.text("1 thread")).replace(/\b(\d+) threads\b/g, (_, count) => page.text("{count} threads", {count}));
 
   page.sum = (values) => values.reduce((total, value) => total + value, 0);
 

@@ -48,12 +48,34 @@
   // The name under which the error browser has the texts of a row; a blend may have the name of a run.
   page.textsOf = (row) => (row.submission && page.runNamed(row.name) ? `${row.name} (blend)` : row.name);
 
+  // Places of colours: the same for a run in every chart, and another one for each of the best eight. Of chosen names that would
+  // have the same colour, later ones take free colours.
+  let places = null;
+  page.runColours = (names) => {
+    places = places || new Map([...new Set([...page.ranked(rows.filter((row) => row.run), page.data.dev_profile), ...rows.filter((row) => row.run)].map((row) => row.name)
+      .concat(page.data.blends.flatMap((blend) => (blend.members || []).map((member) => member.name))))].map((name, place) => [name, place]));
+    const taken = new Set(), found = new Map();
+    for (const name of [...names].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0))) {
+      const own = (places.get(name) ?? 0) % page.COLOURS, free = d3.range(page.COLOURS).find((one) => !taken.has(one));
+      found.set(name, taken.has(own) && free !== undefined ? free : own);
+      taken.add(found.get(name));
+    }
+    return found;
+  };
+
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   // Names of the settings that are not the same in all of these runs, sorted.
   page.differing = (runs) => {
     const names = [...new Set(runs.flatMap((run) => Object.keys(run.settings)))].sort();
     return names.filter((name) => runs.some((run) => !same(run.settings[name], runs[0].settings[name])));
+  };
+
+  // A column for the model where the chosen runs have different ones, which no setting says.
+  page.modelColumn = (chosen) => {
+    const models = chosen.map((id) => byId.get(id).run).filter(Boolean).map((run) => page.both(run.model));
+    return new Set(models).size < 2 ? [] : [{key: "model", title: page.text("model"), kind: "model", value: (row) => row.run ? page.both(row.run.model) : null,
+      cell: (row) => row.run ? page.foreign(page.both(row.run.model), 60) : page.none}];
   };
 
   // A setting's name, shortened to its last part where that names no other setting of these.

@@ -22,7 +22,7 @@
     nav.querySelector("[aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
     page.append(page.clear(document.getElementById("switches")), [language(), theme()]);
     page.append(page.clear(document.getElementById("foot")), [page.text(
-      "Scores come from results/, run folders and the ledger. Times are those of this device. Intervals are 95 % bootstrap intervals."),
+      "Scores come from results/, run folders and the ledger. Times are those of this device. Intervals are 95 % bootstrap intervals. Differences are computed before rounding."),
       page.data.commit && page.element("p", {}, page.text("Made with the code of commit {commit}.", {commit: page.data.commit.slice(0, 7)})),
       Object.keys(page.data.examples?.splits || {}).length > 0 && page.element("p", {}, page.text("This file contains dialogues and summaries of the competition: share it only where the competition's rules allow it."))]);
   };

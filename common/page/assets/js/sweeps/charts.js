@@ -78,11 +78,12 @@
   page.sweeps.importance = (sweep) => {
     const rows = Object.entries(sweep.importance).map(([name, share]) => ({name, share, text: sweep.short[name] || name}));
     if (!rows.length) return page.element("p", {class: "card soft"}, page.text("Which settings matter is not known yet: that needs 4 scored trials with different scores, and the end of the present call."));
+    const {marginLeft, label} = page.leftNames(rows.map((row) => row.text));
     return page.chart({
       title: page.text("Which settings matter"), about: page.text("Share of the variance of {metric} that a setting explains (fANOVA). With few trials it is a rough estimate.", {metric: sweep.metric}), columns: 2,
       plot: {
-        marginLeft: Math.min(180, 20 + 7 * Math.max(...rows.map((row) => row.text.length))), height: 90 + 34 * rows.length, x: {domain: [0, 1], label: page.text("share of the variance"), grid: true, tickFormat: (x) => page.percent(x, 0)},
-        y: {domain: rows.map((row) => row.text), label: null, tickSize: 0},
+        marginLeft, height: 90 + 34 * rows.length, x: {domain: [0, 1], label: page.text("share of the variance"), grid: true, tickFormat: (x) => page.percent(x, 0)},
+        y: {domain: rows.map((row) => row.text), label: null, tickSize: 0, tickFormat: label},
         marks: [Plot.barX(rows, {x: "share", y: "text", fill: "var(--accent)", insetTop: 4, insetBottom: 4}),
           Plot.text(rows, {x: "share", y: "text", text: (row) => page.percent(row.share, 0), dx: (6), textAnchor: "start", fill: "var(--ink)"})],
       },

@@ -4,11 +4,15 @@
 
   const options = (rows) => rows.map((row) => [row.id, row.name]);
 
-  // Everything in which two runs can differ besides their settings.
-  const circumstances = (run) => ({
-    [page.text("experiment")]: run.experiment, [page.text("model")]: page.both(run.model), [page.text("commit")]: page.commit(run), [page.text("hardware")]: run.hardware,
+  // What a run is made of, before its settings: a change here says more than one of a setting.
+  const origins = (run) => ({
+    [page.text("experiment")]: `${run.experiment}: ${page.both(run.title)}`, [page.text("model")]: page.both(run.model), ...run.data,
+  });
+
+  // What a run was made on; it changes the score less often.
+  const conditions = (run) => ({
+    [page.text("commit")]: page.commit(run), [page.text("hardware")]: page.hardware(run.hardware),
     [page.text("duration")]: page.minutes(Object.keys(run.minutes).length ? page.sum(Object.values(run.minutes)) : null),
-    ...Object.fromEntries(Object.entries(run.data).map(([path, hash]) => [path, hash])),
   });
 
   const pairs = (left, right) => {
@@ -16,15 +20,20 @@
     return names.map((name) => ({name, a: left[name], b: right[name], changed: JSON.stringify(left[name]) !== JSON.stringify(right[name])}));
   };
 
-  const table = (caption, rows, a, b, plain) => page.table({
+  const table = (caption, rows, a, b, absent) => page.table({
     caption, columns: [
-      {key: "name", title: plain ? page.text("item") : page.text("setting"), first: true, cell: (row) => plain ? page.foreign(row.name, 80) : page.element("code", {}, page.foreign(row.name, 80))},
-      {key: "a", title: `A: ${a.name}`, cell: (row) => shown(row.a, row.changed)},
-      {key: "b", title: `B: ${b.name}`, cell: (row) => shown(row.b, row.changed)},
+      {key: "name", title: absent ? page.text("setting") : page.text("item"), first: true, cell: (row) => absent ? page.element("code", {}, page.foreign(row.name, 80)) : page.foreign(row.name, 80)},
+      {key: "a", title: `A: ${a.name}`, cell: (row) => shown(row.a, row.changed, absent, a)},
+      {key: "b", title: `B: ${b.name}`, cell: (row) => shown(row.b, row.changed, absent, b)},
     ], rows,
   });
 
-  const shown = (value, changed) => page.element("span", {class: changed ? "changed" : null}, page.foreign(page.value(value), 200));
+  const shown = (value, changed, absent, run) => value === undefined
+    ? page.element("span", {class: "faint"}, absent ? absent(run) : page.none)
+    : page.element("span", {class: changed ? "changed" : null}, page.foreign(page.value(value), 200));
+
+  // Why a run has no value for a setting.
+  const absence = (run) => run.whole ? page.text("no such setting") : page.text("as in its experiment");
 
   const scores = (a, b) => {
     const profiles = page.data.profiles.filter((one) => a.dev[one.name] && b.dev[one.name]);
@@ -32,8 +41,8 @@
     const draw = (found) => page.append(page.clear(place), [page.table({
       caption: found ? page.text("B − A on dev, with a 95 % interval by a paired bootstrap over the dialogues") : page.text("B − A on dev; an interval needs the predictions of both runs on this page"),
       columns: [
-        {key: "profile", title: page.text("metric"), first: true, cell: (one) => one.short},
-        {key: "difference", title: [page.text("difference"), found && page.element("span", {class: "under"}, page.text("95 % interval"))], number: true,
+        {key: "profile", title: page.text("metric"), first: true, cell: (one) => page.scaled(one)},
+        {key: "difference", title: [page.text("difference"), found && page.element("span", {class: "under"}, page.text("95 % interval"))], number: true, tip: page.text("Computed before rounding"),
           cell: (one) => [difference(a, b, one), found && found[one.name] && [" ", verdict(found[one.name]), page.element("span", {class: "under"}, interval(found[one.name], one))]]},
         {key: "a", title: `A: ${a.name}`, number: true, cell: (one) => page.score(a.dev[one.name].score, one.name)},
         {key: "b", title: `B: ${b.name}`, number: true, cell: (one) => page.score(b.dev[one.name].score, one.name)},
@@ -55,15 +64,20 @@
   const verdict = ({low, high}) => page.element("span", {class: `tag ${low > 0 ? "good" : high < 0 ? "bad" : "warn"}`}, page.verdict(low, high));
 
   const changed = (a, b, all) => {
-    const settings = pairs(a.settings, b.settings).sort((x, y) => x.name.localeCompare(y.name)), differing = settings.filter((row) => row.changed);
-    const around = pairs(circumstances(a), circumstances(b)).filter((row) => row.changed);
-    const partial = !a.whole || !b.whole;
+    // Settings with another value first, then those that only one of the two runs has.
+    const alone = (row) => Number(row.a === undefined || row.b === undefined);
+    const settings = pairs(a.settings, b.settings).sort((x, y) => alone(x) - alone(y) || x.name.localeCompare(y.name)), differing = settings.filter((row) => row.changed);
+    const only = differing.filter(alone).length, counts = {changed: page.number(differing.length - only), all: page.number(settings.length), only: page.number(only)};
+    const differ = (found) => pairs(found(a), found(b)).filter((row) => row.changed);
+    const made = differ(origins), around = differ(conditions);
     return [
-      partial && page.element("p", {class: "notice"}, page.text("Of a run whose folder is not on this machine, only the settings are known that differ from its experiment.")),
+      made.length > 0 && table(page.text("What the two runs are made of"), made, a, b),
+      a.experiment !== b.experiment && page.element("p", {class: "notice"}, page.text("The runs come from two experiments, each with its own training code: the difference in score is not due to the settings below alone.")),
+      (!a.whole || !b.whole) && page.element("p", {class: "notice"}, page.text("Of a run whose folder is not on this machine, only the settings are known that differ from its experiment.")),
       differing.length || all
-        ? table(page.text("{changed} of {all} settings differ", {changed: page.number(differing.length), all: page.number(settings.length)}), all ? settings : differing, a, b)
-        : page.element("p", {class: "card"}, page.text("All {all} settings are the same.", {all: page.number(settings.length)})),
-      around.length > 0 && table(page.text("What else differs"), around, a, b, true),
+        ? table(only ? page.text("Settings: {all}. With two values: {changed}. In only one of the two runs: {only}.", counts) : page.text("{changed} of {all} settings differ", counts), all ? settings : differing, a, b, absence)
+        : page.element("p", {class: "card"}, page.text("All {all} settings are the same.", counts)),
+      around.length > 0 && table(page.text("What else differs"), around, a, b),
     ];
   };
 

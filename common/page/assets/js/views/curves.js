@@ -13,8 +13,10 @@
     return [...new Set([...ranked, ...all])].slice(0, FIRST);
   };
 
+  const scale = () => page.scaled(page.profile(page.data.dev_profile));
+
   const measureText = (name) => ({
-    score: page.text("score on dev rows during training"), loss: page.text("training loss"), train_loss: page.text("training loss, mean of an epoch"),
+    score: `dev ${scale()}`, rouge_sum: "dev rouge_sum (0–300)", loss: page.text("training loss"), train_loss: page.text("training loss, mean of an epoch"),
     gradient_norm: page.text("norm of the gradient"), learning_rate: page.text("learning rate"), distinct: page.text("share of different summaries"),
   })[name] || name;
 
@@ -35,8 +37,9 @@
       }}), page.foreign(run, 60))));
 
   const plot = (chosen, measure, relative) => {
-    const points = chosen.flatMap((run, index) => (curveOf.get(run).series[measure] || []).map(([step, value]) =>
-      ({run, index, step, value, x: relative ? step / lastStep(run) : step})));
+    const colours = page.runColours(chosen);
+    const points = chosen.flatMap((run) => (curveOf.get(run).series[measure] || []).map(([step, value]) =>
+      ({run, index: colours.get(run), step, value, x: relative ? step / lastStep(run) : step})));
     const tops = measure === "score" ? chosen.map((run) => points.filter((point) => point.run === run)).filter((own) => own.length).map((own) => own.reduce((a, b) => (b.value > a.value ? b : a))) : [];
     return {
       x: relative ? {label: page.text("part of the training"), tickFormat: (x) => page.percent(x, 0)} : {label: page.text("step"), tickFormat: (x) => page.number(x)},
@@ -50,31 +53,54 @@
     };
   };
 
+  const EVALUATED = ["score", "rouge_sum"];  // measures of summaries, decoded for some dev dialogues
+
+  const chart = (chosen, measure, relative) => page.chart({
+    title: EVALUATED.includes(measure) ? page.text("{measure} during the training", {measure: measureText(measure)}) : measureText(measure), legend: [...page.runColours(chosen)].sort((a, b) => chosen.indexOf(a[0]) - chosen.indexOf(b[0])).map(([label, colour]) => ({label, colour})),
+    about: EVALUATED.includes(measure) && page.text("Each point is an evaluation during the training: greedy decoding, often of a part of dev. The final score comes from inference with the run's own decoding settings on all of dev, so the two can order runs differently; the table has both."),
+    plot: plot(chosen, measure, relative),
+  });
+
   const ends = (run) => {
     const score = curveOf.get(run).series.score || [], loss = curveOf.get(run).series.loss || curveOf.get(run).series.train_loss || [];
-    const best = score.length ? score.reduce((a, b) => (b[1] > a[1] ? b : a)) : null;
-    return {run, best, last: score.at(-1) || null, loss: loss.at(-1) || null, steps: lastStep(run)};
+    const best = score.length ? score.reduce((a, b) => (b[1] > a[1] ? b : a)) : null, row = page.runNamed(run), all = row?.shares.rows ?? null;
+    const rows = curveOf.get(run).rows, sampled = rows === null || all === null ? rows : Math.min(rows, all);
+    return {run, best, last: score.at(-1) || null, loss: loss.at(-1) || null, steps: lastStep(run), count: score.length, later: best ? score.filter((point) => point[0] > best[0]).length : 0,
+      final: row?.dev[page.data.dev_profile] || null, all, sampled};
   };
+
+  const CLEAR = 3;  // evaluations after the best one from which they say something: fewer may all be chance
 
   // What the scores during training say about training longer.
-  const advice = ({best, last, steps}) => {
+  const advice = ({best, last, steps, later}) => {
     if (!best) return page.text("no score during training");
-    if (best[0] === last[0]) return page.text("best at the end: longer training may help");
-    return page.text("no gain in the last {part} of the training", {part: page.percent(1 - best[0] / steps, 0)});
+    if (!later) return page.text("best at the end: longer training may help");
+    const values = {count: page.number(later), difference: page.signed(last[1] - best[1], page.profile(page.data.dev_profile).digits), part: page.percent(1 - best[0] / steps, 0)};
+    return later < CLEAR ? page.text("not clear: too few evaluations after the best ({count}), the last {difference}", values)
+      : page.text("no gain in the last {part} of the training (evaluations: {count})", values);
   };
 
-  const table = (chosen) => page.table({
-    caption: page.text("Did training longer help? The large points in the chart are the best scores."),
-    columns: [
-      {key: "run", title: page.text("run"), first: true, cell: (row) => page.foreign(row.run, 60)},
-      {key: "advice", title: page.text("longer training"), cell: advice},
-      {key: "best", title: page.text("best score"), number: true, cell: ({best}) => best ? page.number(best[1], 2) : page.none},
-      {key: "at", title: page.text("at step"), number: true, cell: ({best, steps}) => best ? page.text("{step} of {steps}", {step: page.number(best[0]), steps: page.number(steps)}) : page.none},
-      {key: "last", title: page.text("last score"), number: true, cell: ({last}) => last ? page.number(last[1], 2) : page.none},
-      {key: "loss", title: page.text("last loss"), number: true, cell: ({loss}) => loss ? page.number(loss[1], 3) : page.none},
-    ],
-    rows: chosen.map(ends),
-  });
+  const dialogues = (rows, all) => rows === null ? null : all === null || rows === all ? page.text("on {rows} dialogues", {rows: page.number(rows)})
+    : page.text("on {rows} of {all} dialogues", {rows: page.number(rows), all: page.number(all)});
+
+  const table = (chosen, measure) => {
+    const {digits} = page.profile(page.data.dev_profile), under = (text) => text && page.element("span", {class: "under"}, text);
+    return page.table({
+      caption: measure === "score" ? page.text("Did longer training help? Dev {metric} during the training; the large points in the chart are the best evaluations.", {metric: scale()})
+        : page.text("Did longer training help? Dev {metric} during the training, not the measure of the chart.", {metric: scale()}),
+      columns: [
+        {key: "run", title: page.text("run"), first: true, cell: (row) => page.foreign(row.run, 60)},
+        {key: "advice", title: page.text("longer training"), cell: advice},
+        {key: "best", title: page.text("best score"), number: true, cell: ({best}) => best ? page.number(best[1], digits) : page.none},
+        {key: "at", title: page.text("at step"), number: true, cell: ({best, steps}) => best ? page.text("{step} of {steps}", {step: page.number(best[0]), steps: page.number(steps)}) : page.none},
+        {key: "last", title: page.text("last score"), number: true, cell: ({last}) => last ? page.number(last[1], digits) : page.none},
+        {key: "evaluations", title: page.text("evaluations"), number: true, cell: ({count, sampled, all}) => [page.number(count), count > 0 && under(dialogues(sampled, all))]},
+        {key: "final", title: page.text("final score"), number: true, cell: ({final, all}) => final ? [page.score(final.score, page.data.dev_profile), under(dialogues(all, all))] : page.none},
+        {key: "loss", title: page.text("last loss"), number: true, cell: ({loss}) => loss ? page.number(loss[1], 3) : page.none},
+      ],
+      rows: chosen.map(ends),
+    });
+  };
 
   page.addView("curves", {
     title: () => page.text("Curves"),
@@ -95,7 +121,7 @@
           page.select("axis", page.text("Horizontal axis"), [["", page.text("steps")], ["part", page.text("part of the training")]], relative ? "part" : "", (x) => page.change({x})))),
         without.length > 0 && page.element("p", {class: "notice"}, page.text("No training is recorded for: {runs}.", {runs: without.join(", ")})),
         chosen.length > 0
-          ? [!chosen.some((run) => curveOf.get(run).series[measure]) ? page.empty(page.text("None of the selected runs has recorded this measure.")) : page.chart({title: measureText(measure), legend: chosen.map((label, colour) => ({label, colour})), plot: plot(chosen, measure, relative)}), table(chosen)]
+          ? [!chosen.some((run) => curveOf.get(run).series[measure]) ? page.empty(page.text("None of the selected runs has recorded this measure.")) : chart(chosen, measure, relative), table(chosen, measure)]
           : page.empty(page.text("Select at least one run.")),
       ]);
     },

@@ -7,7 +7,7 @@
     const rows = splits.flatMap(([split, found]) => page.data.profiles.filter((one) => found[one.name]).map((profile) => ({split, profile, found: found[profile.name]})));
     const metrics = [...new Set(rows.flatMap((row) => Object.keys(row.found.metrics)))];
     return rows.length > 0 && page.table({caption: page.text("Scores in every metric"), columns: [
-      {key: "metric", title: page.text("metric"), first: true, cell: ({split, profile}) => `${split} ${profile.short}`},
+      {key: "metric", title: page.text("metric"), first: true, cell: ({split, profile}) => `${split} ${page.scaled(profile)}`},
       {key: "score", title: page.text("score"), number: true, cell: ({found, profile}) => page.element("strong", {}, page.score(found.score, profile.name))},
       {key: "interval", title: page.text("95 % interval"), number: true, cell: ({found, profile}) => page.interval(found, profile.name)},
       {key: "floor", title: page.text("floor"), number: true, cell: ({found, profile}) => page.score(found.floor, profile.name)},
@@ -19,7 +19,7 @@
   const ran = (run) => page.element("dl", {class: "meanings card"}, [
     [page.text("experiment"), [run.experiment, ": ", page.both(run.title)]], [page.text("model"), page.both(run.model)],
     [page.text("time"), page.time(run.started)], [page.text("duration"), Object.entries(run.minutes).map(([stage, minutes]) => `${stage} ${page.minutes(minutes)}`).join(", ") || page.none],
-    [page.text("hardware"), run.hardware || page.none], run.money !== null && [page.text("API cost"), page.money(run.money)],
+    [page.text("hardware"), page.hardware(run.hardware) || page.none], run.money !== null && [page.text("API cost"), page.money(run.money)],
     [page.text("commit"), page.element("code", {}, page.commit(run))], run.note && [page.text("note"), run.note],
   ].filter(Boolean).map(([term, text]) => [page.element("dt", {}, term), page.element("dd", {}, typeof text === "string" ? page.foreign(text, 200) : text)]));
 
@@ -34,7 +34,7 @@
   const used = () => page.data.submissions.length > 0 && page.table({caption: page.text("Submissions that contain this run"), columns: [
     {key: "name", title: page.text("submission"), first: true, cell: (made) => page.foreign(made.recipe, 60)},
     {key: "time", title: page.text("time"), cell: (made) => page.time(made.time)},
-    {key: "method", title: page.text("method"), cell: (made) => made.method},
+    {key: "method", title: page.text("method"), cell: (made) => page.methodText(made.method) || page.foreign(made.method, 40)},
     {key: "score", title: `dev ${page.profile(page.data.dev_profile).short}`, number: true, cell: (made) => page.score(made.dev[page.data.dev_profile]?.score, page.data.dev_profile)},
     {key: "public", title: page.text("public"), number: true, cell: (made) => page.score(made.public, page.data.site_profile)},
   ], rows: page.data.submissions});

@@ -18,14 +18,14 @@
     const line = [...records, {time: last, score: records.at(-1).score}];
     const floor = found.map((point) => point.row.dev[profile].floor).find((value) => value !== null);
     return {
-      x: {type: "time", label: null, nice: true, ticks: window.innerWidth < 640 ? 4 : 8, tickFormat: page.timeTicks([...ends, last])}, y: {label: `dev ${page.profile(profile).short}`, grid: true, nice: true},
+      x: {...page.timeAxis([...ends, last], window.innerWidth < 640 ? 3 : 8), label: null}, y: {label: `dev ${page.profile(profile).short}`, grid: true, nice: true},
       marks: [
         floor !== undefined && Plot.ruleY([floor], {stroke: "var(--strong-line)", strokeDasharray: "3 3"}),
         floor !== undefined && Plot.text([floor], {y: (d) => d, frameAnchor: "left", textAnchor: "start", dy: -7, text: () => page.text("floor"), fill: "var(--faint)"}),
         Plot.ruleY(goals, {stroke: "var(--good)", strokeOpacity: 0.6}),
         Plot.text(goals, {y: (d) => d, frameAnchor: "left", textAnchor: "start", dy: -7, text: (goal) => page.text("goal {goal}", {goal: page.number(goal)}), fill: "var(--good)"}),
         Plot.line(line, {x: "time", y: "score", curve: "step-after", stroke: "var(--accent)", strokeWidth: 2}),
-        Plot.dot(found, {x: "time", y: "score", r: 4, fill: (d) => d.row.kind === "run" ? "var(--c1)" : "var(--c2)", stroke: "var(--paper)",
+        Plot.dot(found, {x: "time", y: "score", r: 4, fill: "var(--ink)", stroke: "var(--paper)",
           symbol: (d) => d.row.kind === "run" ? "circle" : "diamond"}),
         Plot.tip(found, Plot.pointer({x: "time", y: "score", fill: "var(--paper)", title: (d) => `${page.short(d.row.name)}\n${page.score(d.score, profile)}\n${page.time(d.row.time)}`})),
       ],
@@ -53,10 +53,10 @@
       }
       const rises = records(found);
       page.append(root, [
-        page.element("div", {class: "tools"}, page.select("profile", page.text("Metric"), page.data.profiles.map((one) => [one.name, one.short]), profile, (value) => page.change({profile: value}))),
+        page.element("div", {class: "tools"}, page.select("profile", page.text("Metric"), page.metricOptions(), profile, (value) => page.change({profile: value}))),
         page.chart({
           title: page.text("Dev {profile} over time", {profile: page.profile(profile).short}), about: sentence(rises, profile, goals),
-          legend: [{label: page.text("runs"), colour: 0}, {label: page.text("submissions"), colour: 1, symbol: "diamond"}], plot: plot(found, rises, profile, goals),
+          legend: [{label: page.text("runs"), shape: "circle"}, {label: page.text("submissions"), shape: "diamond"}], plot: plot(found, rises, profile, goals),
           numbers: {columns: [
             {key: "time", title: page.text("time"), cell: ({row}) => page.time(row.time)},
             {key: "name", title: page.text("name"), first: true, cell: ({row}) => page.foreign(row.name, 60)},

@@ -25,6 +25,7 @@
         cell: (row) => scoreCell(row.dev[profile], profile)},
       {key: "range", title: page.text("interval and floor"), kind: "narrow", cell: (row) => row.dev[profile] ? page.miniInterval(row.dev[profile], scale) : ""},
       {key: "over", title: page.text("over floor"), number: true, value: (row) => page.over(row.dev[profile]), cell: (row) => page.overText(row.dev[profile], profile)},
+      ...page.modelColumn(chosen),
       ...settings(chosen),
       ...others.map((one) => ({key: one.name, title: title("dev", one.short), number: true, value: (row) => score(row, one.name),
         tip: page.text("Below the score: its 95 % interval, and the difference from the floor"),
@@ -34,7 +35,7 @@
       ...[["public", page.text("public")], ["private", page.text("private")]].map(([board, text]) => some((row) => row.submission?.[board]) && {key: board, number: true,
         title: title(page.text("site"), text), value: (row) => row.submission?.[board] ?? null, cell: (row) => page.score(row.submission?.[board], site)}),
       some((row) => row.minutes) && {key: "minutes", title: page.text("duration, hardware"), value: (row) => row.minutes, cell: (row) => [
-        page.minutes(row.minutes), row.run?.hardware && page.element("span", {class: "under"}, page.foreign(row.run.hardware, 80))]},
+        page.minutes(row.minutes), row.run?.hardware && page.element("span", {class: "under"}, page.foreign(page.hardware(row.run.hardware), 80))]},
       some((row) => row.run?.money) && {key: "money", title: page.text("API cost"), number: true, value: (row) => row.run?.money ?? null, cell: (row) => page.money(row.run?.money)},
       {key: "time", title: page.text("time, commit"), value: (row) => row.time, kind: "nowrap", cell: (row) => [page.time(row.time),
         page.element("code", {class: "under", title: row.source.dirty ? page.text("with uncommitted changes") : null}, page.commit(row.source))]},
@@ -73,7 +74,7 @@
         onchange: (event) => choose(row, event.target.checked)}),
       page.element("div", {},
         page.element("span", {class: "name"}, page.foreign(row.name, 60)), " ", page.tags(row),
-        page.element("span", {class: "under"}, page.foreign(row.about(), 120)),
+        page.element("span", {class: "under", title: row.submission && page.methodText(row.submission.method)}, page.foreign(row.about(), 120)),
         changed && page.element("span", {class: "under"}, page.foreign(changed, 120)),
         row.source.note && page.element("span", {class: "under note"}, page.foreign(row.source.note, 120))));
   };
@@ -115,7 +116,7 @@
         oninput: (event) => { page.change({filter: event.target.value}, true); refresh(); }})),
       page.select("kind", page.text("Show"), [["", page.text("runs and submissions")], ["run", page.text("runs")], ["submission", page.text("submissions")]], params.get("kind") || "",
         (kind) => page.change({kind})),
-      page.select("profile", page.text("Metric"), page.data.profiles.map((one) => [one.name, one.short]), profile, (value) => page.change({profile: value})),
+      page.select("profile", page.text("Metric"), page.metricOptions(), profile, (value) => page.change({profile: value})),
       page.element("div", {class: "end"},
         chosen.length > 0 && page.element("button", {type: "button", id: "only", class: "quiet", "aria-pressed": String(Boolean(params.get("only"))),
           onclick: () => page.change({only: params.get("only") ? "" : "1"})}, params.get("only") ? page.text("All rows") : page.text("Only selected rows")),
@@ -128,7 +129,7 @@
   const table = (params, profile, chosen) => {
     const shown = matching(params), all = page.rows();
     return page.table({
-      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), more(chosen, profile), " · ", floors()],
+      caption: [page.text("{shown} of {all} rows", {shown: page.number(shown.length), all: page.number(all.length)}), more(chosen, profile), " · ", floors(), " · ", page.scales()],
       label: page.text("Runs and submissions"), columns: columns(all, profile, chosen), rows: shown, sort: params.get("sort") || "-score",
       onSort: (sort, id) => { page.change({sort}, true); page.redraw(id); }, key: (row) => row.id, selected: (row) => chosen.includes(row.id),
     });

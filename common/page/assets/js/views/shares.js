@@ -3,7 +3,7 @@
   "use strict";
 
   const measures = () => [
-    {key: "characters", title: page.text("length"), unit: page.text("characters, median"), show: (value) => page.number(value), alarm: () => false},
+    {key: "characters", title: page.text("length in characters"), unit: page.text("median of the predictions"), show: (value) => page.number(value), alarm: () => false},
     {key: "copied", title: page.text("copied"), unit: page.text("share of the words that are in the dialogue"), show: (value) => page.percent(value), top: 1, alarm: (value) => value > 0.6},
     {key: "distinct", title: page.text("distinct"), unit: page.text("share of different summaries"), show: (value) => page.percent(value), top: 1, alarm: (value) => value < 0.9},
     {key: "missing", title: page.text("missing"), unit: page.text("share without a summary"), show: (value) => page.percent(value), top: 1, alarm: (value) => value > 0},

@@ -38,12 +38,12 @@
     const diagonal = (shift) => [{x: domain[0], y: domain[0] + shift}, {x: domain[1], y: domain[1] + shift}];
     const name = page.profile(found.profile).short;
     return {
+      names: named(shown, drop).map((pair) => ({x: pair.dev, y: pair.site, text: page.short(pair.made.recipe, 16)})), dots: shown.map((pair) => ({x: pair.dev, y: pair.site})),
       x: {domain, label: `dev ${name}`, grid: true}, y: {domain, label: page.text("{board} score", {board: boardName(found.site)}), grid: true},
       marks: [
         Plot.line(diagonal(0), {x: "x", y: "y", stroke: "var(--strong-line)", strokeDasharray: "3 3", clip: true}),
         drop !== undefined && Plot.line(diagonal(drop), {x: "x", y: "y", stroke: "var(--accent)", strokeWidth: 1.5, clip: true}),
         Plot.dot(shown, {x: "dev", y: "site", r: 5, fill: "var(--accent)", stroke: "var(--paper)"}),
-        Plot.text(named(shown, drop), {x: "dev", y: "site", text: (d) => page.short(d.made.recipe, 16), dy: -11, fill: "var(--soft)"}),
         Plot.tip(shown, Plot.pointer({x: "dev", y: "site", fill: "var(--paper)", title: (d) => `${page.short(d.made.recipe)}\ndev ${page.score(d.dev, found.profile)}\n${boardName(found.site)} ${page.score(d.site, found.profile)}`})),
       ],
     };
@@ -80,7 +80,7 @@
     show: (root) => {
       root.append(page.heading(page.text("Can dev be trusted?"), page.text("A model is chosen on dev, but the leaderboard decides. Here you see whether both order the submissions alike.")));
       if (!page.data.trust.length) {
-        root.append(page.empty(page.text("No submission has a score of the site yet. Enter one with: {command}", {command: "make lb id=ID public=SCORE"})));
+        root.append(page.empty(page.text("No submission has a site score yet. Enter one with: {command}", {command: "make lb id=ID public=SCORE"})));
         return;
       }
       root.append(page.element("div", {class: "pair"}, page.data.trust.map(board)));
