@@ -38,6 +38,10 @@
   // Ids of the rows that the address names, and the names that no row has.
   page.chosen = (params) => [...new Set(page.list(params, "runs").map(found).filter(Boolean).map((row) => row.id))];
   page.unknown = (params) => page.list(params, "runs").filter((name) => !found(name));
+  page.unknownNotice = (params) => {
+    const names = page.unknown(params).map(page.isolated).join(", ");
+    return names !== "" && page.element("p", {class: "notice"}, page.foreign(page.text("No run or submission of this page has the name {names}.", {names}), 200));
+  };
 
   // From the lowest score to the highest, rows without a score first: what is compared starts from the weaker one.
   page.weakestFirst = (candidates, profile) => {

@@ -119,6 +119,7 @@
         page.element("div", {class: "card stack"}, picker(all, chosen), page.element("div", {class: "tools"},
           page.select("measure", page.text("Measure"), names.map((name) => [name, measureText(name)]), measure, (value) => page.change({measure: value})),
           page.select("axis", page.text("Horizontal axis"), [["", page.text("steps")], ["part", page.text("part of the training")]], relative ? "part" : "", (x) => page.change({x})))),
+        page.unknownNotice(params),
         without.length > 0 && page.element("p", {class: "notice"}, page.text("No training is recorded for: {runs}.", {runs: without.join(", ")})),
         chosen.length > 0
           ? [!chosen.some((run) => curveOf.get(run).series[measure]) ? page.empty(page.text("None of the selected runs has recorded this measure.")) : chart(chosen, measure, relative), table(chosen, measure)]

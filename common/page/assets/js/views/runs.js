@@ -144,11 +144,6 @@
     return known.length ? page.text("floor, the best score without a model: {floor}", {floor: known.join(", ")}) : page.text("no floor is known");
   };
 
-  const unknown = (params) => {
-    const names = page.unknown(params);
-    return names.length > 0 && page.element("p", {class: "notice"}, page.foreign(page.text("No run or submission of this page has the name {names}.", {names: names.map(page.isolated).join(", ")}), 200));
-  };
-
   page.addView("runs", {
     title: () => page.text("Runs"),
     shown: () => !page.data.only,
@@ -162,7 +157,7 @@
       const place = page.element("div", {id: "runs-table"});
       const refresh = () => page.append(page.clear(place), [table(page.state().params, profile, chosen)]);
       page.append(root, [page.heading(page.text("Runs"), page.text("Every experiment and submission. Select rows to see the settings in which they differ.")),
-        page.facts(profile), unknown(params), tools(params, profile, chosen, refresh), place]);
+        page.facts(profile), page.unknownNotice(params), tools(params, profile, chosen, refresh), place]);
       refresh();
     },
   });
