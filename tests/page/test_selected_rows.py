@@ -180,7 +180,7 @@ def test_settings_beyond_the_columns_are_counted(browser: Browser, page: Path, r
     assert browser.one("#more-settings").text == f"and 2 more settings differ: compare {weak} with {strong}"
     browser.click("#more-settings")
     browser.wait("document.querySelector('#a')")
-    assert "6 of 6 settings differ" in browser.text()
+    assert "Settings: 6. With two values: 2. In only one of the two runs: 4." in browser.text()
 
 
 def test_names_that_the_page_does_not_have(browser: Browser, page: Path) -> None:

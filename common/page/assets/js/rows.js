@@ -78,7 +78,7 @@
   // A column for the model where the chosen runs have different ones, which no setting says.
   page.modelColumn = (chosen) => {
     const models = chosen.map((id) => byId.get(id).run).filter(Boolean).map((run) => page.both(run.model));
-    return new Set(models).size < 2 ? [] : [{key: "model", title: page.text("model"), kind: "model", value: (row) => row.run ? page.both(row.run.model) : null,
+    return new Set(models).size < 2 ? [] : [{key: "model", title: page.text("model"), value: (row) => row.run ? page.both(row.run.model) : null,
       cell: (row) => row.run ? page.foreign(page.both(row.run.model), 60) : page.none}];
   };
 
