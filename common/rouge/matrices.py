@@ -47,10 +47,12 @@ def pairwise(
             check_texts(texts, f"candidates[{place}]")
     sizes = np.fromiter(map(len, candidates), np.int64, len(candidates))
     # Each text is compared with every candidate of its dialogue.
-    characters = characters_in(candidates) * int(sizes.max(initial=0))
+    of_texts = characters_in(candidates)
+    characters = of_texts * int(sizes.max(initial=0))
     results: list[dict[str, Array]] = [{}] * len(sizes)
     parts = []
-    most = counter.threads(characters, threads)
+    # Cutting texts into tokens holds the GIL and is most of the work, so the texts decide, not the pairs.
+    most = min(counter.threads(size, threads) for size in (characters, of_texts))
     for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
         cells, places = _cells(n, chosen.name != "rouge101"), np.flatnonzero(sizes == n).tolist()
         step = max(1, (CELLS if most == 1 else CELLS // 2) // max(1, n * n))

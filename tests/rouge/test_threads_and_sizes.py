@@ -77,6 +77,17 @@ def test_matrices_in_every_way(candidates, profile):
                 assert all(np.array_equal(mine[key], theirs[key]) for key in theirs)
 
 
+def test_matrices_of_few_texts_use_one_thread(monkeypatch):
+    monkeypatch.setattr("common.rouge.counting.use_compiled", lambda characters: True)
+    asked = []
+    monkeypatch.setattr(
+        "common.rouge.matrices.side_by_side", lambda work, parts, threads: asked.append(threads)
+    )
+    for dialogues in (20, 80):  # 4 and 16 million characters to compare, 0.5 and 2 million in the texts
+        pairwise([["가나다라마바사아자 " * 312] * 8] * dialogues, "korouge", threads=4)
+    assert asked == [1, 4]
+
+
 def test_a_large_corpus_uses_the_threads_it_may_use_and_no_more(monkeypatch):
     seen: set[int] = set()
 
