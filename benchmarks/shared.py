@@ -79,10 +79,17 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the code, with + when files changed since; "unknown" outside of git."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """Return the commit of the code, with + when code was changed since; "unknown" outside of git.
+
+    The pages and results that benchmarks write do not count.
+    """
+    git = ["git", "-C", str(ROOT)]
+    done = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return "unknown"
+    command = [*git, "diff", "--quiet", "HEAD", "--", ".", ":(exclude)docs", ":(exclude)benchmarks/results"]
+    changed = subprocess.run(command, capture_output=True, check=False).returncode != 0
+    return done.stdout.strip() + "+" * changed
 
 
 def record(work: str, row: str, peer: str, ratios: Sequence[float], data: str, **more: Any) -> None:

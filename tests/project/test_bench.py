@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench
+from benchmarks import bench, shared
 from tests.support import REPOSITORY
 
 
@@ -60,6 +60,23 @@ def test_done_asks_for_commit_processor_and_data(tmp_path: Path, monkeypatch: py
     assert not bench.done("generation", "daily_talk")
     monkeypatch.setattr(bench, "commit", lambda: "another")
     assert not bench.done("rouge", "daily_talk")
+
+
+def test_a_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "ROOT", tmp_path)
+    assert shared.commit() == "unknown"
+    (tmp_path / "docs").mkdir()
+    for name in ("code.py", "docs/performance.md"):
+        (tmp_path / name).write_text("1")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    clean = shared.commit()
+    assert len(clean) >= 7
+    (tmp_path / "docs/performance.md").write_text("2")  # as make bench does after each benchmark
+    assert shared.commit() == clean
+    (tmp_path / "code.py").write_text("2")
+    assert shared.commit() == f"{clean}+"
 
 
 @pytest.mark.parametrize(
