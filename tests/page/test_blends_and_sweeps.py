@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -16,10 +16,9 @@ from common.runs.start import config_of
 from common.submission.candidates import member_candidates
 from common.sweep import report
 from tests.support import page_sweeps, page_texts
-from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.browser import DESKTOP, PHONE, Browser, Theme
 from tests.support.submitting import recipe
 
-Theme = Literal["light", "dark"]
 RECIPE = """competition = "talk"
 method = "vote"
 members = [{ run = "exp001" }, { run = "exp002" }, { run = "exp003" }]

@@ -10,7 +10,7 @@ from common.data.competition_file import load_competition
 from common.page.build import write_page
 from common.runs.record import read_record
 from tests.support import REPOSITORY, page_texts, page_world
-from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.browser import DESKTOP, PHONE, Browser, Theme
 
 TALK = page_world.COMPETITION
 MEMBERS = ("exp002", "exp003")
@@ -219,6 +219,13 @@ def test_what_is_missing_in_the_examples_is_a_list_of_lines(browser: Browser, pa
     )
     assert texts
     assert set(texts) == {"LI"}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_selected_rows_can_be_read_by_everybody(browser: Browser, page: Path, theme: Theme) -> None:
+    browser.open(page, "#/runs?runs=exp002,exp003", theme=theme)
+    assert browser.all("#runs-table th.setting")
+    assert browser.violations() == []
 
 
 @pytest.mark.parametrize(("view", "sort"), [("runs", "-over"), ("runs", "score"), ("shares", "-characters")])

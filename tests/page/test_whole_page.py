@@ -3,16 +3,14 @@
 import json
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from common.data.competition_file import load_competition
 from common.page.build import write_page
 from tests.support import page_texts
-from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.browser import DESKTOP, PHONE, Browser, Theme
 
-Theme = Literal["light", "dark"]
 HANGUL = re.compile("[가-힣]")
 
 

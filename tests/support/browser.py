@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 AXE = REPOSITORY / "tests" / "page" / "vendor" / "axe.min.js"
+Theme = Literal["light", "dark"]
 DESKTOP, PHONE = (1280, 900), (390, 844)
 """Width and height in CSS pixels."""
 WAIT = 15.0
@@ -35,7 +36,7 @@ class Browser:
         self.driver = driver
         self.resize(DESKTOP)
 
-    def open(self, page: Path, fragment: str = "", *, theme: Literal["light", "dark"] = "light") -> None:
+    def open(self, page: Path, fragment: str = "", *, theme: Theme = "light") -> None:
         """Load a file from the disk, with nothing stored from earlier pages, as a new visitor would see it."""
         self._messages()
         media = {
