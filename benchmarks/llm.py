@@ -1,4 +1,4 @@
-"""Compare our client with the openai SDK in a thread pool, and write docs/benchmarks-llm.md.
+"""Compare our client with the openai SDK, in a thread pool and asynchronous, and write docs/benchmarks-llm.md.
 
     pip install --target FOLDER openai
     python benchmarks/llm.py --peer FOLDER
@@ -9,6 +9,7 @@ matter.
 """
 
 import argparse
+import asyncio
 import json
 import math
 import os
@@ -82,6 +83,37 @@ def peer(url: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "texts": texts}
 
 
+def peer_async(url: str) -> dict[str, Any]:
+    """Return the seconds of the openai SDK's asynchronous client with as many questions at once, and the texts."""
+    from openai import AsyncOpenAI
+
+    asked = questions()
+
+    async def one(client: AsyncOpenAI, free: asyncio.Semaphore, request: Request) -> str:
+        messages: Any = [{"role": m.role, "content": m.content} for m in request.messages]
+        async with free:
+            answer = await client.chat.completions.create(
+                model="m", messages=messages, temperature=0.0, max_tokens=300
+            )
+        return answer.choices[0].message.content or ""
+
+    async def all_answers() -> list[str]:
+        free = asyncio.Semaphore(WORKERS)
+        async with AsyncOpenAI(base_url=url, api_key=KEY) as client:
+            return await asyncio.gather(*(one(client, free, request) for request in asked))
+
+    began = time.perf_counter()
+    texts = asyncio.run(all_answers())
+    return {"seconds": time.perf_counter() - began, "texts": texts}
+
+
+PEERS = {
+    "peer": ("openai SDK, ThreadPoolExecutor", peer),
+    "async": ("openai SDK, AsyncOpenAI", peer_async),
+}
+"""Side → its name in the table, and what measures it."""
+
+
 class Delayed(Handler):
     """Answers DELAY seconds after the request."""
 
@@ -124,7 +156,7 @@ def measure(side: str, extra_path: str, folder: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure both sides in turn and write the table."""
+    """Measure all sides in turn and write the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument(
         "--peer",
@@ -133,7 +165,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--serve", action="store_true")
-    parser.add_argument("--side", choices=["ours", "peer"])
+    parser.add_argument("--side", choices=["ours", *PEERS])
     parser.add_argument("--url")
     parser.add_argument("--cache")
     options = parser.parse_args()
@@ -141,9 +173,14 @@ def main() -> None:
         server()
         return
     if options.side:
-        print(json.dumps(ours(options.url, options.cache) if options.side == "ours" else peer(options.url)))
+        found = (
+            ours(options.url, options.cache)
+            if options.side == "ours"
+            else PEERS[options.side][1](options.url)
+        )
+        print(json.dumps(found))
         return
-    sides = ["ours", "peer"] if options.peer else ["ours"]
+    sides = ["ours", *(PEERS if options.peer else ())]
     rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +194,7 @@ def main() -> None:
 def report(rounds: dict[str, list[dict[str, Any]]], load: float) -> None:
     """Write and print the table."""
     ideal = math.ceil(COUNT / WORKERS) * DELAY  # a worker cannot ask a part of a question
-    names = {"ours": "common.llm (cached, checked)", "peer": "openai SDK, ThreadPoolExecutor"}
+    names = {"ours": "common.llm (cached, checked)"} | {side: name for side, (name, _) in PEERS.items()}
     body = []
     for side, found in rounds.items():
         seconds = [one["seconds"] for one in found]
