@@ -33,6 +33,8 @@ def test_goals_are_judged_by_the_median(tmp_path: Path, monkeypatch: pytest.Monk
         line("rouge", pairs, "korouge-score 0.1.4", [101.0, 102.0, 99.0], data="dialogue_summarization"),
         line("start_up", "--help", "python -c pass", [9.0, 9.5, 12.0]),
         line("llm", "share of the ideal throughput", "ideal", [0.9, 0.94, 0.97], data="invented dialogues"),
+        line("training", "bart, fit", "Seq2SeqTrainer", [2.1]),
+        line("training", "bart, fit", "Seq2SeqTrainer, bf16", [0.6]),  # a faster setting of the peer, without a goal
         line("blending", "something else", "Optuna's TPE", [2.0]),
     )  # fmt: skip
     rows = [
@@ -46,9 +48,11 @@ def test_goals_are_judged_by_the_median(tmp_path: Path, monkeypatch: pytest.Monk
     assert found["start_up", "--help", "daily_talk"] == ("≤ 10, met", "9.50× (9.00–12.00)", "3")
     assert found["llm", "share of the ideal throughput", "invented dialogues"][0] == "≥ 0.95, missed"
     assert found["blending", "something else", "daily_talk"] == ("–", "2.00× (2.00–2.00)", "1")
+    assert found["training", "bart, fit", "daily_talk"][0] == "–"
+    assert [row[3] for row in rows if row[2] == "Seq2SeqTrainer"] == ["≥ 2, met"]
     missing = {tuple(row[:5]) for row in rows if row[4] == "not measured"}
-    assert ("training", "bart, fit", "Seq2SeqTrainer", "≥ 2", "not measured") in missing
-    assert len(missing) == len(bench.GOALS) - 3
+    assert ("training", "gemma, fit", "SFTTrainer", "≥ 2", "not measured") in missing
+    assert len(missing) == len(bench.GOALS) - 4
 
 
 def test_done_asks_for_commit_processor_and_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
