@@ -54,7 +54,7 @@ doctor: .settings ## [comp=NAME]: check Python, GPU, memory, disk, hub, keys, ex
 completion: .settings ## [shell=bash|zsh]: print a script that makes the Tab key complete targets, settings and their values
 	@exec $(or $(wildcard $(VENV)/bin/python),$(PYTHON)) $(SCRIPT) $@
 
-demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (6 to 9 min)
+demo: setup ## train three small models on the embedded sample, blend, validate, print the leaderboard (5 to 9 min)
 	@$(COMMON) submit --competition daily_talk --missing train --jobs 2
 	@echo
 	@$(COMMON) leaderboard --competition daily_talk
