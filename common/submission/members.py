@@ -200,7 +200,7 @@ def train_and_infer(names: Sequence[str], competition: Competition, jobs: int) -
     threads = share_of_cores(jobs) if jobs > 1 else None
     if plans and threads and "OMP_NUM_THREADS" not in os.environ:
         log.warning(
-            "jobs=%d: each run uses %d CPU threads. On a CPU its weights differ in the last digits from those of make train "
+            "jobs=%d: CPU threads of each run: %d. On a CPU its weights differ in the last digits from those of make train "
             "with another number; OMP_NUM_THREADS=%d make train gives the same.", jobs, threads, threads,
         )  # fmt: skip
     running = _Running(threads)

@@ -232,7 +232,7 @@ def test_jobs_say_with_how_many_threads_make_train_gives_the_same(
         members.train_and_infer(["exp001", "exp002"], talk, 2)
     assert started == ["exp001 4", "exp001 None", "exp001 4", "exp002 4"]
     assert caplog.messages == [
-        "jobs=2: each run uses 4 CPU threads. On a CPU its weights differ in the last digits from those of make train with "
+        "jobs=2: CPU threads of each run: 4. On a CPU its weights differ in the last digits from those of make train with "
         "another number; OMP_NUM_THREADS=4 make train gives the same."
     ]
 
