@@ -51,7 +51,7 @@ def pairwise(
     characters = of_texts * int(sizes.max(initial=0))
     results: list[dict[str, Array]] = [{}] * len(sizes)
     parts = []
-    # Cutting texts into tokens holds the GIL and is most of the work, so the texts decide, not the pairs.
+    # The pairs of a text share its tokens, so the texts decide: two threads are slower than one for a few thousand texts.
     most = min(counter.threads(size, threads) for size in (characters, of_texts))
     for n in set(sizes.tolist()):  # dialogues with equally many candidates share one array
         cells, places = _cells(n, chosen.name != "rouge101"), np.flatnonzero(sizes == n).tolist()
